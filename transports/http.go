@@ -1,0 +1,218 @@
+package transports
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+)
+
+// The native spelling, shared by the server and the transports:
+//
+//	POST /rooms/{room}/messages            the text, or {"body":"the text"} as application/json
+//	                                       -> 201 {"seq":7}
+//	GET  /rooms/{room}/{transport}?after=7 -> 200 [{"seq":8,"body":"..."}] and Next-Cursor: 8
+//	                                       -> 204 and Next-Cursor: 7 when there is nothing new
+//	                                       -> 410 {"error":"...","oldest":9} when messages after 7 are gone
+//	any error                              -> 4xx or 5xx {"error":"one line that says what to do"}
+
+// NextCursor is the header of a poll's answer that says where to read on.
+const NextCursor = "Next-Cursor"
+
+// wireMessage is a Message as it stands in JSON.
+type wireMessage struct {
+	Seq  uint64 `json:"seq"`
+	Body string `json:"body"`
+}
+
+// AppendJSON appends m to buf as {"seq":7,"body":"..."}.
+func AppendJSON(buf []byte, m Message) []byte {
+	buf = append(buf, `{"seq":`...)
+	buf = strconv.AppendUint(buf, m.Seq, 10)
+	buf = append(buf, `,"body":`...)
+	buf = appendString(buf, m.Body)
+	return append(buf, '}')
+}
+
+// appendString appends s as a JSON string. Printable ASCII, which is most of what is sent, is
+// copied; the rest is left to encoding/json.
+func appendString(buf, s []byte) []byte {
+	for _, c := range s {
+		if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, _ := json.Marshal(string(s)) // a string always marshals
+			return append(buf, quoted...)
+		}
+	}
+	buf = append(buf, '"')
+	buf = append(buf, s...)
+	return append(buf, '"')
+}
+
+// ParseMessage reads {"seq":7,"body":"..."}.
+func ParseMessage(data []byte) (Message, error) {
+	var w wireMessage
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Message{}, fmt.Errorf("reading a message: %w", err)
+	}
+	return Message{Seq: w.Seq, Body: []byte(w.Body)}, nil
+}
+
+// Error answers with status and one line of JSON that says what to do.
+func Error(w http.ResponseWriter, status int, format string, args ...any) {
+	writeError(w, status, struct {
+		Error string `json:"error"`
+	}{fmt.Sprintf(format, args...)})
+}
+
+// StoreError answers a request that the store could not serve: 410 for a gap, else 503.
+func StoreError(w http.ResponseWriter, err error) {
+	var gap *GapError
+	if errors.As(err, &gap) {
+		writeError(w, http.StatusGone, struct {
+			Error  string `json:"error"`
+			Oldest uint64 `json:"oldest"`
+		}{gap.Error(), gap.Oldest})
+		return
+	}
+	Error(w, http.StatusServiceUnavailable, "the store can't be reached, try again later: %v", err)
+}
+
+func writeError(w http.ResponseWriter, status int, v any) {
+	line, _ := json.Marshal(v) // strings and numbers always marshal
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(line, '\n'))
+}
+
+// Answer writes a poll's answer: the messages and the place to read on from.
+func Answer(w http.ResponseWriter, after uint64, messages []Message) {
+	h := w.Header()
+	h["Date"] = nil // 37 bytes in every answer that no reader of a log needs
+	h.Set("Cache-Control", "no-store")
+	if len(messages) == 0 {
+		h.Set(NextCursor, strconv.FormatUint(after, 10))
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	h.Set(NextCursor, strconv.FormatUint(messages[len(messages)-1].Seq, 10))
+	h.Set("Content-Type", "application/json")
+	size := 2
+	for _, m := range messages {
+		size += len(m.Body) + 40
+	}
+	buf := append(make([]byte, 0, size), '[')
+	for i, m := range messages {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = AppendJSON(buf, m)
+	}
+	buf = append(buf, ']')
+	h.Set("Content-Length", strconv.Itoa(len(buf)))
+	w.Write(buf)
+}
+
+// Publisher serves POST /rooms/{room}/messages.
+func Publisher(store Store, limits Limits) http.Handler {
+	limits = limits.WithDefaults()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readText(w, r, limits.MessageBytes)
+		if err != nil {
+			status := http.StatusBadRequest
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				status = http.StatusRequestEntityTooLarge
+			}
+			Error(w, status, "%v", err)
+			return
+		}
+		// A message that arrived whole is stored, also when the server is stopping or the
+		// sender has gone.
+		seq, err := store.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body)
+		if err != nil {
+			StoreError(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, "{\"seq\":%d}\n", seq)
+	})
+}
+
+// readText reads the text of a POST: the body itself, or the member "body" of a JSON object.
+func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	bound := int64(limit)
+	if kind == "application/json" {
+		bound = 6*bound + 64 // \u00XX is the longest spelling of a byte
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bound))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the message did not arrive whole, send it again: %w", err)
+	}
+	if kind == "application/json" {
+		return ParseText(data, limit)
+	}
+	return data, CheckText(data, limit)
+}
+
+// ParseText reads {"body":"..."}, which is how a message is sent as JSON.
+func ParseText(data []byte, limit int) ([]byte, error) {
+	var sent struct {
+		Body *string `json:"body"`
+	}
+	if err := json.Unmarshal(data, &sent); err != nil || sent.Body == nil {
+		return nil, errors.New(`bad JSON: send {"body":"the text"}`)
+	}
+	return []byte(*sent.Body), CheckText([]byte(*sent.Body), limit)
+}
+
+// CheckText says whether data can be a message. Too large is an *http.MaxBytesError.
+func CheckText(data []byte, limit int) error {
+	if len(data) > limit {
+		return tooLarge(limit)
+	}
+	if !utf8.Valid(data) {
+		return errors.New("the message is not UTF-8 text: encode it")
+	}
+	return nil
+}
+
+func tooLarge(limit int) error {
+	return fmt.Errorf("the message is larger than %d bytes: send less, or raise --max-message: %w",
+		limit, &http.MaxBytesError{Limit: int64(limit)})
+}
+
+// Publish sends body to room over HTTP and returns once the server has stored it.
+func Publish(ctx context.Context, t Target, room string, body []byte) error {
+	u := t.Base.JoinPath("rooms", room, "messages")
+	req := (&http.Request{
+		Method: http.MethodPost, URL: u, Host: u.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}).WithContext(ctx)
+	resp, err := t.Wire.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("sending a message: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		return fmt.Errorf("sending a message: %w", answerError(resp))
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return fmt.Errorf("sending a message: %w", err)
+	}
+	return nil
+}

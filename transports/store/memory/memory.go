@@ -1,0 +1,109 @@
+// Package memory keeps the log of every room in the memory of this process.
+//
+// It keeps nothing across a restart and shares nothing with another process.
+package memory
+
+import (
+	"context"
+	"sync"
+
+	"pushpull/transports"
+)
+
+// DefaultRetention is how many messages a room keeps when Store.Retention is 0.
+const DefaultRetention = 10_000
+
+// A Store is a transports.Store in memory. Its zero value is empty and ready to use.
+type Store struct {
+	Retention int // most messages kept per room, the oldest leave first; 0: DefaultRetention
+
+	rooms sync.Map // room name -> *log
+}
+
+var _ transports.Store = (*Store)(nil)
+
+// A log is one room. Seqs are contiguous from 1, so that a seq is an index.
+type log struct {
+	mu       sync.RWMutex
+	messages []transports.Message // the retained tail, in a slice that grows to twice the retention
+	last     uint64               // seq of the newest message ever
+	grown    chan struct{}        // closed by the next append; nil while nobody waits
+}
+
+func (s *Store) room(name string) *log {
+	if l, ok := s.rooms.Load(name); ok {
+		return l.(*log)
+	}
+	l, _ := s.rooms.LoadOrStore(name, new(log))
+	return l.(*log)
+}
+
+func (s *Store) retention() int {
+	if s.Retention > 0 {
+		return s.Retention
+	}
+	return DefaultRetention
+}
+
+// Append implements transports.Store. It never fails.
+func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, error) {
+	body = append(make([]byte, 0, len(body)), body...)
+	l := s.room(room)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	keep := s.retention()
+	if len(l.messages) == 2*keep {
+		// Copy the half that stays, so that an append costs the same on average however long
+		// the log is. Readers hold slices of the old array, which nobody writes to again.
+		l.messages = append(make([]transports.Message, 0, 2*keep), l.messages[keep:]...)
+	}
+	l.messages = append(l.messages, transports.Message{Seq: l.last, Body: body})
+	if l.grown != nil {
+		close(l.grown)
+		l.grown = nil
+	}
+	return l.last, nil
+}
+
+// After implements transports.Store. The messages are shared, not copied.
+func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	l := new(log)
+	if v, ok := s.rooms.Load(room); ok {
+		l = v.(*log)
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if seq == l.last {
+		return nil, nil
+	}
+	kept := min(len(l.messages), s.retention())
+	if oldest := l.last - uint64(kept) + 1; seq+1 < oldest || seq > l.last {
+		return nil, &transports.GapError{Oldest: oldest}
+	}
+	behind := int(l.last - seq)
+	tail := l.messages[len(l.messages)-behind:]
+	return tail[:min(limit, len(tail))], nil
+}
+
+// Wait implements transports.Store.
+func (s *Store) Wait(ctx context.Context, room string, seq uint64) error {
+	l := s.room(room)
+	for {
+		l.mu.Lock()
+		if l.last > seq {
+			l.mu.Unlock()
+			return nil
+		}
+		if l.grown == nil {
+			l.grown = make(chan struct{})
+		}
+		grown := l.grown
+		l.mu.Unlock()
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
