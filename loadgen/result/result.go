@@ -93,11 +93,11 @@ type Window struct {
 	Late      *Histogram `json:"late"`       // what the generator itself added to the intended time
 	Slices    []Slice    `json:"slices"`     // latency over time
 
-	Wire      Wire       `json:"wire"`
-	Store     *Store     `json:"store,omitempty"`  // nil: the server doesn't tell
-	Server    *Process   `json:"server,omitempty"` // nil: the server doesn't tell
-	Generator Process    `json:"generator"`
-	Errors    []Failure  `json:"errors,omitempty"`
+	Wire      Wire      `json:"wire"`
+	Store     *Store    `json:"store,omitempty"`  // nil: the server doesn't tell
+	Server    *Process  `json:"server,omitempty"` // nil: the server doesn't tell
+	Generator Process   `json:"generator"`
+	Errors    []Failure `json:"errors,omitempty"`
 }
 
 // A Slice is the latency of the deliveries whose messages were to be sent in one part of a window.
