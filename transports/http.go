@@ -54,15 +54,6 @@ func appendString(buf, s []byte) []byte {
 	return append(buf, '"')
 }
 
-// ParseMessage reads {"seq":7,"body":"..."}.
-func ParseMessage(data []byte) (Message, error) {
-	var w wireMessage
-	if err := json.Unmarshal(data, &w); err != nil {
-		return Message{}, fmt.Errorf("reading a message: %w", err)
-	}
-	return Message{Seq: w.Seq, Body: []byte(w.Body)}, nil
-}
-
 // Error answers with status and one line of JSON that says what to do.
 func Error(w http.ResponseWriter, status int, format string, args ...any) {
 	writeError(w, status, struct {
@@ -166,13 +157,24 @@ func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	return data, CheckText(data, limit)
 }
 
-// ParseText reads {"body":"..."}, which is how a message is sent as JSON.
+// AppendText appends body as {"body":"..."}, which ParseText reads.
+func AppendText(buf, body []byte) []byte {
+	buf = append(buf, `{"body":`...)
+	buf = appendString(buf, body)
+	return append(buf, '}')
+}
+
+// ErrText says that what was sent can't be read as the text of a message.
+var ErrText = errors.New("unreadable message")
+
+// ParseText reads {"body":"..."}, which is how a message is sent as JSON. Its errors are ErrText,
+// or *http.MaxBytesError for more than limit bytes.
 func ParseText(data []byte, limit int) ([]byte, error) {
 	var sent struct {
 		Body *string `json:"body"`
 	}
 	if err := json.Unmarshal(data, &sent); err != nil || sent.Body == nil {
-		return nil, errors.New(`bad JSON: send {"body":"the text"}`)
+		return nil, fmt.Errorf(`%w: bad JSON, send {"body":"the text"}`, ErrText)
 	}
 	return []byte(*sent.Body), CheckText([]byte(*sent.Body), limit)
 }
@@ -183,7 +185,7 @@ func CheckText(data []byte, limit int) error {
 		return tooLarge(limit)
 	}
 	if !utf8.Valid(data) {
-		return errors.New("the message is not UTF-8 text: encode it")
+		return fmt.Errorf("%w: not UTF-8, encode it", ErrText)
 	}
 	return nil
 }
@@ -209,10 +211,15 @@ func Publish(ctx context.Context, t Target, room string, body []byte) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusCreated {
-		return fmt.Errorf("sending a message: %w", answerError(resp))
+		return fmt.Errorf("sending a message: %w", AnswerError(resp))
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return fmt.Errorf("sending a message: %w", err)
 	}
 	return nil
+}
+
+// Place reads the place that a GET asks to read on from: after, or the start of the log.
+func Place(r *http.Request) (uint64, error) {
+	return Cursor(r.URL.Query().Get("after")).Seq()
 }

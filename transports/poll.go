@@ -104,7 +104,7 @@ func (p *Poller) ask(req *http.Request) ([]wireMessage, Cursor, error) {
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusNoContent:
 	default:
-		return nil, "", answerError(resp)
+		return nil, "", AnswerError(resp)
 	}
 	cursor := Cursor(resp.Header.Get(NextCursor))
 	if _, err := cursor.Seq(); err != nil || cursor == "" {
@@ -124,8 +124,8 @@ func (p *Poller) ask(req *http.Request) ([]wireMessage, Cursor, error) {
 	return messages, cursor, nil
 }
 
-// answerError makes an error of an answer that isn't the one hoped for: a *GapError for 410.
-func answerError(resp *http.Response) error {
+// AnswerError makes an error of an answer that isn't the one hoped for: a *GapError for 410.
+func AnswerError(resp *http.Response) error {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what was read is enough
 	var said struct {
 		Error  string

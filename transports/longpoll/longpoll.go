@@ -1,0 +1,85 @@
+// Package longpoll is the transport whose requests wait: the server holds a question until the
+// store wakes it with a message, or Hold has passed.
+//
+// It never asks the store on a timer.
+package longpoll
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"pushpull/transports"
+)
+
+// Name is the transport's name in routes and on the command line.
+const Name = "long-poll"
+
+// A Transport is long polling. Its zero value holds for 30 s.
+type Transport struct {
+	Hold   time.Duration     // how long a question waits for its answer, at most; 0: 30 s
+	Limits transports.Limits // the server's
+}
+
+var _ transports.Transport = Transport{}
+
+func (t Transport) hold() time.Duration {
+	if t.Hold <= 0 {
+		return 30 * time.Second
+	}
+	return t.Hold
+}
+
+// Handler answers with what follows the cursor, once there is something. Its users may ask for
+// another hold with ?hold=20s, up to the server's limit.
+func (t Transport) Handler(store transports.Store) http.Handler {
+	limits := t.Limits.WithDefaults()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after, err := transports.Place(r)
+		if err != nil {
+			transports.Error(w, http.StatusBadRequest, "%v", err)
+			return
+		}
+		hold := t.hold()
+		if asked := r.URL.Query().Get("hold"); asked != "" {
+			if hold, err = time.ParseDuration(asked); err != nil || hold < 0 {
+				transports.Error(w, http.StatusBadRequest, "bad hold %.40q: ask for a time like 30s", asked)
+				return
+			}
+		}
+		hold = min(hold, limits.Hold)
+
+		room := r.PathValue("room")
+		messages, err := store.After(r.Context(), room, after, limits.Batch)
+		if err == nil && len(messages) == 0 {
+			messages, err = next(r.Context(), store, room, after, limits.Batch, hold)
+		}
+		if err != nil {
+			transports.StoreError(w, err)
+			return
+		}
+		if context.Cause(r.Context()) != nil {
+			w.Header().Set("Connection", "close") // the server is stopping: ask another one
+		}
+		transports.Answer(w, after, messages)
+	})
+}
+
+// next waits for what follows after. Nothing is not an error, whether the hold has passed or the
+// request has ended.
+func next(ctx context.Context, store transports.Store, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
+	held, cancel := context.WithTimeout(ctx, hold)
+	defer cancel()
+	if err := store.Wait(held, room, after); err != nil {
+		if held.Err() != nil {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return store.After(ctx, room, after, limit)
+}
+
+// Join makes a user who asks again as soon as an answer has come.
+func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
+	return &transports.Poller{Target: target, Room: room, Name: Name, From: from, Query: "hold=" + t.hold().String()}, nil
+}

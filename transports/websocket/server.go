@@ -1,0 +1,193 @@
+// Package websocket is the transport in which nobody waits: a user opens one connection, sends on
+// it, and the server writes to it as messages come.
+//
+// It keeps no queue for a user. The log is the queue: who reads slowly falls behind in it, and
+// who takes nothing for a while is cut off and may come back with a cursor.
+//
+// Frames are text. A user sends {"body":"..."} and gets {"stored":7} once it is stored, or
+// {"error":"..."}, in the order of the sends. Messages come as {"seq":7,"body":"..."}.
+// The server closes with 1001 when it stops, 4410 and the reason {"oldest":9} when messages after
+// the cursor are gone, 1009 after a message that is too large, 1007 after one that isn't text or
+// isn't JSON, and 1011 when the store can't be reached.
+package websocket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nhooyr.io/websocket"
+
+	"pushpull/transports"
+)
+
+// Name is the transport's name in routes and on the command line.
+const Name = "websocket"
+
+// StatusGap is the close code that says that messages after the cursor have left the log.
+const StatusGap = 4410
+
+// goodbye is how long a user gets to answer the server's close.
+const goodbye = 2 * time.Second
+
+// A Transport is WebSocket. Its zero value works.
+type Transport struct {
+	Limits transports.Limits // the server's
+}
+
+var _ transports.Transport = Transport{}
+
+// Handler upgrades the request and writes what follows the cursor, as it comes.
+func (t Transport) Handler(store transports.Store) http.Handler {
+	limits := t.Limits.WithDefaults()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after, err := transports.Place(r)
+		if err != nil {
+			transports.Error(w, http.StatusBadRequest, "%v", err)
+			return
+		}
+		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			w.Header().Set("Upgrade", "websocket")
+			transports.Error(w, http.StatusUpgradeRequired, "this route speaks WebSocket: ask with Upgrade: websocket")
+			return
+		}
+		if origin := r.Header.Get("Origin"); !allowed(origin, r.Host, limits.Origins) {
+			transports.Error(w, http.StatusForbidden, "pages of %.100q may not connect: allow them with --allow-origin", origin)
+			return
+		}
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above, with the scheme
+		if err != nil {
+			return // Accept has answered
+		}
+		conn.SetReadLimit(6*int64(limits.MessageBytes) + 64) // \u00XX is the longest spelling of a byte
+		peer{conn, store, r.PathValue("room"), limits}.serve(r.Context(), after)
+	})
+}
+
+// allowed says whether pages of origin may connect to host.
+func allowed(origin, host string, origins []string) bool {
+	if origin == "" || slices.Contains(origins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, host)
+}
+
+// A peer is the server's side of one user.
+type peer struct {
+	conn   *websocket.Conn
+	store  transports.Store
+	room   string
+	limits transports.Limits
+}
+
+// serve returns when the connection is closed, and everything it started has ended.
+func (p peer) serve(ctx context.Context, after uint64) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Reading outlives ctx: it sees the user's answer to our close.
+	reading, stopReading := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReading()
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		cancel(p.receive(reading))
+	}()
+	err := p.send(ctx, after)
+	code, reason := status(err)
+	timer := time.AfterFunc(goodbye, stopReading)
+	defer timer.Stop()
+	p.conn.Close(code, reason) // whatever it returns, the connection is closed
+	stopReading()
+	<-received
+}
+
+// send writes what follows after until ctx ends, and returns why.
+func (p peer) send(ctx context.Context, after uint64) error {
+	var buf []byte
+	for {
+		messages, err := p.store.After(ctx, p.room, after, p.limits.Batch)
+		if err != nil {
+			return err
+		}
+		if len(messages) == 0 {
+			if err := p.store.Wait(ctx, p.room, after); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, m := range messages {
+			buf = transports.AppendJSON(buf[:0], m)
+			if err := p.write(ctx, buf); err != nil {
+				return err
+			}
+			after = m.Seq
+		}
+		if cap(buf) > 4<<10 {
+			buf = nil // one large message should not cost its size for each user from then on
+		}
+	}
+}
+
+// receive stores what the user sends, until the connection ends, and returns why.
+func (p peer) receive(ctx context.Context) error {
+	for {
+		_, data, err := p.conn.Read(ctx)
+		if err != nil {
+			return err
+		}
+		text, err := transports.ParseText(data, p.limits.MessageBytes)
+		if err != nil {
+			return err
+		}
+		seq, err := p.store.Append(ctx, p.room, text)
+		answer := strconv.AppendUint([]byte(`{"stored":`), seq, 10)
+		answer = append(answer, '}')
+		if err != nil {
+			answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
+		}
+		if err := p.write(ctx, answer); err != nil {
+			return err
+		}
+	}
+}
+
+// write writes one frame. A user who doesn't take it in time is cut off.
+func (p peer) write(ctx context.Context, frame []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.WriteTimeout)
+	defer cancel()
+	return p.conn.Write(ctx, websocket.MessageText, frame)
+}
+
+// status says err in a close frame.
+func status(err error) (websocket.StatusCode, string) {
+	var gap *transports.GapError
+	var large *http.MaxBytesError
+	switch closed := websocket.CloseStatus(err); {
+	case errors.Is(err, transports.ErrStopping):
+		return websocket.StatusGoingAway, err.Error()
+	case errors.As(err, &gap):
+		return StatusGap, fmt.Sprintf(`{"oldest":%d}`, gap.Oldest)
+	case errors.As(err, &large):
+		return websocket.StatusMessageTooBig, brief(err)
+	case errors.Is(err, transports.ErrText):
+		return websocket.StatusInvalidFramePayloadData, brief(err)
+	case closed != -1:
+		return websocket.StatusNormalClosure, ""
+	default:
+		return websocket.StatusInternalError, brief(err)
+	}
+}
+
+// brief is what fits into a close frame.
+func brief(err error) string {
+	s := err.Error()
+	return strings.ToValidUTF8(s[:min(len(s), 123)], "")
+}
