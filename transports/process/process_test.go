@@ -1,0 +1,37 @@
+package process
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSelf(t *testing.T) {
+	before, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.RSS < 1<<20 || before.RSS > 1<<40 {
+		t.Errorf("RSS = %d bytes, which no Go test uses", before.RSS)
+	}
+	ballast := make([]byte, 64<<20)
+	for i := range ballast { // touched, so that it is resident; and some CPU time
+		ballast[i] = byte(i)
+	}
+	after, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grown := int64(after.RSS) - int64(before.RSS); grown < 48<<20 {
+		t.Errorf("RSS grew by %d bytes after 64 MiB were written to", grown)
+	}
+	if used := after.CPU - before.CPU; used <= 0 || used > time.Minute {
+		t.Errorf("CPU time grew by %v over a loop of 64 Mi steps", used)
+	}
+	if ballast[255] != 255 {
+		t.Error("unreachable: keeps the ballast alive")
+	}
+}
