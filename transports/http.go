@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"unicode/utf8"
 )
@@ -18,6 +19,7 @@ import (
 //	POST /rooms/{room}/messages            the text, or {"body":"the text"} as application/json
 //	                                       -> 201 {"seq":7}
 //	GET  /rooms/{room}/{transport}?after=7 -> 200 [{"seq":8,"body":"..."}] and Next-Cursor: 8
+//	                                          and Retry-After: 0 when there is more than one answer holds
 //	                                       -> 204 and Next-Cursor: 7 when there is nothing new
 //	                                       -> 410 {"error":"...","oldest":9} when messages after 7 are gone
 //	any error                              -> 4xx or 5xx {"error":"one line that says what to do"}
@@ -170,6 +172,9 @@ var ErrText = errors.New("unreadable message")
 // ParseText reads {"body":"..."}, which is how a message is sent as JSON. Its errors are ErrText,
 // or *http.MaxBytesError for more than limit bytes.
 func ParseText(data []byte, limit int) ([]byte, error) {
+	if !utf8.Valid(data) {
+		return nil, notUTF8() // json would put U+FFFD in its place
+	}
 	var sent struct {
 		Body *string `json:"body"`
 	}
@@ -185,10 +190,12 @@ func CheckText(data []byte, limit int) error {
 		return tooLarge(limit)
 	}
 	if !utf8.Valid(data) {
-		return fmt.Errorf("%w: not UTF-8, encode it", ErrText)
+		return notUTF8()
 	}
 	return nil
 }
+
+func notUTF8() error { return fmt.Errorf("%w: not UTF-8, encode it", ErrText) }
 
 func tooLarge(limit int) error {
 	return fmt.Errorf("the message is larger than %d bytes: send less, or raise --max-message: %w",
@@ -197,7 +204,7 @@ func tooLarge(limit int) error {
 
 // Publish sends body to room over HTTP and returns once the server has stored it.
 func Publish(ctx context.Context, t Target, room string, body []byte) error {
-	u := t.Base.JoinPath("rooms", room, "messages")
+	u := t.Base.JoinPath("rooms", url.PathEscape(room), "messages")
 	req := (&http.Request{
 		Method: http.MethodPost, URL: u, Host: u.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

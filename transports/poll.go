@@ -3,11 +3,15 @@ package transports
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,22 +22,45 @@ type Poller struct {
 	Room   string
 	Name   string        // of the transport, as in /rooms/{room}/{name}
 	Query  string        // added to every question, like "hold=30s"
-	From   Cursor        // where to read on from
+	From   Cursor        // where to read on from; moves on while Messages is ranged over
 	Every  time.Duration // from one question to the next, on a fixed timer; 0: ask again at once
+
+	mu               sync.Mutex
+	closed           bool
+	sending, reading context.CancelCauseFunc // end what goes on
 }
 
 var _ Session = (*Poller)(nil)
 
 // Send stores body by POST and returns when it is done: one at a time keeps the order.
 func (p *Poller) Send(ctx context.Context, body []byte, stored func(error)) {
+	ctx, cancel := p.open(ctx, &p.sending)
+	defer cancel(nil)
 	stored(Publish(ctx, p.Target, p.Room, body))
 }
 
-// Messages asks at once and then every p.Every. A question that takes longer than that skips the
+// open returns ctx, which from now on ends with Close, too: end is where Close finds it.
+func (p *Poller) open(ctx context.Context, end *context.CancelCauseFunc) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*end = cancel
+	if p.closed {
+		cancel(errClosed)
+	}
+	return ctx, cancel
+}
+
+var errClosed = errors.New("the session is closed")
+
+// Messages asks at once and then every p.Every, and at once again after an answer that says that
+// there is more, with Retry-After: 0. A question that takes longer than that skips the
 // ticks that it missed.
 func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		u := p.Target.Base.JoinPath("rooms", p.Room, p.Name)
+		ctx, cancel := p.open(ctx, &p.reading)
+		defer cancel(nil)
+		u := p.Target.Base.JoinPath("rooms", url.PathEscape(p.Room), p.Name)
 		req := (&http.Request{
 			Method: http.MethodGet, URL: u, Host: u.Host,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
@@ -43,10 +70,9 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			timer = time.NewTimer(p.Every)
 			defer timer.Stop()
 		}
-		after := p.From
 		for next := time.Now(); ; {
-			u.RawQuery = query(after, p.Query)
-			messages, cursor, err := p.ask(req)
+			u.RawQuery = query(p.From, p.Query)
+			messages, cursor, more, err := p.ask(req)
 			if ctx.Err() != nil {
 				return
 			}
@@ -54,13 +80,14 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				yield(Message{}, fmt.Errorf("polling %s: %w", p.Name, err))
 				return
 			}
-			after = cursor
 			for _, m := range messages {
+				p.From = Cursor(strconv.FormatUint(m.Seq, 10))
 				if !yield(Message{Seq: m.Seq, Body: []byte(m.Body)}, nil) {
 					return
 				}
 			}
-			if timer == nil {
+			p.From = cursor
+			if timer == nil || more {
 				continue
 			}
 			for now := time.Now(); !next.After(now); {
@@ -76,8 +103,18 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// Close does nothing: the connections are the wire's, and Messages ends with its context.
-func (p *Poller) Close() error { return nil }
+// Close ends Messages, and a Send that is stuck. The connections are the wire's.
+func (p *Poller) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, end := range []context.CancelCauseFunc{p.sending, p.reading} {
+		if end != nil {
+			end(errClosed)
+		}
+	}
+	return nil
+}
 
 func query(after Cursor, more string) string {
 	var b strings.Builder
@@ -94,34 +131,33 @@ func query(after Cursor, more string) string {
 	return b.String()
 }
 
-// ask sends one question and reads its answer.
-func (p *Poller) ask(req *http.Request) ([]wireMessage, Cursor, error) {
+// ask sends one question and reads its answer; more says that it was cut short.
+func (p *Poller) ask(req *http.Request) (messages []wireMessage, cursor Cursor, more bool, err error) {
 	resp, err := p.Target.Wire.RoundTrip(req)
 	if err != nil {
-		return nil, "", err
+		return nil, "", false, err
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusNoContent:
 	default:
-		return nil, "", AnswerError(resp)
+		return nil, "", false, AnswerError(resp)
 	}
-	cursor := Cursor(resp.Header.Get(NextCursor))
+	cursor = Cursor(resp.Header.Get(NextCursor))
 	if _, err := cursor.Seq(); err != nil || cursor == "" {
-		return nil, "", fmt.Errorf("the answer has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
+		return nil, "", false, fmt.Errorf("the answer has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
 	}
 	if resp.StatusCode == http.StatusNoContent {
-		return nil, cursor, nil
+		return nil, cursor, false, nil
 	}
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, "", fmt.Errorf("reading the answer: %w", err)
+		return nil, "", false, fmt.Errorf("reading the answer: %w", err)
 	}
-	var messages []wireMessage
 	if err := json.Unmarshal(data, &messages); err != nil {
-		return nil, "", fmt.Errorf("reading the answer: %w", err)
+		return nil, "", false, fmt.Errorf("reading the answer: %w", err)
 	}
-	return messages, cursor, nil
+	return messages, cursor, resp.Header.Get("Retry-After") == "0", nil
 }
 
 // AnswerError makes an error of an answer that isn't the one hoped for: a *GapError for 410.

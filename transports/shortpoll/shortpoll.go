@@ -48,6 +48,9 @@ func (t Transport) Handler(store transports.Store) http.Handler {
 			transports.StoreError(w, err)
 			return
 		}
+		if len(messages) == limits.Batch {
+			w.Header().Set("Retry-After", "0") // a timer would never catch up with a busy room
+		}
 		transports.Answer(w, after, messages)
 	})
 }

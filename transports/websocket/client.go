@@ -11,7 +11,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 	"sync"
+	"time"
 
 	"pushpull/transports"
 )
@@ -19,7 +21,7 @@ import (
 // Join opens the connection. The wire answers an upgrade as net/http does: with status 101 and a
 // Body that is an io.ReadWriteCloser.
 func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	u := target.Base.JoinPath("rooms", room, Name)
+	u := target.Base.JoinPath("rooms", url.PathEscape(room), Name)
 	if from != "" {
 		u.RawQuery = "after=" + string(from)
 	}
@@ -107,7 +109,7 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[transports.Message, er
 					return
 				}
 			default:
-				if s.end(err) && ctx.Err() == nil {
+				if err := s.end(err); err != errClosed && ctx.Err() == nil {
 					yield(transports.Message{}, fmt.Errorf("reading a WebSocket: %w", err))
 				}
 				return
@@ -177,13 +179,13 @@ func (s *session) write(op byte, payload []byte) error {
 	return err
 }
 
-// end closes the connection, tells the pending sends why, and returns whether it was open.
-func (s *session) end(why error) bool {
+// end closes the connection, tells the pending sends why, and returns what ended it first.
+func (s *session) end(why error) error {
 	s.mu.Lock()
-	open := s.ended == nil
-	if open {
+	if s.ended == nil {
 		s.ended = why
 	}
+	why = s.ended
 	pending := s.pending
 	s.pending = nil
 	s.mu.Unlock()
@@ -191,13 +193,20 @@ func (s *session) end(why error) bool {
 	for _, stored := range pending {
 		stored(fmt.Errorf("sending a message: %w", why))
 	}
-	return open
+	return why
 }
 
 // Close says goodbye, unless a Send is stuck, and closes the connection.
 func (s *session) Close() error {
+	s.mu.Lock()
+	if s.ended == nil {
+		s.ended = errClosed // before the server answers: its goodbye is not an error
+	}
+	s.mu.Unlock()
 	if s.writing.TryLock() {
+		late := time.AfterFunc(goodbye, func() { s.conn.Close() })                        // nobody takes it
 		s.conn.Write(appendFrame(nil, opClose, binary.BigEndian.AppendUint16(nil, 1000))) // closed either way
+		late.Stop()
 		s.writing.Unlock()
 	}
 	s.end(errClosed)

@@ -83,7 +83,8 @@ func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]
 	}
 	behind := int(l.last - seq)
 	tail := l.messages[len(l.messages)-behind:]
-	return tail[:min(limit, len(tail))], nil
+	n := min(limit, len(tail))
+	return tail[:n:n], nil // clipped: the room behind it is the log's
 }
 
 // Wait implements transports.Store.
