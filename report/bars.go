@@ -1,0 +1,216 @@
+package report
+
+import (
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+const (
+	untold    = "the server does not tell"
+	undefined = "nothing was delivered"
+)
+
+// A bar is one value, or the reason why there is none.
+type bar struct {
+	series
+	value float64
+	text  string // beside the bar
+	known bool
+}
+
+func requestsFigure(all []series) figure {
+	return barFigure(all, figure{
+		name:   "requests",
+		title:  "Requests it took to receive a message",
+		detail: "Polls, streams and handshakes of all users, for each delivered message. Lower is better.",
+	}, "requests per delivered message", func(s series) (float64, string, bool) {
+		switch {
+		case s.Delivered == 0:
+			return 0, undefined, false
+		case s.handshakesOnly():
+			return s.RequestsPerDelivery, number(s.RequestsPerDelivery, 3) + ", all of them handshakes", true
+		}
+		return s.RequestsPerDelivery, number(s.RequestsPerDelivery, 3), true
+	})
+}
+
+func cpuFigure(all []series) figure {
+	return barFigure(all, figure{
+		name:   "server-cpu",
+		title:  "Server CPU for each delivered message",
+		detail: "User and system time of the server's process while it was measured. Lower is better.",
+	}, "microseconds of CPU per delivered message", func(s series) (float64, string, bool) {
+		switch {
+		case s.Server == nil:
+			return 0, untold, false
+		case s.Delivered == 0:
+			return 0, undefined, false
+		}
+		return s.Server.CPUMicrosPerDelivery, number(s.Server.CPUMicrosPerDelivery, 3) + " µs", true
+	})
+}
+
+func memoryFigure(all []series) figure {
+	return barFigure(all, figure{
+		name:   "memory",
+		title:  "Server memory for each user",
+		detail: "Resident memory above what the server held before the users joined. Lower is better.",
+	}, "kilobytes per user", func(s series) (float64, string, bool) {
+		if s.Server == nil {
+			return 0, untold, false
+		}
+		kb := kilobytes(s.Server.RSSBytesPerUser)
+		return kb, number(kb, 3) + " KB", true
+	})
+}
+
+// barFigure draws one bar for each series, from the top, those of a transport together.
+func barFigure(all []series, f figure, unit string, of func(series) (float64, string, bool)) figure {
+	bars := make([]bar, 0, len(all))
+	for _, s := range all {
+		value, text, known := of(s)
+		bars = append(bars, bar{s, value, text, known})
+	}
+	rows := placeBars(bars)
+	height := vg.Length(headHeight + 75)
+	if n := len(rows); n > 0 {
+		height += vg.Length(n) * rowPitch(bars)
+	}
+	f.height = max(2.6*vg.Inch, height)
+	f.plot = func(c draw.Canvas) {
+		if len(bars) == 0 {
+			say(c, "Nothing was measured.")
+			return
+		}
+		plotBars(c, bars, rows, unit)
+	}
+	return f
+}
+
+func rowPitch(bars []bar) vg.Length {
+	if bars[0].run != "" {
+		return 17
+	}
+	return max(24, 46-3*vg.Length(len(bars)))
+}
+
+// placeBars returns, from the top, which bar stands in which row: -1 is the heading of a
+// transport that has several.
+func placeBars(bars []bar) []int {
+	var rows []int
+	for i, b := range bars {
+		if b.run != "" && (i == 0 || bars[i-1].row != b.row) {
+			rows = append(rows, -1)
+		}
+		rows = append(rows, i)
+	}
+	return rows
+}
+
+func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
+	var low, high float64
+	var left, right vg.Length
+	value := bold(10, black)
+	for _, b := range bars {
+		name := bold(10, black).Width(b.name)
+		if b.run != "" {
+			name = max(name, regular(9.5, grey).Width(b.run)+10)
+		}
+		left = max(left, name)
+		if b.known {
+			low, high = min(low, b.value), max(high, b.value)
+		}
+	}
+	left = min(left, .32*(c.Max.X-c.Min.X)) + 10
+	x := countAxis(unit, low, high)
+	// A label stands beside its bar: the room to the right is what the labels need beyond it.
+	room := c.Max.X - c.Min.X - left
+	for _, b := range bars {
+		if !b.known {
+			continue
+		}
+		share := vg.Length((max(b.value, 0) - x.min) / (x.max - x.min))
+		if need := share*room + value.Width(b.text) + 10 - room; need > 0 && share > 0 {
+			right = max(right, need/share)
+		}
+	}
+	p := newPlot(x, axis{max: float64(len(rows))})
+	p.HideY()
+	p.Add(barPlotter{bars, rows, left})
+	p.Draw(draw.Crop(c, left, -min(right, room/2), 0, 0))
+}
+
+type barPlotter struct {
+	bars []bar
+	rows []int
+	left vg.Length // room for the names
+}
+
+var _ plot.Plotter = barPlotter{}
+
+// Plot implements plot.Plotter.
+func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
+	toX, toY := p.Transforms(&c)
+	pitch := (c.Max.Y - c.Min.Y) / vg.Length(len(b.rows))
+	zero := toX(0)
+	for row, i := range b.rows {
+		y := toY(float64(len(b.rows)-row) - .5)
+		at := vg.Point{X: c.Min.X - b.left, Y: y}
+		if i < 0 {
+			first := b.bars[b.rows[row+1]]
+			name := bold(10, ink(first.style.colour))
+			c.FillText(name, vg.Point{X: at.X, Y: y - 1}, fit(name, first.name, b.left-8))
+			continue
+		}
+		bar := b.bars[i]
+		name, text := bold(10, ink(bar.style.colour)), bar.name
+		if bar.run != "" {
+			name, text = regular(9.5, grey), bar.run
+			at.X += 10
+		}
+		c.FillText(name, at, fit(name, text, c.Min.X-8-at.X))
+		if !bar.known {
+			note := regular(9.5, grey)
+			c.FillText(note, vg.Point{X: zero + 6, Y: y}, bar.text)
+			continue
+		}
+		thick := min(.66*pitch, 24)
+		end := toX(bar.value)
+		drawBar(c, vg.Rectangle{
+			Min: vg.Point{X: min(zero, end), Y: y - thick/2},
+			Max: vg.Point{X: max(zero, end), Y: y + thick/2},
+		}, bar.style)
+		c.FillText(bold(10, black), vg.Point{X: max(zero, end) + 6, Y: y}, bar.text)
+	}
+	c.StrokeLine2(draw.LineStyle{Color: grey, Width: .75}, zero, c.Min.Y, zero, c.Max.Y)
+}
+
+// hatches is how many ways there are to fill a bar.
+const hatches = 4
+
+func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
+	if r.Max.X-r.Min.X < .75 {
+		r.Max.X = r.Min.X + .75 // a value that is almost nothing is not nothing
+	}
+	corners := []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min}
+	if s.hatch == 0 {
+		c.FillPolygon(s.colour, corners)
+		return
+	}
+	c.FillPolygon(mix(s.colour, white, .8), corners)
+	inside := draw.Canvas{Canvas: c.Canvas, Rectangle: r}
+	line := draw.LineStyle{Color: s.colour, Width: .9}
+	height, pitch := r.Max.Y-r.Min.Y, vg.Length(5)
+	for x := r.Min.X - height; x < r.Max.X; x += pitch {
+		rising := []vg.Point{{X: x, Y: r.Min.Y}, {X: x + height, Y: r.Max.Y}}
+		falling := []vg.Point{{X: x, Y: r.Max.Y}, {X: x + height, Y: r.Min.Y}}
+		if s.hatch != 2 {
+			inside.StrokeLines(line, inside.ClipLinesXY(rising)...)
+		}
+		if s.hatch != 1 {
+			inside.StrokeLines(line, inside.ClipLinesXY(falling)...)
+		}
+	}
+	c.StrokeLines(draw.LineStyle{Color: s.colour, Width: 1}, corners)
+}

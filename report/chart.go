@@ -1,0 +1,202 @@
+package report
+
+import (
+	"bytes"
+	"image/color"
+	"math"
+
+	"golang.org/x/image/font"
+	"gonum.org/v1/plot"
+	plotfont "gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+const (
+	chartWidth  = 8 * vg.Inch
+	chartHeight = 4.5 * vg.Inch
+	margin      = 14 // points around a chart
+	headHeight  = 42 // points for the title and the line below it
+	dpi         = 144
+)
+
+// A figure is one chart before it is drawn.
+type figure struct {
+	name   string // of its files
+	title  string // what it shows
+	detail string // how it shows it, in small print
+	height vg.Length
+	plot   func(draw.Canvas)
+}
+
+// A drawing is a figure on paper.
+type drawing struct {
+	name, title, detail string
+	svg, png            []byte
+}
+
+// figures returns the charts in the order of the page.
+func figures(all []series) []figure {
+	return []figure{
+		latencyFigure(all),
+		overTimeFigure(all),
+		requestsFigure(all),
+		cpuFigure(all),
+		memoryFigure(all),
+	}
+}
+
+func (f figure) render() (drawing, error) {
+	d := drawing{name: f.name, title: f.title, detail: f.detail}
+	onSVG := vgsvg.New(chartWidth, f.height)
+	f.draw(draw.New(onSVG))
+	var out bytes.Buffer
+	if _, err := onSVG.WriteTo(&out); err != nil {
+		return d, err
+	}
+	d.svg = withFallbackFonts(out.Bytes())
+
+	onPNG := vgimg.NewWith(vgimg.UseWH(chartWidth, f.height), vgimg.UseDPI(dpi))
+	f.draw(draw.New(onPNG))
+	out = bytes.Buffer{}
+	if _, err := (vgimg.PngCanvas{Canvas: onPNG}).WriteTo(&out); err != nil {
+		return d, err
+	}
+	d.png = out.Bytes()
+	return d, nil
+}
+
+// withFallbackFonts names fonts of the same widths for readers who lack the one that the chart
+// was set in.
+func withFallbackFonts(svg []byte) []byte {
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+}
+
+func (f figure) draw(c draw.Canvas) {
+	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
+	c = draw.Crop(c, margin, -margin, margin, -margin)
+	title, detail := bold(13, black), regular(9.5, grey)
+	title.YAlign, detail.YAlign = draw.YTop, draw.YTop
+	c.FillText(title, vg.Point{X: c.Min.X, Y: c.Max.Y}, f.title)
+	c.FillText(detail, vg.Point{X: c.Min.X, Y: c.Max.Y - 18}, fit(detail, f.detail, c.Max.X-c.Min.X))
+	f.plot(draw.Crop(c, 0, 0, 0, -headHeight))
+}
+
+// regular and bold are text to the right of a point, centred on its height.
+func regular(size vg.Length, c color.Color) draw.TextStyle {
+	return draw.TextStyle{
+		Color: c, Font: plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: size},
+		XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler,
+	}
+}
+
+func bold(size vg.Length, c color.Color) draw.TextStyle {
+	sty := regular(size, c)
+	sty.Font.Weight = font.WeightBold
+	return sty
+}
+
+// fit cuts text that is wider than width.
+func fit(sty draw.TextStyle, text string, width vg.Length) string {
+	if sty.Width(text) <= width {
+		return text
+	}
+	runes := []rune(text)
+	for len(runes) > 0 && sty.Width(string(runes)+"…") > width {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// newPlot returns an empty plot with a light grid.
+func newPlot(x, y axis) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = color.Transparent
+	x.set(&p.X)
+	y.set(&p.Y)
+	p.Y.LineStyle.Width = 0
+	p.Y.Tick.Length = 0
+	p.X.LineStyle = draw.LineStyle{Color: grey, Width: .75}
+	grid := plotter.NewGrid()
+	grid.Horizontal = draw.LineStyle{Color: rule, Width: .75}
+	grid.Vertical = grid.Horizontal
+	p.Add(grid)
+	return p
+}
+
+// An axis is linear in what it is given: logarithms are taken by who draws.
+type axis struct {
+	label    string
+	min, max float64
+	ticks    []plot.Tick
+}
+
+func (a axis) set(to *plot.Axis) {
+	to.Min, to.Max = a.min, a.max
+	to.Padding = 0
+	to.Label.Text = a.label
+	to.Label.Padding = 6
+	to.Label.TextStyle.Font = regular(9.5, grey).Font
+	to.Label.TextStyle.Color = grey
+	to.Tick.Marker = plot.ConstantTicks(a.ticks)
+	to.Tick.Label.Font = regular(9, grey).Font
+	to.Tick.Label.Color = grey
+	to.Tick.Length = 4
+	to.Tick.LineStyle = draw.LineStyle{Color: grey, Width: .75}
+}
+
+// latencyAxis spans latencies of low to high milliseconds, as their decimal logarithms, from one
+// round number to another.
+func latencyAxis(low, high float64) axis {
+	const shortest = 1e-3 // a clock tells no less
+	low, high = max(low, shortest), max(high, shortest)
+	a := axis{label: "delivery latency (log)", min: math.Inf(1), max: math.Inf(-1)}
+	wide := math.Log10(high/low) > 1.6
+	for decade := magnitude(low) - 1; decade <= magnitude(high)+1; decade++ {
+		for _, digit := range []float64{1, 2, 5} {
+			value := digit * math.Pow10(decade)
+			at := math.Log10(value)
+			if value <= low*.98 || math.IsInf(a.min, 1) {
+				a.min = at
+			}
+			if math.IsInf(a.max, -1) && value >= high*1.02 {
+				a.max = at
+			}
+			if digit == 1 || !wide {
+				a.ticks = append(a.ticks, plot.Tick{Value: at, Label: duration(value, 1)})
+			}
+		}
+	}
+	return a
+}
+
+// countAxis spans 0, or low if that is less, to high in round steps.
+func countAxis(label string, low, high float64) axis {
+	if high <= 0 {
+		high = max(1, -low)
+	}
+	step := math.Pow10(magnitude(high))
+	for _, finer := range []float64{.1, .2, .5} {
+		if high/(step*finer) <= 6 {
+			step *= finer
+			break
+		}
+	}
+	a := axis{label: label, min: min(low, 0), max: high}
+	digits := max(0, -magnitude(step))
+	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
+		a.ticks = append(a.ticks, plot.Tick{Value: i * step, Label: fixed(i*step, digits)})
+	}
+	return a
+}
+
+// say writes one line where a chart would be.
+func say(c draw.Canvas, text string) {
+	sty := regular(11, grey)
+	sty.XAlign = draw.XCenter
+	c.FillText(sty, c.Center(), text)
+}

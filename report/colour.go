@@ -1,0 +1,133 @@
+package report
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people who see
+// no red or no green still tell apart. Their yellow is left out: on white it is no line.
+var (
+	vermillion = color.RGBA{0xD5, 0x5E, 0x00, 0xFF}
+	green      = color.RGBA{0x00, 0x9E, 0x73, 0xFF}
+	blue       = color.RGBA{0x00, 0x72, 0xB2, 0xFF}
+	purple     = color.RGBA{0xCC, 0x79, 0xA7, 0xFF}
+	orange     = color.RGBA{0xE6, 0x9F, 0x00, 0xFF}
+	sky        = color.RGBA{0x56, 0xB4, 0xE9, 0xFF}
+
+	black = color.RGBA{0x1B, 0x1F, 0x24, 0xFF}
+	grey  = color.RGBA{0x5B, 0x63, 0x6B, 0xFF}
+	rule  = color.RGBA{0xE3, 0xE6, 0xE9, 0xFF}
+	white = color.RGBA{0xFF, 0xFF, 0xFF, 0xFF}
+)
+
+// hueOf gives a transport its colour, the same in every chart of every result.
+func hueOf(kind string) (hue color.RGBA, known bool) {
+	switch kind {
+	case "short-poll":
+		return vermillion, true
+	case "long-poll":
+		return green, true
+	case "long-poll-scan":
+		return orange, true
+	case "websocket":
+		return blue, true
+	case "sse":
+		return purple, true
+	}
+	return grey, false
+}
+
+// spareHues are for transports that this package has never heard of.
+var spareHues = []color.RGBA{sky, grey, black}
+
+// dashes tell lines of one hue apart; the first is a solid line.
+var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}}
+
+// A style is how a series looks in every chart.
+type style struct {
+	colour  color.RGBA
+	dashes  []vg.Length
+	variant int // of its kind of transport: short-poll@1s is another than short-poll@5s
+	hatch   int // of its bars: 0 is none
+}
+
+// stylesOf gives each kind of transport a hue and each interval of a kind a shade and a dash.
+func stylesOf(transports []string) map[string]style {
+	styles := map[string]style{}
+	variants := map[string]int{}
+	spare := map[string]color.RGBA{}
+	for _, transport := range transports {
+		kind, _, _ := strings.Cut(transport, "@")
+		hue, known := hueOf(kind)
+		if !known {
+			if _, met := spare[kind]; !met {
+				spare[kind] = spareHues[len(spare)%len(spareHues)]
+			}
+			hue = spare[kind]
+		}
+		variant := variants[kind]
+		variants[kind]++
+		styles[transport] = style{
+			colour: shade(hue, variant), dashes: dashes[variant%len(dashes)], variant: variant,
+		}
+	}
+	return styles
+}
+
+// inRun keeps the colour; where several runs meet, dashes and hatches tell them apart.
+func (s style) inRun(run, runs int) style {
+	if runs > 1 {
+		s.dashes = dashes[run%len(dashes)]
+		s.hatch = run % hatches
+	}
+	return s
+}
+
+// shade returns the hue itself, then darker and lighter ones.
+func shade(hue color.RGBA, variant int) color.RGBA {
+	switch variant % 4 {
+	case 1:
+		return mix(hue, black, .5)
+	case 2:
+		return mix(hue, white, .4)
+	case 3:
+		return mix(hue, black, .75)
+	}
+	return hue
+}
+
+// ink darkens a colour until text in it is read with ease on white: a contrast of 4.5 to 1, as
+// WCAG 2 asks.
+func ink(c color.RGBA) color.RGBA {
+	for i := 0; i < 20 && 1.05/(luminance(c)+.05) < 4.5; i++ {
+		c = mix(c, black, .08)
+	}
+	return c
+}
+
+// luminance is WCAG's relative luminance.
+func luminance(c color.RGBA) float64 {
+	linear := func(v uint8) float64 {
+		x := float64(v) / 255
+		if x <= .03928 {
+			return x / 12.92
+		}
+		return math.Pow((x+.055)/1.055, 2.4)
+	}
+	return .2126*linear(c.R) + .7152*linear(c.G) + .0722*linear(c.B)
+}
+
+// mix returns c with that share of other in it.
+func mix(c, other color.RGBA, share float64) color.RGBA {
+	part := func(a, b uint8) uint8 {
+		return uint8(math.Round(float64(a)*(1-share) + float64(b)*share))
+	}
+	return color.RGBA{part(c.R, other.R), part(c.G, other.G), part(c.B, other.B), 0xFF}
+}
+
+func hex(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }

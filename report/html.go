@@ -1,0 +1,108 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"strings"
+)
+
+//go:embed report.html.tmpl
+var pageFiles embed.FS
+
+// page is what the template shows. Its strings are text, but for the drawings, which this package
+// has made.
+type page struct {
+	Title    string
+	Lede     string
+	Answers  []answer
+	Fatal    []remark
+	Remarks  []remark
+	Figures  []pageFigure
+	Head     []cell
+	Table    []pageRow
+	RunNames []string // none when there is only one run
+	Settings []fact
+	Places   []fact
+	Differs  []string
+	Commands []string
+}
+
+type answer struct{ Run, Words string }
+
+type cell struct {
+	Text, Below string
+	Left        bool
+}
+
+type pageRow struct {
+	Colour string
+	Cells  []cell
+}
+
+type pageFigure struct {
+	Name, Title, Detail string
+	SVG                 template.HTML
+}
+
+// renderPage makes the page from the drawings of the same series.
+func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
+	p := page{Remarks: remarksOf(runs, all)}
+	var names []string
+	for _, run := range runs {
+		names = append(names, run.name())
+		a := answer{Words: Answer(run)}
+		if len(runs) > 1 {
+			a.Run = run.name()
+		}
+		p.Answers = append(p.Answers, a)
+		if command := clean(run.Run.Command); command != "" {
+			p.Commands = append(p.Commands, command)
+		}
+	}
+	p.Title = strings.Join(names, " · ")
+	if len(runs) == 1 {
+		p.Lede = clean(runs[0].Run.Scenario.About)
+	} else {
+		p.RunNames = names
+	}
+	for _, r := range p.Remarks {
+		if r.Fatal {
+			p.Fatal = append(p.Fatal, r)
+		}
+	}
+	for _, d := range drawings {
+		// Without the XML declaration, which has no place within a page. A drawing has no id that
+		// could clash with one of another, and its text was escaped as it was drawn.
+		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
+		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)}) //nolint:gosec // see above
+	}
+	cols := columns(len(runs))
+	for _, col := range cols {
+		p.Head = append(p.Head, cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
+	}
+	for _, s := range all {
+		row := pageRow{Colour: hex(s.style.colour)}
+		for _, col := range cols {
+			row.Cells = append(row.Cells, cell{col.cell(s), "", col.left()})
+		}
+		p.Table = append(p.Table, row)
+	}
+	for _, f := range facts(runs) {
+		if f.Differs {
+			p.Differs = append(p.Differs, f.Name)
+		}
+		if f.setting {
+			p.Settings = append(p.Settings, f)
+		} else {
+			p.Places = append(p.Places, f)
+		}
+	}
+	tmpl, err := template.ParseFS(pageFiles, "report.html.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = tmpl.Execute(&out, p)
+	return out.Bytes(), err
+}

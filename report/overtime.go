@@ -1,0 +1,216 @@
+package report
+
+import (
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"pushpull/loadgen/result"
+)
+
+// samplesSlow is how many samples a slice needs before its p99 is another than its maximum.
+const samplesSlow = 100
+
+// A moment is one slice of a window: when, and its latencies as decimal logarithms of
+// milliseconds.
+type moment struct{ at, median, slow float64 }
+
+// overTimeFigure draws a panel for each series and in it two lines for each round: the median and
+// the slow end of the messages that were to be sent in each slice.
+func overTimeFigure(all []series) figure {
+	slow, slowName := .99, "p99"
+	for _, s := range all {
+		for _, w := range s.windows {
+			for _, slice := range w.Slices {
+				if n := count(slice.Latency); n > 0 && n < samplesSlow {
+					slow, slowName = 1, "maximum"
+				}
+			}
+		}
+	}
+	columns, rows := panelGrid(all)
+	f := figure{
+		name:   "latency-over-time",
+		title:  "Delivery latency over time",
+		detail: "Thick: median. Thin: " + slowName + ". Of the messages that were to be sent at that time; a pair of lines for each round.",
+		height: max(chartHeight, headHeight+60+150*vg.Length(rows)),
+	}
+	if rows == 1 {
+		f.height = chartHeight - 30
+	}
+	f.plot = func(c draw.Canvas) { plotOverTime(c, all, slow, columns, rows) }
+	return f
+}
+
+// panelGrid says how many panels stand side by side, and one below the other. Several runs of a
+// transport stand side by side.
+func panelGrid(all []series) (columns, rows int) {
+	for _, s := range all {
+		columns, rows = max(columns, s.column+1), max(rows, s.row+1)
+	}
+	if columns > 4 || columns == 1 {
+		n := len(all)
+		rows = (n + 3) / 4
+		columns = (n + rows - 1) / max(rows, 1)
+	}
+	return columns, rows
+}
+
+func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) {
+	low, high, end := math.Inf(1), math.Inf(-1), 0.0
+	lines := make([][][]moment, len(all))
+	for i, s := range all {
+		for _, w := range s.windows {
+			end = max(end, w.DurationS)
+			for _, line := range momentsOf(w, slow) {
+				lines[i] = append(lines[i], line)
+				for _, m := range line {
+					low, high = min(low, m.median), max(high, m.slow)
+				}
+			}
+		}
+	}
+	if math.IsInf(low, 1) {
+		say(c, "Nothing was delivered.")
+		return
+	}
+	y := latencyAxis(math.Pow(10, low), math.Pow(10, high))
+	x := countAxis("", 0, end)
+
+	// All panels are as wide as each other; the first of a row has the axis before it.
+	probe := newPlot(x, y)
+	axisWidth := probe.DataCanvas(c).Min.X - c.Min.X
+	bare := y
+	bare.label, bare.ticks = "", unlabelled(y.ticks)
+	bareWidth := newPlot(x, bare).DataCanvas(c).Min.X - c.Min.X
+	const gap, between = 16, 10
+	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(columns-1)) / vg.Length(columns)
+	height := (c.Max.Y - c.Min.Y - between*vg.Length(rows-1)) / vg.Length(rows)
+	for i, s := range all {
+		column, row := s.column, s.row
+		if s.run == "" || columns <= s.column {
+			column, row = i%columns, i/columns
+		}
+		panelX, panelY := x, y
+		if len(panelX.ticks) > 4 && columns > 2 {
+			panelX.ticks = everyOther(panelX.ticks)
+		}
+		if row == rows-1 || i+columns >= len(all) {
+			panelX.label = "seconds into the measured part"
+			if columns > 2 {
+				panelX.label = "seconds"
+			}
+		}
+		left := c.Min.X + axisWidth + (width+gap)*vg.Length(column)
+		top := c.Max.Y - (height+between)*vg.Length(row)
+		panel := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: left, Y: top - height},
+			Max: vg.Point{X: left + width, Y: top},
+		}}
+		if column == 0 {
+			panel.Min.X -= axisWidth
+		} else {
+			panel.Min.X -= bareWidth
+			panelY = bare
+		}
+		name := bold(10, ink(s.style.colour))
+		c.FillText(name, vg.Point{X: left, Y: top - 6}, fit(name, s.label(), width))
+		plotPanel(draw.Crop(panel, 0, 0, 0, -17), lines[i], s.style, panelX, panelY)
+	}
+}
+
+func plotPanel(c draw.Canvas, lines [][]moment, s style, x, y axis) {
+	p := newPlot(x, y)
+	if len(lines) == 0 {
+		p.Add(note("nothing was delivered"))
+	}
+	thick := draw.LineStyle{Color: s.colour, Width: 1.7}
+	thin := draw.LineStyle{Color: s.colour, Width: .7}
+	for _, line := range lines {
+		var median, slow, band plotter.XYs
+		for _, m := range line {
+			median = append(median, plotter.XY{X: m.at, Y: m.median})
+			slow = append(slow, plotter.XY{X: m.at, Y: m.slow})
+		}
+		if len(line) == 1 {
+			dots := func(at plotter.XYs, radius vg.Length) *plotter.Scatter {
+				return &plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{
+					Color: s.colour, Radius: radius, Shape: draw.CircleGlyph{},
+				}}
+			}
+			p.Add(dots(median, 2.2), dots(slow, 1.2))
+			continue
+		}
+		band = append(band, median...)
+		for i := len(slow) - 1; i >= 0; i-- {
+			band = append(band, slow[i])
+		}
+		p.Add(
+			&plotter.Polygon{XYs: []plotter.XYs{band}, Color: color.NRGBA{s.colour.R, s.colour.G, s.colour.B, 0x1C}},
+			&plotter.Line{XYs: slow, LineStyle: thin},
+			&plotter.Line{XYs: median, LineStyle: thick},
+		)
+	}
+	p.Draw(c)
+}
+
+// momentsOf returns the slices of w that hold anything, apart where there is a hole.
+func momentsOf(w result.Window, slow float64) [][]moment {
+	var lines [][]moment
+	open := false
+	for _, slice := range w.Slices {
+		if count(slice.Latency) == 0 {
+			open = false
+			continue
+		}
+		log := func(p float64) float64 {
+			return math.Log10(max(float64(slice.Latency.Quantile(p))/1e6, 1e-3))
+		}
+		if !open {
+			lines, open = append(lines, nil), true
+		}
+		last := &lines[len(lines)-1]
+		*last = append(*last, moment{slice.AtS + slice.WidthS/2, log(.5), log(slow)})
+	}
+	return lines
+}
+
+func count(h *result.Histogram) int64 {
+	if h == nil {
+		return 0
+	}
+	return h.Count()
+}
+
+func everyOther(ticks []plot.Tick) []plot.Tick {
+	var kept []plot.Tick
+	for i := 0; i < len(ticks); i += 2 {
+		kept = append(kept, ticks[i])
+	}
+	return kept
+}
+
+// unlabelled keeps the grid lines, which stand at ticks with a label, and shows no label.
+func unlabelled(ticks []plot.Tick) []plot.Tick {
+	blank := make([]plot.Tick, 0, len(ticks))
+	for _, tick := range ticks {
+		blank = append(blank, plot.Tick{Value: tick.Value, Label: " "})
+	}
+	return blank
+}
+
+// A note is a line of text in the middle of a plot.
+type note string
+
+var _ plot.Plotter = note("")
+
+// Plot implements plot.Plotter.
+func (n note) Plot(c draw.Canvas, _ *plot.Plot) {
+	sty := regular(9, grey)
+	sty.XAlign = draw.XCenter
+	c.FillText(sty, c.Center(), string(n))
+}

@@ -1,0 +1,112 @@
+package report_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/report"
+)
+
+// A model is how a transport behaves in a made-up result.
+type model struct {
+	transport          string
+	latency            func(*rand.Rand) float64 // seconds
+	requests, empty    int64                    // of a window
+	handshakes         int64
+	bytes              int64
+	cpu                float64 // seconds of a window
+	memory             int64   // bytes for each user
+	deliveries, rounds int
+}
+
+func uniform(most float64) func(*rand.Rand) float64 {
+	return func(r *rand.Rand) float64 { return .0003 + most*r.Float64() }
+}
+
+// lognormal has its median at that many seconds; one message in a hundred comes far later.
+func lognormal(median, sigma float64) func(*rand.Rand) float64 {
+	return func(r *rand.Rand) float64 {
+		x := median * math.Exp(sigma*r.NormFloat64())
+		if r.Float64() < .01 {
+			x *= 4 + 6*r.Float64()
+		}
+		return x
+	}
+}
+
+var (
+	poll5     = model{transport: "short-poll@5s", latency: uniform(5), requests: 800, empty: 560, bytes: 320_000, cpu: .061, memory: 9_400}
+	poll1     = model{transport: "short-poll@1s", latency: uniform(1), requests: 4000, empty: 3620, bytes: 1_450_000, cpu: .284, memory: 9_800}
+	longPoll  = model{transport: "long-poll", latency: lognormal(.0007, .35), requests: 412, empty: 12, bytes: 210_000, cpu: .047, memory: 21_300}
+	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, bytes: 96_000, cpu: .022, memory: 16_900}
+
+	four  = []model{poll5, poll1, longPoll, webSocket}
+	eight = []model{
+		poll5, poll1,
+		{transport: "short-poll@250ms", latency: uniform(.25), requests: 16_000, empty: 15_600, bytes: 5_600_000, cpu: 1.1, memory: 10_100},
+		longPoll,
+		{transport: "long-poll@10s", latency: lognormal(.00075, .35), requests: 810, empty: 400, bytes: 240_000, cpu: .051, memory: 21_100},
+		{transport: "long-poll-scan@5ms", latency: uniform(.005), requests: 412, empty: 12, bytes: 210_000, cpu: 4.2, memory: 22_300},
+		webSocket,
+		{transport: "sse", latency: lognormal(.00043, .3), requests: 200, bytes: 88_000, cpu: .024, memory: 18_200},
+	}
+)
+
+// synthetic makes a result of windows of 20 seconds, 200 users and 400 deliveries.
+func synthetic(name string, seed uint64, models ...model) report.Run {
+	res := &result.Result{Run: result.Run{
+		Schema:  result.Schema,
+		Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		Command: "pushpull run chat --seed 1",
+		Scenario: result.Scenario{
+			Name: "chat", About: "Rooms of five people, of whom one talks now and then.",
+			Users: 200, RoomSize: 5, Senders: 1, Rate: .125, Size: 64,
+			WarmupS: 2, DurationS: 20, DrainS: 10, Rounds: 2, Seed: 1,
+		},
+		Environment: result.Environment{
+			CPU: "AMD EPYC 7B13", Cores: 2, MemoryBytes: 8 << 30, OS: "debian 12.5", Kernel: "6.1.0", Arch: "amd64",
+			Go: "go1.26.0", Pushpull: "v0.1.0", Modules: map[string]string{"nhooyr.io/websocket": "v1.8.17"},
+		},
+	}}
+	for _, m := range models {
+		res.Run.Scenario.Transports = append(res.Run.Scenario.Transports, m.transport)
+	}
+	random := rand.New(rand.NewPCG(seed, 1))
+	for round := 1; round <= 2; round++ {
+		for _, m := range models {
+			res.Windows = append(res.Windows, window(random, m, round))
+		}
+	}
+	return report.Run{Name: name, Result: res}
+}
+
+func window(random *rand.Rand, m model, round int) result.Window {
+	const seconds, deliveries = 20, 400
+	w := result.Window{
+		Transport: m.transport, Round: round, Users: 200, Cores: 2, DurationS: seconds, DrainedS: 1,
+		Planned: 100, Sent: 100, Expected: deliveries, Delivered: deliveries,
+		Latency: result.NewHistogram(), SendDelay: result.NewHistogram(), Accept: result.NewHistogram(), Late: result.NewHistogram(),
+		Wire: result.Wire{
+			Connections: 200, Requests: m.requests, Handshakes: m.handshakes, EmptyResponses: m.empty,
+			Posts: 100, BytesIn: m.bytes * 2 / 3, BytesOut: m.bytes / 3,
+		},
+		Store:     &result.Store{Appends: 100, Reads: m.requests, EmptyReads: m.empty},
+		Server:    &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
+		Generator: result.Process{CPUS: .4, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
+	}
+	for at := range seconds {
+		slice := result.Slice{AtS: float64(at), WidthS: 1, Latency: result.NewHistogram()}
+		for range deliveries / seconds {
+			latency := time.Duration(m.latency(random) * float64(time.Second))
+			slice.Latency.Record(latency)
+			w.Latency.Record(latency)
+			w.SendDelay.Record(40 * time.Microsecond)
+			w.Accept.Record(200 * time.Microsecond)
+			w.Late.Record(60 * time.Microsecond)
+		}
+		w.Slices = append(w.Slices, slice)
+	}
+	return w
+}

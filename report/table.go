@@ -1,0 +1,160 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// longestName is how much of a name the table shows, in characters; the doubts show all of it.
+const longestName = 28
+
+// A column is one property of a series, in two lines of heading.
+type column struct {
+	head, below string
+	cell        func(series) string // "-" where there is no value
+}
+
+// columns returns what the table shows, on the terminal and on the page.
+func columns(runs int) []column {
+	latency := func(of func(series) float64) func(series) string {
+		return func(s series) string { return s.delivered(duration(of(s), 3)) }
+	}
+	all := []column{
+		{"transport", "", func(s series) string { return s.name }},
+		{"run", "", func(s series) string { return s.run }},
+		{"delivered", "", func(s series) string { return fmt.Sprintf("%d/%d", s.Delivered, s.Expected) }},
+		{"lost", "", func(s series) string { return fmt.Sprint(s.Lost) }},
+		{"p50", "", latency(func(s series) float64 { return s.Latency.P50 })},
+		{"p95", "", latency(func(s series) float64 { return s.Latency.P95 })},
+		{"p99", "", latency(func(s series) float64 { return s.Latency.P99 })},
+		{"max", "", latency(func(s series) float64 { return s.Latency.Max })},
+		{"requests", "/message", func(s series) string { return s.delivered(number(s.RequestsPerDelivery, 3)) }},
+		{"empty", "answers", func(s series) string {
+			if s.Requests == 0 {
+				return "-"
+			}
+			return fixed(100*float64(s.EmptyResponses)/float64(s.Requests), 0) + " %"
+		}},
+		{"bytes", "/message", func(s series) string { return s.delivered(number(s.BytesPerDelivery, 3)) }},
+		{"server CPU", "us/message", func(s series) string {
+			if s.Server == nil {
+				return "-"
+			}
+			return s.delivered(number(s.Server.CPUMicrosPerDelivery, 3))
+		}},
+		{"memory", "KB/user", func(s series) string {
+			if s.Server == nil {
+				return "-"
+			}
+			return number(kilobytes(s.Server.RSSBytesPerUser), 3)
+		}},
+	}
+	if runs == 1 {
+		all = append(all[:1], all[2:]...)
+	}
+	return all
+}
+
+// delivered is the cell, or "-" when there is nothing that it could be about.
+func (s series) delivered(cell string) string {
+	if s.Delivered == 0 {
+		return "-"
+	}
+	return cell
+}
+
+// Table writes runs as one aligned table of plain text, a line for each transport in each run,
+// and below it the doubts and, with several runs, in what they differ.
+func Table(w io.Writer, runs ...Run) error {
+	all := lay(runs)
+	cols := columns(len(runs))
+	lines := [][]string{make([]string, len(cols)), make([]string, len(cols))}
+	for i, col := range cols {
+		lines[0][i], lines[1][i] = col.head, col.below
+	}
+	for _, s := range all {
+		line := make([]string, len(cols))
+		for i, col := range cols {
+			line[i] = cut(col.cell(s), longestName)
+		}
+		lines = append(lines, line)
+	}
+	widths := make([]int, len(cols))
+	for _, line := range lines {
+		for i, cell := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var out strings.Builder
+	for _, line := range lines {
+		var text strings.Builder
+		for i, cell := range line {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i > 0 {
+				text.WriteString("  ")
+			}
+			if cols[i].left() {
+				text.WriteString(cell + pad)
+			} else {
+				text.WriteString(pad + cell)
+			}
+		}
+		out.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+	}
+	if remarks := remarksOf(runs, all); len(remarks) > 0 {
+		out.WriteString("\n")
+		for _, r := range remarks {
+			fmt.Fprintf(&out, "! %s: %s\n", r.About, r.Text)
+		}
+	}
+	// Not every terminal, log or mail has a micro sign.
+	_, err := io.WriteString(w, strings.ReplaceAll(out.String(), "µs", "us"))
+	if err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	return nil
+}
+
+func (c column) left() bool { return c.head == "transport" || c.head == "run" }
+
+func cut(s string, width int) string {
+	runes := []rune(s)
+	if len(runes) <= width {
+		return s
+	}
+	return string(runes[:width-1]) + "…"
+}
+
+// A remark is a doubt, or what else a reader must know before comparing numbers.
+type remark struct {
+	About, Text string
+	Fatal       bool
+}
+
+// remarksOf returns the doubts, the transports that were never measured, and in what the runs
+// differ.
+func remarksOf(runs []Run, all []series) []remark {
+	var remarks []remark
+	for _, s := range all {
+		for _, d := range s.Doubts {
+			remarks = append(remarks, remark{s.label(), clean(d.Text), d.Fatal})
+		}
+	}
+	for _, run := range runs {
+		for _, transport := range run.missing() {
+			about := clean(transport)
+			if len(runs) > 1 {
+				about += " · " + run.name()
+			}
+			remarks = append(remarks, remark{about, "not measured", false})
+		}
+	}
+	for _, f := range facts(runs) {
+		if f.Differs {
+			remarks = append(remarks, remark{"the runs differ in " + f.Name, strings.Join(f.Values, " | "), false})
+		}
+	}
+	return remarks
+}
