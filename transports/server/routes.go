@@ -1,0 +1,121 @@
+package server
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"pushpull/transports"
+)
+
+// maxRoom is the length of the longest name of a room.
+const maxRoom = 128
+
+//go:embed page.html
+var page string
+
+// handler serves every route.
+func (sv *service) handler() http.Handler {
+	mux := http.NewServeMux()
+	// The pattern without a method is less specific: it gets what no other method's pattern takes.
+	route := func(method, pattern string, h http.Handler) {
+		mux.Handle(method+" "+pattern, h)
+		mux.Handle(pattern, wrongMethod(method))
+	}
+	route("POST", "/rooms/{room}/messages", inRoom(transports.Publisher(sv.store, sv.Limits)))
+	names := slices.Sorted(maps.Keys(sv.Transports))
+	for _, name := range names {
+		h := sv.Transports[name].Handler(sv.store)
+		route("GET", "/rooms/{room}/"+name, inRoom(present(name, h)))
+	}
+	mux.HandleFunc("/rooms/{room}/{transport}", func(w http.ResponseWriter, r *http.Request) {
+		transports.Error(w, http.StatusNotFound, "unknown transport %.40q: use %s, or POST to messages",
+			r.PathValue("transport"), strings.Join(names, ", "))
+	})
+	route("GET", "/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
+	}))
+	route("GET", "/metrics", promhttp.HandlerFor(sv.registry(), promhttp.HandlerOpts{}))
+	route("GET", "/stats", http.HandlerFunc(sv.serveStats))
+	route("GET", "/{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, page)
+	}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		transports.Error(w, http.StatusNotFound,
+			"unknown path %.100q: use /rooms/{room}/messages, /rooms/{room}/{transport}, /stats, /metrics or /healthz", r.URL.Path)
+	})
+	return sv.watched(sv.origins.Handler(mux))
+}
+
+// watched counts the handlers at work and bounds the time in which a body arrives.
+func (sv *service) watched(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sv.busy.Add(1)
+		defer sv.busy.Add(-1)
+		if r.ContentLength != 0 {
+			// http.Server.ReadTimeout would end held polls too.
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(sv.BodyTimeout))
+		}
+		if path.Clean(r.URL.Path) != r.URL.Path {
+			// The mux would redirect, to a room that nobody meant.
+			transports.Error(w, http.StatusBadRequest, "bad path %.100q: no part may be empty, . or .., and %s", r.URL.Path, aRoom)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// present counts the connection as a user of the room.
+func present(transport string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+			c.visit(place{transport, r.PathValue("room")})
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// aRoom says what checkRoom checks.
+var aRoom = fmt.Sprintf("a room has 1 to %d letters, digits, - _ or .", maxRoom)
+
+// inRoom refuses names that are not those of a room. It stands before every handler that takes one.
+func inRoom(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if room := r.PathValue("room"); !isRoom(room) {
+			transports.Error(w, http.StatusBadRequest, "bad room %.40q: %s", room, aRoom)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// isRoom says whether name can be the name of a room. "." and ".." can't: paths are cleaned.
+func isRoom(name string) bool {
+	if name == "" || len(name) > maxRoom || name == "." || name == ".." {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if digit := '0' <= c && c <= '9'; !letter && !digit && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func wrongMethod(right string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", right)
+		transports.Error(w, http.StatusMethodNotAllowed, "wrong method %.20q: use %s", r.Method, right)
+	})
+}
