@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pushpull/transports"
+	"pushpull/transports/server"
+	"pushpull/transports/store"
+	"pushpull/transports/store/memory"
+)
+
+type serveOptions struct {
+	listen         string
+	store          string
+	retention      int
+	limits         transports.Limits
+	maxConnections int
+	untilEOF       bool
+}
+
+func newServeCommand() *cobra.Command {
+	var opts serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server alone",
+		Long: `Run the server alone, until SIGINT or SIGTERM.
+
+Once it accepts connections it prints one line, like "listening on http://127.0.0.1:8080".
+Warnings go to standard error. On a signal it answers held polls, closes WebSockets and
+ends within 5 seconds; on a second one at once, with exit code 1.
+
+It authenticates nobody. It listens beyond loopback only when told an explicit address,
+such as --listen 0.0.0.0:8080.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runServe(cmd.Context(), cmd, opts)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *serveOptions) addFlags(f *pflag.FlagSet) {
+	limits := transports.Limits{}.WithDefaults()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on; without a host loopback, port 0 is any free one")
+	f.StringVar(&o.store, "store", store.Default, "`address` of the store: memory:")
+	f.IntVar(&o.retention, "retention", memory.DefaultRetention, "`messages` that a room keeps, the oldest leave first")
+	f.IntVar(&o.limits.MessageBytes, "max-message", limits.MessageBytes, "largest message, in `bytes`")
+	f.IntVar(&o.limits.Batch, "max-batch", limits.Batch, "most `messages` in one answer")
+	f.DurationVar(&o.limits.Hold, "max-hold", limits.Hold, "longest `time` that a poll is held")
+	f.DurationVar(&o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "a user who takes nothing for this `time` is cut off")
+	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
+	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
+	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
+	f.MarkHidden("until-eof") // for a parent that must not leave its server behind; fails only for unknown flags
+}
+
+// address is where to listen, with loopback for a host that isn't there.
+func (o *serveOptions) address() (string, error) {
+	host, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return "", fmt.Errorf("bad --listen %q: write it like 127.0.0.1:8080", o.listen)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// server makes the server that the flags describe.
+func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"retention", int64(o.retention)},
+		{"max-message", int64(o.limits.MessageBytes)},
+		{"max-batch", int64(o.limits.Batch)},
+		{"max-hold", int64(o.limits.Hold)},
+		{"write-timeout", int64(o.limits.WriteTimeout)},
+		{"max-connections", int64(o.maxConnections)},
+	} {
+		if f.value <= 0 {
+			return nil, fmt.Errorf("bad --%s: use more than 0", f.name)
+		}
+	}
+	kept, err := store.Open(o.store, o.retention)
+	if err != nil {
+		return nil, fmt.Errorf("bad --store: %w", err)
+	}
+	s := &server.Server{Store: kept, Limits: o.limits, Connections: o.maxConnections, Log: log}
+	return s, s.Validate()
+}
+
+func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	address, err := opts.address()
+	if err != nil {
+		return usageError(cmd, err)
+	}
+	s, err := opts.server(log)
+	if err != nil {
+		return usageError(cmd, err)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w: use --listen with another address or port", err)
+	}
+	if opts.untilEOF {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		// Nobody waits for this goroutine: a read of standard input can't be called off.
+		go func() {
+			io.Copy(io.Discard, cmd.InOrStdin())
+			cancel()
+		}()
+	}
+	// The kernel accepts from here on. Standard output is not buffered.
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", l.Addr())
+	return s.Serve(ctx, l)
+}
