@@ -68,10 +68,11 @@ func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, err
 
 // After implements transports.Store. The messages are shared, not copied.
 func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
-	l := new(log)
-	if v, ok := s.rooms.Load(room); ok {
-		l = v.(*log)
+	v, ok := s.rooms.Load(room)
+	if !ok {
+		v = new(log) // asking makes no room
 	}
+	l := v.(*log)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if seq == l.last {
