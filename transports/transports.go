@@ -139,3 +139,9 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.WriteTimeout, 10*time.Second)
 	return l
 }
+
+// A Duplex transport sends on the connection that it reads from: its users need one connection,
+// those of others two.
+type Duplex interface {
+	Duplex()
+}

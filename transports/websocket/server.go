@@ -42,7 +42,13 @@ type Transport struct {
 	Limits transports.Limits // the server's
 }
 
-var _ transports.Transport = Transport{}
+var (
+	_ transports.Transport = Transport{}
+	_ transports.Duplex    = Transport{}
+)
+
+// Duplex says that users send on the connection that they read from.
+func (Transport) Duplex() {}
 
 // Handler upgrades the request and writes what follows the cursor, as it comes.
 func (t Transport) Handler(store transports.Store) http.Handler {

@@ -1,0 +1,198 @@
+// Package loadgen simulates users who chat, and measures how their messages fare.
+//
+// A Scenario is drawn into a Plan, and the same plan is run against every transport, in windows
+// that interleave: open loop, each message at its intended time, its latency counted from there
+// to the moment another member's client holds it decoded. The package draws no charts and judges
+// no results; what it measured is a result.Window.
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports"
+	"pushpull/transports/all"
+)
+
+// Options say how a scenario is run.
+type Options struct {
+	Scenario Scenario
+	Target   *url.URL       // a server that someone else started; nil: Command starts one for each window
+	Command  []string       // the arguments of a server of this binary, its name first; see StartServer
+	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: nobody looks
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Transport       string
+	Round, Rounds   int
+	Window, Windows int    // from 1
+	Phase           string // of the window: starting, joining, warming up, measuring, draining, done
+	ServerPID       int    // 0: not ours
+	Users, Joined   int
+	Planned, Sent   int           // messages of the window, warm-up included
+	Delivered       int           // measured copies
+	Left            time.Duration // of the run, about
+}
+
+const progressStep = 200 * time.Millisecond
+
+// Run measures every transport of the scenario once in each round, in an order drawn from the
+// seed, and hands each window to emit as it ends. When ctx ends, the window under way stops early
+// and is handed over, and Run returns the cause of ctx. An error of emit ends the run.
+func Run(ctx context.Context, o Options, emit func(*result.Window) error) error {
+	s := o.Scenario
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if err := Fit(s); err != nil {
+		return err
+	}
+	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * len(s.Transports), Users: s.Users}
+	for round := 1; round <= s.Rounds; round++ {
+		plan := NewPlan(s, round)
+		order := rand.New(rand.NewPCG(s.Seed, ^uint64(round))).Perm(len(s.Transports))
+		for _, i := range order {
+			at.Window++
+			at.Round, at.Transport, at.Planned = round, s.Transports[i], len(plan.Sends)
+			at.Left = left(s, order, at.Window)
+			window, err := o.run(ctx, plan, at)
+			if window != nil {
+				if err := emit(window); err != nil {
+					return err
+				}
+			}
+			if err != nil {
+				return fmt.Errorf("measuring %s: %w", at.Transport, err)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// run measures one window on a server of its own, or on the target.
+func (o Options) run(ctx context.Context, plan *Plan, at Progress) (_ *result.Window, err error) {
+	w, err := newWindow(o.Scenario, at.Transport, at.Round, plan)
+	if err != nil {
+		return nil, err
+	}
+	base := o.Target
+	var server *Server
+	if base == nil {
+		if server, err = StartServer(ctx, o.Command); err != nil {
+			return nil, err
+		}
+		base, at.ServerPID = server.Base, server.PID
+	}
+	stop := o.watch(w, at)
+	out, err := w.measure(ctx, base)
+	stop()
+	if server != nil {
+		if stopErr := server.Stop(); stopErr != nil && out != nil {
+			out.Errors = append(out.Errors, result.Failure{Text: stopErr.Error(), Count: 1})
+		}
+	}
+	return out, err
+}
+
+// watch reports the progress of w until the returned function is called.
+func (o Options) watch(w *window, at Progress) (stop func()) {
+	if o.Progress == nil {
+		return func() {}
+	}
+	begun := time.Now()
+	done, stopped := make(chan struct{}), make(chan struct{})
+	tell := func(phase string) {
+		now := at
+		now.Phase = phase
+		now.Joined = int(w.joined.Load())
+		now.Sent, now.Delivered = int(w.ledger.sent.Load()), int(w.ledger.came.Load())
+		now.Left = max(0, at.Left-time.Since(begun))
+		o.Progress(now)
+	}
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(progressStep)
+		defer ticker.Stop()
+		for {
+			tell(*w.phase.Load())
+			select {
+			case <-done:
+				tell("done")
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}
+
+// left returns about how long a run takes from the given window on: what has no known length is
+// guessed.
+func left(s Scenario, order []int, window int) time.Duration {
+	const overhead = 300 * time.Millisecond // to start, join, drain, leave and stop
+	var all time.Duration
+	for i := window - 1; i < s.Rounds*len(order); i++ {
+		all += s.Warmup + s.Duration + overhead
+		all += period(s.Transports[order[i%len(order)]]) // to drain
+	}
+	return all
+}
+
+// period returns the period of a transport that has one, else 0.
+func period(spec string) time.Duration {
+	t, err := all.New(spec, transports.Limits{})
+	if p, ok := t.(transports.Periodic); err == nil && ok {
+		return p.Period()
+	}
+	return 0
+}
+
+// reserved is how many files and ports are left to everything but the users' connections.
+const reserved = 64
+
+// Connections returns how many connections the users of a scenario open, at most, on the transport
+// that needs the most.
+func Connections(s Scenario) int {
+	most := 0
+	for _, spec := range s.Transports {
+		each := 2
+		if t, err := all.New(spec, transports.Limits{}); err == nil {
+			if _, ok := t.(transports.Duplex); ok {
+				each = 1
+			}
+		}
+		most = max(most, each)
+	}
+	return most * s.Users
+}
+
+// Fit returns an error that says how many users would fit when those of the scenario can't all be
+// connected from this process.
+func Fit(s Scenario) error {
+	need := Connections(s)
+	each := need / s.Users
+	for _, limit := range []struct {
+		most   int
+		what   string
+		remedy string
+	}{
+		{fileLimit(), "open files", "ulimit -n " + strconv.Itoa(need+reserved)},
+		{portLimit(), "local ports", "sysctl net.ipv4.ip_local_port_range"},
+	} {
+		if limit.most > 0 && need+reserved > limit.most {
+			fits := max(0, limit.most-reserved) / each / s.roomSize() * s.roomSize()
+			return fmt.Errorf("%d users need %d %s and this process may have %d: use --users %d, or raise the limit (%s)",
+				s.Users, need+reserved, limit.what, limit.most, fits, limit.remedy)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package loadgen
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"pushpull/loadgen/result"
+)
+
+const (
+	startLimit = 10 * time.Second // for a server to say where it listens
+	stopLimit  = 6 * time.Second  // for a server to stop when asked to
+	statsLimit = 5 * time.Second  // for an answer about itself
+)
+
+// A Server is a server process that was started for one window.
+type Server struct {
+	Base *url.URL
+	PID  int
+
+	command *exec.Cmd
+	input   io.Closer
+	output  *os.File
+	said    *tail
+}
+
+// StartServer starts a server by argv, like pushpull serve --until-eof, and returns when it
+// listens: it must say "listening on http://HOST:PORT" on its standard output, and stop when its
+// standard input ends, so that it doesn't outlive this process.
+func StartServer(ctx context.Context, argv []string) (*Server, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	output, childOutput, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	defer childOutput.Close()
+	s := &Server{said: &tail{}, output: output}
+	s.command = exec.Command(exe)
+	s.command.Args = argv
+	s.command.Stdout, s.command.Stderr = childOutput, s.said
+	ownGroup(s.command)
+	if s.input, err = s.command.StdinPipe(); err == nil {
+		err = s.command.Start()
+	}
+	if err != nil {
+		output.Close()
+		return nil, fmt.Errorf("starting the server: %w", err)
+	}
+	childOutput.Close() // the child has it: its end is the end of the output
+	s.PID = s.command.Process.Pid
+
+	stop := context.AfterFunc(ctx, func() { output.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	output.SetReadDeadline(time.Now().Add(startLimit))
+	line, err := bufio.NewReader(output).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err == nil && ok {
+		if s.Base, err = url.Parse(address); err == nil {
+			return s, nil
+		}
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	s.command.Process.Kill()
+	s.Stop()
+	return nil, fmt.Errorf("starting the server: %w: %s", err, s.said)
+}
+
+// Stop stops the server and waits for it: gently at first.
+func (s *Server) Stop() error {
+	defer s.output.Close()
+	s.input.Close()
+	timer := time.AfterFunc(stopLimit, func() { s.command.Process.Kill() })
+	defer timer.Stop()
+	if err := s.command.Wait(); err != nil {
+		return fmt.Errorf("stopping the server: %w: %s", err, s.said)
+	}
+	return nil
+}
+
+// A tail keeps the end of what a process said.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - 4<<10; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(p), nil
+}
+
+// String returns the last line.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := bytes.Split(bytes.TrimSpace(t.text), []byte("\n"))
+	return string(lines[len(lines)-1])
+}
+
+// serverStats is what GET /stats says, as far as it is wanted here.
+type serverStats struct {
+	Store   storeStats `json:"store"`
+	Process struct {
+		CPUS     float64 `json:"cpu_s"`
+		RSSBytes int64   `json:"rss_bytes"`
+	} `json:"process"`
+}
+
+type storeStats result.Store
+
+func (s storeStats) since(start storeStats) *result.Store {
+	return &result.Store{
+		Appends:    s.Appends - start.Appends,
+		Reads:      s.Reads - start.Reads,
+		EmptyReads: s.EmptyReads - start.EmptyReads,
+	}
+}
+
+// readStats asks a server for its own figures.
+func readStats(ctx context.Context, base *url.URL) (*serverStats, error) {
+	var stats serverStats
+	if err := get(ctx, base, "stats", "rooms=0", func(r io.Reader) error { return json.NewDecoder(r).Decode(&stats) }); err != nil {
+		return nil, err
+	}
+	if stats.Process.RSSBytes == 0 {
+		return nil, errors.New("not the figures of a pushpull server")
+	}
+	return &stats, nil
+}
+
+// Reach returns an error that says what to do unless a server answers at base.
+func Reach(ctx context.Context, base *url.URL) error {
+	if err := get(ctx, base, "healthz", "", func(io.Reader) error { return nil }); err != nil {
+		return fmt.Errorf("reaching the server at %s: %w: start it with pushpull serve, or check --target", base, err)
+	}
+	return nil
+}
+
+// get asks on a connection of its own, which is no user's and not counted.
+func get(ctx context.Context, base *url.URL, path, query string, read func(io.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, statsLimit)
+	defer cancel()
+	u := base.JoinPath(path)
+	u.RawQuery = query
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // the address is said once
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answered %s to GET /%s", resp.Status, path)
+	}
+	return read(resp.Body)
+}

@@ -1,0 +1,257 @@
+package loadgen
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports"
+	"pushpull/transports/all"
+	"pushpull/transports/process"
+)
+
+const (
+	joinLimit      = time.Minute           // for all users to join
+	interruptDrain = time.Second           // longest wait for what is under way after an interrupt
+	drainStep      = 5 * time.Millisecond  // how often it is looked whether everything has come
+	linger         = 50 * time.Millisecond // after everything has come, for what comes once more
+)
+
+// A window measures one transport once: all users join, warm up, talk, and wait for what is
+// still under way.
+type window struct {
+	name      string // of the transport, as on the command line
+	round     int
+	base      *url.URL
+	transport transports.Transport
+	plan      *Plan
+	size      int           // bytes of a body
+	rooms     string        // begins the names of the rooms
+	drain     time.Duration // longest wait for what is under way
+	idle      process.Usage // of the generator, before it had anything of this window
+
+	counts  Counts
+	ledger  *ledger
+	users   []user
+	begun   chan struct{} // closed once ledger.start is set
+	senders sync.WaitGroup
+	joined  atomic.Int64
+	phase   atomic.Pointer[string] // for the progress
+}
+
+// A sample is what was carried and used up to one moment.
+type sample struct {
+	at        time.Time
+	wire      totals
+	generator process.Usage
+	server    *serverStats // nil: the server doesn't tell
+}
+
+// newWindow draws nothing and connects nobody yet.
+func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, error) {
+	t, err := all.New(transport, transports.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	drain := s.Drain
+	if p, ok := t.(transports.Periodic); ok {
+		drain += p.Period() // what was sent last is not asked for earlier
+	}
+	debug.FreeOSMemory() // what earlier windows held is not this one's
+	idle, err := process.Self()
+	if err != nil {
+		return nil, err
+	}
+	w := &window{
+		idle: idle, ledger: newLedger(plan),
+		name: transport, round: round, transport: t, plan: plan, size: s.Size, drain: drain,
+		rooms: rand.Text()[:10], begun: make(chan struct{}),
+	}
+	w.enter("starting")
+	return w, nil
+}
+
+// measure runs the window against the server at base. When ctx ends it stops early and returns
+// what was measured until then, marked as interrupted; nil when that is nothing.
+func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, error) {
+	w.base = base
+	idle := w.sample(ctx)
+	w.makeUsers()
+
+	// The users live on until everything was drained, also when ctx ends.
+	living, kill := context.WithCancel(context.WithoutCancel(ctx))
+	var receivers sync.WaitGroup
+	leave := sync.OnceFunc(func() {
+		for i := range w.users {
+			w.users[i].leave()
+		}
+		kill()
+		receivers.Wait()
+		w.senders.Wait()
+	})
+	defer leave()
+	if err := w.join(ctx, living, &receivers); err != nil {
+		return nil, err
+	}
+	w.ledger.start = time.Now()
+	close(w.begun)
+
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	scheduled := make(chan error, 1)
+	go func() { scheduled <- w.schedule(sending, living) }()
+	w.enter("warming up")
+	from := w.sampleAt(ctx, w.plan.Warmup)
+	w.enter("measuring")
+	to := w.sampleAt(ctx, w.plan.End)
+	stop()
+	if err := <-scheduled; err != nil {
+		return nil, err
+	}
+	end := min(to.at.Sub(w.ledger.start), w.plan.End)
+	interrupted := ctx.Err() != nil && end < w.plan.End
+	if end <= w.plan.Warmup {
+		return nil, context.Cause(ctx)
+	}
+	w.settle(ctx, to.at, end)
+	leave()
+
+	out := &result.Window{
+		Transport: w.name, Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
+		Users: w.plan.Users, Cores: runtime.GOMAXPROCS(0),
+		DurationS: to.at.Sub(from.at).Seconds(), Interrupted: interrupted,
+		Wire: to.wire.since(from.wire),
+		Generator: result.Process{
+			CPUS:     (to.generator.CPU - from.generator.CPU).Seconds(),
+			RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
+		},
+	}
+	w.ledger.fill(out, end, !interrupted)
+	if last := w.ledger.last; last.After(to.at) {
+		out.DrainedS = last.Sub(to.at).Seconds()
+	}
+	if idle.server != nil && from.server != nil && to.server != nil {
+		out.Store = to.server.Store.since(from.server.Store)
+		out.Server = &result.Process{
+			CPUS:     to.server.Process.CPUS - from.server.Process.CPUS,
+			RSSBytes: to.server.Process.RSSBytes, RSSIdleBytes: idle.server.Process.RSSBytes,
+		}
+	}
+	return out, nil
+}
+
+// makeUsers allocates the users in one piece.
+func (w *window) makeUsers() {
+	dialer := NewDialer(w.base, &w.counts)
+	w.users = make([]user, w.plan.Users)
+	var room string
+	for i := range w.users {
+		if i%w.plan.RoomSize == 0 {
+			room = fmt.Sprintf("%s-%d", w.rooms, w.plan.Room(i))
+		}
+		u := &w.users[i]
+		u.id, u.room, u.window, u.wire.Dialer = i, room, w, dialer
+	}
+}
+
+// join starts a goroutine for each user and returns when all have joined, or one couldn't.
+func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) error {
+	w.enter("joining")
+	joining, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(joinLimit, func() {
+		cancel(fmt.Errorf("only %d of %d users could join within %v: use fewer users", w.joined.Load(), w.plan.Users, joinLimit))
+	})
+	defer timer.Stop()
+	var waiting sync.WaitGroup
+	waiting.Add(len(w.users))
+	for i := range w.users {
+		receivers.Go(func() {
+			u := &w.users[i]
+			err := u.join(joining)
+			if err != nil {
+				cancel(fmt.Errorf("joining as user %d of %d: %w", i+1, len(w.users), err))
+			} else {
+				w.joined.Add(1)
+			}
+			waiting.Done()
+			if err == nil {
+				u.receive(living)
+			}
+		})
+	}
+	waiting.Wait()
+	return context.Cause(joining)
+}
+
+// schedule puts every message on its way at its intended time, whatever the server does.
+func (w *window) schedule(ctx, living context.Context) error {
+	alarm, err := newAlarm()
+	if err != nil {
+		return err
+	}
+	defer alarm.close()
+	for i, send := range w.plan.Sends {
+		if err := alarm.wait(ctx, w.ledger.start.Add(send.At)); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		w.users[send.User].send(living, i)
+	}
+	return nil
+}
+
+// settle waits until everything planned before end has come, or the drain limit has passed.
+func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) {
+	limit := w.drain
+	if ctx.Err() != nil {
+		limit = min(limit, interruptDrain)
+	}
+	w.enter("draining")
+	wait := time.NewTicker(drainStep)
+	defer wait.Stop()
+	deadline := from.Add(limit)
+	for !w.ledger.settled(end) && time.Now().Before(deadline) {
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			if short := time.Now().Add(interruptDrain); short.Before(deadline) {
+				deadline = short
+			}
+			ctx = context.WithoutCancel(ctx)
+		}
+	}
+	time.Sleep(linger)
+}
+
+// enter begins a phase, which is shown as progress.
+func (w *window) enter(phase string) { w.phase.Store(&phase) }
+
+// sampleAt samples at a time from the start of the window, or when ctx ends.
+func (w *window) sampleAt(ctx context.Context, at time.Duration) sample {
+	timer := time.NewTimer(time.Until(w.ledger.start.Add(at)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return w.sample(ctx)
+}
+
+// sample reads the generator's counters and asks the server for its own. A server that doesn't
+// tell is no error: it may not be ours.
+func (w *window) sample(ctx context.Context) sample {
+	s := sample{at: time.Now(), wire: w.counts.totals()}
+	s.generator, _ = process.Self() // fails nowhere that it is known to build for
+	s.server, _ = readStats(context.WithoutCancel(ctx), w.base)
+	return s
+}
