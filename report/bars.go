@@ -16,22 +16,27 @@ type bar struct {
 	series
 	value float64
 	text  string // beside the bar
+	note  string // beside that, in small print
 	known bool
 }
+
+// noteGap is the room between a value and its note.
+const noteGap = 5
 
 func requestsFigure(all []series) figure {
 	return barFigure(all, figure{
 		name:   "requests",
 		title:  "Requests it took to receive a message",
 		detail: "Polls, streams and handshakes of all users, for each delivered message. Lower is better.",
-	}, "requests per delivered message", func(s series) (float64, string, bool) {
-		switch {
-		case s.Delivered == 0:
-			return 0, undefined, false
-		case s.handshakesOnly():
-			return s.RequestsPerDelivery, number(s.RequestsPerDelivery, 3) + ", all of them handshakes", true
+	}, "requests per delivered message", func(s series) bar {
+		if s.Delivered == 0 {
+			return bar{note: undefined}
 		}
-		return s.RequestsPerDelivery, number(s.RequestsPerDelivery, 3), true
+		b := bar{value: s.RequestsPerDelivery, text: number(s.RequestsPerDelivery, 3), known: true}
+		if s.handshakesOnly() {
+			b.note = "handshakes alone: none afterwards"
+		}
+		return b
 	})
 }
 
@@ -40,14 +45,15 @@ func cpuFigure(all []series) figure {
 		name:   "server-cpu",
 		title:  "Server CPU for each delivered message",
 		detail: "User and system time of the server's process while it was measured. Lower is better.",
-	}, "microseconds of CPU per delivered message", func(s series) (float64, string, bool) {
+	}, "microseconds of CPU per delivered message", func(s series) bar {
 		switch {
 		case s.Server == nil:
-			return 0, untold, false
+			return bar{note: untold}
 		case s.Delivered == 0:
-			return 0, undefined, false
+			return bar{note: undefined}
 		}
-		return s.Server.CPUMicrosPerDelivery, number(s.Server.CPUMicrosPerDelivery, 3) + " µs", true
+		us := s.Server.CPUMicrosPerDelivery
+		return bar{value: us, text: number(us, 3) + " µs", known: true}
 	})
 }
 
@@ -56,21 +62,22 @@ func memoryFigure(all []series) figure {
 		name:   "memory",
 		title:  "Server memory for each user",
 		detail: "Resident memory above what the server held before the users joined. Lower is better.",
-	}, "kilobytes per user", func(s series) (float64, string, bool) {
+	}, "kilobytes per user", func(s series) bar {
 		if s.Server == nil {
-			return 0, untold, false
+			return bar{note: untold}
 		}
 		kb := kilobytes(s.Server.RSSBytesPerUser)
-		return kb, number(kb, 3) + " KB", true
+		return bar{value: kb, text: number(kb, 3) + " KB", known: true}
 	})
 }
 
 // barFigure draws one bar for each series, from the top, those of a transport together.
-func barFigure(all []series, f figure, unit string, of func(series) (float64, string, bool)) figure {
+func barFigure(all []series, f figure, unit string, of func(series) bar) figure {
 	bars := make([]bar, 0, len(all))
 	for _, s := range all {
-		value, text, known := of(s)
-		bars = append(bars, bar{s, value, text, known})
+		b := of(s)
+		b.series = s
+		bars = append(bars, b)
 	}
 	rows := placeBars(bars)
 	height := vg.Length(headHeight + 75)
@@ -111,7 +118,7 @@ func placeBars(bars []bar) []int {
 func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
 	var low, high float64
 	var left, right vg.Length
-	value := bold(10, black)
+	value, small := bold(10, black), regular(9.5, grey)
 	for _, b := range bars {
 		name := bold(10, black).Width(b.name)
 		if b.run != "" {
@@ -128,10 +135,10 @@ func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
 	room := c.Max.X - c.Min.X - left
 	for _, b := range bars {
 		if !b.known {
-			continue
+			continue // its note starts at zero, where there is room
 		}
 		share := vg.Length((max(b.value, 0) - x.min) / (x.max - x.min))
-		if need := share*room + value.Width(b.text) + 10 - room; need > 0 && share > 0 {
+		if need := share*room + value.Width(b.text) + noteGap + small.Width(b.note) + 10 - room; need > 0 && share > 0 {
 			right = max(right, need/share)
 		}
 	}
@@ -170,9 +177,9 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 			at.X += 10
 		}
 		c.FillText(name, at, fit(name, text, c.Min.X-8-at.X))
+		value, small := bold(10, black), regular(9.5, grey)
 		if !bar.known {
-			note := regular(9.5, grey)
-			c.FillText(note, vg.Point{X: zero + 6, Y: y}, bar.text)
+			c.FillText(small, vg.Point{X: zero + 6, Y: y}, bar.note)
 			continue
 		}
 		thick := min(.66*pitch, 24)
@@ -181,7 +188,10 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 			Min: vg.Point{X: min(zero, end), Y: y - thick/2},
 			Max: vg.Point{X: max(zero, end), Y: y + thick/2},
 		}, bar.style)
-		c.FillText(bold(10, black), vg.Point{X: max(zero, end) + 6, Y: y}, bar.text)
+		beside := vg.Point{X: max(zero, end) + 6, Y: y}
+		c.FillText(value, beside, bar.text)
+		beside.X += value.Width(bar.text) + noteGap
+		c.FillText(small, beside, bar.note)
 	}
 	c.StrokeLine2(draw.LineStyle{Color: grey, Width: .75}, zero, c.Min.Y, zero, c.Max.Y)
 }

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	plotfont "gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -121,11 +120,29 @@ func newPlot(x, y axis) *plot.Plot {
 	p.Y.LineStyle.Width = 0
 	p.Y.Tick.Length = 0
 	p.X.LineStyle = draw.LineStyle{Color: grey, Width: .75}
-	grid := plotter.NewGrid()
-	grid.Horizontal = draw.LineStyle{Color: rule, Width: .75}
-	grid.Vertical = grid.Horizontal
-	p.Add(grid)
+	p.Add(grid{})
 	return p
+}
+
+// A grid is a light line at each tick but for the one on which the plot stands.
+type grid struct{}
+
+var _ plot.Plotter = grid{}
+
+// Plot implements plot.Plotter.
+func (grid) Plot(c draw.Canvas, p *plot.Plot) {
+	line := draw.LineStyle{Color: rule, Width: .75}
+	toX, toY := p.Transforms(&c)
+	for _, tick := range p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max) {
+		if x := toX(tick.Value); c.ContainsX(x) {
+			c.StrokeLine2(line, x, c.Min.Y, x, c.Max.Y)
+		}
+	}
+	for _, tick := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
+		if y := toY(tick.Value); c.ContainsY(y) && y > c.Min.Y+1 {
+			c.StrokeLine2(line, c.Min.X, y, c.Max.X, y)
+		}
+	}
 }
 
 // An axis is linear in what it is given: logarithms are taken by who draws.

@@ -50,10 +50,10 @@ var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}}
 
 // A style is how a series looks in every chart.
 type style struct {
-	colour  color.RGBA
-	dashes  []vg.Length
-	variant int // of its kind of transport: short-poll@1s is another than short-poll@5s
-	hatch   int // of its bars: 0 is none
+	colour color.RGBA
+	dashes []vg.Length
+	mark   int // on its lines
+	hatch  int // of its bars: 0 is none
 }
 
 // stylesOf gives each kind of transport a hue and each interval of a kind a shade and a dash.
@@ -73,16 +73,17 @@ func stylesOf(transports []string) map[string]style {
 		variant := variants[kind]
 		variants[kind]++
 		styles[transport] = style{
-			colour: shade(hue, variant), dashes: dashes[variant%len(dashes)], variant: variant,
+			colour: shade(hue, variant), dashes: dashes[variant%len(dashes)], mark: variant,
 		}
 	}
 	return styles
 }
 
-// inRun keeps the colour; where several runs meet, dashes and hatches tell them apart.
+// inRun keeps the colour; where several runs meet, dashes, marks and hatches tell them apart.
 func (s style) inRun(run, runs int) style {
 	if runs > 1 {
 		s.dashes = dashes[run%len(dashes)]
+		s.mark = run
 		s.hatch = run % hatches
 	}
 	return s
@@ -92,7 +93,7 @@ func (s style) inRun(run, runs int) style {
 func shade(hue color.RGBA, variant int) color.RGBA {
 	switch variant % 4 {
 	case 1:
-		return mix(hue, black, .5)
+		return mix(hue, black, .45)
 	case 2:
 		return mix(hue, white, .4)
 	case 3:
@@ -105,7 +106,7 @@ func shade(hue color.RGBA, variant int) color.RGBA {
 // WCAG 2 asks.
 func ink(c color.RGBA) color.RGBA {
 	for i := 0; i < 20 && 1.05/(luminance(c)+.05) < 4.5; i++ {
-		c = mix(c, black, .08)
+		c = mix(c, color.RGBA{}, .08)
 	}
 	return c
 }

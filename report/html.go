@@ -3,8 +3,12 @@ package report
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
+
+	"pushpull/loadgen/result"
 )
 
 //go:embed report.html.tmpl
@@ -14,7 +18,7 @@ var pageFiles embed.FS
 // has made.
 type page struct {
 	Title    string
-	Lede     string
+	Lede     []string
 	Answers  []answer
 	Fatal    []remark
 	Remarks  []remark
@@ -28,7 +32,7 @@ type page struct {
 	Commands []string
 }
 
-type answer struct{ Run, Words string }
+type answer struct{ Run, First, Rest string }
 
 type cell struct {
 	Text, Below string
@@ -51,7 +55,8 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	var names []string
 	for _, run := range runs {
 		names = append(names, run.name())
-		a := answer{Words: Answer(run)}
+		words := sentences(run)
+		a := answer{First: unbroken(words[0]), Rest: unbroken(strings.Join(words[1:], " "))}
 		if len(runs) > 1 {
 			a.Run = run.name()
 		}
@@ -62,7 +67,7 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	}
 	p.Title = strings.Join(names, " · ")
 	if len(runs) == 1 {
-		p.Lede = clean(runs[0].Run.Scenario.About)
+		p.Lede = ledeOf(runs[0].Run)
 	} else {
 		p.RunNames = names
 	}
@@ -106,3 +111,23 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	err = tmpl.Execute(&out, p)
 	return out.Bytes(), err
 }
+
+// ledeOf says below the title what was measured, and when.
+func ledeOf(run result.Run) []string {
+	var lede []string
+	if about := clean(run.Scenario.About); about != "" {
+		lede = append(lede, about)
+	}
+	s := run.Scenario
+	load := fmt.Sprintf("%s, %s of %s s", plural(s.Users, "user", "users"), plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
+	if !run.Started.IsZero() {
+		load += ", measured on " + run.Started.UTC().Format("2 January 2006, 15:04 UTC")
+	}
+	return append(lede, load+".")
+}
+
+// quantity is a number before its unit.
+var quantity = regexp.MustCompile(`(\d) (µs|ms|s)\b`)
+
+// unbroken keeps a number and its unit on one line.
+func unbroken(words string) string { return quantity.ReplaceAllString(words, "$1\u00a0$2") }

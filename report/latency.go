@@ -87,7 +87,7 @@ func latencyCurve(s series) curve {
 	curve := curve{
 		colour: s.style.colour,
 		line:   draw.LineStyle{Color: s.style.colour, Width: 1.8, Dashes: s.style.dashes},
-		glyph:  glyphs[s.style.variant%len(glyphs)],
+		glyph:  glyphs[s.style.mark%len(glyphs)],
 		label:  s.label(),
 		note:   "p50 " + duration(s.Latency.P50, 2) + ", p99 " + duration(s.Latency.P99, 2),
 	}

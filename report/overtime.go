@@ -87,9 +87,9 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) 
 	bare := y
 	bare.label, bare.ticks = "", unlabelled(y.ticks)
 	bareWidth := newPlot(x, bare).DataCanvas(c).Min.X - c.Min.X
-	const gap, between = 16, 10
+	const gap, between, labelHeight = 16, 12, 17
 	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(columns-1)) / vg.Length(columns)
-	height := (c.Max.Y - c.Min.Y - between*vg.Length(rows-1)) / vg.Length(rows)
+	height := (c.Max.Y - c.Min.Y - labelHeight - between*vg.Length(rows-1)) / vg.Length(rows)
 	for i, s := range all {
 		column, row := s.column, s.row
 		if s.run == "" || columns <= s.column {
@@ -99,18 +99,19 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) 
 		if len(panelX.ticks) > 4 && columns > 2 {
 			panelX.ticks = everyOther(panelX.ticks)
 		}
-		if row == rows-1 || i+columns >= len(all) {
-			panelX.label = "seconds into the measured part"
-			if columns > 2 {
-				panelX.label = "seconds"
-			}
-		}
 		left := c.Min.X + axisWidth + (width+gap)*vg.Length(column)
 		top := c.Max.Y - (height+between)*vg.Length(row)
 		panel := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
 			Min: vg.Point{X: left, Y: top - height},
 			Max: vg.Point{X: left + width, Y: top},
 		}}
+		if row == rows-1 || i+columns >= len(all) {
+			panel.Min.Y -= labelHeight
+			panelX.label = "seconds into the measured part"
+			if columns > 2 {
+				panelX.label = "seconds"
+			}
+		}
 		if column == 0 {
 			panel.Min.X -= axisWidth
 		} else {

@@ -11,14 +11,14 @@ import (
 
 // A model is how a transport behaves in a made-up result.
 type model struct {
-	transport          string
-	latency            func(*rand.Rand) float64 // seconds
-	requests, empty    int64                    // of a window
-	handshakes         int64
-	bytes              int64
-	cpu                float64 // seconds of a window
-	memory             int64   // bytes for each user
-	deliveries, rounds int
+	transport  string
+	latency    func(*rand.Rand) float64 // seconds
+	requests   int64                    // of a window, like all below
+	empty      int64
+	handshakes int64
+	bytes      int64
+	cpu        float64 // seconds
+	memory     int64   // bytes for each user
 }
 
 func uniform(most float64) func(*rand.Rand) float64 {
@@ -109,4 +109,65 @@ func window(random *rand.Rand, m model, round int) result.Window {
 		w.Slices = append(w.Slices, slice)
 	}
 	return w
+}
+
+// edges are results that no chart should be surprised by.
+func edges() map[string][]report.Run {
+	silent := synthetic("", 1, four...)
+	for i, w := range silent.Windows {
+		w.Delivered, w.Lost = 0, w.Expected
+		w.Latency, w.Slices = result.NewHistogram(), nil
+		silent.Windows[i] = w
+	}
+	foreign := synthetic("", 1, four...)
+	foreign.Run.Scenario.Target = "http://chat.example:8080"
+	for i := range foreign.Windows {
+		foreign.Windows[i].Server, foreign.Windows[i].Store = nil, nil
+	}
+	interrupted := synthetic("", 1, four...)
+	interrupted.Windows = interrupted.Windows[:3]
+	last := &interrupted.Windows[2]
+	last.Interrupted, last.DurationS, last.Slices = true, 7.4, last.Slices[:7]
+	hostile := synthetic("", 1, four...)
+	hostile.Run.Scenario.Name = "</title><script>alert(1)</script>"
+	hostile.Run.Scenario.About = "\x1b[31m<img src=x onerror=alert(2)>"
+	hostile.Run.Command = "pushpull run '</pre><script>alert(3)</script>'"
+	hostile.Run.Environment.Modules["<b>x</b>"] = "]]><svg onload=alert(4)>"
+	for i, w := range hostile.Windows {
+		if w.Transport == "long-poll" {
+			hostile.Windows[i].Transport = "<img src=x onerror=alert(5)>\x1b[2J\"'&"
+			hostile.Windows[i].Errors = []result.Failure{{Text: "<script>alert(6)</script>\x00", Count: 2}}
+		}
+	}
+	lost := synthetic("", 1, four...)
+	for i, w := range lost.Windows {
+		if w.Transport == "long-poll" {
+			w.Delivered -= 3
+			w.Lost, w.Reordered = 3, 1
+			lost.Windows[i] = w
+		}
+	}
+	long := synthetic("", 1,
+		model{transport: "a-transport-that-someone-gave-a-very-long-name-for-no-good-reason@1500ms", latency: uniform(1.5), requests: 9000, bytes: 9000, cpu: 2, memory: 30_000},
+		model{transport: "another-kind", latency: lognormal(.0002, .2), requests: 1, bytes: 9000, cpu: .0001, memory: -40},
+		webSocket)
+	short := synthetic("", 1, poll5, webSocket)
+	for i, w := range short.Windows {
+		w.Slices = w.Slices[9:10]
+		w.Latency = w.Slices[0].Latency
+		w.Planned, w.Sent, w.Expected, w.Delivered = 5, 5, 20, 20
+		short.Windows[i] = w
+	}
+	return map[string][]report.Run{
+		"nothing-delivered": {silent},
+		"foreign-server":    {foreign},
+		"interrupted":       {interrupted},
+		"no-window":         {{Result: &result.Result{Run: silent.Run}}},
+		"hostile":           {hostile},
+		"lost":              {lost},
+		"long-names":        {long},
+		"few":               {short},
+		"one-transport":     {synthetic("", 1, webSocket)},
+		"eight-transports":  {synthetic("", 1, eight...)},
+	}
 }

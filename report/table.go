@@ -44,7 +44,7 @@ func columns(runs int) []column {
 			}
 			return s.delivered(number(s.Server.CPUMicrosPerDelivery, 3))
 		}},
-		{"memory", "KB/user", func(s series) string {
+		{"server RSS", "KB/user", func(s series) string {
 			if s.Server == nil {
 				return "-"
 			}

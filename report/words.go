@@ -5,11 +5,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Answer says in words what the numbers of run say, fastest transport first. It ends with a
 // warning when a number is not to be believed.
-func Answer(run Run) string {
+func Answer(run Run) string { return strings.Join(sentences(run), " ") }
+
+// sentences returns at least one, the most telling first.
+func sentences(run Run) []string {
 	rows := lay([]Run{run})
 	slices.SortStableFunc(rows, func(a, b series) int { return cmp.Compare(a.Latency.P50, b.Latency.P50) })
 	kinds := map[string]int{}
@@ -25,28 +30,27 @@ func Answer(run Run) string {
 			silent = append(silent, s)
 		}
 	}
-	sentences := []string{
+	said := []string{
 		latencyWords(delivered, call),
-		tailWords(delivered, call),
 		requestWords(delivered, call),
+		tailWords(delivered, call),
 		cpuWords(delivered, call),
 	}
 	for _, s := range silent {
-		sentences = append(sentences, upper(call(s))+" delivered nothing.")
+		said = append(said, upper(call(s))+" delivered nothing.")
 	}
 	for _, s := range delivered {
 		if s.Lost > 0 {
-			sentences = append(sentences, upper(call(s))+" lost "+plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
+			said = append(said, upper(call(s))+" lost "+plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
 		}
 	}
 	if len(rows) == 0 {
-		sentences = append(sentences, "Nothing was measured.")
+		said = append(said, "Nothing was measured.")
 	}
 	if names := distrusted(rows, call); len(names) > 0 {
-		sentences = append(sentences, "What stands here about "+list(names)+" is not to be believed: see the doubts.")
+		said = append(said, "The numbers of "+list(names)+" are not to be believed: see the doubts.")
 	}
-	sentences = slices.DeleteFunc(sentences, func(s string) bool { return s == "" })
-	return strings.Join(sentences, " ")
+	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
 }
 
 func latencyWords(rows []series, call func(series) string) string {
@@ -59,55 +63,67 @@ func latencyWords(rows []series, call func(series) string) string {
 			parts = append(parts, call(s)+within)
 		}
 	}
-	return sentence(list(parts))
+	return sentence(list(parts), len(parts) > 0)
+}
+
+// mostNamed is how many transports a sentence takes before it names only the ends.
+const mostNamed = 4
+
+// values writes "1 ms by a, 2 ms by b and 3 ms by c", or, of many rows, the least and the most.
+func values(rows []series, call func(series) string, of func(series) float64, write func(float64) string) string {
+	part := func(s series) string { return write(of(s)) + " by " + call(s) }
+	if len(rows) > mostNamed {
+		by := func(a, b series) int { return cmp.Compare(of(a), of(b)) }
+		return part(slices.MinFunc(rows, by)) + " to " + part(slices.MaxFunc(rows, by))
+	}
+	parts := make([]string, 0, len(rows))
+	for _, s := range rows {
+		parts = append(parts, part(s))
+	}
+	return list(parts)
 }
 
 // tailWords leaves out whoever has too few samples for a p99.
 func tailWords(rows []series, call func(series) string) string {
-	var parts []string
-	for _, s := range rows {
-		if !s.doubted("few-samples") {
-			parts = append(parts, duration(s.Latency.P99, 2)+" by "+call(s))
-		}
-	}
-	if len(parts) == 0 {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(s series) bool { return s.doubted("few-samples") })
+	if len(rows) == 0 {
 		return ""
 	}
-	return sentence("One message in a hundred took longer than " + list(parts))
+	return "99 in 100 arrived within " + values(rows, call,
+		func(s series) float64 { return s.Latency.P99 },
+		func(ms float64) string { return duration(ms, 2) }) + "."
 }
 
 func requestWords(rows []series, call func(series) string) string {
-	var parts, none []string
+	var asking []series
+	var none []string
 	for _, s := range rows {
 		if s.handshakesOnly() {
 			none = append(none, call(s))
-			continue
+		} else {
+			asking = append(asking, s)
 		}
-		parts = append(parts, number(s.RequestsPerDelivery, 2)+" by "+call(s))
 	}
-	silent := "no requests after the handshake by " + list(none)
-	switch {
-	case len(rows) == 0:
-		return ""
-	case len(parts) == 0:
-		return sentence("Each delivered message took " + silent)
-	case len(none) > 0:
-		parts = append(parts, silent)
+	if len(asking) == 0 {
+		return sentence(upper(list(none))+" made no requests after the handshake", len(none) > 0)
 	}
-	return sentence("Requests for each delivered message: " + list(parts))
+	words := "Requests for each message: " + values(asking, call,
+		func(s series) float64 { return s.RequestsPerDelivery },
+		func(n float64) string { return number(n, 2) })
+	if len(none) > 0 {
+		words += "; " + list(none) + " made none after the handshake"
+	}
+	return sentence(words, true)
 }
 
 func cpuWords(rows []series, call func(series) string) string {
-	var parts []string
-	for _, s := range rows {
-		if s.Server != nil {
-			parts = append(parts, duration(s.Server.CPUMicrosPerDelivery/1e3, 2)+" by "+call(s))
-		}
-	}
-	if len(parts) == 0 {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(s series) bool { return s.Server == nil })
+	if len(rows) == 0 {
 		return ""
 	}
-	return sentence("The server's CPU for each of them: " + list(parts))
+	return "Server CPU for each message: " + values(rows, call,
+		func(s series) float64 { return s.Server.CPUMicrosPerDelivery / 1e3 },
+		func(ms float64) string { return duration(ms, 2) }) + "."
 }
 
 func distrusted(rows []series, call func(series) string) []string {
@@ -180,16 +196,16 @@ func list(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
-func sentence(s string) string {
-	if s == "" {
+// sentence is nothing when there is nothing to say.
+func sentence(s string, said bool) string {
+	if !said {
 		return ""
 	}
 	return s + "."
 }
 
+// upper begins a sentence; s is not empty.
 func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }
