@@ -197,9 +197,9 @@ func countAxis(label string, low, high float64) axis {
 		high = max(1, -low)
 	}
 	step := math.Pow10(magnitude(high))
-	for _, finer := range []float64{.1, .2, .5} {
-		if high/(step*finer) <= 6 {
-			step *= finer
+	for _, factor := range []float64{.1, .2, .5, 1, 2} {
+		if high/(step*factor) <= 6 {
+			step *= factor
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"slices"
 	"strings"
 
 	"pushpull/loadgen/result"
@@ -61,7 +62,7 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 			a.Run = run.name()
 		}
 		p.Answers = append(p.Answers, a)
-		if command := clean(run.Run.Command); command != "" {
+		if command := clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
 			p.Commands = append(p.Commands, command)
 		}
 	}

@@ -164,9 +164,10 @@ func apart(places []vg.Length, pitch, low, high vg.Length) {
 	for i := range order {
 		order[i] = i
 	}
-	// The earlier of two at one height is the lower one: charts are read from the top, and a
-	// result lists the slowest first.
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(places[a], places[b]) })
+	// Of two at one height the first is the upper one: labels are read from the top.
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(places[a], places[b]), cmp.Compare(b, a))
+	})
 
 	// Groups of labels that touch are spread around the middle of where they want to be.
 	type group struct {

@@ -1,29 +1,213 @@
 package report_test
 
 import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"image/png"
+	"io"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"pushpull/report"
 )
 
-func TestScratch(t *testing.T) {
-	dir := os.Getenv("SCRATCH")
-	all := edges()
-	all["one"] = []report.Run{synthetic("", 1, four...)}
-	third := synthetic("a third run with a long name", 3, four...)
-	third.Run.Environment.Kernel = "6.9"
-	third.Run.Scenario.Users = 300
-	all["three"] = []report.Run{synthetic("before", 1, four...), synthetic("after", 2, four...), third}
-	for name, runs := range all {
-		os.MkdirAll(dir+"/"+name, 0o755)
-		if err := report.Write(dir+"/"+name, runs...); err != nil {
+var update = flag.Bool("update", false, "write the goldens in testdata/report/golden again")
+
+const goldens = "../testdata/report/golden"
+
+// drawnAsGolden are the cases whose charts are kept, not their words alone.
+var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered"}
+
+var inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)
+
+func TestGolden(t *testing.T) {
+	for name, runs := range cases() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := report.Write(dir, runs...); err != nil {
+				t.Fatal(err)
+			}
+			charts := files(t, dir, "*.svg")
+			for _, chart := range charts {
+				svg := read(t, filepath.Join(dir, chart))
+				checkSVG(t, svg)
+				checkPNG(t, filepath.Join(dir, strings.TrimSuffix(chart, ".svg")+".png"))
+				if slices.Contains(drawnAsGolden, name) {
+					golden(t, filepath.Join(name, chart), svg)
+				}
+			}
+			page := read(t, filepath.Join(dir, report.Page))
+			checkPage(t, page)
+			if n := len(inlineSVG.FindAll(page, -1)); n != len(charts) {
+				t.Errorf("the page shows %d charts of %d", n, len(charts))
+			}
+			// The charts are goldens of their own.
+			golden(t, filepath.Join(name, report.Page), inlineSVG.ReplaceAll(page, []byte("<svg/>\n")))
+
+			var words bytes.Buffer
+			if err := report.Table(&words, runs...); err != nil {
+				t.Fatal(err)
+			}
+			for _, run := range runs {
+				words.WriteString("\n" + report.Answer(run) + "\n")
+			}
+			golden(t, filepath.Join(name, "table.txt"), words.Bytes())
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join(goldens, name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		println(name)
-		report.Table(os.Stdout, runs...)
-		for _, r := range runs {
-			println(report.Answer(r))
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want := read(t, path)
+	if bytes.Equal(got, want) {
+		return
+	}
+	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(gotLines), len(wantLines)) {
+		if gotLines[i] != wantLines[i] {
+			t.Fatalf("%s:%d:\n got %s\nwant %s\n(go test ./report -update writes it again)", path, i+1, gotLines[i], wantLines[i])
 		}
 	}
+	t.Fatalf("%s: %d lines, want %d", path, len(gotLines), len(wantLines))
+}
+
+// checkSVG holds that a chart is XML, and has nothing that acts or that clashes within a page.
+func checkSVG(t *testing.T, svg []byte) {
+	t.Helper()
+	decoder := xml.NewDecoder(bytes.NewReader(svg))
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		if !slices.Contains([]string{"svg", "g", "path", "text"}, start.Name.Local) {
+			t.Errorf("a chart has an element <%s>", start.Name.Local)
+		}
+		for _, attr := range start.Attr {
+			if attr.Name.Local == "id" || strings.HasPrefix(attr.Name.Local, "on") {
+				t.Errorf("a chart has an attribute %s", attr.Name.Local)
+			}
+		}
+	}
+}
+
+func checkPNG(t *testing.T, path string) {
+	t.Helper()
+	config, err := png.DecodeConfig(bytes.NewReader(read(t, path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Width != 1152 || config.Height < 300 {
+		t.Errorf("%s is %d by %d", path, config.Width, config.Height)
+	}
+}
+
+// checkPage holds that a page asks the network for nothing and that names stay text.
+func checkPage(t *testing.T, page []byte) {
+	t.Helper()
+	for _, unwanted := range []string{
+		"<script", "<img", "<b>", "<link", "<iframe", "<svg onload", " src=", "@import", "url(", "href=\"http", "\x1b", "\x00", "ZgotmplZ",
+	} {
+		// Within an escaped name " src=" is text.
+		if i := bytes.Index(page, []byte(unwanted)); i >= 0 && !bytes.HasSuffix(page[:i], []byte("&lt;img")) {
+			t.Errorf("the page has %q: %s", unwanted, page[i:min(i+80, len(page))])
+		}
+	}
+}
+
+func TestWriteReplaces(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, report.Page)
+	if err := os.WriteFile(page, []byte("an old page"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(dir, synthetic("", 1, webSocket)); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(read(t, page), []byte("an old page")) {
+		t.Error("the old page is still there")
+	}
+	want := []string{
+		"latency-over-time.png", "latency-over-time.svg", "latency.png", "latency.svg", "memory.png", "memory.svg",
+		report.Page, "requests.png", "requests.svg", "server-cpu.png", "server-cpu.svg",
+	}
+	if got := files(t, dir, "*"); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWriteFails(t *testing.T) {
+	run := synthetic("", 1, webSocket)
+	if err := report.Write(t.TempDir()); err == nil {
+		t.Error("no result was drawn")
+	}
+	if err := report.Write(filepath.Join(t.TempDir(), "missing"), run); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing directory: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, report.Page), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(dir, run); err == nil || !strings.Contains(err.Error(), report.Page) {
+		t.Errorf("a directory in the page's place: %v", err)
+	}
+	if left := files(t, dir, ".*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestTableFails(t *testing.T) {
+	err := report.Table(fullDisk{}, synthetic("", 1, webSocket))
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func files(t *testing.T, dir, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range paths {
+		paths[i] = filepath.Base(path)
+	}
+	return paths
 }

@@ -111,8 +111,8 @@ func window(random *rand.Rand, m model, round int) result.Window {
 	return w
 }
 
-// edges are results that no chart should be surprised by.
-func edges() map[string][]report.Run {
+// cases are results that are drawn as goldens, or that no chart should be surprised by.
+func cases() map[string][]report.Run {
 	silent := synthetic("", 1, four...)
 	for i, w := range silent.Windows {
 		w.Delivered, w.Lost = 0, w.Expected
@@ -158,7 +158,12 @@ func edges() map[string][]report.Run {
 		w.Planned, w.Sent, w.Expected, w.Delivered = 5, 5, 20, 20
 		short.Windows[i] = w
 	}
+	elsewhere := synthetic("after the change", 2, four...)
+	elsewhere.Run.Environment.Kernel = "6.9.1"
+	elsewhere.Run.Scenario.Users = 300
 	return map[string][]report.Run{
+		"chat":              {synthetic("", 1, four...)},
+		"two-runs":          {synthetic("before", 1, four...), elsewhere},
 		"nothing-delivered": {silent},
 		"foreign-server":    {foreign},
 		"interrupted":       {interrupted},

@@ -159,9 +159,8 @@ func spoken(transport string, exact bool) string {
 	if interval == "1s" {
 		interval = "second"
 	}
-	// "5s" is written "5 s".
-	if cut := strings.IndexFunc(interval, func(r rune) bool { return (r < '0' || r > '9') && r != '.' }); cut > 0 {
-		interval = interval[:cut] + " " + interval[cut:]
+	if unit := strings.TrimLeft(interval, ".0123456789"); unit != interval && !strings.ContainsAny(unit, "0123456789") {
+		interval = strings.TrimSuffix(interval, unit) + " " + unit
 	}
 	switch kind {
 	case "short-poll":

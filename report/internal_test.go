@@ -1,0 +1,137 @@
+package report
+
+import (
+	"image/color"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/plot/vg"
+)
+
+func TestDuration(t *testing.T) {
+	for _, test := range []struct {
+		ms     float64
+		digits int
+		want   string
+	}{
+		{0, 3, "0 µs"},
+		{.000004, 2, "0.0040 µs"},
+		{.41234, 3, "412 µs"},
+		{.41234, 2, "412 µs"},
+		{.9996, 3, "1.00 ms"},
+		{1, 3, "1.00 ms"},
+		{12.345, 3, "12.3 ms"},
+		{999.4, 3, "999 ms"},
+		{999.6, 3, "1.00 s"},
+		{2513, 2, "2.5 s"},
+		{90_000, 3, "90.0 s"},
+		{3.6e6, 3, "3600 s"},
+	} {
+		if got := duration(test.ms, test.digits); got != test.want {
+			t.Errorf("duration(%v, %d) is %q, want %q", test.ms, test.digits, got, test.want)
+		}
+	}
+}
+
+func TestSpoken(t *testing.T) {
+	for _, test := range []struct {
+		transport string
+		exact     bool
+		want      string
+	}{
+		{"short-poll", false, "polling"},
+		{"short-poll@5s", false, "polling every 5 s"},
+		{"short-poll@1s", false, "polling every second"},
+		{"short-poll@250ms", true, "polling every 250 ms"},
+		{"short-poll@1m30s", true, "polling every 1m30s"},
+		{"long-poll", true, "long polling"},
+		{"long-poll@30s", false, "long polling"},
+		{"long-poll@30s", true, "long polling held for 30 s"},
+		{"long-poll@1s", true, "long polling held for 1 s"},
+		{"long-poll-scan@5ms", true, "long polling with a scan every 5 ms"},
+		{"websocket", false, "WebSocket"},
+		{"sse", false, "server-sent events"},
+		{"carrier-pigeon@1s", false, "carrier-pigeon@1s"},
+	} {
+		if got := spoken(test.transport, test.exact); got != test.want {
+			t.Errorf("%s is spoken %q, want %q", test.transport, got, test.want)
+		}
+	}
+}
+
+func TestApart(t *testing.T) {
+	const pitch, low, high = 10, 0, 200
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		places := make([]vg.Length, 1+random.IntN(20))
+		for i := range places {
+			places[i] = vg.Length(high * random.Float64() * random.Float64())
+		}
+		before := slices.Clone(places)
+		apart(places, pitch, low, high)
+		for i := range places {
+			if places[i] < low-1e-9 || places[i] > high+1e-9 {
+				t.Fatalf("%v: %v is outside", before, places)
+			}
+			for k := range i {
+				if gap := max(places[i]-places[k], places[k]-places[i]); gap < pitch-1e-9 {
+					t.Fatalf("%v: %v are %v apart", before, places, gap)
+				}
+				if (before[i]-before[k])*(places[i]-places[k]) < 0 {
+					t.Fatalf("%v: %v have changed places", before, places)
+				}
+			}
+		}
+	}
+}
+
+func TestColoursStay(t *testing.T) {
+	alone := stylesOf([]string{"websocket"})["websocket"]
+	styles := stylesOf([]string{"short-poll@5s", "mine", "short-poll@1s", "short-poll@2s", "short-poll@3s", "long-poll", "yours", "websocket"})
+	if styles["websocket"].colour != alone.colour {
+		t.Error("a transport changes its colour in company")
+	}
+	if other := alone.inRun(1, 2); other.colour != alone.colour || other.hatch == alone.hatch || slices.Equal(other.dashes, alone.dashes) {
+		t.Errorf("a second run looks like %+v", other)
+	}
+	seen := map[color.RGBA]string{}
+	for transport, style := range styles {
+		if other := seen[style.colour]; other != "" {
+			t.Errorf("%s and %s have one colour", transport, other)
+		}
+		seen[style.colour] = transport
+		if contrast := 1.05 / (luminance(ink(style.colour)) + .05); contrast < 4.5 {
+			t.Errorf("the name %s has a contrast of %.1f on white", transport, contrast)
+		}
+	}
+}
+
+func TestAxes(t *testing.T) {
+	a := latencyAxis(.23, 4900)
+	if got := labels(a); !slices.Equal(got, []string{"1 ms", "10 ms", "100 ms", "1 s"}) {
+		t.Errorf("a wide latency axis has %q", got)
+	}
+	if got := labels(latencyAxis(.37, 4)); !slices.Equal(got, []string{"200 µs", "500 µs", "1 ms", "2 ms", "5 ms"}) {
+		t.Errorf("a narrow latency axis has %q", got)
+	}
+	for _, high := range []float64{0, .0003, 1, 9.99, 10, 57, 12345} {
+		if n := len(labels(countAxis("", 0, high))); n < 3 || n > 7 {
+			t.Errorf("a count axis up to %v has %d ticks", high, n)
+		}
+	}
+	if got := labels(shareAxis(2)); !slices.Equal(got, []string{"0 %", "50 %", "75 %", "90 %", "95 %", "99 %"}) {
+		t.Errorf("shares of a hundred samples are marked %q", got)
+	}
+}
+
+// labels returns those of the ticks within the axis.
+func labels(a axis) []string {
+	var all []string
+	for _, tick := range a.ticks {
+		if tick.Value >= a.min-1e-9 && tick.Value <= a.max+1e-9 {
+			all = append(all, tick.Label)
+		}
+	}
+	return all
+}
