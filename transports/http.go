@@ -9,7 +9,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"unicode/utf8"
 )
@@ -204,7 +203,7 @@ func tooLarge(limit int) error {
 
 // Publish sends body to room over HTTP and returns once the server has stored it.
 func Publish(ctx context.Context, t Target, room string, body []byte) error {
-	u := t.Base.JoinPath("rooms", url.PathEscape(room), "messages")
+	u := t.RoomURL(room, "messages")
 	req := (&http.Request{
 		Method: http.MethodPost, URL: u, Host: u.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,7 +59,7 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		ctx, cancel := p.open(ctx, &p.reading)
 		defer cancel(nil)
-		u := p.Target.Base.JoinPath("rooms", url.PathEscape(p.Room), p.Name)
+		u := p.Target.RoomURL(p.Room, p.Name)
 		req := (&http.Request{
 			Method: http.MethodGet, URL: u, Host: u.Host,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},

@@ -100,6 +100,15 @@ type Target struct {
 	Wire http.RoundTripper // the user's own connections; counts what they carry
 }
 
+// RoomURL returns the address of a room's messages or of one of its transports.
+func (t Target) RoomURL(room, name string) *url.URL {
+	base := *t.Base
+	if base.Path == "" {
+		base.Path = "/" // else the path is joined as a relative one
+	}
+	return base.JoinPath("rooms", url.PathEscape(room), name)
+}
+
 // ErrStopping is the cause with which a server ends the contexts of its requests when it stops.
 var ErrStopping = errors.New("the server is stopping, ask again elsewhere")
 

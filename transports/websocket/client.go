@@ -11,7 +11,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 // Join opens the connection. The wire answers an upgrade as net/http does: with status 101 and a
 // Body that is an io.ReadWriteCloser.
 func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	u := target.Base.JoinPath("rooms", url.PathEscape(room), Name)
+	u := target.RoomURL(room, Name)
 	if from != "" {
 		u.RawQuery = "after=" + string(from)
 	}
