@@ -30,7 +30,10 @@ Exit codes: 0 fine, 1 it could not be done, 2 wrong usage or a bad scenario,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(usageError)
 	root.AddCommand(
+		newRunCommand(),
 		newServeCommand(),
+		newReportCommand(),
+		newScenariosCommand(),
 	)
 	return root
 }

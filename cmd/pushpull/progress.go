@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"pushpull/loadgen"
+	"pushpull/loadgen/result"
+)
+
+// A progress tells on standard error how far a run is: on a terminal in one line that is written
+// over and over, elsewhere in a plain line as each window begins. Each window that ends leaves a
+// line.
+type progress struct {
+	w     io.Writer // nil: quiet
+	fd    int       // of the terminal
+	live  bool      // it is one
+	begun int       // the window that was last said to have begun
+	last  loadgen.Progress
+}
+
+func newProgress(w io.Writer, quiet bool) *progress {
+	if quiet {
+		return &progress{}
+	}
+	p := &progress{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.fd, p.live = int(f.Fd()), true
+	}
+	return p
+}
+
+// update shows how far the run is.
+func (p *progress) update(now loadgen.Progress) {
+	if p.w == nil {
+		return
+	}
+	p.last = now
+	switch {
+	case p.live:
+		fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(status(now)))
+	case now.Window != p.begun:
+		p.begun = now.Window
+		server := "the target"
+		if now.ServerPID > 0 {
+			server = fmt.Sprintf("server %d", now.ServerPID)
+		}
+		fmt.Fprintf(p.w, "%s  %d users, %d messages on %s, about %s left\n",
+			heading(now.Round, now.Rounds, now.Transport), now.Users, now.Planned, server, clock(now.Left))
+	}
+}
+
+// window leaves a line for a window that has ended.
+func (p *progress) window(w *result.Window) {
+	if p.w == nil {
+		return
+	}
+	p.clear()
+	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(w.Round, p.last.Rounds, w.Transport),
+		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
+}
+
+// end leaves the terminal as the table wants it.
+func (p *progress) end() {
+	if p.w != nil {
+		p.clear()
+	}
+}
+
+func (p *progress) clear() {
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// fit cuts a line to the width of the terminal: a longer one could not be written over.
+func (p *progress) fit(line string) string {
+	width, _, err := term.GetSize(p.fd)
+	if err != nil || utf8.RuneCountInString(line) < width {
+		return line
+	}
+	return string([]rune(line)[:max(0, width-1)])
+}
+
+func heading(round, rounds int, transport string) string {
+	return fmt.Sprintf("round %d/%d  %-14s", round, rounds, transport)
+}
+
+// status is the line of the live view.
+func status(now loadgen.Progress) string {
+	const cells = 12
+	full := cells * (now.Window - 1) / now.Windows
+	bar := strings.Repeat("#", full) + strings.Repeat("-", cells-full)
+	users := fmt.Sprintf("%d users", now.Users)
+	if now.Joined < now.Users {
+		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
+	}
+	return fmt.Sprintf("%s  %s %s  %-10s  %s  sent %d/%d  delivered %d",
+		clock(now.Left), bar, heading(now.Round, now.Rounds, now.Transport), now.Phase, users,
+		now.Sent, now.Planned, now.Delivered)
+}
+
+// clock writes a time left as 1:05.
+func clock(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// brief writes a latency with three digits.
+func brief(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
