@@ -173,6 +173,18 @@ func (c *conn) Write(data []byte) (int, error) {
 	}
 }
 
+// CloseWrite lets net/http end an answer while the user is still sending: closing at once would
+// reset the connection, and the answer with it.
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close closes the connection. Its user has left.
 func (c *conn) Close() error {
 	c.closed.Store(true)
 	c.set.remove(c)
@@ -233,9 +245,7 @@ func refuse(c net.Conn, limit int) {
 	line := fmt.Sprintf(`{"error":"all %d connections are taken: come back later, or raise --max-connections"}`+"\n", limit)
 	_, err := fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable), len(line), line)
-	if half, ok := c.(interface{ CloseWrite() error }); ok && err == nil {
-		// Closing with a part of the request unread would take the answer back.
-		half.CloseWrite()
+	if err == nil && closeWrite(c) == nil {
 		io.Copy(io.Discard, c)
 	}
 }

@@ -34,7 +34,7 @@ type Server struct {
 	Limits     transports.Limits
 
 	Connections   int           // most connections at a time, the next is answered 503; 0: 20,000
-	HeaderBytes   int           // largest request line and headers together; 0: 16 KiB
+	HeaderBytes   int           // largest request line and headers, give or take 8 KiB of buffers; 0: 16 KiB
 	HeaderTimeout time.Duration // for the headers of a request to arrive; 0: 10 s
 	BodyTimeout   time.Duration // for the body of a request to arrive; 0: 10 s
 	IdleTimeout   time.Duration // a connection without a request for so long is closed; 0: 2 min

@@ -1,0 +1,461 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"pushpull/transports"
+	"pushpull/transports/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A served is a server at work, and one client of it.
+type served struct {
+	t      *testing.T
+	dial   func() (net.Conn, error)
+	client *http.Client
+	base   string
+	stop   func() error // stops the server and returns what Serve returned
+}
+
+// serve serves s on l until the test ends.
+func serve(t *testing.T, s *Server, l net.Listener, dial func() (net.Conn, error)) *served {
+	t.Helper()
+	if s.Store == nil {
+		s.Store = &memory.Store{}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	wire := &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() },
+	}
+	sd := &served{t: t, dial: dial, client: &http.Client{Transport: wire}, base: "http://" + l.Addr().String()}
+	sd.stop = sync.OnceValue(func() error {
+		cancel()
+		err := <-done
+		wire.CloseIdleConnections()
+		return err
+	})
+	return sd
+}
+
+// onLoopback serves s on a port of this machine. Serve must end without an error.
+func onLoopback(t *testing.T, s *Server) *served {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sd := serve(t, s, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
+	t.Cleanup(func() {
+		if err := sd.stop(); err != nil {
+			t.Error("Serve:", err)
+		}
+	})
+	return sd
+}
+
+// inBubble serves s on pipes, for tests in virtual time. The test calls stop.
+func inBubble(t *testing.T, s *Server) *served {
+	t.Helper()
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	return serve(t, s, l, l.dial)
+}
+
+// pipes is a listener without a network.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+func (l *pipes) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// do asks and returns status and body. header is "Name: value" or empty.
+func (sd *served) do(method, path, body, header string) (*http.Response, string) {
+	sd.t.Helper()
+	req, err := http.NewRequest(method, sd.base+path, strings.NewReader(body))
+	if err != nil {
+		sd.t.Fatal(err)
+	}
+	if name, value, ok := strings.Cut(header, ": "); ok {
+		req.Header.Set(name, value)
+	}
+	resp, err := sd.client.Do(req)
+	if err != nil {
+		sd.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		sd.t.Fatal(err)
+	}
+	return resp, string(data)
+}
+
+func (sd *served) stats(query string) Stats {
+	sd.t.Helper()
+	_, body := sd.do("GET", "/stats"+query, "", "")
+	var s Stats
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		sd.t.Fatalf("%v in %s", err, body)
+	}
+	return s
+}
+
+// until waits for ok; the state it waits for changes in other goroutines of real sockets.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	for tick := time.NewTicker(time.Millisecond); !ok(); {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatal("never happened:", what)
+		}
+	}
+}
+
+// A fake is a transport that is only its handler.
+type fake http.HandlerFunc
+
+func (f fake) Handler(transports.Store) http.Handler { return http.HandlerFunc(f) }
+
+func (fake) Join(context.Context, transports.Target, string, transports.Cursor) (transports.Session, error) {
+	return nil, errors.New("a fake has no users")
+}
+
+// withFake returns a server whose only transport is h, at /rooms/{room}/fake.
+func withFake(h http.HandlerFunc) *Server {
+	return &Server{Transports: map[string]transports.Transport{"fake": fake(h)}}
+}
+
+func TestValidate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		server Server
+		want   string
+	}{
+		"no store":   {Server{}, "needs a store"},
+		"bad origin": {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"chat.example"}}}, `bad origin "chat.example"`},
+		"fine":       {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"https://chat.example"}}}, ""},
+	} {
+		err := tc.server.Validate()
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+	}
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	if err := new(Server).Serve(t.Context(), l); err == nil {
+		t.Error("Serve without a store returned no error")
+	}
+	if _, err := l.Accept(); err == nil {
+		t.Error("Serve that can't serve left its listener open")
+	}
+}
+
+func TestServeTellsThatAcceptingFailed(t *testing.T) {
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.Close()
+	err := (&Server{Store: &memory.Store{}}).Serve(t.Context(), l)
+	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "127.0.0.1:80") {
+		t.Errorf("Serve on a closed listener: %v", err)
+	}
+}
+
+func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{Store: &memory.Store{}}
+		hijacked := false
+		service, err := s.start() // for its real transports
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Transports = service.Transports
+		s.Transports["hijacking"] = fake(func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-r.Context().Done()
+			if !errors.Is(context.Cause(r.Context()), transports.ErrStopping) {
+				t.Error("the request ended with", context.Cause(r.Context()))
+			}
+			time.Sleep(time.Second) // virtual: a goodbye takes its time
+			c.Close()
+			time.Sleep(time.Second)
+			hijacked = true
+		})
+		sd := inBubble(t, s)
+
+		answer := make(chan *http.Response)
+		go func() {
+			resp, _ := sd.do("GET", "/rooms/r/long-poll?hold=50s", "", "")
+			answer <- resp
+		}()
+		socket, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(socket, "GET /rooms/r/hijacking HTTP/1.1\r\nHost: x\r\n\r\n")
+		silent, err := sd.dial() // connected, but has never asked
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+
+		started := time.Now()
+		stopped := make(chan error)
+		go func() { stopped <- sd.stop() }()
+		resp := <-answer
+		if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) != "0" || !resp.Close {
+			t.Errorf("the held poll was answered %s, cursor %q, close %v", resp.Status, resp.Header.Get(transports.NextCursor), resp.Close)
+		}
+		if waited := time.Since(started); waited > 100*time.Millisecond {
+			t.Errorf("the held poll was answered after %v", waited)
+		}
+		if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the silent connection read %v", err)
+		}
+		if err := <-stopped; err != nil {
+			t.Error("Serve:", err)
+		}
+		if !hijacked {
+			t.Error("Serve returned before the handler of a hijacked connection had")
+		}
+		if took := time.Since(started); took > 3*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		if _, err := sd.dial(); err == nil {
+			t.Error("a stopped server still accepts")
+		}
+	})
+}
+
+func TestStopCutsOffWhoIsNotDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, withFake(func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.Copy(io.Discard, c) // ignores its context, but not that its connection is closed
+		}))
+		c, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "GET /rooms/r/fake HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait()
+		started := time.Now()
+		err = sd.stop()
+		if err == nil || !strings.Contains(err.Error(), "cut off 1 connections") {
+			t.Errorf("Serve: %v, want that it cut off 1 connection", err)
+		}
+		if took := time.Since(started); took < patience || took > 5*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the connection read %v", err)
+		}
+	})
+}
+
+// TestTimeouts sends what each limit in time is there for, and looks when the connection is closed.
+func TestTimeouts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		send   string
+		answer string // what comes before the connection is closed
+		after  time.Duration
+	}{
+		"headers that never end":   {"GET /stats HTTP/1.1\r\nHost: x\r\n", "", 3 * time.Second},
+		"body that never ends":     {"POST /rooms/r/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 400 ", 2 * time.Second},
+		"body of a GET":            {"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 200 ", 2 * time.Second},
+		"connection left idle":     {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", 5 * time.Second},
+		"poll held for the limit":  {"GET /rooms/r/long-poll?hold=1h HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 30 * time.Second},
+		"poll with a shorter hold": {"GET /rooms/r/long-poll?hold=9s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 9 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sd := inBubble(t, &Server{
+					Limits:        transports.Limits{Hold: 30 * time.Second, WriteTimeout: time.Second},
+					HeaderTimeout: 3 * time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 5 * time.Second,
+				})
+				defer sd.stop()
+				c, err := sd.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				started := time.Now()
+				io.WriteString(c, tc.send)
+				answer, err := io.ReadAll(c)
+				if err != nil || !strings.HasPrefix(string(answer), tc.answer) || tc.answer == "" && len(answer) > 0 {
+					t.Errorf("answered %q, %v, want %q", answer, err, tc.answer)
+				}
+				// net/http lingers for half a second before it closes on a request with an unread body.
+				if took := time.Since(started); took < tc.after || took > tc.after+600*time.Millisecond {
+					t.Errorf("closed after %v, want %v", took, tc.after)
+				}
+			})
+		})
+	}
+}
+
+func TestWhoTakesNothingIsCutOff(t *testing.T) {
+	answer := strings.Repeat("x", 4*writeChunk)
+	s := withFake(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, answer) })
+	s.Limits.WriteTimeout = 10 * time.Second
+	ask := "GET /rooms/r/fake HTTP/1.0\r\n\r\n"
+
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, s)
+		defer sd.stop()
+		c, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, ask)
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if got := sd.stats(""); got.CutOff != 0 || got.Connected["fake"].Users != 1 {
+			t.Errorf("after 9 s: %+v", got)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := sd.stats(""); got.CutOff != 1 || got.Connected["fake"].Users != 0 {
+			t.Errorf("after 10 s: %+v", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, s)
+		defer sd.stop()
+		c, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, ask)
+		buf, got := make([]byte, writeChunk), 0
+		for {
+			time.Sleep(9 * time.Second) // slow, but steady
+			n, err := io.ReadFull(c, buf)
+			got += n
+			if err != nil {
+				break
+			}
+		}
+		if got < len(answer) {
+			t.Errorf("who takes slowly got %d of %d bytes", got, len(answer))
+		}
+		if n := sd.stats("").CutOff; n != 0 {
+			t.Errorf("%d cut off", n)
+		}
+	})
+}
+
+func TestTooManyConnections(t *testing.T) {
+	var log strings.Builder
+	s := &Server{Connections: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	sd := onLoopback(t, s)
+	first, err := sd.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(c net.Conn) (int, string) {
+		t.Helper()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	if status, body := ask(first); status != http.StatusOK {
+		t.Fatalf("the first connection got %d %s", status, body)
+	}
+	for range 3 { // who is refused and says nothing keeps nobody waiting
+		silent, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+	}
+	second, err := sd.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if status, body := ask(second); status != http.StatusServiceUnavailable || !strings.Contains(errorIn(t, body), "--max-connections") {
+		t.Errorf("the connection beyond the limit got %d %s", status, body)
+	}
+	if _, err := second.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the refused connection is not closed: %v", err)
+	}
+
+	first.Close()
+	until(t, "a connection after one has left", func() bool {
+		resp, err := sd.client.Get(sd.base + "/healthz")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body) // read to its end, so that the connection is kept
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	if got := sd.stats(""); got.Refused < 4 || got.Connections != 1 {
+		t.Errorf("stats say %d refused and %d open", got.Refused, got.Connections)
+	}
+	if err := sd.stop(); err != nil {
+		t.Error("Serve:", err)
+	}
+	if n := strings.Count(log.String(), "refusing connections"); n != 1 {
+		t.Errorf("refusing was logged %d times in %s", n, &log)
+	}
+}

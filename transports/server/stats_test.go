@@ -1,0 +1,161 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pushpull/transports"
+	"pushpull/transports/all"
+	"pushpull/transports/store/memory"
+)
+
+func TestStats(t *testing.T) {
+	sd := onLoopback(t, &Server{})
+	sd.do("POST", "/rooms/a/messages", "x", "")
+	sd.do("GET", "/rooms/a/short-poll", "", "")
+	sd.do("GET", "/rooms/a/short-poll?after=1", "", "")
+	got := sd.stats("")
+	if want := (StoreStats{Appends: 1, Reads: 2, EmptyReads: 1}); got.Store != want {
+		t.Errorf("store %+v, want %+v", got.Store, want)
+	}
+	if got.Process.CPU <= 0 || got.Process.RSS < 1<<20 || got.Process.Goroutines < 3 {
+		t.Errorf("process %+v", got.Process)
+	}
+	if want := map[string]Connected{"short-poll": {Users: 1, Rooms: map[string]int{"a": 1}}}; !reflect.DeepEqual(got.Connected, want) {
+		t.Errorf("connected %v, want %v", got.Connected, want)
+	}
+	_, body := sd.do("GET", "/stats?rooms=0", "", "")
+	for _, part := range []string{
+		`{"store":{"appends":1,"reads":2,"empty_reads":1},"connections":1,"refused":0,"cut_off":0,`,
+		`"connected":{"short-poll":{"users":1}},`, `"process":{"cpu_s":`, `"rss_bytes":`, `"goroutines":`,
+	} {
+		if !strings.Contains(body, part) {
+			t.Errorf("no %s in %s", part, body)
+		}
+	}
+}
+
+func TestConnectedUsers(t *testing.T) {
+	hijacked := make(chan net.Conn, 1)
+	s := withFake(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+		}
+		hijacked <- c // and returns: the connection counts until it is closed
+	})
+	s.Limits = s.Limits.WithDefaults()
+	for _, name := range all.Names() {
+		tr, err := all.New(name, s.Limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Transports[name] = tr
+	}
+	sd := onLoopback(t, s)
+	users := func(transport string, n int, rooms map[string]int) {
+		t.Helper()
+		var got Connected
+		until(t, transport+" users", func() bool {
+			got = sd.stats("").Connected[transport]
+			return got.Users == n && reflect.DeepEqual(got.Rooms, rooms) || t.Failed()
+		})
+	}
+
+	// A poller's connection counts between two polls, moves with its last one, and sending
+	// doesn't move it.
+	sd.do("GET", "/rooms/a/short-poll", "", "")
+	sd.do("POST", "/rooms/b/messages", "x", "")
+	users("short-poll", 1, map[string]int{"a": 1})
+	sd.do("GET", "/rooms/b/short-poll", "", "")
+	users("short-poll", 1, map[string]int{"b": 1})
+	sd.do("GET", "/rooms/b/long-poll", "", "")
+	users("short-poll", 0, nil)
+	users("long-poll", 1, map[string]int{"b": 1})
+	sd.do("GET", "/rooms/bad%20room/long-poll", "", "")
+	users("long-poll", 1, map[string]int{"b": 1})
+	sd.client.CloseIdleConnections()
+	users("long-poll", 0, nil)
+
+	// A hijacked connection leaves when it is closed.
+	c, err := sd.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Write([]byte("GET /rooms/c/fake HTTP/1.1\r\nHost: x\r\n\r\n"))
+	server := <-hijacked
+	users("fake", 1, map[string]int{"c": 1})
+	server.Close()
+	server.Close() // leaves once
+	users("fake", 0, nil)
+
+	// So does a WebSocket.
+	ws, err := all.New("websocket", transports.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := url.Parse(sd.base + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions []transports.Session
+	for _, room := range []string{"d", "d", "e"} {
+		session, err := ws.Join(t.Context(), transports.Target{Base: base, Wire: sd.client.Transport}, room, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, session)
+	}
+	users("websocket", 3, map[string]int{"d": 2, "e": 1})
+	sessions[0].Close()
+	sessions[2].Close()
+	users("websocket", 1, map[string]int{"d": 1})
+	sessions[1].Close()
+	users("websocket", 0, nil)
+}
+
+func TestVisitTwiceAllocatesNothing(t *testing.T) {
+	set := newConnections(10, time.Second)
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	c := set.add(theirs)
+	c.visit(place{"t", "r"})
+	if n := testing.AllocsPerRun(100, func() { c.visit(place{"t", "r"}) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	c.Close()
+	c.visit(place{"t", "elsewhere"}) // a handler may still run
+	if got := set.connected(true)["t"]; got.Users != 0 || len(got.Rooms) != 0 {
+		t.Errorf("a closed connection counts: %+v", got)
+	}
+}
+
+type brokenStore struct{ transports.Store }
+
+func (brokenStore) After(context.Context, string, uint64, int) ([]transports.Message, error) {
+	return nil, errors.New("broken")
+}
+
+func TestCounted(t *testing.T) {
+	s := &counted{Store: &memory.Store{}}
+	s.After(t.Context(), "r", 0, 1)
+	s.Append(t.Context(), "r", []byte("x"))
+	s.Wait(t.Context(), "r", 0)
+	s.After(t.Context(), "r", 0, 1)
+	s.After(t.Context(), "r", 5, 1) // a gap
+	if a, r, e := s.appends.Load(), s.reads.Load(), s.emptyReads.Load(); a != 1 || r != 3 || e != 1 {
+		t.Errorf("%d appends, %d reads, %d empty, want 1, 3, 1", a, r, e)
+	}
+	s = &counted{Store: brokenStore{}}
+	if _, err := s.After(t.Context(), "r", 0, 1); err == nil || s.reads.Load() != 1 || s.emptyReads.Load() != 0 {
+		t.Errorf("a failed read: %v, %d reads, %d empty", err, s.reads.Load(), s.emptyReads.Load())
+	}
+}
