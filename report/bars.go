@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -129,8 +131,11 @@ func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
 			low, high = min(low, b.value), max(high, b.value)
 		}
 	}
-	left = min(left, .32*(c.Max.X-c.Min.X)) + 10
 	x := countAxis(unit, low, high)
+	if !slices.ContainsFunc(bars, func(b bar) bool { return b.known }) {
+		x.ticks = nil
+	}
+	left = min(left, .32*(c.Max.X-c.Min.X)) + 10
 	// A label stands beside its bar: the room to the right is what the labels need beyond it.
 	room := c.Max.X - c.Min.X - left
 	for _, b := range bars {

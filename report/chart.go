@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image/color"
 	"math"
+	"unicode/utf8"
 
 	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -27,6 +28,7 @@ type figure struct {
 	name   string // of its files
 	title  string // what it shows
 	detail string // how it shows it, in small print
+	doubt  string // why it is not to be believed; empty when it is
 	height vg.Length
 	plot   func(draw.Canvas)
 }
@@ -39,13 +41,20 @@ type drawing struct {
 
 // figures returns the charts in the order of the page.
 func figures(all []series) []figure {
-	return []figure{
+	figures := []figure{
 		latencyFigure(all),
 		overTimeFigure(all),
 		requestsFigure(all),
 		cpuFigure(all),
 		memoryFigure(all),
 	}
+	// A chart is shown without its page, too.
+	if names := distrusted(all, series.label); len(names) > 0 {
+		for i := range figures {
+			figures[i].doubt = "Not to be believed: " + list(names)
+		}
+	}
+	return figures
 }
 
 func (f figure) render() (drawing, error) {
@@ -81,6 +90,12 @@ func (f figure) draw(c draw.Canvas) {
 	title, detail := bold(13, black), regular(9.5, grey)
 	title.YAlign, detail.YAlign = draw.YTop, draw.YTop
 	c.FillText(title, vg.Point{X: c.Min.X, Y: c.Max.Y}, f.title)
+	if f.doubt != "" {
+		doubt := bold(9.5, ink(vermillion))
+		doubt.XAlign, doubt.YAlign = draw.XRight, draw.YTop
+		room := c.Max.X - c.Min.X - title.Width(f.title) - 20
+		c.FillText(doubt, vg.Point{X: c.Max.X, Y: c.Max.Y - 2}, fit(doubt, f.doubt, room))
+	}
 	c.FillText(detail, vg.Point{X: c.Min.X, Y: c.Max.Y - 18}, fit(detail, f.detail, c.Max.X-c.Min.X))
 	f.plot(draw.Crop(c, 0, 0, 0, -headHeight))
 }
@@ -99,16 +114,13 @@ func bold(size vg.Length, c color.Color) draw.TextStyle {
 	return sty
 }
 
-// fit cuts text that is wider than width.
+// fit cuts text that is wider than width, in its middle: names differ at their ends.
 func fit(sty draw.TextStyle, text string, width vg.Length) string {
-	if sty.Width(text) <= width {
-		return text
+	short := text
+	for keep := utf8.RuneCountInString(text) - 1; sty.Width(short) > width && keep > 0; keep-- {
+		short = cut(text, keep)
 	}
-	runes := []rune(text)
-	for len(runes) > 0 && sty.Width(string(runes)+"…") > width {
-		runes = runes[:len(runes)-1]
-	}
-	return string(runes) + "…"
+	return short
 }
 
 // newPlot returns an empty plot with a light grid.
@@ -206,7 +218,8 @@ func countAxis(label string, low, high float64) axis {
 	a := axis{label: label, min: min(low, 0), max: high}
 	digits := max(0, -magnitude(step))
 	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
-		a.ticks = append(a.ticks, plot.Tick{Value: i * step, Label: fixed(i*step, digits)})
+		value := i*step + 0 // not the zero with a minus
+		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: fixed(value, digits)})
 	}
 	return a
 }

@@ -32,35 +32,50 @@ func overTimeFigure(all []series) figure {
 			}
 		}
 	}
-	columns, rows := panelGrid(all)
+	grid := newPanelGrid(all)
 	f := figure{
 		name:   "latency-over-time",
 		title:  "Delivery latency over time",
 		detail: "Thick: median. Thin: " + slowName + ". Of the messages that were to be sent at that time; a pair of lines for each round.",
-		height: max(chartHeight, headHeight+60+150*vg.Length(rows)),
+		height: max(chartHeight, headHeight+60+150*vg.Length(grid.rows)),
 	}
-	if rows == 1 {
+	if grid.rows == 1 {
 		f.height = chartHeight - 30
 	}
-	f.plot = func(c draw.Canvas) { plotOverTime(c, all, slow, columns, rows) }
+	f.plot = func(c draw.Canvas) { plotOverTime(c, all, slow, grid) }
 	return f
 }
 
-// panelGrid says how many panels stand side by side, and one below the other. Several runs of a
-// transport stand side by side.
-func panelGrid(all []series) (columns, rows int) {
-	for _, s := range all {
-		columns, rows = max(columns, s.column+1), max(rows, s.row+1)
-	}
-	if columns > 4 || columns == 1 {
-		n := len(all)
-		rows = (n + 3) / 4
-		columns = (n + rows - 1) / max(rows, 1)
-	}
-	return columns, rows
+// A panelGrid says where panels stand: those of a transport side by side when several runs have
+// room for that, one after the other otherwise.
+type panelGrid struct {
+	columns, rows int
+	byRun         bool
 }
 
-func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) {
+func newPanelGrid(all []series) panelGrid {
+	const most = 4 // panels side by side
+	var g panelGrid
+	for _, s := range all {
+		g.columns, g.rows = max(g.columns, s.column+1), max(g.rows, s.row+1)
+	}
+	g.byRun = g.columns > 1 && g.columns <= most
+	if !g.byRun {
+		g.rows = max(1, (len(all)+most-1)/most)
+		g.columns = max(1, (len(all)+g.rows-1)/g.rows)
+	}
+	return g
+}
+
+// place returns where the panel of the i-th series stands, and whether it is the lowest there.
+func (g panelGrid) place(all []series, i int) (column, row int, lowest bool) {
+	if g.byRun {
+		return all[i].column, all[i].row, all[i].row == g.rows-1
+	}
+	return i % g.columns, i / g.columns, i+g.columns >= len(all)
+}
+
+func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 	low, high, end := math.Inf(1), math.Inf(-1), 0.0
 	lines := make([][][]moment, len(all))
 	for i, s := range all {
@@ -88,15 +103,12 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) 
 	bare.label, bare.ticks = "", unlabelled(y.ticks)
 	bareWidth := newPlot(x, bare).DataCanvas(c).Min.X - c.Min.X
 	const gap, between, labelHeight = 16, 12, 17
-	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(columns-1)) / vg.Length(columns)
-	height := (c.Max.Y - c.Min.Y - labelHeight - between*vg.Length(rows-1)) / vg.Length(rows)
+	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(grid.columns-1)) / vg.Length(grid.columns)
+	height := (c.Max.Y - c.Min.Y - labelHeight - between*vg.Length(grid.rows-1)) / vg.Length(grid.rows)
 	for i, s := range all {
-		column, row := s.column, s.row
-		if s.run == "" || columns <= s.column {
-			column, row = i%columns, i/columns
-		}
+		column, row, lowest := grid.place(all, i)
 		panelX, panelY := x, y
-		if len(panelX.ticks) > 4 && columns > 2 {
+		if len(panelX.ticks) > 4 && grid.columns > 2 {
 			panelX.ticks = everyOther(panelX.ticks)
 		}
 		left := c.Min.X + axisWidth + (width+gap)*vg.Length(column)
@@ -105,10 +117,10 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, columns, rows int) 
 			Min: vg.Point{X: left, Y: top - height},
 			Max: vg.Point{X: left + width, Y: top},
 		}}
-		if row == rows-1 || i+columns >= len(all) {
+		if lowest {
 			panel.Min.Y -= labelHeight
 			panelX.label = "seconds into the measured part"
-			if columns > 2 {
+			if grid.columns > 2 {
 				panelX.label = "seconds"
 			}
 		}

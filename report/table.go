@@ -119,12 +119,14 @@ func Table(w io.Writer, runs ...Run) error {
 
 func (c column) left() bool { return c.head == "transport" || c.head == "run" }
 
+// cut keeps that many characters of s, an ellipsis in the middle among them.
 func cut(s string, width int) string {
 	runes := []rune(s)
 	if len(runes) <= width {
 		return s
 	}
-	return string(runes[:width-1]) + "…"
+	tail := (width - 1) / 2
+	return string(runes[:width-1-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
 // A remark is a doubt, or what else a reader must know before comparing numbers.
