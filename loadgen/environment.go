@@ -1,0 +1,50 @@
+package loadgen
+
+import (
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/host"
+	"github.com/shirou/gopsutil/v4/mem"
+
+	"pushpull/loadgen/result"
+)
+
+// measuredModules are the libraries whose versions belong to a result: what is measured runs on
+// them.
+var measuredModules = []string{"nhooyr.io/websocket", "github.com/HdrHistogram/hdrhistogram-go"}
+
+// Environment returns where this process runs. What the system doesn't tell stays empty.
+func Environment() result.Environment {
+	e := result.Environment{
+		Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
+		Pushpull: "(devel)", Modules: map[string]string{},
+	}
+	if cpus, err := cpu.Info(); err == nil && len(cpus) > 0 {
+		e.CPU = strings.Join(strings.Fields(cpus[0].ModelName), " ")
+	}
+	if memory, err := mem.VirtualMemory(); err == nil {
+		e.MemoryBytes = memory.Total
+	}
+	if info, err := host.Info(); err == nil {
+		e.OS = strings.TrimSpace(info.Platform + " " + info.PlatformVersion)
+		e.Kernel = info.KernelVersion
+	}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return e
+	}
+	if build.Main.Version != "" {
+		e.Pushpull = build.Main.Version
+	}
+	for _, module := range build.Deps {
+		for _, name := range measuredModules {
+			if module.Path == name {
+				e.Modules[name] = module.Version
+			}
+		}
+	}
+	return e
+}
