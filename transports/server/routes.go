@@ -98,9 +98,9 @@ func inRoom(h http.Handler) http.Handler {
 	})
 }
 
-// isRoom says whether name can be the name of a room. "." and ".." can't: paths are cleaned.
+// isRoom says whether name can be the name of a room.
 func isRoom(name string) bool {
-	if name == "" || len(name) > maxRoom || name == "." || name == ".." {
+	if name == "" || len(name) > maxRoom {
 		return false
 	}
 	for i := range len(name) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -344,8 +345,11 @@ func TestTimeouts(t *testing.T) {
 }
 
 func TestWhoTakesNothingIsCutOff(t *testing.T) {
-	answer := strings.Repeat("x", 4*writeChunk)
-	s := withFake(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, answer) })
+	answer := make([]byte, 4*writeChunk)
+	s := withFake(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // else net/http writes it in small pieces
+		w.Write(answer)
+	})
 	s.Limits.WriteTimeout = 10 * time.Second
 	ask := "GET /rooms/r/fake HTTP/1.0\r\n\r\n"
 
