@@ -463,3 +463,35 @@ func TestTooManyConnections(t *testing.T) {
 		t.Errorf("refusing was logged %d times in %s", n, &log)
 	}
 }
+
+func TestRefusalsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, &Server{Connections: 1})
+		defer sd.stop()
+		started := time.Now()
+		closed := func(c net.Conn) time.Duration {
+			defer c.Close()
+			if data, err := io.ReadAll(c); err != nil || len(data) > 0 {
+				t.Errorf("read %q, %v", data, err)
+			}
+			return time.Since(started)
+		}
+		var silent []net.Conn
+		for range 1 + refusals + 1 {
+			c, err := sd.dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent = append(silent, c)
+		}
+		if after := closed(silent[1+refusals]); after != 0 {
+			t.Errorf("a connection too many to be answered was closed after %v", after)
+		}
+		if after := closed(silent[1]); after != refuseTimeout {
+			t.Errorf("a refused connection that said nothing was closed after %v", after)
+		}
+		for _, c := range silent {
+			c.Close()
+		}
+	})
+}
