@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,153 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A served is a server at work, and one client of it.
-type served struct {
-	t      *testing.T
-	dial   func() (net.Conn, error)
-	client *http.Client
-	base   string
-	stop   func() error // stops the server and returns what Serve returned
-}
-
-// serve serves s on l until the test ends.
-func serve(t *testing.T, s *Server, l net.Listener, dial func() (net.Conn, error)) *served {
-	t.Helper()
-	if s.Store == nil {
-		s.Store = &memory.Store{}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	wire := &http.Transport{
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() },
-	}
-	sd := &served{t: t, dial: dial, client: &http.Client{Transport: wire}, base: "http://" + l.Addr().String()}
-	sd.stop = sync.OnceValue(func() error {
-		cancel()
-		err := <-done
-		wire.CloseIdleConnections()
-		return err
-	})
-	return sd
-}
-
-// onLoopback serves s on a port of this machine. Serve must end without an error.
-func onLoopback(t *testing.T, s *Server) *served {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sd := serve(t, s, l, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
-	t.Cleanup(func() {
-		if err := sd.stop(); err != nil {
-			t.Error("Serve:", err)
-		}
-	})
-	return sd
-}
-
-// inBubble serves s on pipes, for tests in virtual time. The test calls stop.
-func inBubble(t *testing.T, s *Server) *served {
-	t.Helper()
-	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	return serve(t, s, l, l.dial)
-}
-
-// pipes is a listener without a network.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) dial() (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// do asks and returns status and body. header is "Name: value" or empty.
-func (sd *served) do(method, path, body, header string) (*http.Response, string) {
-	sd.t.Helper()
-	req, err := http.NewRequest(method, sd.base+path, strings.NewReader(body))
-	if err != nil {
-		sd.t.Fatal(err)
-	}
-	if name, value, ok := strings.Cut(header, ": "); ok {
-		req.Header.Set(name, value)
-	}
-	resp, err := sd.client.Do(req)
-	if err != nil {
-		sd.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		sd.t.Fatal(err)
-	}
-	return resp, string(data)
-}
-
-func (sd *served) stats(query string) Stats {
-	sd.t.Helper()
-	_, body := sd.do("GET", "/stats"+query, "", "")
-	var s Stats
-	if err := json.Unmarshal([]byte(body), &s); err != nil {
-		sd.t.Fatalf("%v in %s", err, body)
-	}
-	return s
-}
-
-// until waits for ok; the state it waits for changes in other goroutines of real sockets.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	for tick := time.NewTicker(time.Millisecond); !ok(); {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatal("never happened:", what)
-		}
-	}
-}
-
-// A fake is a transport that is only its handler.
-type fake http.HandlerFunc
-
-func (f fake) Handler(transports.Store) http.Handler { return http.HandlerFunc(f) }
-
-func (fake) Join(context.Context, transports.Target, string, transports.Cursor) (transports.Session, error) {
-	return nil, errors.New("a fake has no users")
-}
-
-// withFake returns a server whose only transport is h, at /rooms/{room}/fake.
-func withFake(h http.HandlerFunc) *Server {
-	return &Server{Transports: map[string]transports.Transport{"fake": fake(h)}}
-}
 
 func TestValidate(t *testing.T) {
 	for name, tc := range map[string]struct {
