@@ -70,6 +70,10 @@ var errClosed = errors.New("the WebSocket is closed")
 
 // Send writes one frame. Its answer comes with the messages, in the order of the sends.
 func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
+	if err := transports.CheckText(body, len(body)); err != nil {
+		stored(fmt.Errorf("sending a message: %w", err)) // JSON would change it
+		return
+	}
 	buf := make([]byte, 0, len(body)+32)
 	text := transports.AppendText(make([]byte, 0, len(body)+16), body)
 	buf = appendFrame(buf, opText, text)
@@ -132,7 +136,7 @@ func (s *session) read() (transports.Message, error) {
 	case f.op == opPong:
 		return transports.Message{}, nil
 	case f.op == opClose:
-		s.write(opClose, f.payload[:min(2, len(f.payload))]) // the error of the close is the one to tell
+		s.goodbye(f.payload[:min(2, len(f.payload))])
 		return transports.Message{}, closeError(f.payload)
 	case f.op != opText || !f.fin:
 		return transports.Message{}, fmt.Errorf("a frame of kind %d (last: %t), where a pushpull server sends whole texts", f.op, f.fin)
@@ -202,14 +206,20 @@ func (s *session) Close() error {
 		s.ended = errClosed // before the server answers: its goodbye is not an error
 	}
 	s.mu.Unlock()
-	if s.writing.TryLock() {
-		late := time.AfterFunc(goodbye, func() { s.conn.Close() })                        // nobody takes it
-		s.conn.Write(appendFrame(nil, opClose, binary.BigEndian.AppendUint16(nil, 1000))) // closed either way
-		late.Stop()
-		s.writing.Unlock()
-	}
+	s.goodbye(binary.BigEndian.AppendUint16(nil, 1000))
 	s.end(errClosed)
 	return nil
+}
+
+// goodbye writes a close frame, unless a Send is stuck. The connection is to be closed either way.
+func (s *session) goodbye(payload []byte) {
+	if !s.writing.TryLock() {
+		return
+	}
+	defer s.writing.Unlock()
+	late := time.AfterFunc(goodbye, func() { s.conn.Close() }) // nobody takes it
+	defer late.Stop()
+	s.conn.Write(appendFrame(nil, opClose, payload))
 }
 
 // closeError reads the server's close frame.

@@ -1,0 +1,14 @@
+package shortpoll_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"pushpull/transports/shortpoll"
+	"pushpull/transports/transporttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTransport(t *testing.T) { transporttest.Run(t, shortpoll.Transport{}) }

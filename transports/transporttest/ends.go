@@ -1,0 +1,311 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pushpull/transports"
+	"pushpull/transports/store/memory"
+)
+
+func contextEndsMessages(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	for _, n := range []int{0, 3} { // in an empty room, too
+		room := fmt.Sprint("room", n)
+		publish(t, store, room, numbered(0, n)...)
+		session, wire := server.Enter(room, "")
+		ctx, cancel := context.WithCancel(t.Context())
+		u := Read(t, ctx, session, wire)
+		u.Wait(n)
+		time.Sleep(time.Second) // somewhere between two messages
+		start := time.Now()
+		cancel()
+		if err := u.End(); err != nil {
+			t.Errorf("Messages ended with its context, and the error %v", err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Messages ended %v after its context", took)
+		}
+		if err := session.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+
+	session, wire := server.Enter("room3", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Read(t, ctx, session, wire).End(); err != nil {
+		t.Errorf("Messages with a context that had ended: %v", err)
+	}
+}
+
+func closeEndsMessages(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	for _, n := range []int{0, 3} {
+		room := fmt.Sprint("room", n)
+		publish(t, store, room, numbered(0, n)...)
+		u := server.Join(room, "")
+		u.Wait(n)
+		time.Sleep(time.Second)
+		start := time.Now()
+		if _, err := u.Leave(); err != nil {
+			t.Errorf("Messages ended with Close, and the error %v", err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Messages ended %v after Close", took)
+		}
+		if err := u.Send("too late"); err == nil {
+			t.Error("a message is stored after Close")
+		}
+	}
+	session, wire := server.Enter("room3", "")
+	session.Close()
+	u := Read(t, context.Background(), session, wire)
+	if err := u.End(); err != nil || len(u.Got()) > 0 {
+		t.Errorf("Messages after Close: %q, %v", u.Bodies(), err)
+	}
+}
+
+func closeTwice(t *testing.T, transport transports.Transport) {
+	server := Serve(t, transport, new(memory.Store))
+	idle, _ := server.Enter("room", "")
+	u := server.Join("room", "")
+	for _, session := range []transports.Session{idle, u.Session} {
+		var closing sync.WaitGroup
+		for range 3 {
+			closing.Go(func() {
+				if err := session.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		}
+		closing.Wait()
+		if err := session.Close(); err != nil {
+			t.Errorf("Close again: %v", err)
+		}
+	}
+	if err := u.End(); err != nil {
+		t.Errorf("Messages ended with Close, and the error %v", err)
+	}
+	server.Stop()
+	if err := u.Session.Close(); err != nil {
+		t.Errorf("Close after the server has gone: %v", err)
+	}
+}
+
+// closeWhileSendStuck has a store that takes nothing, so that Send gets stuck sooner or later.
+func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
+	const n = 5
+	for _, reading := range []bool{true, false} {
+		block := make(chan struct{})
+		server := Serve(t, transport, &patient{Store: new(memory.Store), block: block})
+		session, wire := server.Enter("room", "")
+		if reading {
+			Read(t, context.Background(), session, wire)
+		}
+		var told, stored atomic.Int32
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for range n {
+				session.Send(context.Background(), []byte(strings.Repeat("x", 60_000)), func(err error) {
+					told.Add(1)
+					if err == nil {
+						stored.Add(1)
+					}
+				})
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		if err := session.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		sending.Wait()
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("Close took %v to end a Send that was stuck", took)
+		}
+		if told.Load() != n || stored.Load() != 0 {
+			t.Errorf("of %d sends that were cut off %d are told, %d as stored", n, told.Load(), stored.Load())
+		}
+		close(block)
+		server.Stop()
+		if told.Load() != n {
+			t.Errorf("of %d sends %d are told in the end", n, told.Load())
+		}
+	}
+}
+
+func joinContextIsOver(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	target, wire := server.Target()
+	ctx, cancel := context.WithCancel(t.Context())
+	session, err := transport.Join(ctx, target, "room", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	u := Read(t, context.Background(), session, wire)
+	if err := u.Send("hello"); err != nil {
+		t.Errorf("sending after the context of Join has ended: %v", err)
+	}
+	publish(t, store, "room", "again")
+	u.Wait(2)
+	settle()
+	same(t, "the user", u.Bodies(), []string{"hello", "again"})
+}
+
+// serverStops has the room go on elsewhere, on the same store.
+func serverStops(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	first := Serve(t, transport, store)
+	var users []*User
+	for range 3 {
+		users = append(users, first.Join("room", ""))
+	}
+	publish(t, store, "room", numbered(0, 5)...)
+	for _, u := range users {
+		u.Wait(5)
+	}
+	stopped := time.Now()
+	first.Stop()
+	if took := time.Since(stopped); took > 5*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	publish(t, store, "room", numbered(5, 8)...)
+	second := Serve(t, transport, store)
+	for _, u := range users {
+		if err := u.End(); err == nil {
+			t.Error("Messages ended without an error when the server stopped")
+		}
+		back := second.Join("room", u.Cursor())
+		publish(t, store, "room", "and on")
+		back.Wait(4)
+		got := append(u.Bodies(), back.Bodies()...)
+		same(t, "who came back", got[:8], numbered(0, 8))
+		if i := slices.Index(got, "and on"); i != 8 {
+			t.Errorf("who came back reads on at %d", i)
+		}
+	}
+}
+
+// serverStopsUnderLoad: what is told as stored is in the log, once, in order; the rest at most once.
+func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	u := server.Join("room", "")
+	var stored []string
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for _, body := range numbered(0, 200) {
+			time.Sleep(10 * time.Millisecond)
+			if u.Send(body) == nil {
+				stored = append(stored, body)
+			}
+		}
+	})
+	time.Sleep(1005 * time.Millisecond)
+	server.Stop()
+	sending.Wait()
+	if len(stored) < 50 || len(stored) > 150 {
+		t.Errorf("%d of 200 messages are stored, on a server that stopped in the middle", len(stored))
+	}
+	messages, err := store.After(t.Context(), "room", 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged []string
+	for _, m := range messages {
+		logged = append(logged, string(m.Body))
+	}
+	same(t, "the log", logged, numbered(0, len(logged)))
+	for _, body := range stored {
+		if !slices.Contains(logged, body) {
+			t.Errorf("%q is told as stored and is not in the log", body)
+		}
+	}
+}
+
+// serverIsGone takes the server away without a goodbye.
+func serverIsGone(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	reader, sender := server.Join("room", ""), server.Join("room", "")
+	publish(t, store, "room", "hello")
+	reader.Wait(1)
+	sender.Wait(1)
+	reader.Wire.cut()
+	sender.Wire.cut()
+	server.network.Close()
+	if err := sender.Send("nobody is there"); err == nil {
+		t.Error("a message is stored on a server that is gone")
+	}
+	for _, u := range []*User{reader, sender} {
+		if err := u.End(); err == nil {
+			t.Error("Messages ended without an error when the server was gone")
+		}
+	}
+}
+
+func noServer(t *testing.T, transport transports.Transport) {
+	server := Serve(t, transport, new(memory.Store))
+	server.Stop()
+	if _, err := outcome(t, server, transport, ""); err == nil {
+		t.Error("no error from a server that isn't there")
+	}
+}
+
+var errDisk = errors.New("the disk is on fire")
+
+func storeErrorOnRead(t *testing.T, transport transports.Transport) {
+	store := &patient{Store: new(memory.Store)}
+	server := Serve(t, transport, store)
+	u := server.Join("room", "")
+	publish(t, store, "room", "before")
+	u.Wait(1)
+	store.fall(errDisk, nil)
+	publish(t, store, "room", "while it is ill") // wakes who waits in the store
+	err := u.End()
+	if err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
+		t.Errorf("Messages: %v, want what the store said", err)
+	}
+	if _, err := outcome(t, server, transport, ""); err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
+		t.Errorf("who joins then is told %v, want what the store said", err)
+	}
+	store.fall(nil, nil)
+	back := server.Join("room", u.Cursor())
+	back.Wait(1)
+	same(t, "who came back", back.Bodies(), []string{"while it is ill"})
+}
+
+func storeErrorOnSend(t *testing.T, transport transports.Transport) {
+	store := &patient{Store: new(memory.Store)}
+	server := Serve(t, transport, store)
+	u, other := server.Join("room", ""), server.Join("room", "")
+	if err := u.Send("before"); err != nil {
+		t.Fatal(err)
+	}
+	store.fall(nil, errDisk)
+	for range 3 {
+		if err := u.Send("while it is ill"); err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
+			t.Errorf("sending: %v, want what the store said", err)
+		}
+	}
+	store.fall(nil, nil)
+	if err := u.Send("after"); err != nil {
+		t.Errorf("sending after the store has recovered: %v", err)
+	}
+	settle()
+	same(t, "the sender", u.Bodies(), []string{"before", "after"})
+	same(t, "another user", other.Bodies(), []string{"before", "after"})
+}

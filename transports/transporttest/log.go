@@ -1,0 +1,348 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pushpull/transports"
+	"pushpull/transports/store/memory"
+)
+
+// publish puts bodies into the log behind the transport's back.
+func publish(t *testing.T, store transports.Store, room string, bodies ...string) (last transports.Cursor) {
+	t.Helper()
+	for _, body := range bodies {
+		seq, err := store.Append(t.Context(), room, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = transports.Cursor(fmt.Sprint(seq))
+	}
+	return last
+}
+
+func numbered(from, to int) []string {
+	var all []string
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprint("message ", i))
+	}
+	return all
+}
+
+func same(t *testing.T, who string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s got %d messages %.300q, want %d %.300q", who, len(got), got, len(want), want)
+	}
+}
+
+// settle lets everything come that may still come, as what must not.
+func settle() { time.Sleep(patience) }
+
+func oneLogForAll(t *testing.T, transport transports.Transport) {
+	const senders, each = 4, 15
+	server := Serve(t, transport, new(memory.Store))
+	var users []*User
+	for range senders {
+		users = append(users, server.Join("room", ""))
+	}
+	var sending sync.WaitGroup
+	for s, u := range users {
+		sending.Go(func() {
+			for i := range each {
+				time.Sleep(time.Duration(100+s) * time.Millisecond)
+				if err := u.Send(fmt.Sprint(s, " ", i)); err != nil {
+					t.Errorf("sending: %v", err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	settle()
+	want := users[0].Bodies()
+	if len(want) != senders*each {
+		t.Fatalf("%d messages came, want %d", len(want), senders*each)
+	}
+	for i, u := range users {
+		same(t, fmt.Sprint("user ", i), u.Bodies(), want)
+		last := uint64(0)
+		for _, d := range u.Got() {
+			if d.Seq <= last {
+				t.Errorf("user %d: seq %d follows %d", i, d.Seq, last)
+			}
+			last = d.Seq
+		}
+	}
+	for s := range senders {
+		var own []string
+		for _, body := range want {
+			if strings.HasPrefix(body, fmt.Sprint(s, " ")) {
+				own = append(own, strings.TrimPrefix(body, fmt.Sprint(s, " ")))
+			}
+		}
+		for i := range each {
+			if len(own) != each || own[i] != fmt.Sprint(i) {
+				t.Fatalf("the messages of sender %d are in the log as %q", s, own)
+			}
+		}
+	}
+}
+
+// orderOfSends doesn't wait for one message to be stored before it sends the next.
+func orderOfSends(t *testing.T, transport transports.Transport) {
+	const n = 200
+	server := Serve(t, transport, new(memory.Store))
+	u := server.Join("room", "")
+	var told sync.WaitGroup
+	told.Add(n)
+	want := numbered(0, n)
+	for _, body := range want {
+		buf := []byte(body)
+		u.Session.Send(t.Context(), buf, func(err error) {
+			if err != nil {
+				t.Errorf("sending: %v", err)
+			}
+			told.Done() // panics when it is told twice
+		})
+		copy(buf, "overwritten as soon as Send is back")
+	}
+	told.Wait()
+	u.Wait(n)
+	settle()
+	same(t, "the sender", u.Bodies(), want)
+}
+
+func rooms(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	names := []string{"a", "A", "a b", "a/b", "a%2Fb", "a+b", "a?b=c&d#e", "100%", "Grüße", "你好", "%", "..a", "'"}
+	var users []*User
+	for _, room := range names {
+		users = append(users, server.Join(room, ""), server.Join(room, ""))
+	}
+	for i, room := range names {
+		if err := users[2*i].Send("to " + room); err != nil {
+			t.Errorf("sending to %q: %v", room, err)
+		}
+	}
+	settle()
+	for i, u := range users {
+		room := names[i/2]
+		same(t, "a user of "+room, u.Bodies(), []string{"to " + room})
+		messages, err := store.After(t.Context(), room, 0, 2)
+		if err != nil || len(messages) != 1 {
+			t.Errorf("%d messages in %q, %v", len(messages), room, err)
+		}
+	}
+}
+
+// history is longer than an answer.
+func history(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	want := numbered(0, 1000)
+	publish(t, store, "room", want...)
+	u := Serve(t, transport, store).Join("room", "")
+	u.Wait(len(want))
+	publish(t, store, "room", "one more")
+	u.Wait(len(want) + 1)
+	settle()
+	same(t, "the user", u.Bodies(), append(want, "one more"))
+}
+
+// resume leaves and comes back, again and again, while messages come.
+func resume(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	server := Serve(t, transport, store)
+	want := numbered(0, 300)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for _, body := range want {
+			publish(t, store, "room", body)
+			time.Sleep(130 * time.Millisecond)
+		}
+	})
+	var got []string
+	var at transports.Cursor
+	for stay := time.Duration(0); len(got) < len(want); stay += 700 * time.Millisecond {
+		if stay > patience {
+			t.Fatalf("%d of %d messages came", len(got), len(want))
+		}
+		u := server.Join("room", at)
+		time.Sleep(stay)
+		cursor, err := u.Leave()
+		if err != nil {
+			t.Fatalf("leaving: %v", err)
+		}
+		if got = append(got, u.Bodies()...); cursor != "" {
+			at = cursor
+		}
+	}
+	sending.Wait()
+	same(t, "the user", got, want)
+}
+
+func breakAndReadOn(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	want := numbered(0, 10)
+	publish(t, store, "room", want...)
+	session, wire := Serve(t, transport, store).Enter("room", "")
+	var got []string
+	for m, err := range session.Messages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, string(m.Body)); len(got) == 4 {
+			break
+		}
+	}
+	u := Read(t, context.Background(), session, wire)
+	u.Wait(6)
+	settle()
+	same(t, "the user", append(got, u.Bodies()...), want)
+}
+
+func bodies(t *testing.T, transport transports.Transport) {
+	server := Serve(t, transport, new(memory.Store))
+	sender, other := server.Join("room", ""), server.Join("room", "")
+	all := []string{
+		"hello",
+		"",
+		" ",
+		"Grüße, 你好, مرحبا, 🦆, \u2028, \ufeff, \ufffd",
+		"null \x00, bell \a, escape \x1b[31m, delete \x7f",
+		"line\nline\r\nline\ttab",
+		"<script>alert('1' && \"2\")</script>",
+		`"quoted", \escaped\, \u0041, {"seq":1,"body":"no"}, [1]`,
+		"null", "0", "}", "",
+		strings.Repeat("x", 64<<10),
+		strings.Repeat("<", 64<<10), // six times as long in JSON
+		strings.Repeat("\x00", 64<<10),
+		strings.Repeat("ü", 32<<10),
+		"small again",
+	}
+	for _, body := range all {
+		if err := sender.Send(body); err != nil {
+			t.Errorf("sending %.20q, %d bytes: %v", body, len(body), err)
+		}
+	}
+	settle()
+	same(t, "the sender", sender.Bodies(), all)
+	same(t, "the other", other.Bodies(), all)
+}
+
+func tooLarge(t *testing.T, transport transports.Transport) {
+	for _, size := range []int{64<<10 + 1, 1 << 20} {
+		refused(t, transport, strings.Repeat("x", size))
+	}
+}
+
+func notUTF8(t *testing.T, transport transports.Transport) {
+	refused(t, transport, "caf\xe9")
+}
+
+// refused sends what must not be stored. It may cost the sender the session, but no one else
+// anything.
+func refused(t *testing.T, transport transports.Transport, body string) {
+	server := Serve(t, transport, new(memory.Store))
+	sender, other := server.Join("room", ""), server.Join("room", "")
+	if err := sender.Send("before"); err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.Send(body); err == nil {
+		t.Errorf("%d bytes %.20q are stored", len(body), body)
+	}
+	other.Wait(1)
+	if err := server.Join("room", other.Cursor()).Send("after"); err != nil {
+		t.Errorf("sending after a message that was refused: %v", err)
+	}
+	settle()
+	same(t, "another user", other.Bodies(), []string{"before", "after"})
+}
+
+// outcome joins and returns the error of that or of Messages, and what came before it.
+func outcome(t *testing.T, server *Server, transport transports.Transport, from transports.Cursor) ([]string, error) {
+	t.Helper()
+	target, wire := server.Target()
+	session, err := transport.Join(t.Context(), target, "room", from)
+	if err != nil {
+		return nil, err
+	}
+	u := Read(t, context.Background(), session, wire)
+	err = u.End()
+	return u.Bodies(), err
+}
+
+func badCursor(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	publish(t, store, "room", "hello")
+	server := Serve(t, transport, store)
+	for _, cursor := range []transports.Cursor{"x", "-1", "1.0", "18446744073709551616"} {
+		got, err := outcome(t, server, transport, cursor)
+		if _, gap := errors.AsType[*transports.GapError](err); err == nil || gap || len(got) > 0 {
+			t.Errorf("reading on from %q: %q, %v", cursor, got, err)
+		}
+	}
+}
+
+func gap(t *testing.T, transport transports.Transport) {
+	store := &memory.Store{Retention: 5}
+	all := numbered(0, 20)
+	publish(t, store, "room", all...)
+	tellsGap(t, Serve(t, transport, store), transport, "3", all[15:])
+}
+
+func gapBeyondTheEnd(t *testing.T, transport transports.Transport) {
+	store := new(memory.Store)
+	publish(t, store, "room", "hello")
+	tellsGap(t, Serve(t, transport, store), transport, "18446744073709551615", []string{"hello"})
+}
+
+// tellsGap reads on from where the gap says.
+func tellsGap(t *testing.T, server *Server, transport transports.Transport, from transports.Cursor, want []string) {
+	t.Helper()
+	got, err := outcome(t, server, transport, from)
+	gap, ok := errors.AsType[*transports.GapError](err)
+	if !ok || len(got) > 0 {
+		t.Fatalf("reading on from %s, which is not in the log: %q, %v", from, got, err)
+	}
+	u := server.Join("room", transports.Cursor(fmt.Sprint(gap.Oldest-1)))
+	u.Wait(len(want))
+	settle()
+	same(t, "who reads on from the oldest", u.Bodies(), want)
+	if _, err := u.Leave(); err != nil {
+		t.Errorf("leaving: %v", err)
+	}
+}
+
+// gapWhileAway is a user whose place leaves the log between two visits.
+func gapWhileAway(t *testing.T, transport transports.Transport) {
+	store := &memory.Store{Retention: 5}
+	server := Serve(t, transport, store)
+	u := server.Join("room", "")
+	publish(t, store, "room", numbered(0, 3)...)
+	u.Wait(3)
+	at, err := u.Leave()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All that was missed is still there, to the last message of it: no gap.
+	publish(t, store, "room", numbered(3, 8)...)
+	back := server.Join("room", at)
+	back.Wait(5)
+	same(t, "who comes back in time", back.Bodies(), numbered(3, 8))
+	if _, err := back.Leave(); err != nil {
+		t.Error(err)
+	}
+	publish(t, store, "room", "message 8")
+	tellsGap(t, server, transport, at, numbered(4, 9))
+	if n := back.Wire.Answers(http.MethodGet, http.StatusGone); n != 0 {
+		t.Errorf("%d answers 410 to who came back in time", n)
+	}
+}

@@ -1,0 +1,54 @@
+package transporttest
+
+import (
+	"context"
+	"sync"
+
+	"pushpull/transports"
+)
+
+// A patient is a store that can fall ill.
+type patient struct {
+	transports.Store
+
+	mu           sync.Mutex
+	reads, sends error         // what After and Wait, and Append, return instead
+	block        chan struct{} // Append waits until it is closed; nil: it doesn't
+}
+
+func (p *patient) fall(reads, sends error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reads, p.sends = reads, sends
+}
+
+func (p *patient) state() (reads, sends error, block chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reads, p.sends, p.block
+}
+
+func (p *patient) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+	_, err, block := p.state()
+	if block != nil {
+		<-block
+	}
+	if err != nil {
+		return 0, err
+	}
+	return p.Store.Append(ctx, room, body)
+}
+
+func (p *patient) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	if err, _, _ := p.state(); err != nil {
+		return nil, err
+	}
+	return p.Store.After(ctx, room, seq, limit)
+}
+
+func (p *patient) Wait(ctx context.Context, room string, seq uint64) error {
+	if err, _, _ := p.state(); err != nil {
+		return err
+	}
+	return p.Store.Wait(ctx, room, seq)
+}

@@ -1,0 +1,14 @@
+package websocket_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"pushpull/transports/websocket"
+	"pushpull/transports/transporttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTransport(t *testing.T) { transporttest.Run(t, websocket.Transport{}) }
