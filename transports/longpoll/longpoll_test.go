@@ -1,14 +1,154 @@
 package longpoll_test
 
 import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"pushpull/transports"
 	"pushpull/transports/longpoll"
+	"pushpull/transports/store/memory"
 	"pushpull/transports/transporttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTransport(t *testing.T) { transporttest.Run(t, longpoll.Transport{}) }
+
+// A message comes at once, with one question for each.
+func TestLatency(t *testing.T) {
+	const n = 100
+	synctest.Test(t, func(t *testing.T) {
+		store := new(memory.Store)
+		u := transporttest.Serve(t, longpoll.Transport{}, store).Join("room", "")
+		var sent []time.Time
+		for range n {
+			time.Sleep(7 * time.Second)
+			sent = append(sent, time.Now())
+			store.Append(t.Context(), "room", []byte("hello"))
+		}
+		for i, d := range u.Wait(n) {
+			if latency := d.At.Sub(sent[i]); latency != 0 {
+				t.Errorf("message %d took %v", i, latency)
+			}
+		}
+		if full, empty := answers(u.Wire); full != n || empty != 0 {
+			t.Errorf("%d answers with messages and %d empty ones, want %d and 0", full, empty, n)
+		}
+	})
+}
+
+// While nothing comes there is one empty answer per hold, whoever sets the hold.
+func TestHold(t *testing.T) {
+	for _, test := range []struct {
+		transport longpoll.Transport
+		hold      time.Duration
+	}{
+		{longpoll.Transport{}, 30 * time.Second},
+		{longpoll.Transport{Hold: 7 * time.Second}, 7 * time.Second},
+		{longpoll.Transport{Hold: time.Hour}, time.Minute},
+		{longpoll.Transport{Hold: time.Hour, Limits: transports.Limits{Hold: 2 * time.Minute}}, 2 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			u := transporttest.Serve(t, test.transport, new(memory.Store)).Join("room", "")
+			time.Sleep(10*test.hold + time.Millisecond)
+			synctest.Wait()
+			if full, empty := answers(u.Wire); full != 0 || empty != 10 {
+				t.Errorf("%d answers with messages and %d empty ones in 10 holds of %v", full, empty, test.hold)
+			}
+		})
+	}
+}
+
+func answers(wire *transporttest.Wire) (full, empty int) {
+	return wire.Answers(http.MethodGet, http.StatusOK), wire.Answers(http.MethodGet, http.StatusNoContent)
+}
+
+// get asks for question and returns the answer, its body read, and how long it took.
+func get(t *testing.T, server *transporttest.Server, question string) (*http.Response, string, time.Duration) {
+	t.Helper()
+	target, wire := server.Target()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll?"+question, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	resp, err := wire.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body), time.Since(start)
+}
+
+func TestAskedHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := transporttest.Serve(t, longpoll.Transport{}, new(memory.Store))
+		for asked, want := range map[string]time.Duration{
+			"": 30 * time.Second, "0": 0, "0s": 0, "20s": 20 * time.Second, "1h": time.Minute,
+		} {
+			resp, body, took := get(t, server, "after=0&hold="+asked)
+			if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) != "0" || body != "" {
+				t.Errorf("hold=%s: %s, next %q, %q", asked, resp.Status, resp.Header.Get(transports.NextCursor), body)
+			}
+			if took != want {
+				t.Errorf("hold=%s: held for %v, want %v", asked, took, want)
+			}
+		}
+		for _, asked := range []string{"x", "-1s", "30", "NaN", "1e9h"} {
+			resp, body, took := get(t, server, "hold="+asked)
+			if resp.StatusCode != http.StatusBadRequest || took != 0 || strings.Count(body, "\n") != 1 || !strings.HasPrefix(body, `{"error":"bad hold`) {
+				t.Errorf("hold=%s: %s %q after %v", asked, resp.Status, body, took)
+			}
+		}
+	})
+}
+
+// A server that stops answers who it holds, and asks for the connection back.
+func TestStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := transporttest.Serve(t, longpoll.Transport{}, new(memory.Store))
+		time.AfterFunc(3*time.Second, server.Stop)
+		resp, body, took := get(t, server, "after=0")
+		if resp.StatusCode != http.StatusNoContent || !resp.Close || body != "" || took != 3*time.Second {
+			t.Errorf("%s (close: %t) %q after %v", resp.Status, resp.Close, body, took)
+		}
+	})
+}
+
+// waits counts how often the store is asked.
+type waits struct {
+	transports.Store
+	reads, waits int
+}
+
+func (w *waits) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	w.reads++
+	return w.Store.After(ctx, room, seq, limit)
+}
+
+func (w *waits) Wait(ctx context.Context, room string, seq uint64) error {
+	w.waits++
+	return w.Store.Wait(ctx, room, seq)
+}
+
+// A held question costs the store one read, however long it is held.
+func TestStoreIsNotScanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &waits{Store: new(memory.Store)}
+		get(t, transporttest.Serve(t, longpoll.Transport{}, store), "")
+		if store.reads != 1 || store.waits != 1 {
+			t.Errorf("%d reads and %d waits for one empty answer, want one each", store.reads, store.waits)
+		}
+	})
+}

@@ -43,8 +43,8 @@ func same(t *testing.T, who string, got, want []string) {
 	}
 }
 
-// settle lets everything come that may still come, as what must not.
-func settle() { time.Sleep(patience) }
+// settle lets everything come that may still come, and what must not, for longer than any hold.
+func settle() { time.Sleep(65 * time.Second) }
 
 func oneLogForAll(t *testing.T, transport transports.Transport) {
 	const senders, each = 4, 15

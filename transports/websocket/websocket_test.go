@@ -5,8 +5,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"pushpull/transports/websocket"
 	"pushpull/transports/transporttest"
+	"pushpull/transports/websocket"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,118 @@
+package all_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"pushpull/transports"
+	"pushpull/transports/all"
+	"pushpull/transports/longpoll"
+	"pushpull/transports/shortpoll"
+	"pushpull/transports/transporttest"
+	"pushpull/transports/websocket"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Every transport on the list passes the suite, also with an interval that is not its default.
+func TestTransports(t *testing.T) {
+	specs := append(all.Names(), "short-poll@1s", "long-poll@1s")
+	for _, spec := range specs {
+		t.Run(spec, func(t *testing.T) {
+			transport, err := all.New(spec, transports.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			transporttest.Run(t, transport)
+		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	names := all.Names()
+	for _, want := range []string{shortpoll.Name, longpoll.Name, websocket.Name} {
+		if !slices.Contains(names, want) {
+			t.Errorf("%s is not on the list %q", want, names)
+		}
+	}
+}
+
+func TestNew(t *testing.T) {
+	limits := transports.Limits{MessageBytes: 7}
+	for spec, want := range map[string]transports.Transport{
+		"short-poll":      shortpoll.Transport{},
+		"short-poll@5s":   shortpoll.Transport{Interval: 5 * time.Second},
+		"short-poll@1ms":  shortpoll.Transport{Interval: time.Millisecond},
+		"short-poll@1h":   shortpoll.Transport{Interval: time.Hour},
+		"long-poll":       longpoll.Transport{},
+		"long-poll@1m30s": longpoll.Transport{Hold: 90 * time.Second},
+		"websocket":       websocket.Transport{},
+	} {
+		got, err := all.New(spec, limits)
+		if err != nil {
+			t.Errorf("New(%q): %v", spec, err)
+			continue
+		}
+		switch made := got.(type) {
+		case shortpoll.Transport:
+			if w, ok := want.(shortpoll.Transport); !ok || made.Interval != w.Interval || made.Limits.MessageBytes != 7 {
+				t.Errorf("New(%q) = %+v", spec, made)
+			}
+		case longpoll.Transport:
+			if w, ok := want.(longpoll.Transport); !ok || made.Hold != w.Hold || made.Limits.MessageBytes != 7 {
+				t.Errorf("New(%q) = %+v", spec, made)
+			}
+		case websocket.Transport:
+			if _, ok := want.(websocket.Transport); !ok || made.Limits.MessageBytes != 7 {
+				t.Errorf("New(%q) = %+v", spec, made)
+			}
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for spec, says := range map[string]string{
+		"":                       "use short-poll, long-poll",
+		"polling":                "use short-poll, long-poll",
+		"Short-Poll":             "use short-poll, long-poll",
+		" websocket":             "use short-poll, long-poll",
+		"@5s":                    "use short-poll, long-poll",
+		"short-poll@":            "like short-poll@5s",
+		"short-poll@5":           "the poll interval must be",
+		"short-poll@0s":          "from 1ms to 1h",
+		"short-poll@-5s":         "from 1ms to 1h",
+		"short-poll@999us":       "from 1ms to 1h",
+		"short-poll@5s@5s":       "like short-poll@5s",
+		"long-poll@2h":           "the hold must be",
+		"long-poll@99999999999h": "the hold must be",
+		"websocket@5s":           "websocket takes no interval",
+		"websocket@":             "websocket takes no interval",
+	} {
+		got, err := all.New(spec, transports.Limits{})
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("New(%q) = %v, %v, want an error that says %q", spec, got, err, says)
+		}
+	}
+}
+
+func FuzzNew(f *testing.F) {
+	for _, spec := range []string{"short-poll", "short-poll@5s", "long-poll@30s", "websocket", "websocket@5s", "@", ""} {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		transport, err := all.New(spec, transports.Limits{})
+		if (transport == nil) == (err == nil) {
+			t.Fatalf("New(%q) = %v, %v", spec, transport, err)
+		}
+		if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
+			t.Errorf("New(%q): the error has several lines: %v", spec, err)
+		}
+		if p, ok := transport.(transports.Periodic); ok && (p.Period() < time.Millisecond || p.Period() > time.Hour) {
+			t.Errorf("New(%q): a period of %v", spec, p.Period())
+		}
+	})
+}
