@@ -22,9 +22,12 @@ type user struct {
 	sending bool  // a goroutine is at work on the queue
 }
 
-// join makes the user a member of its room.
+// join connects the user and makes it a member of its room.
 func (u *user) join(ctx context.Context) error {
 	w := u.window
+	if err := u.wire.Open(ctx); err != nil {
+		return err
+	}
 	target := transports.Target{Base: w.base, Wire: &u.wire}
 	session, err := w.transport.Join(ctx, target, u.room, "")
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	joinLimit      = time.Minute           // for all users to join
+	joinLimit      = time.Minute // for all users to join
+	joinersAtOnce  = 64
 	interruptDrain = time.Second           // longest wait for what is under way after an interrupt
 	drainStep      = 5 * time.Millisecond  // how often it is looked whether everything has come
 	linger         = 50 * time.Millisecond // after everything has come, for what comes once more
@@ -161,7 +162,9 @@ func (w *window) makeUsers() {
 	}
 }
 
-// join starts a goroutine for each user and returns when all have joined, or one couldn't.
+// join joins all users, a few at a time so that it isn't the server's listen queue that is
+// measured, and starts a goroutine for each. Goroutines of their own do the joining: it takes
+// twice the stack that receiving does, and a stack hardly shrinks.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) error {
 	w.enter("joining")
 	joining, cancel := context.WithCancelCause(ctx)
@@ -170,24 +173,22 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) er
 		cancel(fmt.Errorf("only %d of %d users could join within %v: use fewer users", w.joined.Load(), w.plan.Users, joinLimit))
 	})
 	defer timer.Stop()
-	var waiting sync.WaitGroup
-	waiting.Add(len(w.users))
-	for i := range w.users {
-		receivers.Go(func() {
-			u := &w.users[i]
-			err := u.join(joining)
-			if err != nil {
-				cancel(fmt.Errorf("joining as user %d of %d: %w", i+1, len(w.users), err))
-			} else {
+	var next atomic.Int64
+	var joiners sync.WaitGroup
+	for range joinersAtOnce {
+		joiners.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(w.users) && joining.Err() == nil; i = next.Add(1) - 1 {
+				u := &w.users[i]
+				if err := u.join(joining); err != nil {
+					cancel(fmt.Errorf("joining as user %d of %d: %w", i+1, len(w.users), err))
+					return
+				}
 				w.joined.Add(1)
-			}
-			waiting.Done()
-			if err == nil {
-				u.receive(living)
+				receivers.Go(func() { u.receive(living) })
 			}
 		})
 	}
-	waiting.Wait()
+	joiners.Wait()
 	return context.Cause(joining)
 }
 

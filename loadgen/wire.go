@@ -66,13 +66,12 @@ type Dialer struct {
 	Counts *Counts
 
 	address string
-	tls     *tls.Config   // nil for plain HTTP
-	turns   chan struct{} // bounds the handshakes under way: more would measure the listen queue
+	tls     *tls.Config // nil for plain HTTP
 }
 
 // NewDialer returns a Dialer to the server at base, whose connections are counted in counts.
 func NewDialer(base *url.URL, counts *Counts) *Dialer {
-	d := &Dialer{Counts: counts, turns: make(chan struct{}, 64)}
+	d := &Dialer{Counts: counts}
 	port := base.Port()
 	if base.Scheme == "https" {
 		d.tls = &tls.Config{ServerName: base.Hostname(), NextProtos: []string{"http/1.1"}}
@@ -85,12 +84,6 @@ func NewDialer(base *url.URL, counts *Counts) *Dialer {
 }
 
 func (d *Dialer) dial(ctx context.Context) (*conn, error) {
-	select {
-	case d.turns <- struct{}{}:
-		defer func() { <-d.turns }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 	var dialer net.Dialer
 	plain, err := dialer.DialContext(ctx, "tcp", d.address)
 	if err != nil {
@@ -145,6 +138,15 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return w.exchange(c, req)
+}
+
+// Open opens a connection for the first request.
+func (w *Wire) Open(ctx context.Context) error {
+	c, err := w.Dialer.dial(ctx)
+	if err == nil {
+		w.put(c)
+	}
+	return err
 }
 
 // Close closes the idle connections; those in use are closed when they become idle.

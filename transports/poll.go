@@ -1,6 +1,7 @@
 package transports
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +27,9 @@ type Poller struct {
 	mu               sync.Mutex
 	closed           bool
 	sending, reading context.CancelCauseFunc // end what goes on
+
+	answer   []byte    // the last one
+	messages []Message // within it
 }
 
 var _ Session = (*Poller)(nil)
@@ -71,7 +74,7 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		}
 		for next := time.Now(); ; {
 			u.RawQuery = query(p.From, p.Query)
-			messages, cursor, more, err := p.ask(req)
+			cursor, more, err := p.ask(req)
 			if ctx.Err() != nil {
 				return
 			}
@@ -79,9 +82,9 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				yield(Message{}, fmt.Errorf("polling %s: %w", p.Name, err))
 				return
 			}
-			for _, m := range messages {
-				p.From = Cursor(strconv.FormatUint(m.Seq, 10))
-				if !yield(Message{Seq: m.Seq, Body: []byte(m.Body)}, nil) {
+			for _, m := range p.messages {
+				p.From = CursorAt(m.Seq)
+				if !yield(m, nil) {
 					return
 				}
 			}
@@ -130,33 +133,36 @@ func query(after Cursor, more string) string {
 	return b.String()
 }
 
-// ask sends one question and reads its answer; more says that it was cut short.
-func (p *Poller) ask(req *http.Request) (messages []wireMessage, cursor Cursor, more bool, err error) {
+// ask sends one question and keeps the messages of its answer; more says that it was cut short.
+func (p *Poller) ask(req *http.Request) (cursor Cursor, more bool, err error) {
+	p.messages = p.messages[:0]
 	resp, err := p.Target.Wire.RoundTrip(req)
 	if err != nil {
-		return nil, "", false, err
+		return "", false, err
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusNoContent:
-	default:
-		return nil, "", false, AnswerError(resp)
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
+		return "", false, AnswerError(resp)
 	}
 	cursor = Cursor(resp.Header.Get(NextCursor))
 	if _, err := cursor.Seq(); err != nil || cursor == "" {
-		return nil, "", false, fmt.Errorf("the answer has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
+		return "", false, fmt.Errorf("the answer has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
 	}
 	if resp.StatusCode == http.StatusNoContent {
-		return nil, cursor, false, nil
+		return cursor, false, nil
 	}
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, "", false, fmt.Errorf("reading the answer: %w", err)
+	answer := bytes.NewBuffer(p.answer[:0])
+	if cap(p.answer) > 16<<10 {
+		answer = new(bytes.Buffer) // one long answer should not cost its size from then on
 	}
-	if err := json.Unmarshal(data, &messages); err != nil {
-		return nil, "", false, fmt.Errorf("reading the answer: %w", err)
+	if _, err := answer.ReadFrom(resp.Body); err != nil {
+		return "", false, fmt.Errorf("reading the answer: %w", err)
 	}
-	return messages, cursor, resp.Header.Get("Retry-After") == "0", nil
+	p.answer = answer.Bytes()
+	if p.messages, err = parseMessages(p.messages, p.answer); err != nil {
+		return "", false, fmt.Errorf("reading the answer: %w", err)
+	}
+	return cursor, resp.Header.Get("Retry-After") == "0", nil
 }
 
 // AnswerError makes an error of an answer that isn't the one hoped for: a *GapError for 410.

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -141,13 +142,24 @@ func (s *session) read() (transports.Message, error) {
 	case f.op != opText || !f.fin:
 		return transports.Message{}, fmt.Errorf("a frame of kind %d (last: %t), where a pushpull server sends whole texts", f.op, f.fin)
 	}
+	if m, rest, ok := transports.ParseMessage(f.payload); ok && len(rest) == 0 && m.Seq > 0 {
+		return m, nil
+	}
+	if bytes.HasPrefix(f.payload, []byte(storedPrefix)) {
+		return transports.Message{}, s.answer(nil)
+	}
+	return s.spelled(f.payload)
+}
+
+// spelled reads what a frame says in JSON, however it is spelled.
+func (s *session) spelled(payload []byte) (transports.Message, error) {
 	var said struct {
 		Seq    uint64 `json:"seq"`
 		Body   string `json:"body"`
 		Stored uint64 `json:"stored"`
 		Error  string `json:"error"`
 	}
-	if err := json.Unmarshal(f.payload, &said); err != nil {
+	if err := json.Unmarshal(payload, &said); err != nil {
 		return transports.Message{}, err
 	}
 	switch {
@@ -156,7 +168,7 @@ func (s *session) read() (transports.Message, error) {
 	case said.Error != "":
 		return transports.Message{}, s.answer(errors.New(said.Error))
 	case said.Seq == 0:
-		return transports.Message{}, fmt.Errorf("%.100q is neither a message nor an answer to one", f.payload)
+		return transports.Message{}, fmt.Errorf("%.100q is neither a message nor an answer to one", payload)
 	}
 	return transports.Message{Seq: said.Seq, Body: []byte(said.Body)}, nil
 }

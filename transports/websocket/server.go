@@ -37,6 +37,9 @@ const StatusGap = 4410
 // goodbye is how long a user gets to answer the server's close.
 const goodbye = 2 * time.Second
 
+// storedPrefix begins the answer to a send that is stored.
+const storedPrefix = `{"stored":`
+
 // A Transport is WebSocket. Its zero value works.
 type Transport struct {
 	Limits transports.Limits // the server's
@@ -154,7 +157,7 @@ func (p peer) receive(ctx context.Context) error {
 			return err
 		}
 		seq, err := p.store.Append(ctx, p.room, text)
-		answer := strconv.AppendUint([]byte(`{"stored":`), seq, 10)
+		answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
 		answer = append(answer, '}')
 		if err != nil {
 			answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
