@@ -50,7 +50,7 @@ type window struct {
 // A sample is what was carried and used up to one moment.
 type sample struct {
 	at        time.Time
-	wire      totals
+	wire      result.Wire
 	generator process.Usage
 	server    *serverStats // nil: the server doesn't tell
 }
@@ -128,7 +128,7 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 		Transport: w.name, Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
 		Users: w.plan.Users, Cores: runtime.GOMAXPROCS(0),
 		DurationS: to.at.Sub(from.at).Seconds(), Interrupted: interrupted,
-		Wire: to.wire.since(from.wire),
+		Wire: since(from.wire, to.wire),
 		Generator: result.Process{
 			CPUS:     (to.generator.CPU - from.generator.CPU).Seconds(),
 			RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),

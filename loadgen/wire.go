@@ -22,38 +22,29 @@ import (
 type Counts struct {
 	connections, requests, handshakes, empty, posts, in, out atomic.Int64
 
-	handshakeIn, handshakeOut atomic.Int64 // bytes of the handshakes, TLS included, within in and out
+	handshakeIn, handshakeOut atomic.Int64 // of in and out, the bytes of the handshakes, TLS included
 }
 
-// totals is Counts at one moment.
-type totals struct {
-	result.Wire
-
-	handshakeIn, handshakeOut int64
-}
-
-func (c *Counts) totals() totals {
-	return totals{
-		Wire: result.Wire{
-			Connections: c.connections.Load(), Requests: c.requests.Load(), Handshakes: c.handshakes.Load(),
-			EmptyResponses: c.empty.Load(), Posts: c.posts.Load(), BytesIn: c.in.Load(), BytesOut: c.out.Load(),
-		},
-		handshakeIn: c.handshakeIn.Load(), handshakeOut: c.handshakeOut.Load(),
-	}
-}
-
-// since returns what was carried from start to t, as result.Wire defines it: what opened the
-// connections counts in full.
-func (t totals) since(start totals) result.Wire {
+// totals returns what was carried so far, the bytes of handshakes apart.
+func (c *Counts) totals() result.Wire {
+	handshakeIn, handshakeOut := c.handshakeIn.Load(), c.handshakeOut.Load()
 	return result.Wire{
-		Connections:    t.Connections,
-		Handshakes:     t.Handshakes,
-		Requests:       t.Requests - start.Requests + start.Handshakes,
-		EmptyResponses: t.EmptyResponses - start.EmptyResponses,
-		Posts:          t.Posts - start.Posts,
-		BytesIn:        t.BytesIn - start.BytesIn + start.handshakeIn,
-		BytesOut:       t.BytesOut - start.BytesOut + start.handshakeOut,
+		Connections: c.connections.Load(), Requests: c.requests.Load(), Handshakes: c.handshakes.Load(),
+		EmptyResponses: c.empty.Load(), Posts: c.posts.Load(),
+		BytesIn: c.in.Load() - handshakeIn, BytesOut: c.out.Load() - handshakeOut,
+		HandshakeBytes: handshakeIn + handshakeOut,
 	}
+}
+
+// since returns what was carried from start to end, as result.Wire defines it: what opened the
+// connections counts in full.
+func since(start, end result.Wire) result.Wire {
+	end.Requests += start.Handshakes - start.Requests
+	end.EmptyResponses -= start.EmptyResponses
+	end.Posts -= start.Posts
+	end.BytesIn -= start.BytesIn
+	end.BytesOut -= start.BytesOut
+	return end
 }
 
 const (

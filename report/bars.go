@@ -29,14 +29,14 @@ func requestsFigure(all []series) figure {
 	return barFigure(all, figure{
 		name:   "requests",
 		title:  "Requests it took to receive a message",
-		detail: "Polls, streams and handshakes of all users, for each delivered message. Lower is better.",
+		detail: "Polls of all users, for each delivered message. Lower is better.",
 	}, "requests per delivered message", func(s series) bar {
 		if s.Delivered == 0 {
 			return bar{note: undefined}
 		}
 		b := bar{value: s.RequestsPerDelivery, text: number(s.RequestsPerDelivery, 3), known: true}
 		if s.handshakesOnly() {
-			b.note = "handshakes alone: none afterwards"
+			b.note = "none after the handshake"
 		}
 		return b
 	})

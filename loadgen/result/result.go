@@ -108,8 +108,7 @@ type Slice struct {
 }
 
 // Wire counts what the users' connections carried during the measured part of a window.
-// Connections and handshakes, with the bytes of the handshakes, count from the join on: the
-// measured part lives on them.
+// Connections and handshakes count from the join on, as the measured part lives on them.
 type Wire struct {
 	Connections    int64 `json:"connections"`
 	Requests       int64 `json:"requests"`        // to receive: polls, streams and handshakes
@@ -118,6 +117,7 @@ type Wire struct {
 	Posts          int64 `json:"posts"`           // requests to send
 	BytesIn        int64 `json:"bytes_in"`        // from the server, all of HTTP and TLS included
 	BytesOut       int64 `json:"bytes_out"`       // to the server, likewise
+	HandshakeBytes int64 `json:"handshake_bytes"` // of the handshakes in both directions, apart from the two above
 }
 
 // Store counts what the server asked of its store during the measured part of a window.

@@ -27,10 +27,11 @@ type Row struct {
 	Handshakes          int64     `json:"handshakes"`
 	Posts               int64     `json:"posts"`
 	EmptyResponses      int64     `json:"empty_responses"`
-	RequestsPerDelivery float64   `json:"requests_per_delivery"`
+	RequestsPerDelivery float64   `json:"requests_per_delivery"` // without the handshakes, of which a connection has one however long it lives
 	BytesIn             int64     `json:"bytes_in"`
 	BytesOut            int64     `json:"bytes_out"`
-	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions
+	HandshakeBytes      int64     `json:"handshake_bytes"`
+	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions, without the handshakes
 	Store               *Store    `json:"store"`
 	Server              *Usage    `json:"server"`
 	Generator           Generator `json:"generator"`
@@ -128,6 +129,7 @@ func merge(windows []Window) Row {
 		row.EmptyResponses += w.Wire.EmptyResponses
 		row.BytesIn += w.Wire.BytesIn
 		row.BytesOut += w.Wire.BytesOut
+		row.HandshakeBytes += w.Wire.HandshakeBytes
 		if w.Store != nil {
 			if row.Store == nil {
 				row.Store = &Store{}
@@ -145,7 +147,7 @@ func merge(windows []Window) Row {
 	}
 	row.Latency = quantiles(row.Histogram)
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
-	row.RequestsPerDelivery = per(float64(row.Requests), row.Delivered)
+	row.RequestsPerDelivery = per(float64(row.Requests-row.Handshakes), row.Delivered)
 	row.BytesPerDelivery = per(float64(row.BytesIn+row.BytesOut), row.Delivered)
 	if serverTold {
 		usage := server.usage(row)
