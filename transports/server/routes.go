@@ -53,7 +53,30 @@ func (sv *service) handler() http.Handler {
 		transports.Error(w, http.StatusNotFound,
 			"unknown path %.100q: use /rooms/{room}/messages, /rooms/{room}/{transport}, /stats, /metrics or /healthz", r.URL.Path)
 	})
-	return sv.watched(sv.origins.Handler(mux))
+	return sv.watched(sv.readable(sv.origins.Handler(mux)))
+}
+
+// readable lets pages of the allowed origins read the answers, as the CORS protocol of the Fetch
+// standard wants it said. Others may ask, but their browsers don't show them what is answered.
+func (sv *service) readable(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		if origin == "" || !slices.Contains(sv.Limits.Origins, origin) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Expose-Headers", transports.NextCursor+", Retry-After")
+		header.Add("Vary", "Origin")
+		if r.Method == http.MethodOptions {
+			header.Set("Access-Control-Allow-Methods", "GET, POST")
+			header.Set("Access-Control-Allow-Headers", "Content-Type")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // watched counts the handlers at work and bounds the time in which a body arrives.

@@ -130,6 +130,25 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
+func TestPagesOfAllowedOriginsReadAnswers(t *testing.T) {
+	sd := onLoopback(t, &Server{Limits: transports.Limits{Origins: []string{"https://chat.example"}}})
+	for _, c := range []struct {
+		method, path, origin string
+		status               int
+		readable             string
+	}{
+		{"GET", "/rooms/a/short-poll", "https://chat.example", http.StatusNoContent, "https://chat.example"},
+		{"GET", "/rooms/a/short-poll", "https://evil.example", http.StatusNoContent, ""},
+		{"OPTIONS", "/rooms/a/messages", "https://chat.example", http.StatusNoContent, "https://chat.example"},
+		{"OPTIONS", "/rooms/a/messages", "https://evil.example", http.StatusMethodNotAllowed, ""},
+	} {
+		resp, _ := sd.do(c.method, c.path, "", "Origin: "+c.origin)
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != c.status || got != c.readable {
+			t.Errorf("%s for %s: %s, readable by %q, want %d and %q", c.method, c.origin, resp.Status, got, c.status, c.readable)
+		}
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	sd := onLoopback(t, &Server{})
 	lines := func() []string {
