@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,13 +27,15 @@ type Server struct {
 	server    *http.Server
 	stop      context.CancelCauseFunc
 	serving   sync.WaitGroup // the accept loop and every request, upgraded ones too
+	stopping  atomic.Bool
+	stopped   chan struct{} // closed when Stop is done; a sync.Once would hold up the bubble
 }
 
 // Serve starts a server, and stops it when the test ends.
 func Serve(t testing.TB, transport transports.Transport, store transports.Store) *Server {
 	t.Helper()
 	ctx, stop := context.WithCancelCause(context.Background())
-	s := &Server{t: t, transport: transport, network: newNetwork(), stop: stop}
+	s := &Server{t: t, transport: transport, network: newNetwork(), stop: stop, stopped: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.Handle("GET /rooms/{room}/{transport}", s.counted(transport.Handler(store)))
 	mux.Handle("POST /rooms/{room}/messages", s.counted(transports.Publisher(store, transports.Limits{})))
@@ -55,8 +58,13 @@ func (s *Server) counted(handler http.Handler) http.Handler {
 }
 
 // Stop stops as a serving process does: it accepts no more, ends the requests with the cause
-// transports.ErrStopping, and waits until all are answered.
+// transports.ErrStopping, and waits until all are answered. It may be called again.
 func (s *Server) Stop() {
+	if s.stopping.Swap(true) {
+		<-s.stopped
+		return
+	}
+	defer close(s.stopped)
 	s.network.Close()
 	s.stop(transports.ErrStopping)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

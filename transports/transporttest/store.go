@@ -22,14 +22,14 @@ func (p *patient) fall(reads, sends error) {
 	p.reads, p.sends = reads, sends
 }
 
-func (p *patient) state() (reads, sends error, block chan struct{}) {
+func (p *patient) state() (block chan struct{}, reads, sends error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.reads, p.sends, p.block
+	return p.block, p.reads, p.sends
 }
 
 func (p *patient) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	_, err, block := p.state()
+	block, _, err := p.state()
 	if block != nil {
 		<-block
 	}
@@ -40,14 +40,14 @@ func (p *patient) Append(ctx context.Context, room string, body []byte) (uint64,
 }
 
 func (p *patient) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
-	if err, _, _ := p.state(); err != nil {
+	if _, err, _ := p.state(); err != nil {
 		return nil, err
 	}
 	return p.Store.After(ctx, room, seq, limit)
 }
 
 func (p *patient) Wait(ctx context.Context, room string, seq uint64) error {
-	if err, _, _ := p.state(); err != nil {
+	if _, err, _ := p.state(); err != nil {
 		return err
 	}
 	return p.Store.Wait(ctx, room, seq)

@@ -112,7 +112,7 @@ func follow(ctx context.Context, store transports.Store, room string, n, limit i
 	for len(all) < n {
 		messages, err := store.After(ctx, room, seq, limit)
 		if err != nil {
-			return all, fmt.Errorf("After %d, with %d of %d messages read: %w", seq, len(all), n, err)
+			return all, fmt.Errorf("reading after %d, with %d of %d messages read: %w", seq, len(all), n, err)
 		}
 		for _, m := range messages {
 			if m.Seq <= seq {
@@ -124,7 +124,7 @@ func follow(ctx context.Context, store transports.Store, room string, n, limit i
 			continue
 		}
 		if err := store.Wait(ctx, room, seq); err != nil {
-			return all, fmt.Errorf("Wait %d, with %d of %d messages read: %w", seq, len(all), n, err)
+			return all, fmt.Errorf("waiting after %d, with %d of %d messages read: %w", seq, len(all), n, err)
 		}
 	}
 	return all, nil
