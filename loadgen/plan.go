@@ -48,11 +48,10 @@ func NewPlan(s Scenario, round int) *Plan {
 		}
 		for at := 0.0; ; {
 			at += random.ExpFloat64() / s.Rate
-			intended := time.Duration(at * float64(time.Second))
-			if intended >= p.End {
-				break
+			if at >= p.End.Seconds() {
+				break // before it is a time.Duration, which a low rate overflows
 			}
-			p.Sends = append(p.Sends, Send{At: intended, User: int32(user)})
+			p.Sends = append(p.Sends, Send{At: time.Duration(at * float64(time.Second)), User: int32(user)})
 		}
 	}
 	slices.SortStableFunc(p.Sends, func(a, b Send) int { return cmp.Compare(a.At, b.At) })

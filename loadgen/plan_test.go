@@ -1,0 +1,155 @@
+package loadgen
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+// rooms10 is a scenario with several rooms in which only some talk.
+var rooms10 = Scenario{
+	Name: "rooms", Users: 40, RoomSize: 10, Senders: 4, Rate: 50, Size: 100, Rounds: 1, Seed: 7,
+	Warmup: 2 * time.Second, Duration: 10 * time.Second, Drain: time.Second,
+	Transports: []string{"websocket"},
+}
+
+func TestPlanIsDrawnFromSeedAndRound(t *testing.T) {
+	plan := NewPlan(rooms10, 1)
+	if again := NewPlan(rooms10, 1); !reflect.DeepEqual(plan, again) {
+		t.Error("the same scenario and round give another plan")
+	}
+	transport := rooms10
+	transport.Transports = []string{"long-poll", "short-poll@1s"}
+	if other := NewPlan(transport, 1); !reflect.DeepEqual(plan, other) {
+		t.Error("the plan depends on the transports")
+	}
+	seed := rooms10
+	seed.Seed++
+	for what, other := range map[string]*Plan{"round": NewPlan(rooms10, 2), "seed": NewPlan(seed, 1)} {
+		if slices.Equal(plan.Sends, other.Sends) || slices.Equal(plan.Phases, other.Phases) {
+			t.Errorf("another %s gives the same sends or phases", what)
+		}
+	}
+}
+
+func TestPlanIsInOrder(t *testing.T) {
+	plan := NewPlan(rooms10, 1)
+	numbers, indexes := make([]int32, plan.Users), make([]int32, plan.Users/plan.RoomSize)
+	var before time.Duration
+	for i, send := range plan.Sends {
+		if send.At < before || send.At >= plan.End {
+			t.Fatalf("send %d is at %v: after %v, window ends at %v", i, send.At, before, plan.End)
+		}
+		before = send.At
+		user, room := int(send.User), plan.Room(int(send.User))
+		if user%rooms10.RoomSize >= rooms10.Senders {
+			t.Fatalf("user %d talks, who is member %d of a room in which %d do", user, user%rooms10.RoomSize, rooms10.Senders)
+		}
+		if room != user/10 {
+			t.Fatalf("user %d is in room %d", user, room)
+		}
+		if send.Number != numbers[user] || send.Index != indexes[room] {
+			t.Fatalf("send %d has number %d and index %d, want %d and %d", i, send.Number, send.Index, numbers[user], indexes[room])
+		}
+		if at, ok := plan.Find(user, int(send.Number)); !ok || at != i {
+			t.Fatalf("message %d of user %d is found at %d, %t, want %d", send.Number, user, at, ok, i)
+		}
+		numbers[user]++
+		indexes[room]++
+	}
+	for user, number := range numbers {
+		if _, ok := plan.Find(user, int(number)); ok {
+			t.Errorf("user %d has a message after its last one", user)
+		}
+	}
+	for _, absent := range [][2]int{{-1, 0}, {plan.Users, 0}, {math.MaxInt, 0}, {0, -1}, {0, math.MaxInt}, {9, 0}} {
+		if _, ok := plan.Find(absent[0], absent[1]); ok {
+			t.Errorf("message %d of user %d is found", absent[1], absent[0])
+		}
+	}
+}
+
+// TestPlanIsPoisson looks at some 9,600 gaps between a sender's messages. Those of a Poisson
+// process have a mean and a standard deviation of 1/rate, and a share of 1/e is longer than that.
+// The sampling errors are 1%, 1.4% and 1.3% of those; the bounds are four to five times as wide.
+func TestPlanIsPoisson(t *testing.T) {
+	plan := NewPlan(rooms10, 1)
+	var gaps []float64
+	last := map[int32]time.Duration{}
+	for _, send := range plan.Sends {
+		gaps = append(gaps, (send.At - last[send.User]).Seconds())
+		last[send.User] = send.At
+	}
+	if len(last) != 16 {
+		t.Errorf("%d users talk, want 16", len(last))
+	}
+	if want := 16 * 50 * 12.0; math.Abs(float64(len(gaps))-want) > 4.5*math.Sqrt(want) {
+		t.Errorf("%d sends, want about %.0f", len(gaps), want)
+	}
+	var sum, squares float64
+	longer := 0
+	for _, gap := range gaps {
+		sum += gap
+		squares += gap * gap
+		if gap > .02 {
+			longer++
+		}
+	}
+	n := float64(len(gaps))
+	mean := sum / n
+	deviation := math.Sqrt(squares/n - mean*mean)
+	for _, c := range []struct {
+		what            string
+		got, want, most float64
+	}{
+		{"mean", mean, .02, .045},
+		{"standard deviation", deviation, .02, .07},
+		{"share above the mean", float64(longer) / n, 1 / math.E, .06},
+	} {
+		if math.Abs(c.got-c.want) > c.most*c.want {
+			t.Errorf("the %s of the gaps is %.5f, want %.5f within %.0f%%", c.what, c.got, c.want, 100*c.most)
+		}
+	}
+}
+
+func TestPlanPhases(t *testing.T) {
+	s := rooms10
+	s.Users, s.Rate = 10_000, .01
+	plan := NewPlan(s, 1)
+	var tenths [10]int
+	for user, phase := range plan.Phases {
+		if phase < 0 || phase >= 1 {
+			t.Fatalf("user %d has phase %v", user, phase)
+		}
+		tenths[int(10*phase)]++
+	}
+	for i, n := range tenths {
+		if n < 850 || n > 1150 { // five standard deviations
+			t.Errorf("%d of 10,000 phases lie from %.1f on, want about 1000", n, float64(i)/10)
+		}
+	}
+}
+
+func TestPlanMeasuresAfterTheWarmup(t *testing.T) {
+	plan := NewPlan(rooms10, 1)
+	for at, want := range map[time.Duration]bool{
+		0: false, 2*time.Second - 1: false, 2 * time.Second: true, 12*time.Second - 1: true, 12 * time.Second: false,
+	} {
+		if got := plan.Measured(Send{At: at}); got != want {
+			t.Errorf("a message at %v is measured: %t, want %t", at, got, want)
+		}
+	}
+}
+
+// TestPlanOfRareMessages draws gaps of more than a time.Duration can hold.
+func TestPlanOfRareMessages(t *testing.T) {
+	for _, rate := range []float64{1e-9, 1e-12, 1e-300, math.SmallestNonzeroFloat64} {
+		s := rooms10
+		s.Rate = rate
+		if plan := NewPlan(s, 1); len(plan.Sends) != 0 {
+			t.Errorf("rate %g makes %d messages", rate, len(plan.Sends))
+		}
+	}
+}

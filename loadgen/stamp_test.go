@@ -1,0 +1,75 @@
+package loadgen
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+)
+
+// longest is the longest stamp that a valid scenario can have: the last user of the most, the
+// last message of the most, at the end of the longest window and sent when it was drained.
+var longest = stamp{maxUsers - 1, maxSends - 1, 2*maxDuration - 1, 3*maxDuration + time.Hour}
+
+func TestStampRoundTrip(t *testing.T) {
+	for _, s := range []stamp{
+		{},
+		{1, 2, 3, 4},
+		{199, 12, 4*time.Second + 17, 4*time.Second + 1017},
+		longest,
+	} {
+		for _, size := range []int{minSize, 100, maxSize} {
+			body := s.appendTo(nil, size)
+			if len(body) != size {
+				t.Errorf("%+v makes %d bytes, want %d", s, len(body), size)
+			}
+			if got, ok := parseStamp(body); !ok || got != s {
+				t.Errorf("%q is read as %+v, %t, want %+v", body[:minSize], got, ok, s)
+			}
+		}
+	}
+}
+
+func TestStampIsAppended(t *testing.T) {
+	s := stamp{1, 2, 3, 4}
+	body := s.appendTo([]byte("before "), minSize)
+	if rest, ok := bytes.CutPrefix(body, []byte("before ")); !ok || len(rest) != minSize {
+		t.Errorf("%q: want %d bytes after what was there", body, minSize)
+	}
+}
+
+func TestStampOfOthers(t *testing.T) {
+	for _, body := range []string{
+		"", "pushpull", "pushpull ", "hello", "Pushpull 1 2 3 4 ",
+		"pushpull 1 2 3", "pushpull 1 2 3 4", "pushpull 1 2 3 ",
+		"pushpull  1 2 3 4 ", "pushpull -1 2 3 4 ", "pushpull 1 -2 3 4 ", "pushpull 1 2 -3 4 ", "pushpull 1 2 3 -4 ",
+		"pushpull a 2 3 4 ", "pushpull 1 2 3 4. ", "pushpull 99999999999999999999 2 3 4 ", "pushpull 1\t2 3 4 ",
+	} {
+		if s, ok := parseStamp([]byte(body)); ok {
+			t.Errorf("%q is read as %+v", body, s)
+		}
+	}
+}
+
+func FuzzParseStamp(f *testing.F) {
+	f.Add([]byte("pushpull 1 2 3 4 ...."))
+	f.Add([]byte("pushpull -1 2 3 4 "))
+	f.Add([]byte("pushpull 9223372036854775807 0 0 0 "))
+	f.Add([]byte("hello"))
+	f.Add(longest.appendTo(nil, minSize))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, ok := parseStamp(body)
+		if !ok {
+			return
+		}
+		if s.user < 0 || s.number < 0 || s.intended < 0 || s.actual < 0 {
+			t.Fatalf("%q is read as %+v", body, s)
+		}
+		if int64(s.user) > math.MaxInt32 || int64(s.number) > math.MaxInt32 {
+			return // more than any plan has
+		}
+		if again, ok := parseStamp(s.appendTo(nil, len(body))); !ok || again != s {
+			t.Fatalf("%q is read as %+v, and written again as %+v", body, s, again)
+		}
+	})
+}
