@@ -151,7 +151,7 @@ func (l *ledger) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failures[text] == 0 {
-		if len(l.failed) == 20 {
+		if len(l.failed) >= 20 {
 			text = "other errors"
 		}
 		if l.failures[text] == 0 {
