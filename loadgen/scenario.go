@@ -96,8 +96,7 @@ func Parse(file string, data []byte) (Scenario, error) {
 	}
 	if err != nil {
 		line, column, text := 1, 1, err.Error()
-		var at yaml.Error
-		if errors.As(err, &at) {
+		if at, ok := errors.AsType[yaml.Error](err); ok {
 			text = at.GetMessage()
 			if token := at.GetToken(); token != nil && token.Position != nil {
 				line, column = token.Position.Line, token.Position.Column
@@ -107,8 +106,7 @@ func Parse(file string, data []byte) (Scenario, error) {
 	}
 	if err := s.Validate(); err != nil {
 		line, column := 1, 1
-		var field *FieldError
-		if errors.As(err, &field) {
+		if field, ok := errors.AsType[*FieldError](err); ok {
 			line, column = position(data, field.Key)
 		}
 		return Scenario{}, fmt.Errorf("%s:%d:%d: %w", file, line, column, err)

@@ -78,7 +78,7 @@ func StartServer(ctx context.Context, argv []string) (*Server, error) {
 		err = context.Cause(ctx)
 	}
 	s.command.Process.Kill()
-	s.Stop()
+	_ = s.Stop()
 	return nil, fmt.Errorf("starting the server: %w: %s", err, s.said)
 }
 
@@ -170,8 +170,7 @@ func get(ctx context.Context, base *url.URL, path, query string, read func(io.Re
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // the address is said once
 		}
 		return err

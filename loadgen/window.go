@@ -231,7 +231,7 @@ func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) 
 			ctx = context.WithoutCancel(ctx)
 		}
 	}
-	time.Sleep(linger)
+	time.Sleep(linger) //nolint:forbidigo // short, and an interrupt is seen by then
 }
 
 // enter begins a phase, which is shown as progress.

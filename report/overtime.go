@@ -3,6 +3,7 @@ package report
 import (
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -159,8 +160,8 @@ func plotPanel(c draw.Canvas, lines [][]moment, s style, x, y axis) {
 			continue
 		}
 		band = append(band, median...)
-		for i := len(slow) - 1; i >= 0; i-- {
-			band = append(band, slow[i])
+		for _, at := range slices.Backward(slow) {
+			band = append(band, at)
 		}
 		p.Add(
 			&plotter.Polygon{XYs: []plotter.XYs{band}, Color: color.NRGBA{s.colour.R, s.colour.G, s.colour.B, 0x1C}},

@@ -117,8 +117,7 @@ func Error(w http.ResponseWriter, status int, format string, args ...any) {
 
 // StoreError answers a request that the store could not serve: 410 for a gap, else 503.
 func StoreError(w http.ResponseWriter, err error) {
-	var gap *GapError
-	if errors.As(err, &gap) {
+	if gap, ok := errors.AsType[*GapError](err); ok {
 		writeError(w, http.StatusGone, struct {
 			Error  string `json:"error"`
 			Oldest uint64 `json:"oldest"`
@@ -170,8 +169,7 @@ func Publisher(store Store, limits Limits) http.Handler {
 		body, err := readText(w, r, limits.MessageBytes)
 		if err != nil {
 			status := http.StatusBadRequest
-			var large *http.MaxBytesError
-			if errors.As(err, &large) {
+			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				status = http.StatusRequestEntityTooLarge
 			}
 			Error(w, status, "%v", err)
@@ -198,8 +196,7 @@ func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 		bound = 6*bound + 64 // \u00XX is the longest spelling of a byte
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bound))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(limit)
 	}
 	if err != nil {

@@ -59,7 +59,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
 	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
 	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
-	f.MarkHidden("until-eof") // for a parent that must not leave its server behind; fails only for unknown flags
+	_ = f.MarkHidden("until-eof") // for a parent that must not leave its server behind; fails only for unknown flags
 }
 
 // address is where to listen, with loopback for a host that isn't there.
@@ -119,7 +119,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		defer cancel()
 		// Nobody waits for this goroutine: a read of standard input can't be called off.
 		go func() {
-			io.Copy(io.Discard, cmd.InOrStdin())
+			_, _ = io.Copy(io.Discard, cmd.InOrStdin())
 			cancel()
 		}()
 	}

@@ -25,7 +25,7 @@ func NewHistogram() *Histogram {
 
 // Record counts d once. Less than nothing counts as nothing.
 func (h *Histogram) Record(d time.Duration) {
-	h.hdr.RecordValue(min(max(int64(d), 0), int64(longest))) // always in range
+	_ = h.hdr.RecordValue(min(max(int64(d), 0), int64(longest))) // always in range
 }
 
 // Count returns how many durations were recorded.

@@ -246,6 +246,6 @@ func refuse(c net.Conn, limit int) {
 	_, err := fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable), len(line), line)
 	if err == nil && closeWrite(c) == nil {
-		io.Copy(io.Discard, c)
+		_, _ = io.Copy(io.Discard, c)
 	}
 }

@@ -122,7 +122,7 @@ func TestCrossOrigin(t *testing.T) {
 			t.Errorf("origin %q: %s", origin, body)
 		}
 	}
-	if n := sd.stats("").Store.Appends; n != 3 {
+	if n := sd.stats().Store.Appends; n != 3 {
 		t.Errorf("%d messages stored, want 3", n)
 	}
 	if resp, _ := sd.do("GET", "/rooms/a/short-poll", "", "Origin: https://evil.example"); resp.StatusCode != http.StatusOK {

@@ -125,9 +125,9 @@ func (sd *served) do(method, path, body, header string) (*http.Response, string)
 	return resp, string(data)
 }
 
-func (sd *served) stats(query string) Stats {
+func (sd *served) stats() Stats {
 	sd.t.Helper()
-	_, body := sd.do("GET", "/stats"+query, "", "")
+	_, body := sd.do("GET", "/stats", "", "")
 	var s Stats
 	if err := json.Unmarshal([]byte(body), &s); err != nil {
 		sd.t.Fatalf("%v in %s", err, body)

@@ -152,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		l.Close()
 	case <-ctx.Done():
 		l.Close()
-		<-failed // which says no more than that l is closed
+		<-failed //nolint:errcheck // it says no more than that l is closed
 	}
 	end(transports.ErrStopping)
 	return errors.Join(broken, sv.stop(server))
@@ -164,7 +164,7 @@ func (sv *service) stop(server *http.Server) error {
 	sv.conns.close(func(c *conn) bool { return !c.asked.Load() })
 	patient, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	server.Shutdown(patient) // its error is seen below, with the handlers it doesn't wait for
+	_ = server.Shutdown(patient) // its error is seen below, with the handlers it doesn't wait for
 	if sv.drained(patient) {
 		return nil
 	}

@@ -214,12 +214,12 @@ func TestWhoTakesNothingIsCutOff(t *testing.T) {
 		io.WriteString(c, ask)
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
-		if got := sd.stats(""); got.CutOff != 0 || got.Connected["fake"].Users != 1 {
+		if got := sd.stats(); got.CutOff != 0 || got.Connected["fake"].Users != 1 {
 			t.Errorf("after 9 s: %+v", got)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := sd.stats(""); got.CutOff != 1 || got.Connected["fake"].Users != 0 {
+		if got := sd.stats(); got.CutOff != 1 || got.Connected["fake"].Users != 0 {
 			t.Errorf("after 10 s: %+v", got)
 		}
 	})
@@ -243,7 +243,7 @@ func TestWhoTakesNothingIsCutOff(t *testing.T) {
 		if got < len(answer) {
 			t.Errorf("who takes slowly got %d of %d bytes", got, len(answer))
 		}
-		if n := sd.stats("").CutOff; n != 0 {
+		if n := sd.stats().CutOff; n != 0 {
 			t.Errorf("%d cut off", n)
 		}
 	})
@@ -304,7 +304,7 @@ func TestTooManyConnections(t *testing.T) {
 		_, err = io.Copy(io.Discard, resp.Body) // read to its end, so that the connection is kept
 		return err == nil && resp.StatusCode == http.StatusOK
 	})
-	if got := sd.stats(""); got.Refused < 4 || got.Connections != 1 {
+	if got := sd.stats(); got.Refused < 4 || got.Connections != 1 {
 		t.Errorf("stats say %d refused and %d open", got.Refused, got.Connections)
 	}
 	if err := sd.stop(); err != nil {

@@ -21,7 +21,7 @@ func TestStats(t *testing.T) {
 	sd.do("POST", "/rooms/a/messages", "x", "")
 	sd.do("GET", "/rooms/a/short-poll", "", "")
 	sd.do("GET", "/rooms/a/short-poll?after=1", "", "")
-	got := sd.stats("")
+	got := sd.stats()
 	if want := (StoreStats{Appends: 1, Reads: 2, EmptyReads: 1}); got.Store != want {
 		t.Errorf("store %+v, want %+v", got.Store, want)
 	}
@@ -64,7 +64,7 @@ func TestConnectedUsers(t *testing.T) {
 		t.Helper()
 		var got Connected
 		until(t, transport+" users", func() bool {
-			got = sd.stats("").Connected[transport]
+			got = sd.stats().Connected[transport]
 			return got.Users == n && reflect.DeepEqual(got.Rooms, rooms) || t.Failed()
 		})
 	}

@@ -22,6 +22,6 @@ func Open(address string, retention int) (transports.Store, error) {
 	case ok && scheme == "memory" && rest == "":
 		return &memory.Store{Retention: retention}, nil
 	default:
-		return nil, fmt.Errorf("unknown store %q: use memory:", address)
+		return nil, fmt.Errorf("unknown store %q: use %q", address, "memory:")
 	}
 }

@@ -16,16 +16,13 @@ import (
 )
 
 // publish puts bodies into the log behind the transport's back.
-func publish(t *testing.T, store transports.Store, room string, bodies ...string) (last transports.Cursor) {
+func publish(t *testing.T, store transports.Store, room string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
-		seq, err := store.Append(t.Context(), room, []byte(body))
-		if err != nil {
+		if _, err := store.Append(t.Context(), room, []byte(body)); err != nil {
 			t.Fatal(err)
 		}
-		last = transports.Cursor(fmt.Sprint(seq))
 	}
-	return last
 }
 
 func numbered(from, to int) []string {
@@ -83,8 +80,8 @@ func oneLogForAll(t *testing.T, transport transports.Transport) {
 	for s := range senders {
 		var own []string
 		for _, body := range want {
-			if strings.HasPrefix(body, fmt.Sprint(s, " ")) {
-				own = append(own, strings.TrimPrefix(body, fmt.Sprint(s, " ")))
+			if after, ok := strings.CutPrefix(body, fmt.Sprint(s, " ")); ok {
+				own = append(own, after)
 			}
 		}
 		for i := range each {

@@ -95,7 +95,7 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 	case ended != nil:
 		stored(fmt.Errorf("sending a message: %w", ended))
 	case err != nil:
-		s.end(err) // tells stored, too
+		_ = s.end(err) // tells stored, too
 	}
 }
 
@@ -219,7 +219,7 @@ func (s *session) Close() error {
 	}
 	s.mu.Unlock()
 	s.goodbye(binary.BigEndian.AppendUint16(nil, 1000))
-	s.end(errClosed)
+	_ = s.end(errClosed)
 	return nil
 }
 
@@ -231,7 +231,7 @@ func (s *session) goodbye(payload []byte) {
 	defer s.writing.Unlock()
 	late := time.AfterFunc(goodbye, func() { s.conn.Close() }) // nobody takes it
 	defer late.Stop()
-	s.conn.Write(appendFrame(nil, opClose, payload))
+	_, _ = s.conn.Write(appendFrame(nil, opClose, payload))
 }
 
 // closeError reads the server's close frame.

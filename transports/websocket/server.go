@@ -113,7 +113,7 @@ func (p peer) serve(ctx context.Context, after uint64) {
 	code, reason := status(err)
 	timer := time.AfterFunc(goodbye, stopReading)
 	defer timer.Stop()
-	p.conn.Close(code, reason) // whatever it returns, the connection is closed
+	_ = p.conn.Close(code, reason) // whatever it returns, the connection is closed
 	stopReading()
 	<-received
 }
