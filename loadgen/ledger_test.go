@@ -43,7 +43,7 @@ func (d desk) until(at time.Duration) { time.Sleep(time.Until(d.start.Add(at))) 
 
 func (d desk) body(i int) []byte {
 	s := d.plan.Sends[i]
-	return stamp{int(s.User), int(s.Number), s.At, s.At}.appendTo(nil, minSize)
+	return stamp{int(s.User), int(s.Number), s.At, time.Since(d.start)}.appendTo(nil, minSize)
 }
 
 // send hands over messages and has them stored at once.
