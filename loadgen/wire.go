@@ -333,6 +333,7 @@ func (b *body) release(whole bool) {
 		return
 	}
 	b.done = true
+	whole = whole && b.conn.answers.Buffered() == 0 // more would be read as the next answer
 	if b.stop() && whole && b.keep {
 		b.wire.put(b.conn)
 	} else {
