@@ -19,6 +19,7 @@ func main() {
 		<-signals
 		cancel()
 		<-signals // whoever asks twice does not want to wait
+		fmt.Fprintln(os.Stderr, "pushpull: interrupted twice: ended at once")
 		os.Exit(exitFailed)
 	}()
 	err := newRootCommand().ExecuteContext(ctx)

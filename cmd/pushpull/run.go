@@ -164,15 +164,24 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return rec.add(w)
 	})
 	show.end()
-	if ctx.Err() != nil {
+	windows := len(rec.result.Windows)
+	switch {
+	case ctx.Err() == nil:
+	case windows == 0:
+		measuring = errors.New("interrupted before anything was measured")
+	default:
 		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s",
-			len(rec.result.Windows), scenario.Rounds*len(scenario.Transports), rec.dir)
+			windows, scenario.Rounds*len(scenario.Transports), rec.dir)
 	}
-	if len(rec.result.Windows) == 0 {
+	if windows == 0 {
 		rec.discard()
 		return measuring
 	}
-	return errors.Join(measuring, rec.report(cmd, opts.printJSON))
+	reported := rec.report(cmd, opts.printJSON)
+	if measuring != nil && exitCode(reported) == exitDoubtful {
+		return measuring // that it ended early says more; the doubts are printed beside the numbers
+	}
+	return errors.Join(measuring, reported)
 }
 
 // serverCommand starts a server of this binary that ends when its parent does, and has room for
@@ -210,14 +219,7 @@ type recorder struct {
 // create makes the directory of the run and begins its result.
 func (r *recorder) create(opts runOptions) error {
 	run := r.result.Run
-	r.dir = opts.out
-	if r.dir == "" {
-		r.dir = filepath.Join(opts.results, run.Scenario.Name+"-"+run.Started.Format("20060102-150405"))
-	}
-	if _, err := os.Stat(r.dir); errors.Is(err, os.ErrNotExist) {
-		r.made = true
-	}
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+	if err := r.makeDir(opts); err != nil {
 		return fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
 	}
 	var err error
@@ -227,7 +229,33 @@ func (r *recorder) create(opts runOptions) error {
 		}
 		return fmt.Errorf("%w: use --results with a directory that can be written", err)
 	}
-	return r.write(result.Line{Run: &run})
+	if err := r.write(result.Line{Run: &run}); err != nil {
+		r.discard()
+		return fmt.Errorf("%w: free some space, or use --results with another disk", err)
+	}
+	return nil
+}
+
+// makeDir makes the directory that is asked for, or one with a name of its own: a second run may
+// begin in the same second.
+func (r *recorder) makeDir(opts runOptions) error {
+	if r.dir = opts.out; r.dir != "" {
+		_, err := os.Stat(r.dir)
+		r.made = errors.Is(err, os.ErrNotExist)
+		return os.MkdirAll(r.dir, 0o755)
+	}
+	if err := os.MkdirAll(opts.results, 0o755); err != nil {
+		return err
+	}
+	run := r.result.Run
+	name := filepath.Join(opts.results, run.Scenario.Name+"-"+run.Started.Format("20060102-150405"))
+	r.dir, r.made = name, true
+	err := os.Mkdir(r.dir, 0o755)
+	for n := 2; errors.Is(err, os.ErrExist); n++ {
+		r.dir = fmt.Sprintf("%s-%d", name, n)
+		err = os.Mkdir(r.dir, 0o755)
+	}
+	return err
 }
 
 // add keeps a window. When the disk doesn't take it, everything measured so far goes elsewhere.
