@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ type progress struct {
 	fd    int       // of the terminal
 	live  bool      // it is one
 	begun int       // the window that was last said to have begun
+	ended bool      // it was said that the run stops early
 	last  loadgen.Progress
 }
 
@@ -38,13 +40,11 @@ func newProgress(w io.Writer, quiet bool) *progress {
 
 // update shows how far the run is.
 func (p *progress) update(now loadgen.Progress) {
-	if p.w == nil {
-		return
-	}
 	p.last = now
 	switch {
+	case p.w == nil || p.ended:
 	case p.live:
-		fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(status(now)))
+		fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(now))
 	case now.Window != p.begun:
 		p.begun = now.Window
 		server := "the target"
@@ -54,6 +54,16 @@ func (p *progress) update(now loadgen.Progress) {
 		fmt.Fprintf(p.w, "%s  %d users, %d messages on %s, about %s left\n",
 			heading(now.Round, now.Rounds, now.Transport), now.Users, now.Planned, server, clock(now.Left))
 	}
+}
+
+// stopping says, once, that the run ends early and takes a moment for it.
+func (p *progress) stopping() {
+	if p.w == nil || p.ended {
+		return
+	}
+	p.ended = true
+	p.clear()
+	fmt.Fprintln(p.w, "stopping, what was measured is kept; Ctrl-C once more ends at once")
 }
 
 // window leaves a line for a window that has ended.
@@ -79,21 +89,30 @@ func (p *progress) clear() {
 	}
 }
 
-// fit cuts a line to the width of the terminal: a longer one could not be written over.
-func (p *progress) fit(line string) string {
+// fit returns the fullest line that the terminal has room for: a longer one could not be written
+// over. Room is left for the ^C that a terminal shows.
+func (p *progress) fit(now loadgen.Progress) string {
 	width, _, err := term.GetSize(p.fd)
-	if err != nil || utf8.RuneCountInString(line) < width {
-		return line
+	if err != nil {
+		width = 80
 	}
-	return string([]rune(line)[:max(0, width-1)])
+	room := max(0, width-3)
+	line := ""
+	for _, line = range status(now) {
+		if utf8.RuneCountInString(line) <= room {
+			return line
+		}
+	}
+	runes := []rune(line)
+	return string(runes[:min(room, len(runes))])
 }
 
 func heading(round, rounds int, transport string) string {
-	return fmt.Sprintf("round %d/%d  %-14s", round, rounds, transport)
+	return fmt.Sprintf("round %d/%d  %-16s", round, rounds, transport)
 }
 
-// status is the line of the live view.
-func status(now loadgen.Progress) string {
+// status is the line of the live view, the fullest one first.
+func status(now loadgen.Progress) []string {
 	const cells = 12
 	full := cells * (now.Window - 1) / now.Windows
 	bar := strings.Repeat("#", full) + strings.Repeat("-", cells-full)
@@ -101,9 +120,21 @@ func status(now loadgen.Progress) string {
 	if now.Joined < now.Users {
 		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
 	}
-	return fmt.Sprintf("%s  %s %s  %-10s  %s  sent %d/%d  delivered %d",
-		clock(now.Left), bar, heading(now.Round, now.Rounds, now.Transport), now.Phase, users,
-		now.Sent, now.Planned, now.Delivered)
+	left, head := clock(now.Left), heading(now.Round, now.Rounds, now.Transport)
+	// What grows is padded, so that what follows stays where it is.
+	counts := fmt.Sprintf("sent %*d/%d  delivered %d", len(strconv.Itoa(now.Planned)), now.Sent, now.Planned, now.Delivered)
+	short := fmt.Sprintf("%s  %d/%d %s  ", left, now.Round, now.Rounds, now.Transport)
+	if now.Joined < now.Users {
+		short += users
+	} else {
+		short += counts
+	}
+	return []string{
+		fmt.Sprintf("%s  %s %s  %-10s  %s  %s", left, bar, head, now.Phase, users, counts),
+		fmt.Sprintf("%s  %s  %-10s  %s  %s", left, head, now.Phase, users, counts),
+		fmt.Sprintf("%s  %s  %s  %s", left, head, users, counts),
+		short,
+	}
 }
 
 // clock writes a time left as 1:05.

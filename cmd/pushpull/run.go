@@ -158,7 +158,13 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 
 	show := newProgress(cmd.ErrOrStderr(), opts.quiet)
 	measuring := loadgen.Run(ctx, loadgen.Options{
-		Scenario: scenario, Target: target, Command: serverCommand(scenario), Progress: show.update,
+		Scenario: scenario, Target: target, Command: serverCommand(scenario),
+		Progress: func(now loadgen.Progress) {
+			if ctx.Err() != nil {
+				show.stopping()
+			}
+			show.update(now)
+		},
 	}, func(w *result.Window) error {
 		show.window(w)
 		return rec.add(w)
