@@ -125,6 +125,8 @@ func (r *Result) add(data []byte) error {
 		return err
 	}
 	switch first := r.Run.Schema == 0; {
+	case line.Run != nil && line.Window != nil:
+		return errors.New(`both "run" and "window" in one line`)
 	case line.Run != nil && first:
 		if line.Run.Schema < 1 || line.Run.Schema > Schema {
 			return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", line.Run.Schema, Schema)
@@ -149,6 +151,11 @@ func (r *Result) addWindow(w Window) error {
 	for _, h := range []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late} {
 		if *h == nil {
 			*h = NewHistogram()
+		}
+	}
+	for i := range w.Slices {
+		if w.Slices[i].Latency == nil {
+			w.Slices[i].Latency = NewHistogram()
 		}
 	}
 	r.Windows = append(r.Windows, w)
