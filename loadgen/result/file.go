@@ -103,7 +103,7 @@ func Read(r io.Reader, name string) (*Result, error) {
 		whole := err == nil
 		if len(bytes.TrimSpace(data)) > 0 {
 			if err := res.add(data); err != nil {
-				if !whole && number > 1 {
+				if !whole && res.Run.Schema != 0 {
 					return &res, &TruncatedError{name, number}
 				}
 				return nil, fmt.Errorf("%s:%d: not a pushpull result: %w", name, number, err)
