@@ -108,7 +108,7 @@ func merge(windows []Window) Row {
 	}
 	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
 	var server, generator Process
-	serverTold := true
+	serverTold, storeTold := true, true
 	for _, w := range windows {
 		row.DurationS += w.DurationS
 		row.Sent += w.Sent
@@ -130,7 +130,9 @@ func merge(windows []Window) Row {
 		row.BytesIn += w.Wire.BytesIn
 		row.BytesOut += w.Wire.BytesOut
 		row.HandshakeBytes += w.Wire.HandshakeBytes
-		if w.Store != nil {
+		if w.Store == nil {
+			storeTold = false
+		} else {
 			if row.Store == nil {
 				row.Store = &Store{}
 			}
@@ -149,6 +151,9 @@ func merge(windows []Window) Row {
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
 	row.RequestsPerDelivery = per(float64(row.Requests-row.Handshakes), row.Delivered)
 	row.BytesPerDelivery = per(float64(row.BytesIn+row.BytesOut), row.Delivered)
+	if !storeTold {
+		row.Store = nil // a part would pass for the whole
+	}
 	if serverTold {
 		usage := server.usage(row)
 		row.Server = &usage

@@ -1,0 +1,172 @@
+package result
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rounds makes two windows of a transport, whose latencies are 1 to 100 ms and 101 to 200 ms.
+func rounds() []Window {
+	first := Window{
+		Transport: "websocket", Round: 1, Users: 10, Cores: 2, DurationS: 5,
+		Planned: 101, Sent: 101, Expected: 101, Delivered: 100, Lost: 1, Duplicated: 2, Reordered: 3, Misdelivered: 4,
+		Latency: NewHistogram(), SendDelay: histogramOf(time.Millisecond), Accept: histogramOf(3 * time.Millisecond), Late: histogramOf(time.Microsecond),
+		Wire: Wire{
+			Connections: 10, Requests: 30, Handshakes: 10, EmptyResponses: 5, Posts: 7, BytesIn: 3000, BytesOut: 1000, HandshakeBytes: 700,
+		},
+		Store:     &Store{Appends: 101, Reads: 300, EmptyReads: 20},
+		Server:    &Process{CPUS: .5, RSSBytes: 3_000_000, RSSIdleBytes: 2_000_000},
+		Generator: Process{CPUS: 1, RSSBytes: 5_000_000, RSSIdleBytes: 4_500_000},
+	}
+	second := first
+	second.Round, second.DurationS = 2, 6
+	second.Latency = NewHistogram()
+	second.SendDelay, second.Accept, second.Late = histogramOf(2*time.Millisecond), histogramOf(5*time.Millisecond), histogramOf(9*time.Microsecond)
+	second.Store = &Store{Appends: 99, Reads: 100, EmptyReads: 10}
+	second.Server = &Process{CPUS: .3, RSSBytes: 5_000_000, RSSIdleBytes: 2_000_000}
+	for ms := 1; ms <= 100; ms++ {
+		first.Latency.Record(time.Duration(ms) * time.Millisecond)
+		second.Latency.Record(time.Duration(100+ms) * time.Millisecond)
+	}
+	return []Window{first, second}
+}
+
+func TestRowsMergeRounds(t *testing.T) {
+	rows := Rows(rounds())
+	if len(rows) != 1 {
+		t.Fatalf("%d rows, want 1", len(rows))
+	}
+	row := rows[0]
+	for _, c := range []struct {
+		what      string
+		got, want float64
+	}{
+		{"users", float64(row.Users), 10},
+		{"rounds", float64(row.Rounds), 2},
+		{"seconds", row.DurationS, 11},
+		{"sent", float64(row.Sent), 202},
+		{"expected", float64(row.Expected), 202},
+		{"delivered", float64(row.Delivered), 200},
+		{"lost", float64(row.Lost), 2},
+		{"duplicated", float64(row.Duplicated), 4},
+		{"reordered", float64(row.Reordered), 6},
+		{"misdelivered", float64(row.Misdelivered), 8},
+		{"mean", row.Latency.Mean, 100.5},
+		{"p50", row.Latency.P50, 100},
+		{"p90", row.Latency.P90, 180},
+		{"p95", row.Latency.P95, 190},
+		{"p99", row.Latency.P99, 198},
+		{"max", row.Latency.Max, 200},
+		{"send delay p50", row.SendDelay.P50, 1},
+		{"send delay p99", row.SendDelay.P99, 2},
+		{"send delay max", row.SendDelay.Max, 2},
+		{"accept p50", row.Accept.P50, 3},
+		{"accept max", row.Accept.Max, 5},
+		{"connections", float64(row.Connections), 20},
+		{"requests", float64(row.Requests), 60},
+		{"handshakes", float64(row.Handshakes), 20},
+		{"posts", float64(row.Posts), 14},
+		{"empty responses", float64(row.EmptyResponses), 10},
+		{"requests per delivery, without the handshakes", row.RequestsPerDelivery, .2},
+		{"bytes in", float64(row.BytesIn), 6000},
+		{"bytes out", float64(row.BytesOut), 2000},
+		{"handshake bytes", float64(row.HandshakeBytes), 1400},
+		{"bytes per delivery", row.BytesPerDelivery, 40},
+		{"appends", float64(row.Store.Appends), 200},
+		{"reads", float64(row.Store.Reads), 400},
+		{"empty reads", float64(row.Store.EmptyReads), 30},
+		{"server CPU", row.Server.CPUS, .8},
+		{"server CPU per delivery", row.Server.CPUMicrosPerDelivery, 4000},
+		{"server memory", float64(row.Server.RSSBytes), 4_000_000},
+		{"server memory per user", row.Server.RSSBytesPerUser, 200_000},
+		{"generator CPU", row.Generator.CPUS, 2},
+		{"generator CPU per delivery", row.Generator.CPUMicrosPerDelivery, 10_000},
+		{"generator memory per user", row.Generator.RSSBytesPerUser, 50_000},
+		{"late p99", row.Generator.LateP99, .009},
+	} {
+		if math.Abs(c.got-c.want) > c.want/1000 {
+			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
+		}
+	}
+	if row.Histogram.Count() != 200 || row.Latency.P999 != nil {
+		t.Errorf("%d samples, p99.9 %v, want 200 and none", row.Histogram.Count(), row.Latency.P999)
+	}
+}
+
+// TestRowsLeaveWindowsAlone merges twice, with the same outcome.
+func TestRowsLeaveWindowsAlone(t *testing.T) {
+	windows := rounds()
+	before := asJSON(t, windows)
+	first, second := Rows(windows), Rows(windows)
+	if asJSON(t, first) != asJSON(t, second) || asJSON(t, windows) != before {
+		t.Error("merging changes the windows")
+	}
+}
+
+func TestRowOfSilentServer(t *testing.T) {
+	windows := rounds()
+	windows[1].Server, windows[1].Store = nil, nil // it told once, and that is not what two rounds used
+	if row := Rows(windows)[0]; row.Server != nil || row.Store != nil {
+		t.Errorf("server %v, store %v, want nil", row.Server, row.Store)
+	}
+	for i := range windows {
+		windows[i].Server, windows[i].Store = nil, nil
+	}
+	row := Rows(windows)[0]
+	if row.Server != nil || row.Store != nil {
+		t.Errorf("server %v, store %v, want nil", row.Server, row.Store)
+	}
+	data := asJSON(t, row)
+	if !strings.Contains(data, `"server":null`) || !strings.Contains(data, `"store":null`) || !strings.Contains(data, `"p999":null`) {
+		t.Errorf("what isn't known is not null: %s", data)
+	}
+}
+
+// TestRowOfNothing has nothing to divide by.
+func TestRowOfNothing(t *testing.T) {
+	empty := Window{Transport: "sse", Users: 2, Wire: Wire{Requests: 9, BytesIn: 9}, Generator: Process{CPUS: 1}}
+	row := Rows([]Window{empty})[0]
+	if row.RequestsPerDelivery != 0 || row.BytesPerDelivery != 0 || row.Generator.CPUMicrosPerDelivery != 0 || row.Latency.P99 != 0 {
+		t.Errorf("%+v", row)
+	}
+	if _, err := json.Marshal(row); err != nil {
+		t.Error(err)
+	}
+	if rows := Rows(nil); rows == nil || len(rows) != 0 {
+		t.Errorf("no windows make %v", rows)
+	}
+}
+
+func TestP999NeedsSamples(t *testing.T) {
+	w := rounds()[0]
+	w.Latency = NewHistogram()
+	for range samplesP999 - 1 {
+		w.Latency.Record(time.Millisecond)
+	}
+	if row := Rows([]Window{w})[0]; row.Latency.P999 != nil {
+		t.Errorf("p99.9 of %d samples is %v", w.Latency.Count(), *row.Latency.P999)
+	}
+	w.Latency.Record(time.Second)
+	if row := Rows([]Window{w})[0]; row.Latency.P999 == nil || math.Abs(*row.Latency.P999-1) > .001 {
+		t.Errorf("p99.9 of %d samples is %v, want 1", w.Latency.Count(), row.Latency.P999)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	rows := Rows([]Window{{Transport: "a", Users: 2}, {Transport: "b", Users: 2}, {Transport: "c", Users: 2}, {Transport: "a", Users: 2}})
+	names := func(rows []Row) (s string) {
+		for _, row := range rows {
+			s += row.Transport
+		}
+		return s
+	}
+	if got := names(Order(rows, []string{"c", "a", "b"})); got != "cab" {
+		t.Errorf("ordered %s, want cab", got)
+	}
+	if got := names(rows); got != "abc" {
+		t.Errorf("rows come as %s, want abc, in the order of the windows", got)
+	}
+}
