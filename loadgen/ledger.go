@@ -22,6 +22,8 @@ type ledger struct {
 
 	receivers []receiver
 
+	interrupted atomic.Bool // the users are leaving early: sends that fail from now on were under way
+
 	owed, came                          atomic.Int64 // measured copies: of what is stored, and those that came
 	duplicated, reordered, misdelivered atomic.Int64
 	sent                                atomic.Int64 // every send that ended, the warm-up's too: for the progress
@@ -80,6 +82,9 @@ func (l *ledger) sending(i int, at time.Time, late time.Duration) {
 
 // accepted notes how a send ended that was handed over at the given time.
 func (l *ledger) accepted(i int, at time.Time, err error) {
+	if err != nil && l.interrupted.Load() {
+		return
+	}
 	send := l.plan.Sends[i]
 	l.finished[i].Store(true)
 	l.sent.Add(1)

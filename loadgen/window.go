@@ -122,6 +122,7 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 		return nil, context.Cause(ctx)
 	}
 	w.settle(ctx, to.at, end)
+	w.ledger.interrupted.Store(interrupted)
 	leave()
 
 	out := &result.Window{
