@@ -64,12 +64,12 @@ func StartServer(ctx context.Context, argv []string) (*Server, error) {
 	childOutput.Close() // the child has it: its end is the end of the output
 	s.PID = s.command.Process.Pid
 
+	output.SetReadDeadline(time.Now().Add(startLimit))
 	stop := context.AfterFunc(ctx, func() { output.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	output.SetReadDeadline(time.Now().Add(startLimit))
 	line, err := bufio.NewReader(output).ReadString('\n')
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if err == nil && ok {
+	if err == nil && ok && ctx.Err() == nil {
 		if s.Base, err = url.Parse(address); err == nil {
 			return s, nil
 		}
