@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +15,6 @@ import (
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
-	"pushpull/report"
 )
 
 type runOptions struct {
@@ -183,7 +179,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		rec.discard()
 		return measuring
 	}
-	reported := rec.report(cmd, opts.printJSON)
+	reported := rec.report(cmd.OutOrStdout(), opts.printJSON)
 	if measuring != nil && exitCode(reported) == exitDoubtful {
 		return measuring // that it ended early says more; the doubts are printed beside the numbers
 	}
@@ -212,157 +208,4 @@ func commandLine(cmd *cobra.Command, args []string) string {
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-// A recorder keeps what a run measures, on the disk and in memory.
-type recorder struct {
-	result result.Result
-	dir    string
-	made   bool // the directory is ours to remove
-	file   *result.Writer
-}
-
-// create makes the directory of the run and begins its result.
-func (r *recorder) create(opts runOptions) error {
-	run := r.result.Run
-	if err := r.makeDir(opts); err != nil {
-		return fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
-	}
-	var err error
-	if r.file, err = result.Create(r.dir); err != nil {
-		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("%s holds a result already: use --out with another directory", r.dir)
-		}
-		return fmt.Errorf("%w: use --results with a directory that can be written", err)
-	}
-	if err := r.write(result.Line{Run: &run}); err != nil {
-		r.discard()
-		return fmt.Errorf("%w: free some space, or use --results with another disk", err)
-	}
-	return nil
-}
-
-// makeDir makes the directory that is asked for, or one with a name of its own: a second run may
-// begin in the same second.
-func (r *recorder) makeDir(opts runOptions) error {
-	if r.dir = opts.out; r.dir != "" {
-		_, err := os.Stat(r.dir)
-		r.made = errors.Is(err, os.ErrNotExist)
-		return os.MkdirAll(r.dir, 0o755)
-	}
-	if err := os.MkdirAll(opts.results, 0o755); err != nil {
-		return err
-	}
-	run := r.result.Run
-	name := filepath.Join(opts.results, run.Scenario.Name+"-"+run.Started.Format("20060102-150405"))
-	r.dir, r.made = name, true
-	err := os.Mkdir(r.dir, 0o755)
-	for n := 2; errors.Is(err, os.ErrExist); n++ {
-		r.dir = fmt.Sprintf("%s-%d", name, n)
-		err = os.Mkdir(r.dir, 0o755)
-	}
-	return err
-}
-
-// add keeps a window. When the disk doesn't take it, everything measured so far goes elsewhere.
-func (r *recorder) add(w *result.Window) error {
-	r.result.Windows = append(r.result.Windows, *w)
-	err := r.write(result.Line{Window: w})
-	if err == nil {
-		return nil
-	}
-	dir, copyErr := os.MkdirTemp("", "pushpull-")
-	if copyErr == nil {
-		copyErr = r.copy(dir)
-	}
-	if copyErr != nil {
-		return fmt.Errorf("%w: free some space; what was measured so far is in %s", err, r.dir)
-	}
-	r.dir = dir
-	return fmt.Errorf("%w: free some space; what was measured is in %s", err, dir)
-}
-
-func (r *recorder) write(line result.Line) error { return r.file.Write(line) }
-
-// copy writes the whole result into dir, and goes on there.
-func (r *recorder) copy(dir string) error {
-	file, err := result.Create(dir)
-	if err != nil {
-		return err
-	}
-	r.file.Close()
-	r.file = file
-	if err := r.write(result.Line{Run: &r.result.Run}); err != nil {
-		return err
-	}
-	for i := range r.result.Windows {
-		if err := r.write(result.Line{Window: &r.result.Windows[i]}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *recorder) close() {
-	if r.file != nil {
-		r.file.Close() // each line is on the disk already
-	}
-}
-
-// discard removes a result in which nothing was measured.
-func (r *recorder) discard() {
-	r.close()
-	os.Remove(filepath.Join(r.dir, result.File))
-	if r.made {
-		os.Remove(r.dir)
-	}
-}
-
-// report prints the rows and draws the report. A row that is not to be believed is an error.
-func (r *recorder) report(cmd *cobra.Command, printJSON bool) error {
-	rows := r.result.Rows()
-	laid := report.Run{Result: &r.result}
-	var err error
-	if printJSON {
-		err = writeSummary(cmd.OutOrStdout(), r.result)
-	} else {
-		err = report.Table(cmd.OutOrStdout(), laid)
-	}
-	if err != nil {
-		return fmt.Errorf("printing the result: %w: it is in %s", err, filepath.Join(r.dir, result.File))
-	}
-	if err := report.Write(r.dir, laid); err != nil {
-		return fmt.Errorf("%w: the result is in %s, draw it with pushpull report", err, r.dir)
-	}
-	if !printJSON {
-		fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", filepath.Join(r.dir, report.Page))
-	}
-	if result.Fatal(rows) {
-		return exitWith(exitDoubtful, "measured, but not to be believed: %s", firstDoubt(rows))
-	}
-	return nil
-}
-
-func firstDoubt(rows []result.Row) string {
-	for _, row := range rows {
-		for _, d := range row.Doubts {
-			if d.Fatal {
-				return row.Transport + ": " + d.Text
-			}
-		}
-	}
-	return ""
-}
-
-// writeSummary prints a result as the one object of --json.
-func writeSummary(w io.Writer, r result.Result) error {
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	return out.Encode(struct {
-		Schema      int                `json:"schema"`
-		Scenario    result.Scenario    `json:"scenario"`
-		Environment result.Environment `json:"environment"`
-		Windows     []result.Window    `json:"windows"`
-		Transports  []result.Row       `json:"transports"`
-	}{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, r.Rows()})
 }

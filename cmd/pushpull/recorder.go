@@ -1,0 +1,184 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"pushpull/loadgen/result"
+	"pushpull/report"
+)
+
+// A recorder keeps what a run measures, on the disk and in memory.
+type recorder struct {
+	result result.Result
+	dir    string
+	made   bool // the directory is ours to remove
+	full   bool // no disk took the last window
+	file   *result.Writer
+}
+
+// create makes the directory of the run and begins its result.
+func (r *recorder) create(opts runOptions) error {
+	run := r.result.Run
+	if err := r.makeDir(opts); err != nil {
+		return fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
+	}
+	var err error
+	if r.file, err = result.Create(r.dir); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s holds a result already: use --out with another directory", r.dir)
+		}
+		return fmt.Errorf("%w: use --results with a directory that can be written", err)
+	}
+	if err := r.write(result.Line{Run: &run}); err != nil {
+		r.discard()
+		return fmt.Errorf("%w: free some space, or use --results with another disk", err)
+	}
+	return nil
+}
+
+// makeDir makes the directory that is asked for, or one with a name of its own: a second run may
+// begin in the same second.
+func (r *recorder) makeDir(opts runOptions) error {
+	if r.dir = opts.out; r.dir != "" {
+		_, err := os.Stat(r.dir)
+		r.made = errors.Is(err, os.ErrNotExist)
+		return os.MkdirAll(r.dir, 0o755)
+	}
+	if err := os.MkdirAll(opts.results, 0o755); err != nil {
+		return err
+	}
+	run := r.result.Run
+	name := filepath.Join(opts.results, run.Scenario.Name+"-"+run.Started.Format("20060102-150405"))
+	r.dir, r.made = name, true
+	err := os.Mkdir(r.dir, 0o755)
+	for n := 2; errors.Is(err, os.ErrExist); n++ {
+		r.dir = fmt.Sprintf("%s-%d", name, n)
+		err = os.Mkdir(r.dir, 0o755)
+	}
+	return err
+}
+
+// add keeps a window. When the disk doesn't take it, everything measured so far goes elsewhere.
+func (r *recorder) add(w *result.Window) error {
+	r.result.Windows = append(r.result.Windows, *w)
+	err := r.write(result.Line{Window: w})
+	if err == nil {
+		return nil
+	}
+	dir, copyErr := os.MkdirTemp("", "pushpull-")
+	if copyErr == nil {
+		copyErr = r.copy(dir)
+	}
+	if copyErr != nil {
+		r.full = true
+		_ = os.RemoveAll(dir)
+		return fmt.Errorf("%w: free some space; what was measured is on standard output, as the lines of a result.jsonl", err)
+	}
+	r.dir = dir
+	return fmt.Errorf("%w: free some space; what was measured is in %s", err, dir)
+}
+
+func (r *recorder) write(line result.Line) error { return r.file.Write(line) }
+
+// copy writes the whole result into dir, and goes on there.
+func (r *recorder) copy(dir string) error {
+	file, err := result.Create(dir)
+	if err != nil {
+		return err
+	}
+	r.file.Close()
+	r.file = file
+	if err := r.write(result.Line{Run: &r.result.Run}); err != nil {
+		return err
+	}
+	for i := range r.result.Windows {
+		if err := r.write(result.Line{Window: &r.result.Windows[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) close() {
+	if r.file != nil {
+		r.file.Close() // each line is on the disk already
+	}
+}
+
+// discard removes a result in which nothing was measured.
+func (r *recorder) discard() {
+	r.close()
+	os.Remove(filepath.Join(r.dir, result.File))
+	if r.made {
+		os.Remove(r.dir)
+	}
+}
+
+// report prints the rows and draws the report. A row that is not to be believed is an error.
+func (r *recorder) report(out io.Writer, printJSON bool) error {
+	laid := report.Run{Result: &r.result}
+	print := func() error { return report.Table(out, laid) }
+	switch {
+	case printJSON:
+		print = func() error { return writeSummary(out, r.result) }
+	case r.full:
+		print = func() error { return r.writeLines(out) }
+	}
+	if err := print(); err != nil {
+		return fmt.Errorf("printing the result: %w: it is in %s", err, filepath.Join(r.dir, result.File))
+	}
+	if r.full {
+		return nil // nor would it take charts
+	}
+	if err := report.Write(r.dir, laid); err != nil {
+		return fmt.Errorf("%w: the result is in %s, draw it with pushpull report", err, r.dir)
+	}
+	if !printJSON {
+		fmt.Fprintf(out, "\n%s\n", filepath.Join(r.dir, report.Page))
+	}
+	if rows := r.result.Rows(); result.Fatal(rows) {
+		return exitWith(exitDoubtful, "measured, but not to be believed: %s", firstDoubt(rows))
+	}
+	return nil
+}
+
+// writeLines prints a result as the lines of a result.jsonl.
+func (r *recorder) writeLines(out io.Writer) error {
+	lines := json.NewEncoder(out)
+	err := lines.Encode(result.Line{Run: &r.result.Run})
+	for i := range r.result.Windows {
+		if err == nil {
+			err = lines.Encode(result.Line{Window: &r.result.Windows[i]})
+		}
+	}
+	return err
+}
+
+func firstDoubt(rows []result.Row) string {
+	for _, row := range rows {
+		for _, d := range row.Doubts {
+			if d.Fatal {
+				return row.Transport + ": " + d.Text
+			}
+		}
+	}
+	return ""
+}
+
+// writeSummary prints a result as the one object of --json.
+func writeSummary(w io.Writer, r result.Result) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	return out.Encode(struct {
+		Schema      int                `json:"schema"`
+		Scenario    result.Scenario    `json:"scenario"`
+		Environment result.Environment `json:"environment"`
+		Windows     []result.Window    `json:"windows"`
+		Transports  []result.Row       `json:"transports"`
+	}{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, r.Rows()})
+}
