@@ -104,15 +104,12 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 	w.ledger.start = time.Now()
 	close(w.begun)
 
-	sending, stop := context.WithCancel(ctx)
-	defer stop()
 	scheduled := make(chan error, 1)
-	go func() { scheduled <- w.schedule(sending, living) }()
+	go func() { scheduled <- w.schedule(ctx, living) }()
 	w.enter("warming up")
 	from := w.sampleAt(ctx, w.plan.Warmup)
 	w.enter("measuring")
 	to := w.sampleAt(ctx, w.plan.End)
-	stop()
 	if err := <-scheduled; err != nil {
 		return nil, err
 	}
@@ -193,7 +190,8 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) er
 	return context.Cause(joining)
 }
 
-// schedule puts every message on its way at its intended time, whatever the server does.
+// schedule puts every message on its way at its intended time, whatever the server does. When it
+// is late itself it still sends all of them: what it left out, no latency would tell.
 func (w *window) schedule(ctx, living context.Context) error {
 	alarm, err := newAlarm()
 	if err != nil {

@@ -129,3 +129,33 @@ func TestInterruptCountsNothingUnderWay(t *testing.T) {
 		})
 	}
 }
+
+// TestLateGenerator holds the generator up until the window is over: it sends all the same, as
+// late as that is, and the blame is its own.
+func TestLateGenerator(t *testing.T) {
+	t.Parallel()
+	s := small
+	s.Warmup, s.Duration, s.Rate = 0, 300*time.Millisecond, 20
+	w, err := newWindow(s, "websocket", 1, NewPlan(s, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := foreign(t, &memory.Store{})
+	go func() {
+		<-w.begun
+		u := &w.users[0]
+		u.mu.Lock() // which the generator needs to hand it a message
+		time.AfterFunc(time.Until(w.ledger.start.Add(2*s.Duration)), u.mu.Unlock)
+	}()
+	out, err := w.measure(t.Context(), base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole(t, s, *out)
+	if late := out.Late.Max(); late < s.Duration {
+		t.Errorf("the generator was held up for %v, and says that it was %v late", s.Duration, late)
+	}
+	if row := result.Rows([]result.Window{*out})[0]; !slices.ContainsFunc(row.Doubts, func(d result.Doubt) bool { return d.Code == "generator-late" }) {
+		t.Errorf("doubts %+v", row.Doubts)
+	}
+}
