@@ -391,11 +391,18 @@ func TestFit(t *testing.T) {
 }
 
 func TestConnections(t *testing.T) {
-	for want, transports := range map[int][]string{20: {"websocket"}, 40: {"websocket", "short-poll@1s"}} {
+	for _, c := range []struct {
+		transports []string
+		want       int
+	}{
+		{[]string{"websocket"}, 20},
+		{[]string{"websocket", "short-poll@1s"}, 40},
+		{[]string{"long-poll", "websocket"}, 40},
+	} {
 		s := small
-		s.Transports = transports
-		if got := Connections(s); got != want {
-			t.Errorf("%v: %d connections, want %d", transports, got, want)
+		s.Transports = c.transports
+		if got := Connections(s); got != c.want {
+			t.Errorf("%v: %d connections, want %d", c.transports, got, c.want)
 		}
 	}
 }
