@@ -33,8 +33,8 @@ type Store interface {
 	// a gap is told, never jumped. Bodies must not be changed.
 	After(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
 
-	// Wait returns nil once room holds a message that follows seq, and the cause of ctx when
-	// that ends first.
+	// Wait returns nil once After would return something, be it messages or a gap, and the cause
+	// of ctx when that ends first. Waiting asks nothing of the store but to be woken.
 	Wait(ctx context.Context, room string, seq uint64) error
 }
 

@@ -49,31 +49,28 @@ func (t Transport) Handler(store transports.Store) http.Handler {
 		}
 		hold = min(hold, limits.Hold)
 
-		room := r.PathValue("room")
-		messages, err := store.After(r.Context(), room, after, limits.Batch)
-		if err == nil && len(messages) == 0 {
-			messages, err = next(r.Context(), store, room, after, limits.Batch, hold)
-		}
+		messages, err := next(r.Context(), store, r.PathValue("room"), after, limits.Batch, hold)
 		if err != nil {
 			transports.StoreError(w, err)
 			return
 		}
-		if context.Cause(r.Context()) != nil {
+		if r.Context().Err() != nil {
 			w.Header().Set("Connection", "close") // the server is stopping: ask another one
 		}
 		transports.Answer(w, after, messages)
 	})
 }
 
-// next waits for what follows after. Nothing is not an error, whether the hold has passed or the
-// request has ended.
+// next reads what follows after, once there is something or the hold has passed: one read of the
+// store for each answer. When ctx ends there is nothing, which is not an error.
 func next(ctx context.Context, store transports.Store, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
 	held, cancel := context.WithTimeout(ctx, hold)
 	defer cancel()
-	if err := store.Wait(held, room, after); err != nil {
-		if held.Err() != nil {
-			return nil, nil
-		}
+	err := store.Wait(held, room, after)
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil
+	case err != nil && held.Err() == nil:
 		return nil, err
 	}
 	return store.After(ctx, room, after, limit)

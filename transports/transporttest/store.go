@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"pushpull/transports"
 )
@@ -51,4 +52,20 @@ func (p *patient) Wait(ctx context.Context, room string, seq uint64) error {
 		return err
 	}
 	return p.Store.Wait(ctx, room, seq)
+}
+
+// A Counter is a store that counts how often it is read.
+type Counter struct {
+	transports.Store
+
+	reads atomic.Int64
+}
+
+// Reads returns how many calls of After there were.
+func (c *Counter) Reads() int { return int(c.reads.Load()) }
+
+// After implements transports.Store.
+func (c *Counter) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	c.reads.Add(1)
+	return c.Store.After(ctx, room, seq, limit)
 }

@@ -122,15 +122,12 @@ func (p peer) serve(ctx context.Context, after uint64) {
 func (p peer) send(ctx context.Context, after uint64) error {
 	var buf []byte
 	for {
+		if err := p.store.Wait(ctx, p.room, after); err != nil {
+			return err
+		}
 		messages, err := p.store.After(ctx, p.room, after, p.limits.Batch)
 		if err != nil {
 			return err
-		}
-		if len(messages) == 0 {
-			if err := p.store.Wait(ctx, p.room, after); err != nil {
-				return err
-			}
-			continue
 		}
 		for _, m := range messages {
 			buf = transports.AppendJSON(buf[:0], m)

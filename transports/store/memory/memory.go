@@ -91,9 +91,9 @@ func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]
 // Wait implements transports.Store.
 func (s *Store) Wait(ctx context.Context, room string, seq uint64) error {
 	l := s.room(room)
-	for {
+	for ctx.Err() == nil {
 		l.mu.Lock()
-		if l.last > seq {
+		if l.last != seq {
 			l.mu.Unlock()
 			return nil
 		}
@@ -105,7 +105,7 @@ func (s *Store) Wait(ctx context.Context, room string, seq uint64) error {
 		select {
 		case <-grown:
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
+	return context.Cause(ctx)
 }

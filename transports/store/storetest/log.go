@@ -297,6 +297,9 @@ func (s *suite) beyondTheEnd() {
 	s.append(store, "room", "first")
 	last := s.append(store, "room", "last")
 	for _, seq := range []uint64{last + 1, last + 1000, 1 << 40, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
+		if err := store.Wait(s.ctx, "room", seq); err != nil {
+			s.Errorf("Wait(%d), where a gap is to be told: %v", seq, err)
+		}
 		_, err := store.After(s.ctx, "room", seq, 10)
 		s.expect(store, "room", s.asGap(err)-1, "first", "last")
 	}
