@@ -178,21 +178,22 @@ func Connections(s Scenario) int {
 // Fit returns an error that says how many users would fit when those of the scenario can't all be
 // connected from this process.
 func Fit(s Scenario) error {
-	need := Connections(s)
-	each := need / s.Users
-	for _, limit := range []struct {
-		most   int
-		what   string
-		remedy string
-	}{
-		{fileLimit(), "open files", "ulimit -n " + strconv.Itoa(need+reserved)},
-		{portLimit(), "local ports", "sysctl net.ipv4.ip_local_port_range"},
-	} {
-		if limit.most > 0 && need+reserved > limit.most {
-			fits := max(0, limit.most-reserved) / each / s.roomSize() * s.roomSize()
-			return fmt.Errorf("%d users need %d %s and this process may have %d: use --users %d, or raise the limit (%s)",
-				s.Users, need+reserved, limit.what, limit.most, fits, limit.remedy)
-		}
+	need := Connections(s) + reserved
+	most, what, remedy := need, "", ""
+	if files := fileLimit(); files > 0 && files < most {
+		most, what, remedy = files, "open files", "ulimit -n "+strconv.Itoa(need)
 	}
-	return nil
+	if ports := portLimit(); ports > 0 && ports < most {
+		most, what, remedy = ports, "local ports", "sysctl net.ipv4.ip_local_port_range"
+	}
+	if what == "" {
+		return nil
+	}
+	each := Connections(s) / s.Users
+	fits := max(0, most-reserved) / each / s.roomSize() * s.roomSize()
+	advice := fmt.Sprintf("use --users %d, or raise the limit", fits)
+	if fits == 0 {
+		advice = "not even one room fits, raise the limit"
+	}
+	return fmt.Errorf("%d users need %d %s and this process may have %d: %s (%s)", s.Users, need, what, most, advice, remedy)
 }

@@ -74,12 +74,15 @@ func StartServer(ctx context.Context, argv []string) (*Server, error) {
 			return s, nil
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case err == nil:
+		err = fmt.Errorf("it said %.100q instead of where it listens", line)
 	}
 	s.command.Process.Kill()
 	_ = s.Stop()
-	return nil, fmt.Errorf("starting the server: %w: %s", err, s.said)
+	return nil, fmt.Errorf("starting the server: %w", s.explain(err))
 }
 
 // Stop stops the server and waits for it: gently at first.
@@ -89,9 +92,17 @@ func (s *Server) Stop() error {
 	timer := time.AfterFunc(stopLimit, func() { s.command.Process.Kill() })
 	defer timer.Stop()
 	if err := s.command.Wait(); err != nil {
-		return fmt.Errorf("stopping the server: %w: %s", err, s.said)
+		return fmt.Errorf("stopping the server: %w", s.explain(err))
 	}
 	return nil
+}
+
+// explain adds to err what the server said last.
+func (s *Server) explain(err error) error {
+	if said := s.said.String(); said != "" {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return err
 }
 
 // A tail keeps the end of what a process said.
@@ -114,8 +125,8 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(t.text), []byte("\n"))
-	return string(lines[len(lines)-1])
+	text := bytes.TrimSpace(t.text)
+	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
 // serverStats is what GET /stats says, as far as it is wanted here.
