@@ -122,7 +122,8 @@ func TestInterruptCountsNothingUnderWay(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 			for _, d := range result.Rows(windows)[0].Doubts {
-				if d.Code != "interrupted" && d.Code != "few-samples" {
+				// How busy this machine is, is not what is tested.
+				if d.Code != "interrupted" && d.Code != "few-samples" && !strings.HasPrefix(d.Code, "generator-") {
 					t.Errorf("doubt: %s: %s", d.Code, d.Text)
 				}
 			}
