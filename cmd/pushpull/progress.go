@@ -76,6 +76,13 @@ func (p *progress) window(w *result.Window) {
 		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
 }
 
+// kept says where the result is.
+func (p *progress) kept(dir string) {
+	if p.w != nil {
+		fmt.Fprintf(p.w, "the result and its report are in %s\n", dir)
+	}
+}
+
 // end leaves the terminal as the table wants it.
 func (p *progress) end() {
 	if p.w != nil {

@@ -180,6 +180,9 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return measuring
 	}
 	reported := rec.report(cmd.OutOrStdout(), opts.printJSON)
+	if opts.printJSON && measuring == nil {
+		show.kept(rec.dir) // standard output holds the object alone
+	}
 	if measuring != nil && exitCode(reported) == exitDoubtful {
 		return measuring // that it ended early says more; the doubts are printed beside the numbers
 	}

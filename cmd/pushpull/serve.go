@@ -38,7 +38,7 @@ ends within 5 seconds; on a second one at once, with exit code 1.
 
 It authenticates nobody. It listens beyond loopback only when told an explicit address,
 such as --listen 0.0.0.0:8080.`,
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(noArguments),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runServe(cmd.Context(), cmd, opts)
 		},
