@@ -91,6 +91,9 @@ func latencyCurve(s series) curve {
 		label:  s.label(),
 		note:   "p50 " + duration(s.Latency.P50, 2) + ", p99 " + duration(s.Latency.P99, 2),
 	}
+	if s.doubted("few-samples") { // too few for a p99
+		curve.note = "p50 " + duration(s.Latency.P50, 2) + ", max " + duration(s.Latency.Max, 2)
+	}
 	// A sample of n carries no quantile beyond 1-1/n.
 	end := math.Log10(float64(s.Histogram.Count()))
 	for i := range steps + 1 {

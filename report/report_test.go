@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the goldens in testdata/report/go
 const goldens = "../testdata/report/golden"
 
 // drawnAsGolden are the cases whose charts are kept, not their words alone.
-var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded"}
+var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few"}
 
 var inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)
 
