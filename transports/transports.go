@@ -127,7 +127,7 @@ type Limits struct {
 	MessageBytes int           // largest message; 0: 64 KiB
 	Batch        int           // most messages in one answer or one read of the store; 0: 256
 	Hold         time.Duration // longest time a poll is held, whatever its user asks for; 0: 60 s
-	WriteTimeout time.Duration // a user who takes nothing for so long is cut off; 0: 10 s
+	WriteTimeout time.Duration // a user who takes nothing for so long is cut off, by the serving process and on every transport; 0: 10 s
 	Origins      []string      // origins beside the server's own whose pages may send, like "https://chat.example"
 }
 

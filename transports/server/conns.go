@@ -136,10 +136,9 @@ func (s *connections) close(which func(*conn) bool) int {
 // hijacked, by whoever has it then.
 type conn struct {
 	net.Conn
-	set    *connections
-	at     place       // written by the connection's one handler under set.mu, so that it may read without
-	asked  atomic.Bool // a request has come
-	closed atomic.Bool
+	set   *connections
+	at    place       // written by the connection's one handler under set.mu, so that it may read without
+	asked atomic.Bool // a request has come
 }
 
 // visit says that a request for to has come. Its cost is two comparisons when the last one was
@@ -156,13 +155,11 @@ func (c *conn) Write(data []byte) (int, error) {
 	written := 0
 	for {
 		chunk := data[written:min(written+writeChunk, len(data))]
-		shut := c.closed.Load()
 		c.Conn.SetWriteDeadline(time.Now().Add(c.set.writeTimeout)) // fails when closed, as Write will
 		n, err := c.Conn.Write(chunk)
 		written += n
 		if err != nil {
-			// A transport that has a write timeout of its own closes the connection under our hands.
-			if errors.Is(err, os.ErrDeadlineExceeded) || !shut && errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				c.set.cutOff.Add(1)
 			}
 			return written, err
@@ -186,7 +183,6 @@ func closeWrite(c net.Conn) error {
 
 // Close closes the connection. Its user has left.
 func (c *conn) Close() error {
-	c.closed.Store(true)
 	c.set.remove(c)
 	return c.Conn.Close()
 }

@@ -101,25 +101,34 @@ type peer struct {
 func (p peer) serve(ctx context.Context, after uint64) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// Reading outlives ctx: it sees the user's answer to our close.
-	reading, stopReading := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopReading()
+	// The connection outlives ctx by a goodbye, in which the user may answer our close. Its end
+	// frees whoever reads or writes: a user who takes nothing doesn't keep the server from stopping.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(goodbye)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			end()
+		case <-life.Done():
+		}
+	})
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
-		cancel(p.receive(reading))
+		cancel(p.receive(life))
 	}()
-	err := p.send(ctx, after)
+	err := p.send(ctx, life, after)
+	cancel(err)
 	code, reason := status(err)
-	timer := time.AfterFunc(goodbye, stopReading)
-	defer timer.Stop()
 	_ = p.conn.Close(code, reason) // whatever it returns, the connection is closed
-	stopReading()
+	end()
 	<-received
 }
 
 // send writes what follows after until ctx ends, and returns why.
-func (p peer) send(ctx context.Context, after uint64) error {
+func (p peer) send(ctx, life context.Context, after uint64) error {
 	var buf []byte
 	for {
 		if err := p.store.Wait(ctx, p.room, after); err != nil {
@@ -131,7 +140,7 @@ func (p peer) send(ctx context.Context, after uint64) error {
 		}
 		for _, m := range messages {
 			buf = transports.AppendJSON(buf[:0], m)
-			if err := p.write(ctx, buf); err != nil {
+			if err := p.write(life, buf); err != nil {
 				return err
 			}
 			after = m.Seq
@@ -142,10 +151,10 @@ func (p peer) send(ctx context.Context, after uint64) error {
 	}
 }
 
-// receive stores what the user sends, until the connection ends, and returns why.
-func (p peer) receive(ctx context.Context) error {
+// receive stores what the user sends, until the connection's life ends, and returns why.
+func (p peer) receive(life context.Context) error {
 	for {
-		_, data, err := p.conn.Read(ctx)
+		_, data, err := p.conn.Read(life)
 		if err != nil {
 			return err
 		}
@@ -153,23 +162,22 @@ func (p peer) receive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		seq, err := p.store.Append(ctx, p.room, text)
+		seq, err := p.store.Append(life, p.room, text)
 		answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
 		answer = append(answer, '}')
 		if err != nil {
 			answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
 		}
-		if err := p.write(ctx, answer); err != nil {
+		if err := p.write(life, answer); err != nil {
 			return err
 		}
 	}
 }
 
-// write writes one frame. A user who doesn't take it in time is cut off.
-func (p peer) write(ctx context.Context, frame []byte) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.WriteTimeout)
-	defer cancel()
-	return p.conn.Write(ctx, websocket.MessageText, frame)
+// write writes one frame. How long a user may take for it is the serving process's to say, of
+// every connection: a context with a time of its own would cost a fifth of the CPU of a delivery.
+func (p peer) write(life context.Context, frame []byte) error {
+	return p.conn.Write(life, websocket.MessageText, frame)
 }
 
 // status says err in a close frame.

@@ -46,68 +46,17 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// Who takes nothing is cut off after the write timeout, while others go on, and comes back.
-func TestSlowReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := new(memory.Store)
-		server := transporttest.Serve(t, websocket.Transport{}, store)
-		session, wire := server.Enter("room", "")
-		other := server.Join("room", "")
-		var want []string
-		for i := range 30 {
-			body := strings.Repeat("x", i)
-			want = append(want, body)
-			sent := time.Now()
-			store.Append(t.Context(), "room", []byte(body))
-			if got := other.Wait(i + 1)[i]; !got.At.Equal(sent) || got.Body != body {
-				t.Fatalf("another user gets message %d %v late", i, got.At.Sub(sent))
-			}
-			time.Sleep(time.Second)
-		}
-		slow := transporttest.Read(t, context.Background(), session, wire)
-		if err := slow.End(); err == nil {
-			t.Error("who took nothing for 30 s is told nothing")
-		}
-		back := server.Join("room", slow.Cursor())
-		back.Wait(len(want) - len(slow.Got()))
-		if got := append(slow.Bodies(), back.Bodies()...); !slices.Equal(got, want) {
-			t.Errorf("who came back got %d messages, want %d", len(got), len(want))
-		}
-	})
-}
-
-// Who takes one message after the other, each in time, is not cut off.
-func TestReaderBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := new(memory.Store)
-		for range 50 {
-			store.Append(t.Context(), "room", []byte("hello"))
-		}
-		session, _ := transporttest.Serve(t, websocket.Transport{}, store).Enter("room", "")
-		n := 0
-		for _, err := range session.Messages(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n++; n == 50 {
-				break
-			}
-			time.Sleep(9 * time.Second)
-		}
-	})
-}
-
 // A user who takes nothing doesn't keep the server from stopping.
 func TestStoppingWithSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(memory.Store)
-		server := transporttest.Serve(t, websocket.Transport{Limits: transports.Limits{WriteTimeout: time.Second}}, store)
+		server := transporttest.Serve(t, websocket.Transport{}, store)
 		server.Enter("room", "")
 		store.Append(t.Context(), "room", []byte("hello"))
 		synctest.Wait()
 		start := time.Now()
 		server.Stop()
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("stopping took %v", took)
 		}
 	})
