@@ -358,6 +358,9 @@ func TestFit(t *testing.T) {
 		s.Users, s.Transports = maxUsers, transports
 		err := Fit(s)
 		if err == nil {
+			if os.Getenv("PUSHPULL_CI") != "" {
+				t.Fatal("nothing bounds the connections of this machine: CI must test what does")
+			}
 			t.Skip("this machine can have a million connections")
 		}
 		_, advice, _ := strings.Cut(err.Error(), "--users ")
@@ -366,13 +369,6 @@ func TestFit(t *testing.T) {
 		}
 		if s.Users%10 != 0 {
 			t.Errorf("%d users don't fill rooms of 10", s.Users)
-		}
-		// The advice is about the first limit that is met; the other one may still be.
-		for range 2 {
-			if again := Fit(s); again != nil {
-				_, advice, _ := strings.Cut(again.Error(), "--users ")
-				fmt.Sscan(advice, &s.Users)
-			}
 		}
 		if err := Fit(s); err != nil {
 			t.Errorf("following the advice: %v", err)

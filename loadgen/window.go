@@ -161,8 +161,8 @@ func (w *window) makeUsers() {
 }
 
 // join joins all users, a few at a time so that it isn't the server's listen queue that is
-// measured, and starts a goroutine for each. Goroutines of their own do the joining: it takes
-// twice the stack that receiving does, and a stack hardly shrinks.
+// measured, and starts a goroutine for each. Goroutines of their own do the joining: it takes a
+// stack of 8 KB where receiving takes 4 (Linux, amd64), and a stack hardly shrinks.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) error {
 	w.enter("joining")
 	joining, cancel := context.WithCancelCause(ctx)

@@ -137,7 +137,6 @@ func writeError(w http.ResponseWriter, status int, v any) {
 // Answer writes a poll's answer: the messages and the place to read on from.
 func Answer(w http.ResponseWriter, after uint64, messages []Message) {
 	h := w.Header()
-	h["Date"] = nil // 37 bytes in every answer that no reader of a log needs
 	h.Set("Cache-Control", "no-store")
 	if len(messages) == 0 {
 		h.Set(NextCursor, strconv.FormatUint(after, 10))
@@ -275,7 +274,12 @@ func Publish(ctx context.Context, t Target, room string, body []byte) error {
 	return nil
 }
 
-// Place reads the place that a GET asks to read on from: after, or the start of the log.
-func Place(r *http.Request) (uint64, error) {
-	return Cursor(r.URL.Query().Get("after")).Seq()
+// Place reads the place that a GET asks to read on from: after, or the start of the log. It has
+// answered with 400 when that is no place.
+func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
+	after, err := Cursor(r.URL.Query().Get("after")).Seq()
+	if err != nil {
+		Error(w, http.StatusBadRequest, "%v", err)
+	}
+	return after, err == nil
 }

@@ -35,13 +35,13 @@ func (t Transport) hold() time.Duration {
 func (t Transport) Handler(store transports.Store) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, err := transports.Place(r)
-		if err != nil {
-			transports.Error(w, http.StatusBadRequest, "%v", err)
+		after, ok := transports.Place(w, r)
+		if !ok {
 			return
 		}
 		hold := t.hold()
 		if asked := r.URL.Query().Get("hold"); asked != "" {
+			var err error
 			if hold, err = time.ParseDuration(asked); err != nil || hold < 0 {
 				transports.Error(w, http.StatusBadRequest, "bad hold %.40q: ask for a time like 30s", asked)
 				return

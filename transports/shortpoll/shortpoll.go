@@ -38,9 +38,8 @@ func (t Transport) Period() time.Duration {
 func (t Transport) Handler(store transports.Store) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, err := transports.Place(r)
-		if err != nil {
-			transports.Error(w, http.StatusBadRequest, "%v", err)
+		after, ok := transports.Place(w, r)
+		if !ok {
 			return
 		}
 		messages, err := store.After(r.Context(), r.PathValue("room"), after, limits.Batch)

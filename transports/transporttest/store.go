@@ -54,18 +54,14 @@ func (p *patient) Wait(ctx context.Context, room string, seq uint64) error {
 	return p.Store.Wait(ctx, room, seq)
 }
 
-// A Counter is a store that counts how often it is read.
-type Counter struct {
+// counter is a store that counts how often it is read.
+type counter struct {
 	transports.Store
 
 	reads atomic.Int64
 }
 
-// Reads returns how many calls of After there were.
-func (c *Counter) Reads() int { return int(c.reads.Load()) }
-
-// After implements transports.Store.
-func (c *Counter) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+func (c *counter) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	c.reads.Add(1)
 	return c.Store.After(ctx, room, seq, limit)
 }

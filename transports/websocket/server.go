@@ -57,9 +57,8 @@ func (Transport) Duplex() {}
 func (t Transport) Handler(store transports.Store) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, err := transports.Place(r)
-		if err != nil {
-			transports.Error(w, http.StatusBadRequest, "%v", err)
+		after, ok := transports.Place(w, r)
+		if !ok {
 			return
 		}
 		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {

@@ -226,20 +226,6 @@ func TestRefusedUpgrades(t *testing.T) {
 	}
 }
 
-// What waits is woken: it reads the store once for a message, not before and not again.
 func TestOneReadForEachMessage(t *testing.T) {
-	const n = 10
-	synctest.Test(t, func(t *testing.T) {
-		store := &transporttest.Counter{Store: new(memory.Store)}
-		u := transporttest.Serve(t, websocket.Transport{}, store).Join("room", "")
-		for range n {
-			time.Sleep(time.Second)
-			store.Append(t.Context(), "room", []byte("hello"))
-		}
-		u.Wait(n)
-		synctest.Wait()
-		if got := store.Reads(); got != n {
-			t.Errorf("%d reads for %d messages", got, n)
-		}
-	})
+	transporttest.OneReadForEachMessage(t, websocket.Transport{})
 }
