@@ -402,3 +402,37 @@ func TestConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestConnectionsAreOpenedToJoin holds that no connection is opened while it is measured.
+func TestConnectionsAreOpenedToJoin(t *testing.T) {
+	s := small
+	plan := NewPlan(s, 1)
+	talk := 0
+	for user := range s.Users {
+		if len(plan.byUser[user]) > 0 {
+			talk++
+		}
+	}
+	for _, c := range []struct {
+		transport string
+		want      int
+	}{{"short-poll@1s", s.Users}, {"long-poll", s.Users + talk}, {"websocket", s.Users}} {
+		w, err := newWindow(s, c.transport, 1, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.base = start(t)
+		w.makeUsers()
+		for i := range w.users {
+			if err := w.users[i].join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := int(w.counts.totals().Connections); got != c.want {
+			t.Errorf("%s: %d connections after joining, want %d", c.transport, got, c.want)
+		}
+		for i := range w.users {
+			w.users[i].leave()
+		}
+	}
+}

@@ -25,8 +25,10 @@ type user struct {
 // join connects the user and makes it a member of its room.
 func (u *user) join(ctx context.Context) error {
 	w := u.window
-	if err := u.wire.Open(ctx); err != nil {
-		return err
+	for range w.connections(u.id) {
+		if err := u.wire.Open(ctx); err != nil {
+			return err
+		}
 	}
 	target := transports.Target{Base: w.base, Wire: &u.wire}
 	session, err := w.transport.Join(ctx, target, u.room, "")

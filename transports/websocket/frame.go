@@ -9,7 +9,7 @@ import (
 )
 
 // The user's side of RFC 6455, without extensions. The library that serves takes 13 KB more for a
-// user's connection (BenchmarkConnection), which is more than a simulated user may cost in all: it
+// user's connection (BenchmarkConnection) and would bring a simulated user over its 16 KB: this
 // reads frames in place from one small buffer.
 
 const (
