@@ -3,6 +3,7 @@
 package loadgen
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,4 +36,20 @@ func portLimit() int {
 		return 0
 	}
 	return last - first + 1
+}
+
+// socketEnded says whether the other side has closed a socket that nobody reads from now.
+func socketEnded(socket syscall.Conn) bool {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var n int
+	var peekErr error
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, peekErr = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return true // it doesn't wait
+	})
+	open := n > 0 || errors.Is(peekErr, syscall.EAGAIN) || errors.Is(peekErr, syscall.EINTR)
+	return err != nil || !open
 }

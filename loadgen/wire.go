@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"pushpull/loadgen/result"
@@ -115,9 +116,14 @@ var _ http.RoundTripper = (*Wire)(nil)
 var errStale = errors.New("the server closed the connection without an answer")
 
 // RoundTrip implements http.RoundTripper. It retries once, on a new connection, a GET that met a
-// connection which the server had closed meanwhile.
+// connection which the server had closed meanwhile. What can't be repeated is sent only on a
+// connection that is seen to be open.
 func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := w.take()
+	for c != nil && req.Method != http.MethodGet && c.ended() {
+		c.Close()
+		c = w.take()
+	}
 	if c != nil {
 		resp, err := w.exchange(c, req)
 		if !errors.Is(err, errStale) || req.Method != http.MethodGet {
@@ -239,6 +245,13 @@ type conn struct {
 	counted counted
 	answers *bufio.Reader
 	used    time.Time // when it became idle
+}
+
+// ended says whether the server has closed an idle connection, as servers do after a while, or at
+// once with one that never asked anything.
+func (c *conn) ended() bool {
+	raw, ok := c.counted.Conn.(syscall.Conn)
+	return ok && socketEnded(raw)
 }
 
 var requests = sync.Pool{New: func() any { return new([]byte) }}

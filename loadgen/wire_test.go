@@ -305,6 +305,48 @@ func TestWireStale(t *testing.T) {
 	}
 }
 
+// TestWireSeesTheEnd has the server close a connection that is idle, after an answer or before the
+// first question, as servers do after a while: a POST is sent on a new one.
+func TestWireSeesTheEnd(t *testing.T) {
+	for name, asked := range map[string]bool{"after an answer": true, "never asked anything": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			closed := make(chan struct{})
+			base := peers(t, func(p *peer) {
+				if p.number == 0 && !asked {
+					p.Close()
+					close(closed)
+					return
+				}
+				for p.next() != nil {
+					p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					if p.number == 0 {
+						p.Close()
+						close(closed)
+						return
+					}
+				}
+			})
+			w := newWire(t, base)
+			if err := w.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if asked {
+				if _, _, err := ask(t, w, base, http.MethodGet, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			<-closed
+			if _, text, err := ask(t, w, base, http.MethodPost, ""); err != nil || text != "ok" {
+				t.Errorf("got %q, %v, want an answer on a new connection", text, err)
+			}
+			if got := w.Dialer.Counts.totals(); got.Connections != 2 || got.Posts != 1 {
+				t.Errorf("%d connections and %d posts, want 2 and 1", got.Connections, got.Posts)
+			}
+		})
+	}
+}
+
 // TestWireNeverAnswers has every connection closed without an answer: it is tried twice, not for
 // ever.
 func TestWireNeverAnswers(t *testing.T) {
