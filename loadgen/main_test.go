@@ -51,7 +51,7 @@ func command() []string { return []string{os.Args[0], "serve"} }
 // start starts a server process that ends with the test.
 func start(tb testing.TB) *url.URL {
 	tb.Helper()
-	s, err := StartServer(tb.Context(), command())
+	s, err := StartServer(tb.Context(), "", command())
 	if err != nil {
 		tb.Fatal(err)
 	}

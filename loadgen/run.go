@@ -23,13 +23,14 @@ import (
 type Options struct {
 	Scenario Scenario
 	Target   *url.URL       // a server that someone else started; nil: Command starts one for each window
-	Command  []string       // the arguments of a server of this binary, its name first; see StartServer
+	Command  []string       // starts a server of this binary; see Side
 	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: nobody looks
 }
 
 // Progress is how far a run is.
 type Progress struct {
 	Transport       string
+	Head            bool // of the two sides of a duet
 	Round, Rounds   int
 	Window, Windows int    // from 1
 	Phase           string // of the window: starting, joining, warming up, measuring, draining, done
@@ -61,7 +62,7 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 			at.Window++
 			at.Round, at.Transport, at.Planned = round, s.Transports[i], len(plan.Sends)
 			at.Left = left(s, order, at.Window)
-			window, err := o.run(ctx, plan, at)
+			window, err := Side{Target: o.Target, Command: o.Command}.measure(ctx, s, plan, at, o.Progress)
 			if window != nil {
 				if err := emit(window); err != nil {
 					return err
@@ -78,21 +79,29 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 	return nil
 }
 
-// run measures one window on a server of its own, or on the target.
-func (o Options) run(ctx context.Context, plan *Plan, at Progress) (_ *result.Window, err error) {
-	w, err := newWindow(o.Scenario, at.Transport, at.Round, plan)
+// A Side is a server under test: one that someone else started, or a way to start one afresh for
+// each window.
+type Side struct {
+	Target  *url.URL // nil: Command starts the server
+	Binary  string   // the file to start; empty: this binary
+	Command []string // its arguments, its name first; see StartServer
+}
+
+// measure measures one window on a server of its own, or on the target.
+func (d Side) measure(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress)) (_ *result.Window, err error) {
+	w, err := newWindow(s, at.Transport, at.Round, plan)
 	if err != nil {
 		return nil, err
 	}
-	base := o.Target
+	base := d.Target
 	var server *Server
 	if base == nil {
-		if server, err = StartServer(ctx, o.Command); err != nil {
+		if server, err = StartServer(ctx, d.Binary, d.Command); err != nil {
 			return nil, err
 		}
 		base, at.ServerPID = server.Base, server.PID
 	}
-	stop := o.watch(w, at)
+	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, base)
 	stop()
 	if server != nil {
@@ -104,8 +113,8 @@ func (o Options) run(ctx context.Context, plan *Plan, at Progress) (_ *result.Wi
 }
 
 // watch reports the progress of w until the returned function is called.
-func (o Options) watch(w *window, at Progress) (stop func()) {
-	if o.Progress == nil {
+func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
+	if progress == nil {
 		return func() {}
 	}
 	begun := time.Now()
@@ -116,7 +125,7 @@ func (o Options) watch(w *window, at Progress) (stop func()) {
 		now.Joined = int(w.joined.Load())
 		now.Sent, now.Delivered = int(w.ledger.sent.Load()), int(w.ledger.came.Load())
 		now.Left = max(0, at.Left-time.Since(begun))
-		o.Progress(now)
+		progress(now)
 	}
 	go func() {
 		defer close(stopped)

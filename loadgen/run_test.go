@@ -330,11 +330,11 @@ func TestRunUnreachable(t *testing.T) {
 func TestStartServer(t *testing.T) {
 	t.Parallel()
 	// The tests themselves, none of them: they say PASS, where a server would say its address.
-	if s, err := StartServer(t.Context(), []string{os.Args[0], "-test.run=^$"}); err == nil {
+	if s, err := StartServer(t.Context(), "", []string{os.Args[0], "-test.run=^$"}); err == nil {
 		s.Stop()
 		t.Error("it was taken for a server")
 	}
-	if s, err := StartServer(t.Context(), []string{os.Args[0], "-no-such-flag"}); err == nil || !strings.HasPrefix(err.Error(), "starting the server: ") {
+	if s, err := StartServer(t.Context(), "", []string{os.Args[0], "-no-such-flag"}); err == nil || !strings.HasPrefix(err.Error(), "starting the server: ") {
 		if err == nil {
 			s.Stop()
 		}
@@ -342,7 +342,7 @@ func TestStartServer(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errGone)
-	if s, err := StartServer(ctx, command()); !errors.Is(err, errGone) {
+	if s, err := StartServer(ctx, "", command()); !errors.Is(err, errGone) {
 		if err == nil {
 			s.Stop()
 		}

@@ -36,13 +36,15 @@ type Server struct {
 	said    *tail
 }
 
-// StartServer starts a server by argv, like pushpull serve --until-eof, and returns when it
-// listens: it must say "listening on http://HOST:PORT" on its standard output, and stop when its
-// standard input ends, so that it doesn't outlive this process.
-func StartServer(ctx context.Context, argv []string) (*Server, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("starting the server: %w", err)
+// StartServer starts binary, or this binary when it is empty, with argv, like pushpull serve
+// --until-eof, and returns when it listens: it must say "listening on http://HOST:PORT" on its
+// standard output, and stop when its standard input ends, so that it doesn't outlive this process.
+func StartServer(ctx context.Context, binary string, argv []string) (*Server, error) {
+	if binary == "" {
+		var err error
+		if binary, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("starting the server: %w", err)
+		}
 	}
 	output, childOutput, err := os.Pipe()
 	if err != nil {
@@ -50,7 +52,7 @@ func StartServer(ctx context.Context, argv []string) (*Server, error) {
 	}
 	defer childOutput.Close()
 	s := &Server{said: &tail{}, output: output}
-	s.command = exec.Command(exe)
+	s.command = exec.Command(binary)
 	s.command.Args = argv
 	s.command.Stdout, s.command.Stderr = childOutput, s.said
 	ownGroup(s.command)
