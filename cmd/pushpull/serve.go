@@ -23,6 +23,7 @@ type serveOptions struct {
 	limits         transports.Limits
 	maxConnections int
 	untilEOF       bool
+	slow           server.Slowness
 }
 
 func newServeCommand() *cobra.Command {
@@ -59,7 +60,14 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
 	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
 	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
-	_ = f.MarkHidden("until-eof") // for a parent that must not leave its server behind; fails only for unknown flags
+	f.DurationVar(&o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU after each answer and frame")
+	f.DurationVar(&o.slow.Delay, "debug-delay", 0, "wait for this `time` before each answer and frame")
+	for _, hidden := range []string{
+		"until-eof",                 // for a parent that must not leave its server behind
+		"debug-burn", "debug-delay", // for whoever wants to see a check fail
+	} {
+		_ = f.MarkHidden(hidden) // fails only for unknown flags
+	}
 }
 
 // address is where to listen, with loopback for a host that isn't there.
@@ -95,7 +103,7 @@ func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bad --store: %w", err)
 	}
-	s := &server.Server{Store: kept, Limits: o.limits, Connections: o.maxConnections, Log: log}
+	s := &server.Server{Store: kept, Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log}
 	return s, s.Validate()
 }
 

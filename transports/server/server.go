@@ -39,6 +39,8 @@ type Server struct {
 	BodyTimeout   time.Duration // for the body of a request to arrive; 0: 10 s
 	IdleTimeout   time.Duration // a connection without a request for so long is closed; 0: 2 min
 
+	Slow Slowness // zero: as fast as can be
+
 	Log *slog.Logger // nil: nothing is logged
 }
 
@@ -102,6 +104,7 @@ func (s *Server) start() (*service, error) {
 		}
 	}
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
+	sv.conns.slow = sv.Slow
 	return sv, nil
 }
 
