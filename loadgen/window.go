@@ -23,6 +23,7 @@ const (
 	interruptDrain = time.Second           // longest wait for what is under way after an interrupt
 	drainStep      = 5 * time.Millisecond  // how often it is looked whether everything has come
 	linger         = 50 * time.Millisecond // after everything has come, for what comes once more
+	calm           = 20 * time.Millisecond // between what calibrates a window and its measured part
 )
 
 // A window measures one transport once: all users join, warm up, talk, and wait for what is
@@ -107,6 +108,9 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- w.schedule(ctx, living) }()
 	w.enter("warming up")
+	warming, warm := context.WithDeadline(ctx, w.ledger.start.Add(w.plan.Warmup-calm))
+	calibration := w.calibrate(warming)
+	warm()
 	from := w.sampleAt(ctx, w.plan.Warmup)
 	w.enter("measuring")
 	to := w.sampleAt(ctx, w.plan.End)
@@ -126,7 +130,7 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 		Transport: w.name, Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
 		Users: w.plan.Users, Cores: runtime.GOMAXPROCS(0),
 		DurationS: to.at.Sub(from.at).Seconds(), Interrupted: interrupted,
-		Wire: since(from.wire, to.wire),
+		Wire: since(from.wire, to.wire), Calibration: calibration,
 		Generator: result.Process{
 			CPUS:     (to.generator.CPU - from.generator.CPU).Seconds(),
 			RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),

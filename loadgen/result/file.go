@@ -148,7 +148,11 @@ func (r *Result) addWindow(w Window) error {
 	if w.Transport == "" || w.Users <= 0 {
 		return errors.New("a window without transport or users")
 	}
-	for _, h := range []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late} {
+	histograms := []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late}
+	if c := w.Calibration; c != nil {
+		histograms = append(histograms, &c.RoundTrip, &c.Delivery)
+	}
+	for _, h := range histograms {
 		if *h == nil {
 			*h = NewHistogram()
 		}

@@ -98,6 +98,25 @@ type Window struct {
 	Server    *Process  `json:"server,omitempty"` // nil: the server doesn't tell
 	Generator Process   `json:"generator"`
 	Errors    []Failure `json:"errors,omitempty"`
+
+	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
+}
+
+// A Calibration is what theory has to be told about the machine and the server. Two extra members
+// of a room of their own measure it while the window warms up, under the same load as the rest.
+type Calibration struct {
+	IntervalS float64    `json:"interval_s"` // the transport's poll interval or hold; 0: it has none
+	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
+	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where users poll on a timer
+	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time for it
+}
+
+// Bytes is what one exchange carries in both directions, the head of HTTP included.
+type Bytes struct {
+	Send    int64 `json:"send"`    // to send a message, and the word that it is stored
+	Empty   int64 `json:"empty"`   // a question answered with nothing new; 0 where nobody asks on a timer
+	Answer  int64 `json:"answer"`  // a question and its answer, without the messages; 0 where nobody asks
+	Message int64 `json:"message"` // each message in it
 }
 
 // A Slice is the latency of the deliveries whose messages were to be sent in one part of a window.

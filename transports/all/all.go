@@ -17,19 +17,20 @@ import (
 // An entry makes a transport. The duration is the one interval that matters to it, 0 its default.
 type entry struct {
 	name     string
-	interval string // what the duration is called; empty: it takes none
+	interval string        // what the duration is called; empty: it takes none
+	usual    time.Duration // the default
 	make     func(time.Duration, transports.Limits) transports.Transport
 }
 
 func list() []entry {
 	return []entry{
-		{shortpoll.Name, "poll interval", func(d time.Duration, l transports.Limits) transports.Transport {
+		{shortpoll.Name, "poll interval", shortpoll.DefaultInterval, func(d time.Duration, l transports.Limits) transports.Transport {
 			return shortpoll.Transport{Interval: d, Limits: l}
 		}},
-		{longpoll.Name, "hold", func(d time.Duration, l transports.Limits) transports.Transport {
+		{longpoll.Name, "hold", longpoll.DefaultHold, func(d time.Duration, l transports.Limits) transports.Transport {
 			return longpoll.Transport{Hold: d, Limits: l}
 		}},
-		{websocket.Name, "", func(_ time.Duration, l transports.Limits) transports.Transport {
+		{websocket.Name, "", 0, func(_ time.Duration, l transports.Limits) transports.Transport {
 			return websocket.Transport{Limits: l}
 		}},
 	}
@@ -47,22 +48,37 @@ func Names() []string {
 // New makes the transport that spec names, like "short-poll@5s": what follows the @ is the one
 // interval that matters to it. limits are those of its server's side.
 func New(spec string, limits transports.Limits) (transports.Transport, error) {
+	e, interval, err := parse(spec)
+	if err != nil {
+		return nil, err
+	}
+	return e.make(interval, limits), nil
+}
+
+// Interval returns the one interval that matters to the transport that spec names: its poll
+// interval or hold. 0 means that it has none.
+func Interval(spec string) (time.Duration, error) {
+	_, interval, err := parse(spec)
+	return interval, err
+}
+
+func parse(spec string) (entry, time.Duration, error) {
 	name, value, timed := strings.Cut(spec, "@")
 	for _, e := range list() {
 		if e.name != name {
 			continue
 		}
 		if !timed {
-			return e.make(0, limits), nil
+			return e, e.usual, nil
 		}
 		if e.interval == "" {
-			return nil, fmt.Errorf("bad transport %q: %s takes no interval", spec, name)
+			return entry{}, 0, fmt.Errorf("bad transport %q: %s takes no interval", spec, name)
 		}
 		interval, err := time.ParseDuration(value)
 		if err != nil || interval < time.Millisecond || interval > time.Hour {
-			return nil, fmt.Errorf("bad transport %q: the %s must be a time from 1ms to 1h, like %s@5s", spec, e.interval, name)
+			return entry{}, 0, fmt.Errorf("bad transport %q: the %s must be a time from 1ms to 1h, like %s@5s", spec, e.interval, name)
 		}
-		return e.make(interval, limits), nil
+		return e, interval, nil
 	}
-	return nil, fmt.Errorf("unknown transport %q: use %s", name, strings.Join(Names(), ", "))
+	return entry{}, 0, fmt.Errorf("unknown transport %q: use %s", name, strings.Join(Names(), ", "))
 }

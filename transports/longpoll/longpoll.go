@@ -15,9 +15,12 @@ import (
 // Name is the transport's name in routes and on the command line.
 const Name = "long-poll"
 
-// A Transport is long polling. Its zero value holds for 30 s.
+// DefaultHold is how long a question waits for its answer, at most, unless another time is given.
+const DefaultHold = 30 * time.Second
+
+// A Transport is long polling. Its zero value holds for DefaultHold.
 type Transport struct {
-	Hold   time.Duration     // how long a question waits for its answer, at most; 0: 30 s
+	Hold   time.Duration     // how long a question waits for its answer, at most; 0: DefaultHold
 	Limits transports.Limits // the server's
 }
 
@@ -25,7 +28,7 @@ var _ transports.Transport = Transport{}
 
 func (t Transport) hold() time.Duration {
 	if t.Hold <= 0 {
-		return 30 * time.Second
+		return DefaultHold
 	}
 	return t.Hold
 }

@@ -15,9 +15,12 @@ import (
 // Name is the transport's name in routes and on the command line.
 const Name = "short-poll"
 
-// A Transport is short polling. Its zero value asks every 5 s.
+// DefaultInterval is the time from one question to the next unless another one is given.
+const DefaultInterval = 5 * time.Second
+
+// A Transport is short polling. Its zero value asks every DefaultInterval.
 type Transport struct {
-	Interval time.Duration     // from one question to the next; 0: 5 s
+	Interval time.Duration     // from one question to the next; 0: DefaultInterval
 	Limits   transports.Limits // the server's
 }
 
@@ -29,7 +32,7 @@ var (
 // Period returns the time from one question to the next.
 func (t Transport) Period() time.Duration {
 	if t.Interval <= 0 {
-		return 5 * time.Second
+		return DefaultInterval
 	}
 	return t.Interval
 }
