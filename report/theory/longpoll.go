@@ -1,0 +1,64 @@
+package theory
+
+import "math"
+
+// A LongPoll is one user who asks again as soon as an answer has come. The question waits until
+// there is a message after its cursor, or the hold has passed, and brings everything that is new.
+//
+// A cycle goes from one answer to the next. It begins with the gap in which no question is
+// pending; with probability e^(-λG) nothing was stored meanwhile, and the question waits for the
+// shorter of an exponential time and the hold. Cycles are independent, as a Poisson process has no
+// memory, so that every rate is the mean per cycle over the mean length of a cycle (the
+// renewal-reward theorem; Ross, Stochastic Processes, 1996, theorem 3.6.1).
+//
+// The gap is taken as constant. One of standard deviation σ makes the mean wait f(G²+σ²)/2.
+type LongPoll struct {
+	Gap  float64 // G, seconds from the server's reading an answer to its getting the next question: down, turnaround, up
+	Rate float64 // λ, messages per second that the user is to get
+	Hold float64 // H, seconds that a question waits at most, more than 0
+}
+
+// Cycle returns the mean time from one answer to the next, G + e^(-λG) (1-e^(-λH))/λ, in seconds.
+func (l LongPoll) Cycle() float64 {
+	if l.Rate == 0 {
+		return l.Gap + l.Hold // the limit
+	}
+	return l.Gap - math.Exp(-l.Rate*l.Gap)*math.Expm1(-l.Rate*l.Hold)/l.Rate
+}
+
+// RequestsPerSecond returns the rate of the questions, f = 1/Cycle. It goes from 1/(G+H) in a silent
+// room to 1/G in a busy one; without a gap it is λ/(1-e^(-λH)).
+func (l LongPoll) RequestsPerSecond() float64 { return 1 / l.Cycle() }
+
+// ReadsPerSecond returns the rate of reads of the store: one for each answer. Our server reads when
+// the store has woken it, and once more when the hold has passed, lest it miss what came just then;
+// so a share TimeoutShare of the reads finds nothing.
+func (l LongPoll) ReadsPerSecond() float64 { return l.RequestsPerSecond() }
+
+// RequestsPerMessage returns the questions for each message that came, f/λ; +Inf where none come.
+func (l LongPoll) RequestsPerMessage() float64 { return l.RequestsPerSecond() / l.Rate }
+
+// TimeoutShare returns the share of the answers that bring nothing, e^(-λ(G+H)): that of no Poisson
+// event from one reading to the end of the next question's hold.
+func (l LongPoll) TimeoutShare() float64 { return math.Exp(-l.Rate * (l.Gap + l.Hold)) }
+
+// GapShare returns the share of the messages that are stored while no question is pending, fG: λG
+// of the λE[C] of a cycle. These wait; without a cursor they would be lost.
+func (l LongPoll) GapShare() float64 { return l.Gap / l.Cycle() }
+
+// Wait returns the distribution of the time from a message's being stored to the next question:
+// U(0, G) with probability GapShare, otherwise 0, as a question is waiting. With the way of the
+// answer it is the delay of up to three transits of RFC 6202, section 2.2.
+func (l LongPoll) Wait() Distribution { return Sample(l.WaitQuantile) }
+
+// MeanWait returns the mean of Wait, fG²/2, in seconds.
+func (l LongPoll) MeanWait() float64 { return l.GapShare() * l.Gap / 2 }
+
+// WaitQuantile returns the p-quantile of Wait, in seconds: 0 up to p = 1-fG, then G (p-1+fG)/(fG).
+func (l LongPoll) WaitQuantile(p float64) float64 {
+	waiting := l.GapShare()
+	if p <= 1-waiting {
+		return 0
+	}
+	return l.Gap * (p - 1 + waiting) / waiting
+}

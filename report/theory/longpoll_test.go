@@ -1,0 +1,85 @@
+package theory_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pushpull/report/theory"
+)
+
+// longPollUser asks, is answered with what is after its cursor at once, else with the next message
+// or when the hold has passed, and asks again a gap later.
+func longPollUser(l theory.LongPoll, requests int) func(random *rand.Rand) part {
+	return func(random *rand.Rand) part {
+		p := part{counts: map[string]float64{}}
+		next := random.ExpFloat64() / l.Rate // message after the cursor
+		for range requests {
+			p.seconds += l.Gap // the question comes
+			p.counts["requests"]++
+			switch {
+			case next <= p.seconds:
+			case next <= p.seconds+l.Hold:
+				p.seconds = next
+			default:
+				p.seconds += l.Hold
+				p.counts["timeouts"]++
+			}
+			p.counts["reads"]++ // after a timeout, too
+			asked := p.seconds
+			for ; next <= asked; next += random.ExpFloat64() / l.Rate {
+				p.waits = append(p.waits, asked-next)
+				if asked > next {
+					p.counts["in the gap"]++
+				}
+			}
+		}
+		p.counts["messages"] = float64(len(p.waits))
+		return p
+	}
+}
+
+func TestLongPoll(t *testing.T) {
+	for _, l := range []theory.LongPoll{
+		{Gap: .05, Rate: 2, Hold: .4},
+		{Gap: .3, Rate: 1, Hold: 1},
+		{Gap: .2, Rate: 5, Hold: .05},
+	} {
+		t.Run(fmt.Sprintf("%+v", l), func(t *testing.T) {
+			all := simulate(longPollUser(l, 6000))
+			agrees(t, "mean wait", l.MeanWait(), all, meanWait)
+			agrees(t, "mean of the distribution", l.Wait().Mean(), all, meanWait)
+			quantilesAgree(t, l.WaitQuantile, all)
+			quantilesAgree(t, l.Wait().Quantile, all)
+			agrees(t, "cycle", l.Cycle(), all, func(p part) float64 { return p.seconds / p.counts["requests"] })
+			agrees(t, "requests per second", l.RequestsPerSecond(), all, perSecond("requests"))
+			agrees(t, "reads per second", l.ReadsPerSecond(), all, perSecond("reads"))
+			agrees(t, "requests per message", l.RequestsPerMessage(), all, ratio("requests", "messages"))
+			agrees(t, "share in the gap", l.GapShare(), all, ratio("in the gap", "messages"))
+			agrees(t, "share of timeouts", l.TimeoutShare(), all, ratio("timeouts", "requests"))
+		})
+	}
+}
+
+// A formula that loses its digits at the ends would make a silent room cost anything.
+func TestLongPollLimits(t *testing.T) {
+	for _, test := range []struct {
+		l        theory.LongPoll
+		requests float64
+	}{
+		{theory.LongPoll{Gap: .1, Hold: 30}, 1 / 30.1},
+		{theory.LongPoll{Gap: .1, Rate: 1e-300, Hold: 30}, 1 / 30.1},
+		{theory.LongPoll{Gap: .1, Rate: 1e-15, Hold: 30}, 1 / 30.1},
+		{theory.LongPoll{Gap: .1, Rate: 1e9, Hold: 30}, 10},
+		{theory.LongPoll{Rate: 2, Hold: .5}, 2 / (1 - math.Exp(-1))},
+		{theory.LongPoll{Rate: 2, Hold: math.Inf(1)}, 2},
+	} {
+		if got := test.l.RequestsPerSecond(); math.Abs(got/test.requests-1) > 1e-12 {
+			t.Errorf("%+v: %v requests per second, want %v", test.l, got, test.requests)
+		}
+		if wait := test.l.WaitQuantile(.999); !(wait >= 0 && wait <= test.l.Gap) {
+			t.Errorf("%+v: p99.9 of the wait is %v", test.l, wait)
+		}
+	}
+}
