@@ -5,7 +5,12 @@
 // Compare for the rule.
 package check
 
-import "pushpull/loadgen/result"
+import (
+	"fmt"
+	"strconv"
+
+	"pushpull/loadgen/result"
+)
 
 // A Kind says how a metric is judged.
 type Kind int
@@ -20,6 +25,7 @@ const (
 type Metric struct {
 	Name string // on the command line, like "p50"
 	Unit string // like "ms"; "" for a plain count
+	Per  string // what it is shared among, like "message", that is, delivery; "" for nothing
 	Kind Kind
 	Of   func(result.Row) (value float64, ok bool) // false: the row doesn't tell
 }
@@ -58,11 +64,33 @@ type Comparison struct {
 // Regression says whether the comparison fails the check.
 func (c Comparison) Regression() bool { return c.Gated && c.Verdict == Worse }
 
+// String is the comparison in a few words, fit to be shown: "p50 of websocket 0.270 -> 0.410 ms
+// (x1.52)".
+func (c Comparison) String() string {
+	s := fmt.Sprintf("%s of %s %s -> %s", c.Metric, clean(c.Transport), c.value(c.Base), c.value(c.Head))
+	if c.Unit != "" {
+		s += " " + c.Unit
+	}
+	if c.Ratio > 0 {
+		s += " (x" + ratio(c.Ratio) + ")"
+	}
+	return s
+}
+
+// value writes Base or Head without its unit.
+func (c Comparison) value(x float64) string {
+	if m, ok := named(c.Metric); ok && m.Kind == Fault {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return number(x, 3)
+}
+
 // A Report is what a check found.
 type Report struct {
 	Scenario    result.Scenario `json:"scenario"`
 	Comparisons []Comparison    `json:"comparisons"` // by transport, and within it in the order of the metrics
 	Warnings    []string        `json:"warnings"`    // what a reader must know, a line each
+	Doubts      int             `json:"doubts"`      // how many of the warnings, the first ones, say that the numbers are not to be believed
 }
 
 // Regressions returns the comparisons that fail the check.

@@ -1,0 +1,26 @@
+package check
+
+import "testing"
+
+func TestNumber(t *testing.T) {
+	for _, c := range []struct {
+		got, want string
+	}{
+		{number(0, 3), "0"},
+		{number(.2704, 3), "0.270"},
+		{number(9.996, 3), "10.0"},
+		{number(1234.5, 3), "1234"},
+		{number(-2.5, 3), "-2.50"},
+		{ratio(1.523), "1.52"},
+		{ratio(.996), "1.00"},
+		{ratio(.0123), "0.012"},
+		{percent(1.05), "5%"},
+		{percent(1.038), "3.8%"},
+		{percent(2.5), "150%"},
+		{percent(1), "0%"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
