@@ -10,6 +10,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/ci"
 )
 
 // A recorder keeps what a run measures, on the disk and in memory.
@@ -145,6 +146,14 @@ func (r *recorder) report(out io.Writer, printJSON bool) error {
 		return exitWith(exitDoubtful, "measured, but not to be believed: %s", firstDoubt(rows))
 	}
 	return nil
+}
+
+// outcome is the result for those who write it down once more.
+func (r *recorder) outcome() ci.Outcome {
+	return ci.Outcome{
+		Words: report.Answer(report.Run{Result: &r.result}),
+		Sides: []ci.Side{{Result: &r.result, Rows: r.result.Rows()}},
+	}
 }
 
 // writeLines prints a result as the lines of a result.jsonl.

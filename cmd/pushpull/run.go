@@ -25,6 +25,7 @@ type runOptions struct {
 	transports              []string
 	target, results, out    string
 	printJSON, quiet        bool
+	outputs                 outputs
 }
 
 func newRunCommand() *cobra.Command {
@@ -41,7 +42,11 @@ Each window is written to result.jsonl as it ends; charts and report.html follow
 ends the window under way and keeps what was measured; a second one ends at once.
 
 Exit code 4 says that the numbers are there but not to be believed: a message was lost, or
-the generator was the bottleneck. The doubts below the table say why.`,
+the generator was the bottleneck. The doubts below the table say why.
+
+--junit, --markdown, --benchfmt and --benchmark-action write what CI systems read, with any of
+these exit codes, as long as something was measured. In a step of a GitHub workflow the Markdown
+is added to the step's summary, too.`,
 		Example: `  pushpull run
   pushpull run rooms --users 500 --transports short-poll@1s,long-poll,websocket
   pushpull run chat --target http://127.0.0.1:8080 --json`,
@@ -70,6 +75,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "`directory` of this run itself, which must not hold a result yet")
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	o.outputs.addFlags(f)
 }
 
 // scenario returns the scenario that is named, with the flags that were set on top.
@@ -183,10 +189,11 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if opts.printJSON && measuring == nil {
 		show.kept(rec.dir) // standard output holds the object alone
 	}
-	if measuring != nil && exitCode(reported) == exitDoubtful {
-		return measuring // that it ended early says more; the doubts are printed beside the numbers
+	failed := errors.Join(measuring, opts.outputs.write(rec.outcome()))
+	if failed != nil && exitCode(reported) == exitDoubtful {
+		return failed // that it was not all done says more; the doubts are printed beside the numbers
 	}
-	return errors.Join(measuring, reported)
+	return errors.Join(failed, reported)
 }
 
 // serverCommand starts a server of this binary that ends when its parent does, and has room for
