@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,14 +38,9 @@ there, with a warning.`,
 func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	var runs []report.Run
 	for _, path := range paths {
-		res, err := result.Open(path)
-		if cut, ok := errors.AsType[*result.TruncatedError](err); ok {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pushpull: warning: %v\n", cut)
-		} else if err != nil {
+		res, err := openResult(cmd.ErrOrStderr(), path)
+		if err != nil {
 			return err
-		}
-		if len(res.Windows) == 0 {
-			return fmt.Errorf("%s: no window was measured: run it again", path)
 		}
 		runs = append(runs, report.Run{Name: filepath.Base(filepath.Clean(path)), Result: res})
 	}
@@ -70,4 +66,18 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", filepath.Join(dir, report.Page))
 	return nil
+}
+
+// openResult reads the result at path, or warns of what it had to leave out.
+func openResult(warnings io.Writer, path string) (*result.Result, error) {
+	res, err := result.Open(path)
+	if cut, ok := errors.AsType[*result.TruncatedError](err); ok {
+		fmt.Fprintf(warnings, "pushpull: warning: %v\n", cut)
+	} else if err != nil {
+		return nil, err
+	}
+	if len(res.Windows) == 0 {
+		return nil, fmt.Errorf("%s: no window was measured: run it again", path)
+	}
+	return res, nil
 }
