@@ -49,3 +49,11 @@ func parseStamp(body []byte) (stamp, bool) {
 	}
 	return stamp{int(n[0]), int(n[1]), time.Duration(n[2]), time.Duration(n[3])}, ok
 }
+
+// ParseStamp returns what a message of a simulated user says of itself: who sent it, which of the
+// sender's messages it is, from 0, and when it was sent, from the start of the window. It returns
+// false for any other message. A server of known behaviour goes by it.
+func ParseStamp(body []byte) (user, number int, sent time.Duration, ok bool) {
+	s, ok := parseStamp(body)
+	return s.user, s.number, s.actual, ok
+}
