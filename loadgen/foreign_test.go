@@ -1,0 +1,54 @@
+package loadgen
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports"
+	"pushpull/transports/all"
+	"pushpull/transports/store/memory"
+)
+
+// foreign serves every transport on store, in this process, and nothing else: it isn't ours.
+func foreign(t *testing.T, store transports.Store) *url.URL {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") })
+	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(store, transports.Limits{}))
+	for _, name := range all.Names() {
+		transport, err := all.New(name, transports.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux.Handle("GET /rooms/{room}/"+name, transport.Handler(store))
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+// TestForeign measures a server that isn't ours: it tells nothing of itself, and nothing is made up.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	s := small
+	s.Transports = []string{"websocket"}
+	windows, err := run(t.Context(), Options{Scenario: s, Target: foreign(t, &memory.Store{})})
+	if err != nil || len(windows) != 1 {
+		t.Fatalf("%d windows and %v", len(windows), err)
+	}
+	whole(t, s, windows[0])
+	if w := windows[0]; w.Server != nil || w.Store != nil {
+		t.Errorf("it tells %v and %v", w.Server, w.Store)
+	}
+	if row := result.Rows(windows)[0]; row.Server != nil || row.Store != nil {
+		t.Errorf("the row tells of the server: %v and %v", row.Server, row.Store)
+	}
+}

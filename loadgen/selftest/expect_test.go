@@ -1,0 +1,101 @@
+package selftest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pushpull/loadgen"
+)
+
+// TestLongRun has messages sent at even times, for a long time.
+func TestLongRun(t *testing.T) {
+	var all []time.Duration
+	for at := time.Duration(0); at < 20*stallPeriod; at += time.Millisecond {
+		end, stalled := stallEnd(at)
+		if !stalled {
+			end = at
+		}
+		all = append(all, end-at)
+	}
+	slices.Sort(all)
+	for p, want := range map[float64]time.Duration{.5: 0, .8: 0, .9: 500 * time.Millisecond, .99: 950 * time.Millisecond} {
+		got := longRun(p)
+		if off := (got - quantile(all, p)).Abs(); got != want || off > 2*time.Millisecond {
+			t.Errorf("p%v: %v, want %v; counted one by one %v", 100*p, got, want, quantile(all, p))
+		}
+	}
+}
+
+// simulate walks through everything that happens to a plan, with one nanosecond for what takes
+// none: senders who wait for an answer, and pollers who ask and are held.
+func simulate(plan *loadgen.Plan, t timing) (all []time.Duration) {
+	held := func(at time.Duration) time.Duration {
+		if end, stalled := stallEnd(at); t.stalls && stalled {
+			return end
+		}
+		return at
+	}
+	free := map[int32]time.Duration{} // by sender, when the message before was answered
+	for _, send := range plan.Sends {
+		begun := send.At
+		if t.posts {
+			begun = max(begun, free[send.User])
+		}
+		free[send.User] = held(begun) + 1
+		for user := range plan.Users {
+			if plan.Room(user) != plan.Room(int(send.User)) || user == int(send.User) {
+				continue
+			}
+			if t.every == 0 {
+				all = append(all, held(begun+t.delay)-send.At)
+				continue
+			}
+			asked := time.Duration(plan.Phases[user] * float64(t.every))
+			answered := held(asked)
+			for answered < begun+t.delay {
+				for asked <= answered {
+					asked += t.every
+				}
+				answered = held(asked)
+			}
+			all = append(all, answered-send.At)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestLatencies compares what is known with a simulation, of every kind of transport.
+func TestLatencies(t *testing.T) {
+	plan := loadgen.NewPlan(caseOf(t, "stall").load, 1)
+	for _, timing := range []timing{
+		{},
+		{delay: delay},
+		{stalls: true},
+		{stalls: true, posts: true},
+		{every: pollInterval, posts: true},
+		{every: pollInterval, posts: true, delay: delay},
+		{every: pollInterval, posts: true, stalls: true},
+	} {
+		got, want := timing.latencies(plan), simulate(plan, timing)
+		if len(got) != len(want) || len(got) != len(plan.Sends) {
+			t.Fatalf("%+v: %d latencies of %d messages, and %d are simulated", timing, len(got), len(plan.Sends), len(want))
+		}
+		for i := range got {
+			if (got[i] - want[i]).Abs() > time.Microsecond {
+				t.Errorf("%+v: latency %d in order is %v, simulated %v", timing, i, got[i], want[i])
+				break
+			}
+		}
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	sorted := []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	for p, want := range map[float64]time.Duration{0: 1, .1: 1, .11: 2, .5: 5, .9: 9, .99: 10, 1: 10} {
+		if got := quantile(sorted, p); got != want {
+			t.Errorf("p%v is %d, want %d", 100*p, got, want)
+		}
+	}
+}
