@@ -12,7 +12,6 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/transports"
-	"pushpull/transports/all"
 )
 
 const (
@@ -29,9 +28,6 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 		return nil
 	}
 	c := &result.Calibration{RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram()}
-	if interval, err := all.Interval(w.name); err == nil {
-		c.IntervalS = interval.Seconds()
-	}
 	p := &probe{window: w, room: w.rooms + "-probe"}
 	if bytes, err := p.bytes(ctx); err == nil {
 		c.Bytes = bytes

@@ -21,8 +21,8 @@ func TestCalibration(t *testing.T) {
 		if c == nil || c.Bytes == nil {
 			t.Fatalf("%s: calibrated %+v", w.Transport, c)
 		}
-		if c.IntervalS != intervals[w.Transport] {
-			t.Errorf("%s: interval %v s", w.Transport, c.IntervalS)
+		if w.IntervalS != intervals[w.Transport] {
+			t.Errorf("%s: interval %v s", w.Transport, w.IntervalS)
 		}
 		if c.RoundTrip.Count() < 2 || c.RoundTrip.Quantile(.5) <= 0 || c.RoundTrip.Quantile(.5) > 100*time.Millisecond {
 			t.Errorf("%s: %d round trips, p50 %v", w.Transport, c.RoundTrip.Count(), c.RoundTrip.Quantile(.5))

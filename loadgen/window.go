@@ -30,6 +30,7 @@ const (
 // still under way.
 type window struct {
 	name      string // of the transport, as on the command line
+	interval  time.Duration
 	round     int
 	base      *url.URL
 	transport transports.Transport
@@ -62,6 +63,10 @@ func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, er
 	if err != nil {
 		return nil, err
 	}
+	interval, err := all.Interval(transport)
+	if err != nil {
+		return nil, err
+	}
 	drain := s.Drain
 	if p, ok := t.(transports.Periodic); ok {
 		drain += p.Period() // what was sent last is not asked for earlier
@@ -73,7 +78,7 @@ func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, er
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, round: round, transport: t, plan: plan, size: s.Size, drain: drain,
+		name: transport, interval: interval, round: round, transport: t, plan: plan, size: s.Size, drain: drain,
 		rooms: rand.Text()[:10], begun: make(chan struct{}),
 	}
 	w.enter("starting")
@@ -127,7 +132,7 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 	leave()
 
 	out := &result.Window{
-		Transport: w.name, Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
+		Transport: w.name, IntervalS: w.interval.Seconds(), Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
 		Users: w.plan.Users, Cores: runtime.GOMAXPROCS(0),
 		DurationS: to.at.Sub(from.at).Seconds(), Interrupted: interrupted,
 		Wire: since(from.wire, to.wire), Calibration: calibration,

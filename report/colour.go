@@ -45,7 +45,7 @@ func hueOf(kind string) (hue color.RGBA, known bool) {
 // spareHues are for transports that this package has never heard of.
 var spareHues = []color.RGBA{sky, grey, black}
 
-// dashes tell lines of one hue apart; the first is a solid line.
+// dashes tell the lines of runs apart that are laid side by side; the first is a solid line.
 var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}}
 
 // A style is how a series looks in every chart.
@@ -56,7 +56,7 @@ type style struct {
 	hatch  int // of its bars: 0 is none
 }
 
-// stylesOf gives each kind of transport a hue and each interval of a kind a shade and a dash.
+// stylesOf gives each kind of transport a hue and each interval of a kind a shade and a mark.
 func stylesOf(transports []string) map[string]style {
 	styles := map[string]style{}
 	variants := map[string]int{}
@@ -73,7 +73,7 @@ func stylesOf(transports []string) map[string]style {
 		variant := variants[kind]
 		variants[kind]++
 		styles[transport] = style{
-			colour: shade(hue, variant), dashes: dashes[variant%len(dashes)], mark: variant,
+			colour: shade(hue, variant), mark: variant,
 		}
 	}
 	return styles

@@ -24,9 +24,9 @@ type page struct {
 	Fatal    []remark
 	Remarks  []remark
 	Figures  []pageFigure
-	Head     []cell
-	Table    []pageRow
-	RunNames []string // none when there is only one run
+	Table    pageTable
+	Theory   pageTable // empty where theory says nothing
+	RunNames []string  // none when there is only one run
 	Settings []fact
 	Places   []fact
 	Differs  []string
@@ -38,6 +38,12 @@ type answer struct{ Run, First, Rest string }
 type cell struct {
 	Text, Below string
 	Left        bool
+}
+
+// A pageTable is a table of series.
+type pageTable struct {
+	Head []cell
+	Rows []pageRow
 }
 
 type pageRow struct {
@@ -83,17 +89,8 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
 		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)})
 	}
-	cols := columns(len(runs))
-	for _, col := range cols {
-		p.Head = append(p.Head, cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
-	}
-	for _, s := range all {
-		row := pageRow{Colour: hex(s.style.colour)}
-		for _, col := range cols {
-			row.Cells = append(row.Cells, cell{col.cell(s), "", col.left()})
-		}
-		p.Table = append(p.Table, row)
-	}
+	p.Table = tableOf(columns(len(runs)), all)
+	p.Theory = tableOf(theoryColumns(len(runs)), predicted(all))
 	for _, f := range facts(runs) {
 		if f.Differs {
 			p.Differs = append(p.Differs, f.Name)
@@ -111,6 +108,21 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	var out bytes.Buffer
 	err = tmpl.Execute(&out, p)
 	return out.Bytes(), err
+}
+
+func tableOf(cols []column, all []series) pageTable {
+	var t pageTable
+	for _, col := range cols {
+		t.Head = append(t.Head, cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
+	}
+	for _, s := range all {
+		row := pageRow{Colour: hex(s.style.colour)}
+		for _, col := range cols {
+			row.Cells = append(row.Cells, cell{col.cell(s), "", col.left()})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 // ledeOf says below the title what was measured, and when.

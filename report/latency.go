@@ -21,7 +21,8 @@ type curve struct {
 	marks  plotter.XYs
 	glyph  draw.GlyphDrawer
 	label  string
-	note   string // below the label, in small print
+	note   string      // below the label, in small print
+	theory plotter.XYs // what theory says of the same points; none where it says nothing
 }
 
 // latencyFigure draws each quantile against its latency. The axis of the quantiles is the
@@ -34,6 +35,10 @@ func latencyFigure(all []series) figure {
 			curves = append(curves, latencyCurve(s))
 		}
 	}
+	detail := "For each share of the messages, the time within which they were delivered. Lower is better; the slowest are on the right."
+	if slices.ContainsFunc(curves, func(c curve) bool { return c.theory != nil }) {
+		detail = "The time within which each share of the messages was delivered: measured and, dashed, as theory says. Lower is better."
+	}
 	pitch := vg.Length(27) // of the labels
 	if len(curves) > 7 {
 		pitch = 13
@@ -44,7 +49,7 @@ func latencyFigure(all []series) figure {
 	return figure{
 		name:   "latency",
 		title:  "Delivery latency: how long a message took to arrive",
-		detail: "For each share of the messages, the time within which they were delivered. Lower is better; the slowest are on the right.",
+		detail: detail,
 		height: max(chartHeight, headHeight+85+pitch*vg.Length(len(curves))),
 		plot: func(c draw.Canvas) {
 			if len(curves) == 0 {
@@ -60,13 +65,17 @@ func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
 	end, low, high := 0.0, math.Inf(1), math.Inf(-1)
 	width := vg.Length(0)
 	for _, curve := range curves {
-		for _, at := range curve.points {
+		for _, at := range slices.Concat(curve.points, curve.theory) {
 			end, low, high = max(end, at.X), min(low, at.Y), max(high, at.Y)
 		}
 		width = max(width, bold(10, black).Width(curve.label), regular(8.5, grey).Width(curve.note))
 	}
 	width = min(width+26, .4*(c.Max.X-c.Min.X))
 	p := newPlot(shareAxis(end), latencyAxis(math.Pow(10, low), math.Pow(10, high)))
+	for _, curve := range curves {
+		thin := draw.LineStyle{Color: curve.colour, Width: .8, Dashes: []vg.Length{4, 2.5}}
+		p.Add(&plotter.Line{XYs: curve.theory, LineStyle: thin})
+	}
 	for _, curve := range curves {
 		p.Add(&plotter.Line{XYs: curve.points, LineStyle: curve.line})
 		p.Add(&plotter.Scatter{XYs: curve.marks, GlyphStyle: draw.GlyphStyle{
@@ -79,10 +88,11 @@ func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
 
 func latencyCurve(s series) curve {
 	const steps = 160
+	point := func(x, ms float64) plotter.XY { return plotter.XY{X: x, Y: math.Log10(max(ms, 1e-3))} }
+	share := func(x float64) float64 { return 1 - math.Pow(10, -x) }
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}}
 	at := func(x float64) plotter.XY {
-		ms := float64(s.Histogram.Quantile(1-math.Pow(10, -x))) / 1e6
-		return plotter.XY{X: x, Y: math.Log10(max(ms, 1e-3))}
+		return point(x, float64(s.Histogram.Quantile(share(x)))/1e6)
 	}
 	curve := curve{
 		colour: s.style.colour,
@@ -97,7 +107,12 @@ func latencyCurve(s series) curve {
 	// A sample of n carries no quantile beyond 1-1/n.
 	end := math.Log10(float64(s.Histogram.Count()))
 	for i := range steps + 1 {
-		curve.points = append(curve.points, at(end*float64(i)/steps))
+		x := end * float64(i) / steps
+		curve.points = append(curve.points, at(x))
+		// Where runs are laid side by side, dashes tell them apart.
+		if s.run == "" && s.Theory != nil && s.Theory.Quantile != nil {
+			curve.theory = append(curve.theory, point(x, s.Theory.Quantile(share(x))))
+		}
 	}
 	for _, share := range []float64{.5, .9, .99, .999, .9999} {
 		if x := -math.Log10(1 - share); x <= end {

@@ -17,6 +17,7 @@ import (
 	"unicode"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/theory"
 )
 
 // Page is the name of the page within the directory that Write fills.
@@ -110,7 +111,7 @@ func lay(runs []Run) []series {
 	var transports []string
 	var all []series
 	for column, run := range runs {
-		for _, row := range run.Rows() {
+		for _, row := range theory.Rows(run.Result) {
 			place := slices.Index(transports, row.Transport)
 			if place < 0 {
 				place = len(transports)

@@ -12,10 +12,12 @@ import (
 // A model is how a transport behaves in a made-up result.
 type model struct {
 	transport  string
+	interval   float64                  // seconds; 0: theory is told nothing
 	latency    func(*rand.Rand) float64 // seconds
 	requests   int64                    // of a window, like all below
 	empty      int64
 	handshakes int64
+	reads      int64
 	bytes      int64
 	cpu        float64 // seconds
 	memory     int64   // bytes for each user
@@ -37,10 +39,10 @@ func lognormal(median, sigma float64) func(*rand.Rand) float64 {
 }
 
 var (
-	poll5     = model{transport: "short-poll@5s", latency: uniform(5), requests: 800, empty: 560, bytes: 320_000, cpu: .061, memory: 9_400}
-	poll1     = model{transport: "short-poll@1s", latency: uniform(1), requests: 4000, empty: 3620, bytes: 1_450_000, cpu: .284, memory: 9_800}
-	longPoll  = model{transport: "long-poll", latency: lognormal(.0007, .35), requests: 412, empty: 12, bytes: 210_000, cpu: .047, memory: 21_300}
-	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, bytes: 96_000, cpu: .022, memory: 16_900}
+	poll5     = model{transport: "short-poll@5s", interval: 5, latency: uniform(5), requests: 800, empty: 430, reads: 800, bytes: 262_000, cpu: .061, memory: 9_400}
+	poll1     = model{transport: "short-poll@1s", interval: 1, latency: uniform(1), requests: 4000, empty: 3530, reads: 4000, bytes: 865_000, cpu: .284, memory: 9_800}
+	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 512, empty: 12, reads: 512, bytes: 217_000, cpu: .047, memory: 21_300}
+	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 500, bytes: 73_000, cpu: .022, memory: 16_900}
 
 	four  = []model{poll5, poll1, longPoll, webSocket}
 	eight = []model{
@@ -92,9 +94,21 @@ func window(random *rand.Rand, m model, round int) result.Window {
 			Connections: 200, Requests: m.requests, Handshakes: m.handshakes, EmptyResponses: m.empty,
 			Posts: 100, BytesIn: m.bytes * 2 / 3, BytesOut: m.bytes / 3,
 		},
-		Store:     &result.Store{Appends: 100, Reads: m.requests, EmptyReads: m.empty},
+		Store:     &result.Store{Appends: 100, Reads: m.reads, EmptyReads: m.empty},
 		Server:    &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
-		Generator: result.Process{CPUS: .4, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
+		Generator: result.Process{CPUS: .04, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
+	}
+	w.IntervalS = m.interval
+	w.Calibration = &result.Calibration{
+		RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram(),
+		Bytes: &result.Bytes{Send: 358, Empty: 187, Answer: 241, Message: 121},
+	}
+	if m.transport == "websocket" {
+		w.Calibration.Bytes = &result.Bytes{Send: 131, Message: 121}
+	}
+	for range 100 {
+		w.Calibration.RoundTrip.Record(time.Duration(200e3 * math.Exp(.2*random.NormFloat64())))
+		w.Calibration.Delivery.Record(time.Duration(400e3 * math.Exp(.25*random.NormFloat64())))
 	}
 	for at := range seconds {
 		slice := result.Slice{AtS: float64(at), WidthS: 1, Latency: result.NewHistogram()}

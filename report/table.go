@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,6 +59,50 @@ func columns(runs int) []column {
 	return all
 }
 
+// theoryColumns returns what was measured and, to its right, what theory says it should have been.
+func theoryColumns(runs int) []column {
+	latency := func(ms *float64) string {
+		if ms == nil {
+			return "-"
+		}
+		return duration(*ms, 3)
+	}
+	count := func(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
+	all := []column{
+		{"transport", "", func(s series) string { return s.name }},
+		{"run", "", func(s series) string { return s.run }},
+		{"mean", "", func(s series) string { return duration(s.Latency.Mean, 3) }},
+		{"theory", "", func(s series) string { return latency(s.Theory.Mean) }},
+		{"p99", "", func(s series) string { return duration(s.Latency.P99, 3) }},
+		{"theory", "", func(s series) string { return latency(s.Theory.P99) }},
+		{"requests", "", func(s series) string { return strconv.FormatInt(s.Requests, 10) }},
+		{"theory", "", func(s series) string { return count(s.Theory.Requests) }},
+		{"store", "reads", func(s series) string {
+			if s.Store == nil {
+				return "-"
+			}
+			return strconv.FormatInt(s.Store.Reads, 10)
+		}},
+		{"theory", "", func(s series) string { return count(s.Theory.StoreReads) }},
+		{"bytes", "/message", func(s series) string { return number(s.BytesPerDelivery, 3) }},
+		{"theory", "", func(s series) string {
+			if s.Theory.BytesPerDelivery == nil {
+				return "-"
+			}
+			return number(*s.Theory.BytesPerDelivery, 3)
+		}},
+	}
+	if runs == 1 {
+		all = append(all[:1], all[2:]...)
+	}
+	return all
+}
+
+// predicted returns the series that theory says something about.
+func predicted(all []series) []series {
+	return slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.Theory == nil })
+}
+
 // delivered is the cell, or "-" when there is nothing that it could be about.
 func (s series) delivered(cell string) string {
 	if s.Delivered == 0 {
@@ -65,11 +111,32 @@ func (s series) delivered(cell string) string {
 	return cell
 }
 
-// Table writes runs as one aligned table of plain text, a line for each transport in each run,
-// and below it the doubts and, with several runs, in what they differ.
+// Table writes runs as one aligned table of plain text, a line for each transport in each run;
+// below it what theory says it should be, the doubts and, with several runs, in what they differ.
 func Table(w io.Writer, runs ...Run) error {
 	all := lay(runs)
-	cols := columns(len(runs))
+	var out strings.Builder
+	writeGrid(&out, columns(len(runs)), all)
+	if known := predicted(all); len(known) > 0 {
+		out.WriteString("\n")
+		writeGrid(&out, theoryColumns(len(runs)), known)
+	}
+	if remarks := remarksOf(runs, all); len(remarks) > 0 {
+		out.WriteString("\n")
+		for _, r := range remarks {
+			fmt.Fprintf(&out, "! %s: %s\n", r.About, r.Text)
+		}
+	}
+	// Not every terminal, log or mail has a micro sign.
+	_, err := io.WriteString(w, strings.ReplaceAll(out.String(), "µs", "us"))
+	if err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	return nil
+}
+
+// writeGrid writes the columns of all, aligned below two lines of heading.
+func writeGrid(out *strings.Builder, cols []column, all []series) {
 	lines := [][]string{make([]string, len(cols)), make([]string, len(cols))}
 	for i, col := range cols {
 		lines[0][i], lines[1][i] = col.head, col.below
@@ -87,7 +154,6 @@ func Table(w io.Writer, runs ...Run) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	var out strings.Builder
 	for _, line := range lines {
 		var text strings.Builder
 		for i, cell := range line {
@@ -103,18 +169,6 @@ func Table(w io.Writer, runs ...Run) error {
 		}
 		out.WriteString(strings.TrimRight(text.String(), " ") + "\n")
 	}
-	if remarks := remarksOf(runs, all); len(remarks) > 0 {
-		out.WriteString("\n")
-		for _, r := range remarks {
-			fmt.Fprintf(&out, "! %s: %s\n", r.About, r.Text)
-		}
-	}
-	// Not every terminal, log or mail has a micro sign.
-	_, err := io.WriteString(w, strings.ReplaceAll(out.String(), "µs", "us"))
-	if err != nil {
-		return fmt.Errorf("writing the table: %w", err)
-	}
-	return nil
 }
 
 func (c column) left() bool { return c.head == "transport" || c.head == "run" }

@@ -11,6 +11,7 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/ci"
+	"pushpull/report/theory"
 )
 
 // A recorder keeps what a run measures, on the disk and in memory.
@@ -152,7 +153,7 @@ func (r *recorder) report(out io.Writer, printJSON bool) error {
 func (r *recorder) outcome() ci.Outcome {
 	return ci.Outcome{
 		Words: report.Answer(report.Run{Result: &r.result}),
-		Sides: []ci.Side{{Result: &r.result, Rows: r.result.Rows()}},
+		Sides: []ci.Side{{Result: &r.result, Rows: theory.Rows(&r.result)}},
 	}
 }
 
@@ -189,5 +190,5 @@ func writeSummary(w io.Writer, r result.Result) error {
 		Environment result.Environment `json:"environment"`
 		Windows     []result.Window    `json:"windows"`
 		Transports  []result.Row       `json:"transports"`
-	}{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, r.Rows()})
+	}{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, theory.Rows(&r)})
 }

@@ -72,6 +72,7 @@ type Window struct {
 	Transport   string    `json:"transport"` // like "short-poll@5s"
 	Round       int       `json:"round"`     // from 1
 	Started     time.Time `json:"started"`   // of the measured part
+	IntervalS   float64   `json:"interval_s,omitempty"`  // the transport's poll interval or hold; 0: it has none
 	Users       int       `json:"users"`
 	Cores       int       `json:"cores"`                 // that the generator could use
 	DurationS   float64   `json:"duration_s"`            // of the measured part, as it was
@@ -105,7 +106,6 @@ type Window struct {
 // A Calibration is what theory has to be told about the machine and the server. Two extra members
 // of a room of their own measure it while the window warms up, under the same load as the rest.
 type Calibration struct {
-	IntervalS float64    `json:"interval_s"` // the transport's poll interval or hold; 0: it has none
 	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
 	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where users poll on a timer
 	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time for it

@@ -35,6 +35,7 @@ type Row struct {
 	Store               *Store    `json:"store"`
 	Server              *Usage    `json:"server"`
 	Generator           Generator `json:"generator"`
+	Theory              *Theory   `json:"theory"` // nil: theory doesn't know the transport
 	Doubts              []Doubt   `json:"doubts"`
 
 	Histogram *Histogram `json:"-"` // of the delivery latency
@@ -70,6 +71,19 @@ type Usage struct {
 type Generator struct {
 	Usage
 	LateP99 float64 `json:"late_p99_ms"` // what it added to the intended send times
+}
+
+// A Theory is what a row should have measured, by package theory. A field is nil where theory has
+// not been told enough about the machine.
+type Theory struct {
+	Mean             *float64 `json:"mean_ms"` // of the delivery latency
+	P50              *float64 `json:"p50_ms"`
+	P99              *float64 `json:"p99_ms"`
+	Requests         float64  `json:"requests"` // as in Row, handshakes among them
+	StoreReads       float64  `json:"store_reads"`
+	BytesPerDelivery *float64 `json:"bytes_per_delivery"`
+
+	Quantile func(p float64) float64 `json:"-"` // of the delivery latency, in milliseconds; nil where it is not known
 }
 
 // Rows merges the windows of a run, one row a transport, in the order in which the transports

@@ -1,8 +1,9 @@
 // Package theory says what a run should measure: for each transport the latency that it adds to a
 // message, and the requests and reads of the store that it costs, as functions of a few numbers.
 //
-// It reads no result and fits nothing: who calls it brings the parameters, and a disagreement with
-// what was measured is a fault of the server, of the load generator or of the formula.
+// It measures nothing and fits nothing: the formulas are told their parameters, for which Rows takes
+// what a result says of the scenario and of the machine, and a disagreement with what was measured is
+// a fault of the server, of the load generator or of the formula.
 //
 // All times are seconds and all rates are per second. Messages come at random, each independent of
 // every other (a Poisson process): a room of independent Poisson senders sees one Poisson process

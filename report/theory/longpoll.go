@@ -16,18 +16,20 @@ type LongPoll struct {
 	Gap  float64 // G, seconds from the server's reading an answer to its getting the next question: down, turnaround, up
 	Rate float64 // λ, messages per second that the user is to get
 	Hold float64 // H, seconds that a question waits at most, more than 0
+	Wake float64 // w, seconds from the storing of a message that a question waits for to the reading of the log: what is stored meanwhile comes in the same answer
 }
 
-// Cycle returns the mean time from one answer to the next, G + e^(-λG) (1-e^(-λH))/λ, in seconds.
+// Cycle returns the mean time from one answer to the next, G + e^(-λG) (1-e^(-λH)) (1/λ + w), in
+// seconds: where no message came in the gap, the question waits, and where one wakes it, for w more.
 func (l LongPoll) Cycle() float64 {
 	if l.Rate == 0 {
 		return l.Gap + l.Hold // the limit
 	}
-	return l.Gap - math.Exp(-l.Rate*l.Gap)*math.Expm1(-l.Rate*l.Hold)/l.Rate
+	return l.Gap - math.Exp(-l.Rate*l.Gap)*math.Expm1(-l.Rate*l.Hold)*(1/l.Rate+l.Wake)
 }
 
 // RequestsPerSecond returns the rate of the questions, f = 1/Cycle. It goes from 1/(G+H) in a silent
-// room to 1/G in a busy one; without a gap it is λ/(1-e^(-λH)).
+// room to 1/G in a busy one; with neither gap nor wake it is λ/(1-e^(-λH)).
 func (l LongPoll) RequestsPerSecond() float64 { return 1 / l.Cycle() }
 
 // ReadsPerSecond returns the rate of reads of the store: one for each answer. Our server reads when

@@ -10,26 +10,26 @@ import (
 )
 
 // longPollUser asks, is answered with what is after its cursor at once, else with the next message
-// or when the hold has passed, and asks again a gap later.
+// or when the hold has passed, and asks again a gap later. A message that it waits for takes a while to be read.
 func longPollUser(l theory.LongPoll, requests int) func(random *rand.Rand) part {
 	return func(random *rand.Rand) part {
 		p := part{counts: map[string]float64{}}
 		next := random.ExpFloat64() / l.Rate // message after the cursor
 		for range requests {
 			p.seconds += l.Gap // the question comes
+			asked := p.seconds
 			p.counts["requests"]++
 			switch {
-			case next <= p.seconds:
-			case next <= p.seconds+l.Hold:
-				p.seconds = next
+			case next <= asked:
+			case next <= asked+l.Hold:
+				p.seconds = next + l.Wake
 			default:
 				p.seconds += l.Hold
 				p.counts["timeouts"]++
 			}
 			p.counts["reads"]++ // after a timeout, too
-			asked := p.seconds
-			for ; next <= asked; next += random.ExpFloat64() / l.Rate {
-				p.waits = append(p.waits, asked-next)
+			for ; next <= p.seconds; next += random.ExpFloat64() / l.Rate {
+				p.waits = append(p.waits, max(0, asked-next))
 				if asked > next {
 					p.counts["in the gap"]++
 				}
@@ -45,6 +45,7 @@ func TestLongPoll(t *testing.T) {
 		{Gap: .05, Rate: 2, Hold: .4},
 		{Gap: .3, Rate: 1, Hold: 1},
 		{Gap: .2, Rate: 5, Hold: .05},
+		{Gap: .05, Rate: 3, Hold: 1, Wake: .1},
 	} {
 		t.Run(fmt.Sprintf("%+v", l), func(t *testing.T) {
 			all := simulate(longPollUser(l, 6000))
