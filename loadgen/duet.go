@@ -30,6 +30,13 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 		return err
 	}
 	slices, first := max(1, o.Slices), max(1, o.First)
+	progress := o.Progress
+	if progress != nil {
+		progress = func(now Progress) {
+			now.Round -= first - 1
+			o.Progress(now)
+		}
+	}
 	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * slices * len(s.Transports) * 2, Users: s.Users}
 	begun := time.Now()
 	for pair := first; pair < first+s.Rounds; pair++ {
@@ -50,7 +57,7 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 					if at.Window == 1 {
 						at.Left = time.Duration(2*slices) * left(s, random.Perm(len(s.Transports)), 1)
 					}
-					window, err := side.measure(ctx, s, plan, at, o.Progress)
+					window, err := side.measure(ctx, s, plan, at, progress)
 					if window != nil {
 						if err := emit(head, window); err != nil {
 							return err

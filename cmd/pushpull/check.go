@@ -11,12 +11,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/check"
+	"pushpull/report/ci"
+	"pushpull/report/theory"
 )
 
 type checkOptions struct {
 	rule      check.Options
 	printJSON bool
+	outputs   outputs
 }
 
 func newCheckCommand() *cobra.Command {
@@ -48,6 +52,7 @@ numbers that are not to be believed.`,
 	}
 	addRuleFlags(cmd.Flags(), &opts.rule)
 	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
+	opts.outputs.addFlags(cmd.Flags())
 	return cmd
 }
 
@@ -104,7 +109,21 @@ func runCheck(cmd *cobra.Command, opts checkOptions, basePath, headPath string) 
 	if err := printCheck(cmd.OutOrStdout(), found, opts.printJSON); err != nil {
 		return fmt.Errorf("printing the check: %w", err)
 	}
-	return verdict(found)
+	return finish(opts.outputs, base, head, found, nil)
+}
+
+// finish writes down what a check found and makes it an exit code: a regression says more than
+// a file that could not be written, and that more than doubts. failed is what failed before.
+func finish(o outputs, base, head *result.Result, found *check.Report, failed error) error {
+	failed = errors.Join(failed, o.write(ci.Outcome{Words: found.Conclusion(), Check: found, Sides: []ci.Side{
+		{Name: "base", Result: base, Rows: theory.Rows(base)},
+		{Name: "head", Result: head, Rows: theory.Rows(head)},
+	}}))
+	judged := verdict(found)
+	if failed != nil && exitCode(judged) != exitRegression {
+		return failed
+	}
+	return errors.Join(judged, failed)
 }
 
 func printCheck(w io.Writer, r *check.Report, printJSON bool) error {

@@ -22,16 +22,18 @@ type progress struct {
 	w     io.Writer // nil: quiet
 	fd    int       // of the terminal
 	live  bool      // it is one
-	begun int       // the window that was last said to have begun
+	duet  bool      // rounds are pairs, of windows too short for a line each
+	begun int       // the window, or the pair, that was last said to have begun
 	ended bool      // it was said that the run stops early
 	last  loadgen.Progress
 }
 
-func newProgress(w io.Writer, quiet bool) *progress {
+func newProgress(w io.Writer, quiet, duet bool) *progress {
+	p := &progress{duet: duet}
 	if quiet {
-		return &progress{}
+		return p
 	}
-	p := &progress{w: w}
+	p.w = w
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		p.fd, p.live = int(f.Fd()), true
 	}
@@ -45,6 +47,11 @@ func (p *progress) update(now loadgen.Progress) {
 	case p.w == nil || p.ended:
 	case p.live:
 		fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(now))
+	case p.duet:
+		if now.Round != p.begun {
+			p.begun = now.Round
+			fmt.Fprintf(p.w, "pair %d/%d, about %s left\n", now.Round, now.Rounds, clock(now.Left))
+		}
 	case now.Window != p.begun:
 		p.begun = now.Window
 		server := "the target"
@@ -68,12 +75,21 @@ func (p *progress) stopping() {
 
 // window leaves a line for a window that has ended.
 func (p *progress) window(w *result.Window) {
-	if p.w == nil {
+	if p.w == nil || p.duet {
 		return
 	}
 	p.clear()
 	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(w.Round, p.last.Rounds, w.Transport),
 		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
+}
+
+// again says that what has ended begins once more, and why.
+func (p *progress) again(why string) {
+	p.begun = 0
+	if p.w != nil {
+		p.clear()
+		fmt.Fprintln(p.w, why)
+	}
 }
 
 // kept says where the result is.
@@ -105,7 +121,7 @@ func (p *progress) fit(now loadgen.Progress) string {
 	}
 	room := max(0, width-3)
 	line := ""
-	for _, line = range status(now) {
+	for _, line = range p.status(now) {
 		if utf8.RuneCountInString(line) <= room {
 			return line
 		}
@@ -119,7 +135,7 @@ func heading(round, rounds int, transport string) string {
 }
 
 // status is the line of the live view, the fullest one first.
-func status(now loadgen.Progress) []string {
+func (p *progress) status(now loadgen.Progress) []string {
 	const cells = 12
 	full := cells * (now.Window - 1) / now.Windows
 	bar := strings.Repeat("#", full) + strings.Repeat("-", cells-full)
@@ -128,6 +144,17 @@ func status(now loadgen.Progress) []string {
 		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
 	}
 	left, head := clock(now.Left), heading(now.Round, now.Rounds, now.Transport)
+	if p.duet {
+		side := "base"
+		if now.Head {
+			side = "head"
+		}
+		pair := fmt.Sprintf("pair %d/%d", now.Round, now.Rounds)
+		return []string{
+			fmt.Sprintf("%s  %s %s  %s  %-16s", left, bar, pair, side, now.Transport),
+			left + "  " + pair,
+		}
+	}
 	// What grows is padded, so that what follows stays where it is.
 	counts := fmt.Sprintf("sent %*d/%d  delivered %d", len(strconv.Itoa(now.Planned)), now.Sent, now.Planned, now.Delivered)
 	short := fmt.Sprintf("%s  %d/%d %s  ", left, now.Round, now.Rounds, now.Transport)

@@ -7,12 +7,48 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/ci"
 	"pushpull/report/theory"
 )
+
+// A place is where what is measured gets a directory of its own.
+type place struct{ results, out string }
+
+func (p *place) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&p.results, "results", "results", "`directory` in which the run gets one of its own")
+	f.StringVar(&p.out, "out", "", "`directory` of this run itself, which must not hold a result yet")
+}
+
+// make makes the directory that is asked for, or one with a name of its own: a second run may
+// begin in the same second. made says that it wasn't there.
+func (p place) make(name string, begun time.Time) (dir string, made bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
+		}
+	}()
+	if p.out != "" {
+		_, err := os.Stat(p.out)
+		return p.out, errors.Is(err, os.ErrNotExist), os.MkdirAll(p.out, 0o755)
+	}
+	if err := os.MkdirAll(p.results, 0o755); err != nil {
+		return "", false, err
+	}
+	name = filepath.Join(p.results, name+"-"+begun.Format("20060102-150405"))
+	dir = name
+	err = os.Mkdir(dir, 0o755)
+	for n := 2; errors.Is(err, os.ErrExist); n++ {
+		dir = fmt.Sprintf("%s-%d", name, n)
+		err = os.Mkdir(dir, 0o755)
+	}
+	return dir, true, err
+}
 
 // A recorder keeps what a run measures, on the disk and in memory.
 type recorder struct {
@@ -23,46 +59,21 @@ type recorder struct {
 	file   *result.Writer
 }
 
-// create makes the directory of the run and begins its result.
-func (r *recorder) create(opts runOptions) error {
-	run := r.result.Run
-	if err := r.makeDir(opts); err != nil {
-		return fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
-	}
+// newRecorder begins a result in dir; made says that the directory is the recorder's to remove.
+func newRecorder(dir string, made bool, run result.Run) (*recorder, error) {
+	r := &recorder{result: result.Result{Run: run}, dir: dir, made: made}
 	var err error
-	if r.file, err = result.Create(r.dir); err != nil {
+	if r.file, err = result.Create(dir); err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("%s holds a result already: use --out with another directory", r.dir)
+			return nil, fmt.Errorf("%s holds a result already: use --out with another directory", dir)
 		}
-		return fmt.Errorf("%w: use --results with a directory that can be written", err)
+		return nil, fmt.Errorf("%w: use --results with a directory that can be written", err)
 	}
 	if err := r.write(result.Line{Run: &run}); err != nil {
 		r.discard()
-		return fmt.Errorf("%w: free some space, or use --results with another disk", err)
+		return nil, fmt.Errorf("%w: free some space, or use --results with another disk", err)
 	}
-	return nil
-}
-
-// makeDir makes the directory that is asked for, or one with a name of its own: a second run may
-// begin in the same second.
-func (r *recorder) makeDir(opts runOptions) error {
-	if r.dir = opts.out; r.dir != "" {
-		_, err := os.Stat(r.dir)
-		r.made = errors.Is(err, os.ErrNotExist)
-		return os.MkdirAll(r.dir, 0o755)
-	}
-	if err := os.MkdirAll(opts.results, 0o755); err != nil {
-		return err
-	}
-	run := r.result.Run
-	name := filepath.Join(opts.results, run.Scenario.Name+"-"+run.Started.Format("20060102-150405"))
-	r.dir, r.made = name, true
-	err := os.Mkdir(r.dir, 0o755)
-	for n := 2; errors.Is(err, os.ErrExist); n++ {
-		r.dir = fmt.Sprintf("%s-%d", name, n)
-		err = os.Mkdir(r.dir, 0o755)
-	}
-	return err
+	return r, nil
 }
 
 // add keeps a window. When the disk doesn't take it, everything measured so far goes elsewhere.

@@ -34,8 +34,9 @@ Exit codes: 0 fine, 1 it could not be done, 2 wrong usage or a bad scenario,
 		newRunCommand(),
 		newServeCommand(),
 		newReportCommand(),
-		newSelftestCommand(),
 		newCheckCommand(),
+		newDuetCommand(),
+		newSelftestCommand(),
 		newScenariosCommand(),
 	)
 	return root

@@ -18,18 +18,15 @@ import (
 )
 
 type runOptions struct {
-	users, rounds, size     int
-	rate                    float64
-	duration, warmup, drain time.Duration
-	seed                    uint64
-	transports              []string
-	target, results, out    string
-	printJSON, quiet        bool
-	outputs                 outputs
+	scenario         scenarioOptions
+	target           string
+	place            place
+	printJSON, quiet bool
+	outputs          outputs
 }
 
 func newRunCommand() *cobra.Command {
-	var opts runOptions
+	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0]}}
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
@@ -61,104 +58,53 @@ is added to the step's summary, too.`,
 
 func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.IntVar(&o.users, "users", 0, "how many `users`, all rooms together")
-	f.Float64Var(&o.rate, "rate", 0, "`messages` per second of each user who talks")
-	f.DurationVar(&o.duration, "duration", 0, "measured `time` of each window")
-	f.DurationVar(&o.warmup, "warmup", 0, "`time` before it that is not measured")
-	f.DurationVar(&o.drain, "drain", 0, "longest `time` to wait for what is under way; a poll interval comes on top")
-	f.IntVar(&o.rounds, "rounds", 0, "how many `times` every transport is measured")
-	f.IntVar(&o.size, "size", 0, "`bytes` of a message")
-	f.Uint64Var(&o.seed, "seed", 0, "`number` that all that is random is drawn from")
-	f.StringSliceVar(&o.transports, "transports", nil, "`list` like short-poll@5s,long-poll,websocket; behind the @ the poll interval or hold")
+	o.scenario.addFlags(f)
 	f.StringVar(&o.target, "target", "", "`URL` of a running server, instead of a fresh one for each window")
-	f.StringVar(&o.results, "results", "results", "`directory` in which the run gets one of its own")
-	f.StringVar(&o.out, "out", "", "`directory` of this run itself, which must not hold a result yet")
+	o.place.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	o.outputs.addFlags(f)
 }
 
-// scenario returns the scenario that is named, with the flags that were set on top.
-func (o *runOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen.Scenario, error) {
-	name := loadgen.Builtins()[0]
-	if len(args) > 0 {
-		name = args[0]
-	}
-	s, err := loadScenario(name)
-	if err != nil {
-		return s, err
-	}
-	for flag, override := range map[string]func(){
-		"users":      func() { s.Users = o.users },
-		"rate":       func() { s.Rate = o.rate },
-		"duration":   func() { s.Duration = o.duration },
-		"warmup":     func() { s.Warmup = o.warmup },
-		"drain":      func() { s.Drain = o.drain },
-		"rounds":     func() { s.Rounds = o.rounds },
-		"size":       func() { s.Size = o.size },
-		"seed":       func() { s.Seed = o.seed },
-		"transports": func() { s.Transports = o.transports },
-	} {
-		if flags.Changed(flag) {
-			override()
-		}
-	}
-	if err := s.Validate(); err != nil {
-		field, ok := errors.AsType[*loadgen.FieldError](err)
-		if ok && flags.Changed(field.Key) {
-			return s, fmt.Errorf("--%w", err)
-		}
-		return s, fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
-}
-
-// loadScenario reads a built-in scenario by its name, or a file by its path.
-func loadScenario(name string) (loadgen.Scenario, error) {
-	if !strings.ContainsAny(name, `./\`) {
-		return loadgen.Builtin(name)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return loadgen.Scenario{}, fmt.Errorf("reading the scenario: %w", err)
-	}
-	return loadgen.Parse(name, data)
-}
-
-// targetURL returns the server to measure; nil for one of our own.
-func (o *runOptions) targetURL(ctx context.Context) (*url.URL, error) {
-	if o.target == "" {
+// targetURL returns the server to measure, which flag names; nil for one of our own.
+func targetURL(ctx context.Context, flag, target string) (*url.URL, error) {
+	if target == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(o.target)
+	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, exitWith(exitUsage, "bad --target %q: write it like http://127.0.0.1:8080", o.target)
+		return nil, exitWith(exitUsage, "bad --%s %q: write it like http://127.0.0.1:8080", flag, target)
 	}
 	return u, loadgen.Reach(ctx, u)
 }
 
 func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []string) error {
-	scenario, err := opts.scenario(cmd.Flags(), args)
+	scenario, err := opts.scenario.scenario(cmd.Flags(), args)
 	if err != nil {
 		return usageError(cmd, err)
 	}
 	if err := loadgen.Fit(scenario); err != nil {
 		return err
 	}
-	target, err := opts.targetURL(ctx)
+	target, err := targetURL(ctx, "target", opts.target)
 	if err != nil {
 		return err
 	}
-	rec := &recorder{result: result.Result{Run: result.Run{
-		Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second), Command: commandLine(cmd, args),
+	begun := time.Now().UTC().Truncate(time.Second)
+	dir, made, err := opts.place.make(scenario.Name, begun)
+	if err != nil {
+		return err
+	}
+	rec, err := newRecorder(dir, made, result.Run{
+		Schema: result.Schema, Started: begun, Command: commandLine(cmd, args),
 		Scenario: scenario.Result(opts.target), Environment: loadgen.Environment(),
-	}}}
-	if err := rec.create(opts); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	defer rec.close()
 
-	show := newProgress(cmd.ErrOrStderr(), opts.quiet)
+	show := newProgress(cmd.ErrOrStderr(), opts.quiet, false)
 	measuring := loadgen.Run(ctx, loadgen.Options{
 		Scenario: scenario, Target: target, Command: serverCommand(scenario),
 		Progress: func(now loadgen.Progress) {

@@ -46,6 +46,7 @@ type Scenario struct {
 	DurationS  float64  `json:"duration_s"` // of the measured part of a window
 	DrainS     float64  `json:"drain_s"`    // longest wait for what is still under way
 	Rounds     int      `json:"rounds"`
+	Slices     int      `json:"slices,omitempty"` // windows that each round takes of each transport; 0: one
 	Seed       uint64   `json:"seed"`
 	Transports []string `json:"transports"`       // like "short-poll@5s"
 	Target     string   `json:"target,omitempty"` // a server that someone else started; empty: our own, fresh for each window
@@ -69,10 +70,10 @@ type Environment struct {
 // A message belongs to the window when it was to be sent within its measured part; what was
 // sent while warming up is carried but not counted.
 type Window struct {
-	Transport   string    `json:"transport"` // like "short-poll@5s"
-	Round       int       `json:"round"`     // from 1
-	Started     time.Time `json:"started"`   // of the measured part
-	IntervalS   float64   `json:"interval_s,omitempty"`  // the transport's poll interval or hold; 0: it has none
+	Transport   string    `json:"transport"`            // like "short-poll@5s"
+	Round       int       `json:"round"`                // from 1
+	Started     time.Time `json:"started"`              // of the measured part
+	IntervalS   float64   `json:"interval_s,omitempty"` // the transport's poll interval or hold; 0: it has none
 	Users       int       `json:"users"`
 	Cores       int       `json:"cores"`                 // that the generator could use
 	DurationS   float64   `json:"duration_s"`            // of the measured part, as it was

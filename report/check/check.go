@@ -7,6 +7,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"pushpull/loadgen/result"
@@ -102,4 +103,15 @@ func (r *Report) Regressions() []Comparison {
 		}
 	}
 	return failed
+}
+
+// Suspects returns the transports with a timing that fails: what a fresh run has to confirm.
+func (r *Report) Suspects() []string {
+	var suspects []string
+	for _, c := range r.Regressions() {
+		if m, _ := named(c.Metric); m.Kind == Timing && !slices.Contains(suspects, c.Transport) {
+			suspects = append(suspects, c.Transport)
+		}
+	}
+	return suspects
 }
