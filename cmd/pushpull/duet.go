@@ -221,7 +221,10 @@ func (d *duet) measure(ctx context.Context, within string) (base, head *result.R
 			err = errors.New("interrupted before anything was measured")
 		}
 	case ctx.Err() != nil:
-		err = fmt.Errorf("interrupted: what was measured of base and head is in %s", filepath.Join(d.dir, within))
+		err = errors.New("interrupted")
+		fallthrough
+	case err != nil:
+		err = fmt.Errorf("%w: what was measured of base and head is in %s", err, filepath.Join(d.dir, within))
 	}
 	return &sides[0].result, &sides[1].result, err
 }

@@ -60,7 +60,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
 	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
 	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
-	f.DurationVar(&o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU after each answer and frame")
+	f.DurationVar(&o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU for each answer and frame")
 	f.DurationVar(&o.slow.Delay, "debug-delay", 0, "wait for this `time` before each answer and frame")
 	for _, hidden := range []string{
 		"until-eof",                 // for a parent that must not leave its server behind

@@ -25,7 +25,7 @@ type place struct{ transport, room string }
 type connections struct {
 	limit        int
 	writeTimeout time.Duration
-	slow         Slowness
+	slow         slowness
 	refused      atomic.Uint64 // connections beyond limit
 	cutOff       atomic.Uint64 // connections whose user took nothing for writeTimeout
 
@@ -153,10 +153,7 @@ func (c *conn) visit(to place) {
 // Write gives the user the write timeout to take each chunk, whoever writes: a short answer, a
 // poll that was held for longer than that, a WebSocket.
 func (c *conn) Write(data []byte) (int, error) {
-	if c.set.slow != (Slowness{}) {
-		c.set.slow.before()
-		defer c.set.slow.after()
-	}
+	c.set.slow.write()
 	written := 0
 	for {
 		chunk := data[written:min(written+writeChunk, len(data))]

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -104,7 +105,7 @@ func (s *Server) start() (*service, error) {
 		}
 	}
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
-	sv.conns.slow = sv.Slow
+	sv.conns.slow.Slowness = sv.Slow
 	return sv, nil
 }
 
@@ -147,6 +148,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	accepting := &listener{Listener: l, service: sv}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(accepting) }()
+	var burning sync.WaitGroup
+	defer burning.Wait()
+	if sv.Slow.Burn > 0 {
+		burning.Go(func() { sv.conns.slow.burn(requests) })
+	}
 
 	var broken error
 	select {
