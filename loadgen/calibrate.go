@@ -16,7 +16,7 @@ import (
 
 const (
 	probeGap     = 40 * time.Millisecond // mean time from one probe to the next: more would keep processors awake that sleep under a light load
-	probeCouples = 25                    // who take turns
+	probeCouples = 20                    // who take turns
 	probed       = 4                     // messages that it takes to measure the bytes
 )
 

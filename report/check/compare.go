@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/theory"
 )
 
 const (
@@ -77,8 +78,8 @@ func (o Options) gated(metric string, inTurns bool) (bool, float64) {
 // both have measured to their end.
 //
 //   - A fault (lost, duplicated, reordered, misdelivered) fails when head has any.
-//   - A count (requests, store reads, bytes, for each delivery) fails when it grew by more than 5%
-//     over all rounds together; when the two sent other messages at other times, as with another
+//   - A count (requests, store reads, bytes, for each delivery) fails when over all rounds together
+//     it is more than 5% above base, or above what theory says and base keeps to; when the two sent other messages at other times, as with another
 //     seed, by more than that and three standard errors of how many messages there were.
 //   - A timing is compared in pairs, a round of base with the same round of head. Where a round has
 //     several windows, their median is its value. A gated one fails when it is significantly larger
@@ -171,8 +172,8 @@ func bothSides(baseRow, headRow result.Row, base, head *result.Result) *both {
 		headWhole = append(headWhole, inHead[round]...)
 		s.rounds = append(s.rounds, pair{rowsOf(inBase[round]), rowsOf(inHead[round])})
 	}
-	s.baseWhole, s.basePlan = together(baseWhole)
-	s.headWhole, s.headPlan = together(headWhole)
+	s.baseWhole, s.basePlan = together(base.Run, baseWhole)
+	s.headWhole, s.headPlan = together(head.Run, headWhole)
 	return s
 }
 
@@ -196,14 +197,14 @@ func rowsOf(windows []result.Window) []result.Row {
 	return rows
 }
 
-func together(windows []result.Window) (row result.Row, planned int) {
+func together(run result.Run, windows []result.Window) (row result.Row, planned int) {
 	if len(windows) == 0 {
 		return result.Row{}, 0
 	}
 	for _, w := range windows {
 		planned += w.Planned
 	}
-	return result.Rows(windows)[0], planned
+	return theory.Rows(&result.Result{Run: run, Windows: windows})[0], planned
 }
 
 func (s *both) fault(c *Comparison, m Metric) {
@@ -243,11 +244,22 @@ func (s *both) count(c *Comparison, m Metric) {
 		c.Note = fmt.Sprintf("%d deliveries are too few to judge a count by: %d are needed", few, fewestDeliveries)
 	case c.Ratio > c.Limit:
 		c.Verdict = Worse
+	case s.leavesTheory(*c):
+		want, _ := expected(c.Metric, s.headWhole)
+		c.Verdict, c.Note = Worse, fmt.Sprintf("theory says %s, which base keeps to", number(want, 3))
 	case c.Ratio < 1/c.Limit:
 		c.Verdict, c.Note = Better, "fewer than before: if that was meant, take head as the new base"
 	default:
 		c.Verdict = Same
 	}
+}
+
+// leavesTheory says whether head is above what theory says by more than base may be above it, and
+// base is not. What both do is no regression: it is a doubt of both.
+func (s *both) leavesTheory(c Comparison) bool {
+	ofBase, inBase := expected(c.Metric, s.baseWhole)
+	ofHead, inHead := expected(c.Metric, s.headWhole)
+	return inBase && inHead && c.Head > c.Limit*ofHead && c.Base <= c.Limit*ofBase
 }
 
 // tolerance is the ratio up to which a count may grow. Where the plans differ, so does the number
@@ -361,22 +373,18 @@ func negated(d []float64) []float64 {
 
 // Confirm returns first, with each timing that is worse in it called so only if it is worse in
 // again too, a fresh run of the same comparison: a single alarm in a noisy hour is none. Faults
-// and counts of first stand, as they have no noise; again only adds a warning of the faults that
-// first had not, and of its doubts.
+// and counts of first stand, as they have no noise; a fault that only the fresh run has is one, too.
 func Confirm(first, again *Report) *Report {
 	r := *first
 	r.Comparisons = slices.Clone(first.Comparisons)
-	var doubts, faults []string
-	for _, text := range again.Warnings[:again.Doubts] {
-		doubts = append(doubts, "in the fresh run, "+text)
-	}
 	for i := range r.Comparisons {
 		c := &r.Comparisons[i]
 		fresh := again.find(c.Transport, c.Metric)
 		m, _ := named(c.Metric)
 		switch {
 		case m.Kind == Fault && c.Verdict != Worse && fresh.Verdict == Worse:
-			faults = append(faults, "in the fresh run only: "+fresh.String())
+			*c = fresh
+			c.Note = "in the fresh run only"
 		case m.Kind != Timing || c.Verdict != Worse || fresh.Verdict == Worse:
 		case fresh.Pairs == 0:
 			c.Verdict, c.Note = Unsure, "worse at first, and not measured again"
@@ -384,7 +392,10 @@ func Confirm(first, again *Report) *Report {
 			c.Verdict, c.Note = Unsure, fmt.Sprintf("worse at first (x%s), and not in the fresh run (x%s)", ratio(c.Ratio), ratio(fresh.Ratio))
 		}
 	}
-	doubts = append(doubts, faults...) // a fault that comes and goes is not to be believed away
+	var doubts []string
+	for _, text := range again.Warnings[:again.Doubts] {
+		doubts = append(doubts, "in the fresh run, "+text)
+	}
 	r.Warnings = slices.Concat(first.Warnings[:first.Doubts], doubts, first.Warnings[first.Doubts:])
 	r.Doubts = first.Doubts + len(doubts)
 	return &r

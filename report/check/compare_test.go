@@ -479,6 +479,35 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// TestLeavesTheory has a head that asks 4% more than base, which is within the tolerance, but from
+// 3% above theory to 7%.
+func TestLeavesTheory(t *testing.T) {
+	t.Parallel()
+	made := func(asking float64) *result.Result {
+		r := made{rounds: 10, noise: 1, asking: asking, transports: []string{"long-poll"}}.result()
+		for i := range r.Windows {
+			r.Windows[i].IntervalS = 30
+		}
+		return r
+	}
+	for _, c := range []struct {
+		base, head float64
+		want       []string
+	}{
+		{1, 1.04, nil},
+		{1.03, 1.07, []string{"long-poll requests", "long-poll store-reads"}},
+		{1.07, 1.08, nil}, // no change
+	} {
+		r := compare(t, made(c.base), made(c.head), Options{})
+		if got := regressions(r); !slices.Equal(got, c.want) {
+			t.Errorf("from x%v to x%v of theory: %q, want %q", c.base, c.head, got, c.want)
+		}
+		if c.want != nil && !strings.HasPrefix(r.find("long-poll", "requests").Note, "theory says 2.00, ") {
+			t.Errorf("%+v", r.find("long-poll", "requests"))
+		}
+	}
+}
+
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	base := made{rounds: 10, noise: 1}.result()
@@ -508,8 +537,8 @@ func TestConfirm(t *testing.T) {
 
 	// The other way round a timing of the fresh run says nothing, a fault does.
 	late := Confirm(again, first)
-	if got := regressions(late); got != nil || late.Doubts != 1 || late.Warnings[0] != "in the fresh run only: lost of long-poll 0 -> 1" {
-		t.Errorf("regressions %q, %d doubts: %q", got, late.Doubts, late.Warnings)
+	if got := regressions(late); !slices.Equal(got, []string{"long-poll lost"}) || late.find("long-poll", "lost").Note != "in the fresh run only" {
+		t.Errorf("regressions %q", got)
 	}
 	calm.Windows[0].Sent--
 	if doubted := Confirm(first, compare(t, base, calm, Options{})); doubted.Doubts != 1 || !strings.HasPrefix(doubted.Warnings[0], "in the fresh run, head, long-poll: ") {

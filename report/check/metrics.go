@@ -43,6 +43,25 @@ func Metrics() []Metric {
 	}
 }
 
+// expected returns what theory says of a count, and whether it does.
+func expected(metric string, r result.Row) (float64, bool) {
+	t := r.Theory
+	if t == nil || r.Delivered == 0 {
+		return 0, false
+	}
+	switch metric {
+	case "requests":
+		return (t.Requests - float64(r.Handshakes)) / float64(r.Delivered), true
+	case "store-reads":
+		return t.StoreReads / float64(r.Delivered), true
+	case "bytes":
+		if t.BytesPerDelivery != nil {
+			return *t.BytesPerDelivery, true
+		}
+	}
+	return 0, false
+}
+
 func always(of func(result.Row) int) func(result.Row) (float64, bool) {
 	return func(r result.Row) (float64, bool) { return float64(of(r)), true }
 }
