@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -33,7 +34,9 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 		c.Bytes = bytes
 	}
 	var probing sync.WaitGroup
-	probing.Go(func() { _ = p.roundTrips(ctx, c.RoundTrip) }) // what was measured until then is kept
+	probing.Go(func() { // what was measured until it fails is kept
+		_ = RoundTrips(ctx, w.base, c.RoundTrip, func() bool { return pause(ctx) })
+	})
 	if _, periodic := w.transport.(transports.Periodic); !periodic {
 		probing.Go(func() { _ = p.deliveries(ctx, c.Delivery) })
 	}
@@ -138,9 +141,9 @@ func listen(ctx context.Context, s *probeSession, to chan<- arrival) {
 		if err != nil {
 			return
 		}
-		stamp, _ := parseStamp(m.Body)
+		stamp, _ := ParseStamp(m.Body)
 		select {
-		case to <- arrival{stamp.number, at}:
+		case to <- arrival{stamp.Number, at}:
 		case <-ctx.Done():
 		}
 	}
@@ -169,7 +172,7 @@ func (t *talker) leave() {
 // say sends one message and returns once it is stored and, where the talker reads, has come back.
 func (t *talker) say(ctx context.Context) error {
 	t.number++
-	body := stamp{number: t.number}.appendTo(nil, t.size)
+	body := Stamp{Number: t.number}.appendTo(nil, t.size)
 	t.Send(ctx, body, func(err error) { t.stored <- err })
 	select {
 	case err := <-t.stored:
@@ -295,28 +298,32 @@ func (o *once) RoundTrip(req *http.Request) (*http.Response, error) {
 	return o.wire.RoundTrip(req)
 }
 
-// roundTrips records the time that the smallest exchange takes, until ctx ends.
-func (p *probe) roundTrips(ctx context.Context, into *result.Histogram) error {
-	wire := &Wire{Dialer: NewDialer(p.window.base, &Counts{})}
+// RoundTrips records into a histogram the time that the smallest exchange with the server at base
+// takes, on a connection that is kept, for as long as more says that there is to be another one.
+func RoundTrips(ctx context.Context, base *url.URL, into *result.Histogram, more func() bool) error {
+	wire := &Wire{Dialer: NewDialer(base, &Counts{})}
 	defer wire.Close()
 	if err := wire.Open(ctx); err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.window.base.JoinPath("healthz").String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("healthz").String(), nil)
 	if err != nil {
 		return err
 	}
-	for pause(ctx) {
+	for more() {
 		begun := time.Now()
 		resp, err := wire.RoundTrip(req)
 		if err != nil {
 			return err
 		}
 		took := time.Since(begun)
-		_, err = io.Copy(io.Discard, resp.Body)
+		_, err = io.Copy(io.Discard, resp.Body) // else the connection would not be kept
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("asking whether the server is there: %s, %w", resp.Status, err)
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("it answered %s to GET /healthz", resp.Status)
 		}
 		into.Record(took)
 	}

@@ -1,6 +1,9 @@
 package loadgen
 
 import (
+	"errors"
+	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,20 +111,20 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 // received notes a message that user holds decoded.
 func (l *ledger) received(user int, body []byte) {
 	now := time.Now()
-	s, ok := parseStamp(body)
-	i, found := l.plan.Find(s.user, s.number)
-	if !ok || !found || l.plan.Room(s.user) != l.plan.Room(user) || l.plan.Sends[i].At != s.intended {
+	s, ok := ParseStamp(body)
+	i, found := l.plan.Find(s.User, s.Number)
+	if !ok || !found || l.plan.Room(s.User) != l.plan.Room(user) || l.plan.Sends[i].At != s.Intended {
 		l.misdelivered.Add(1)
 		return
 	}
-	if s.user == user {
+	if s.User == user {
 		return // members read their own messages too; those are no deliveries
 	}
 	send, r := l.plan.Sends[i], &l.receivers[user]
 	word, bit := send.Index/64, uint64(1)<<(send.Index%64)
 	again := r.seen[word]&bit != 0
 	r.seen[word] |= bit
-	member := s.user % l.plan.RoomSize
+	member := s.User % l.plan.RoomSize
 	late := send.Number < r.highest[member]
 	r.highest[member] = max(r.highest[member], send.Number+1)
 	if !l.plan.Measured(send) {
@@ -150,9 +153,12 @@ func (l *ledger) received(user int, body []byte) {
 	}
 }
 
-// fail counts an error that a user met.
+// fail counts an error that a user met, without the addresses that tell one user's from another's.
 func (l *ledger) fail(err error) {
 	text := err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		text = strings.Replace(text, op.Error(), op.Err.Error(), 1)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failures[text] == 0 {

@@ -43,7 +43,7 @@ func (d desk) until(at time.Duration) { time.Sleep(time.Until(d.start.Add(at))) 
 
 func (d desk) body(i int) []byte {
 	s := d.plan.Sends[i]
-	return stamp{int(s.User), int(s.Number), s.At, time.Since(d.start)}.appendTo(nil, minSize)
+	return Stamp{int(s.User), int(s.Number), s.At, time.Since(d.start)}.appendTo(nil, minSize)
 }
 
 // send hands over messages and has them stored at once.
@@ -208,7 +208,7 @@ func TestLedger(t *testing.T) {
 				d.deliver(5, 1)
 				d.received(1, []byte("hello"))
 				d.received(1, nil)
-				for _, foreign := range []stamp{
+				for _, foreign := range []Stamp{
 					{0, 1, 2 * s, 2 * s},             // user 0 has one message
 					{2, 0, 2 * s, 2 * s},             // user 2 doesn't talk
 					{6, 0, 2 * s, 2 * s},             // there is no user 6

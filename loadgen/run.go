@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"strconv"
 	"time"
 
 	"pushpull/loadgen/result"
@@ -163,46 +162,4 @@ func period(spec string) time.Duration {
 		return p.Period()
 	}
 	return 0
-}
-
-// reserved is how many files and ports are left to everything but the users' connections.
-const reserved = 64
-
-// Connections returns how many connections the users of a scenario open, at most, on the transport
-// that needs the most.
-func Connections(s Scenario) int {
-	most := 0
-	for _, spec := range s.Transports {
-		each := 2
-		if t, err := all.New(spec, transports.Limits{}); err == nil {
-			if _, ok := t.(transports.Duplex); ok {
-				each = 1
-			}
-		}
-		most = max(most, each)
-	}
-	return most * s.Users
-}
-
-// Fit returns an error that says how many users would fit when those of the scenario can't all be
-// connected from this process.
-func Fit(s Scenario) error {
-	need := Connections(s) + reserved
-	most, what, remedy := need, "", ""
-	if files := fileLimit(); files > 0 && files < most {
-		most, what, remedy = files, "open files", "ulimit -n "+strconv.Itoa(need)
-	}
-	if ports := portLimit(); ports > 0 && ports < most {
-		most, what, remedy = ports, "local ports", "sysctl net.ipv4.ip_local_port_range"
-	}
-	if what == "" {
-		return nil
-	}
-	each := Connections(s) / s.Users
-	fits := max(0, most-reserved) / each / s.roomSize() * s.roomSize()
-	advice := fmt.Sprintf("use --users %d, or raise the limit", fits)
-	if fits == 0 {
-		advice = "not even one room fits, raise the limit"
-	}
-	return fmt.Errorf("%d users need %d %s and this process may have %d: %s (%s)", s.Users, need, what, most, advice, remedy)
 }

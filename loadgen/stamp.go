@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// A stamp is what a message says of itself, at the beginning of its body:
+// A Stamp is what a message of a simulated user says of itself, at the beginning of its body:
 //
 //	pushpull USER NUMBER INTENDED ACTUAL ....
 //
-// with both times in nanoseconds from the start of the window. Dots fill up the size.
-type stamp struct {
-	user, number     int
-	intended, actual time.Duration
+// Dots fill up the size.
+type Stamp struct {
+	User     int           // who sent it
+	Number   int           // of the sender's messages, from 0
+	Intended time.Duration // when it was to be sent, from the start of the window, to the nanosecond
+	Actual   time.Duration // when it was handed to the transport, likewise
 }
 
 const stampMark = "pushpull "
@@ -23,13 +25,13 @@ const stampMark = "pushpull "
 const minSize = 64
 
 // appendTo appends a body of the given size.
-func (s stamp) appendTo(buf []byte, size int) []byte {
+func (s Stamp) appendTo(buf []byte, size int) []byte {
 	from := len(buf)
 	buf = append(buf, stampMark...)
-	buf = strconv.AppendInt(buf, int64(s.user), 10)
-	buf = strconv.AppendInt(append(buf, ' '), int64(s.number), 10)
-	buf = strconv.AppendInt(append(buf, ' '), int64(s.intended), 10)
-	buf = strconv.AppendInt(append(buf, ' '), int64(s.actual), 10)
+	buf = strconv.AppendInt(buf, int64(s.User), 10)
+	buf = strconv.AppendInt(append(buf, ' '), int64(s.Number), 10)
+	buf = strconv.AppendInt(append(buf, ' '), int64(s.Intended), 10)
+	buf = strconv.AppendInt(append(buf, ' '), int64(s.Actual), 10)
 	buf = append(buf, ' ')
 	for len(buf)-from < size {
 		buf = append(buf, '.')
@@ -37,8 +39,8 @@ func (s stamp) appendTo(buf []byte, size int) []byte {
 	return buf
 }
 
-// parseStamp reads the stamp of a body; false when it has none.
-func parseStamp(body []byte) (stamp, bool) {
+// ParseStamp reads the stamp of a body; false when it has none.
+func ParseStamp(body []byte) (Stamp, bool) {
 	rest, ok := bytes.CutPrefix(body, []byte(stampMark))
 	var n [4]int64
 	for i := range n {
@@ -47,13 +49,5 @@ func parseStamp(body []byte) (stamp, bool) {
 		ok = ok && found && err == nil && v >= 0
 		n[i], rest = v, after
 	}
-	return stamp{int(n[0]), int(n[1]), time.Duration(n[2]), time.Duration(n[3])}, ok
-}
-
-// ParseStamp returns what a message of a simulated user says of itself: who sent it, which of the
-// sender's messages it is, from 0, and when it was sent, from the start of the window. It returns
-// false for any other message. A server of known behaviour goes by it.
-func ParseStamp(body []byte) (user, number int, sent time.Duration, ok bool) {
-	s, ok := parseStamp(body)
-	return s.user, s.number, s.actual, ok
+	return Stamp{int(n[0]), int(n[1]), time.Duration(n[2]), time.Duration(n[3])}, ok
 }

@@ -9,10 +9,10 @@ import (
 
 // longest is the longest stamp that a valid scenario can have: the last user of the most, the
 // last message of the most, at the end of the longest window and sent when it was drained.
-var longest = stamp{maxUsers - 1, maxSends - 1, 2*maxDuration - 1, 3*maxDuration + time.Hour}
+var longest = Stamp{maxUsers - 1, maxSends - 1, 2*maxDuration - 1, 3*maxDuration + time.Hour}
 
 func TestStampRoundTrip(t *testing.T) {
-	for _, s := range []stamp{
+	for _, s := range []Stamp{
 		{},
 		{1, 2, 3, 4},
 		{199, 12, 4*time.Second + 17, 4*time.Second + 1017},
@@ -23,7 +23,7 @@ func TestStampRoundTrip(t *testing.T) {
 			if len(body) != size {
 				t.Errorf("%+v makes %d bytes, want %d", s, len(body), size)
 			}
-			if got, ok := parseStamp(body); !ok || got != s {
+			if got, ok := ParseStamp(body); !ok || got != s {
 				t.Errorf("%q is read as %+v, %t, want %+v", body[:minSize], got, ok, s)
 			}
 		}
@@ -31,7 +31,7 @@ func TestStampRoundTrip(t *testing.T) {
 }
 
 func TestStampIsAppended(t *testing.T) {
-	s := stamp{1, 2, 3, 4}
+	s := Stamp{1, 2, 3, 4}
 	body := s.appendTo([]byte("before "), minSize)
 	if rest, ok := bytes.CutPrefix(body, []byte("before ")); !ok || len(rest) != minSize {
 		t.Errorf("%q: want %d bytes after what was there", body, minSize)
@@ -45,7 +45,7 @@ func TestStampOfOthers(t *testing.T) {
 		"pushpull  1 2 3 4 ", "pushpull -1 2 3 4 ", "pushpull 1 -2 3 4 ", "pushpull 1 2 -3 4 ", "pushpull 1 2 3 -4 ",
 		"pushpull a 2 3 4 ", "pushpull 1 2 3 4. ", "pushpull 99999999999999999999 2 3 4 ", "pushpull 1\t2 3 4 ",
 	} {
-		if s, ok := parseStamp([]byte(body)); ok {
+		if s, ok := ParseStamp([]byte(body)); ok {
 			t.Errorf("%q is read as %+v", body, s)
 		}
 	}
@@ -58,17 +58,17 @@ func FuzzParseStamp(f *testing.F) {
 	f.Add([]byte("hello"))
 	f.Add(longest.appendTo(nil, minSize))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s, ok := parseStamp(body)
+		s, ok := ParseStamp(body)
 		if !ok {
 			return
 		}
-		if s.user < 0 || s.number < 0 || s.intended < 0 || s.actual < 0 {
+		if s.User < 0 || s.Number < 0 || s.Intended < 0 || s.Actual < 0 {
 			t.Fatalf("%q is read as %+v", body, s)
 		}
-		if int64(s.user) > math.MaxInt32 || int64(s.number) > math.MaxInt32 {
+		if int64(s.User) > math.MaxInt32 || int64(s.Number) > math.MaxInt32 {
 			return // more than any plan has
 		}
-		if again, ok := parseStamp(s.appendTo(nil, len(body))); !ok || again != s {
+		if again, ok := ParseStamp(s.appendTo(nil, len(body))); !ok || again != s {
 			t.Fatalf("%q is read as %+v, and written again as %+v", body, s, again)
 		}
 	})

@@ -108,7 +108,7 @@ func (u *user) sendQueue(ctx context.Context) {
 		now := time.Now()
 		actual := now.Sub(l.start)
 		l.sending(i, now, actual-max(planned.At, free))
-		body = stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
+		body = Stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
 		u.session.Send(ctx, body, func(err error) { l.accepted(i, now, err) })
 		free = time.Since(l.start)
 	}

@@ -351,23 +351,6 @@ func roundTrip(ctx context.Context) (_ *result.Histogram, err error) {
 		return nil, err
 	}
 	defer func() { err = cmp.Or(err, stop()) }()
-	wire := loadgen.Wire{Dialer: loadgen.NewDialer(base, &loadgen.Counts{})}
-	defer wire.Close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("healthz").String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	trip := result.NewHistogram()
-	for range exchanges {
-		begun := time.Now()
-		resp, err := wire.RoundTrip(req)
-		if err != nil {
-			return nil, err
-		}
-		if err := resp.Body.Close(); err != nil {
-			return nil, err
-		}
-		trip.Record(time.Since(begun))
-	}
-	return trip, nil
+	trip, left := result.NewHistogram(), exchanges
+	return trip, loadgen.RoundTrips(ctx, base, trip, func() bool { left--; return left >= 0 })
 }

@@ -139,8 +139,8 @@ func newStalling(*loadgen.Plan) subject { return subject{store: &stalling{}} }
 // Append keeps what comes in a stall where nobody sees it before the end, which is also when the
 // sender is answered.
 func (s *stalling) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	if _, _, sent, ok := loadgen.ParseStamp(body); ok {
-		start := time.Now().Add(-sent)
+	if stamp, ok := loadgen.ParseStamp(body); ok {
+		start := time.Now().Add(-stamp.Actual)
 		s.mu.Lock()
 		if s.start.IsZero() || start.Before(s.start) {
 			s.start = start
@@ -200,7 +200,7 @@ func spoils(spoil func(*spoiler, context.Context, string, []byte) (uint64, error
 }
 
 func (s *spoiler) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	if _, _, _, ok := loadgen.ParseStamp(body); !ok {
+	if _, ok := loadgen.ParseStamp(body); !ok {
 		return s.Store.Append(ctx, room, body) // it is not of the plan
 	}
 	s.mu.Lock()
@@ -239,15 +239,15 @@ func double(s *spoiler, ctx context.Context, room string, body []byte) (uint64, 
 
 // swap keeps a message back until the same user's next one is stored.
 func swap(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
-	user, number, _, _ := loadgen.ParseStamp(body)
-	held, overtakes := s.held[user]
-	if _, more := s.plan.Find(user, number+1); more && !overtakes && s.due() {
-		s.held[user] = slices.Clone(body)
+	stamp, _ := loadgen.ParseStamp(body)
+	held, overtakes := s.held[stamp.User]
+	if _, more := s.plan.Find(stamp.User, stamp.Number+1); more && !overtakes && s.due() {
+		s.held[stamp.User] = slices.Clone(body)
 		return 1, nil
 	}
 	seq, err := s.Store.Append(ctx, room, body)
 	if overtakes {
-		delete(s.held, user)
+		delete(s.held, stamp.User)
 		return s.Store.Append(ctx, room, held)
 	}
 	return seq, err

@@ -44,11 +44,11 @@ func TestNames(t *testing.T) {
 func TestNew(t *testing.T) {
 	limits := transports.Limits{MessageBytes: 7}
 	for spec, want := range map[string]transports.Transport{
-		"short-poll":      shortpoll.Transport{},
+		"short-poll":      shortpoll.Transport{Interval: shortpoll.DefaultInterval},
 		"short-poll@5s":   shortpoll.Transport{Interval: 5 * time.Second},
 		"short-poll@1ms":  shortpoll.Transport{Interval: time.Millisecond},
 		"short-poll@1h":   shortpoll.Transport{Interval: time.Hour},
-		"long-poll":       longpoll.Transport{},
+		"long-poll":       longpoll.Transport{Hold: longpoll.DefaultHold},
 		"long-poll@1m30s": longpoll.Transport{Hold: 90 * time.Second},
 		"websocket":       websocket.Transport{},
 	} {
@@ -71,6 +71,20 @@ func TestNew(t *testing.T) {
 				t.Errorf("New(%q) = %+v", spec, made)
 			}
 		}
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for spec, want := range map[string]time.Duration{
+		"short-poll": 5 * time.Second, "short-poll@250ms": 250 * time.Millisecond,
+		"long-poll": 30 * time.Second, "long-poll@1m": time.Minute, "websocket": 0,
+	} {
+		if got, err := all.Interval(spec); got != want || err != nil {
+			t.Errorf("Interval(%q) = %v, %v, want %v", spec, got, err, want)
+		}
+	}
+	if _, err := all.Interval("websocket@5s"); err == nil {
+		t.Error("a WebSocket has an interval")
 	}
 }
 

@@ -244,9 +244,9 @@ func serverIsGone(t *testing.T, transport transports.Transport) {
 	publish(t, store, "room", "hello")
 	reader.Wait(1)
 	sender.Wait(1)
+	server.network.Close() // first, or a poll could connect anew
 	reader.Wire.cut()
 	sender.Wire.cut()
-	server.network.Close()
 	if err := sender.Send("nobody is there"); err == nil {
 		t.Error("a message is stored on a server that is gone")
 	}
