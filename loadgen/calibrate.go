@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
 	"pushpull/loadgen/result"
 	"pushpull/transports"
+	"pushpull/transports/all"
 )
 
 const (
@@ -65,23 +67,24 @@ type probeSession struct {
 	before int64 // bytes that connecting took
 }
 
-// join joins the room on a connection that is open. through, if it isn't nil, stands before the
-// wire.
-func (p *probe) join(ctx context.Context, from transports.Cursor, through func(http.RoundTripper) http.RoundTripper) (*probeSession, error) {
+// join joins the room on a connection that is open.
+func (p *probe) join(ctx context.Context, from transports.Cursor) (*probeSession, error) {
+	return p.joinBy(ctx, p.window.transport, from, func(wire http.RoundTripper) http.RoundTripper { return wire })
+}
+
+// joinBy joins by a transport of the same kind, on the wire that through makes of its own.
+func (p *probe) joinBy(ctx context.Context, by transports.Transport, from transports.Cursor, through func(http.RoundTripper) http.RoundTripper) (*probeSession, error) {
 	s := &probeSession{}
 	s.wire.Dialer = NewDialer(p.window.base, &s.counts)
 	if err := s.wire.Open(ctx); err != nil {
 		return nil, err
 	}
-	target := transports.Target{Base: p.window.base, Wire: &s.wire}
-	if through != nil {
-		target.Wire = through(&s.wire)
-	}
+	target := transports.Target{Base: p.window.base, Wire: through(&s.wire)}
 	var err error
 	if !p.duplex() {
 		s.before = s.total() // TLS; that of a handshake is left out anyway
 	}
-	if s.Session, err = p.window.transport.Join(ctx, target, p.room, from); err != nil {
+	if s.Session, err = by.Join(ctx, target, p.room, from); err != nil {
 		s.wire.Close()
 		return nil, err
 	}
@@ -114,7 +117,7 @@ type talker struct {
 }
 
 func (p *probe) talker(ctx context.Context) (*talker, error) {
-	s, err := p.join(ctx, "", nil)
+	s, err := p.join(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +229,7 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	if t.read != nil {
 		b.Send -= b.Message // which came back
 	}
-	if _, ok := p.window.transport.(transports.Periodic); ok {
+	if !p.duplex() {
 		b.Empty, err = p.readNothing(ctx, last)
 	}
 	return b, err
@@ -235,7 +238,7 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 // read reads n messages that are there already, and returns the bytes it took and the place after
 // them.
 func (p *probe) read(ctx context.Context, from transports.Cursor, n int) (bytes int64, end transports.Cursor, err error) {
-	s, err := p.join(ctx, from, nil)
+	s, err := p.join(ctx, from)
 	if err != nil {
 		return 0, "", err
 	}
@@ -251,10 +254,16 @@ func (p *probe) read(ctx context.Context, from transports.Cursor, n int) (bytes 
 	return 0, "", context.Cause(ctx)
 }
 
-// readNothing asks once where there is nothing new, and returns the bytes it took.
+// readNothing asks once where there is nothing new, and returns the bytes it took. It is not held
+// for long.
 func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64, error) {
+	kind, _, _ := strings.Cut(p.window.name, "@")
+	brief, err := all.New(kind+"@10ms", transports.Limits{})
+	if err != nil {
+		return 0, err
+	}
 	asked := &once{answered: make(chan struct{})}
-	s, err := p.join(ctx, from, func(wire http.RoundTripper) http.RoundTripper {
+	s, err := p.joinBy(ctx, brief, from, func(wire http.RoundTripper) http.RoundTripper {
 		asked.wire = wire
 		return asked
 	})
@@ -345,7 +354,7 @@ func (p *probe) couple(ctx context.Context) (*couple, error) {
 		return nil, err
 	}
 	c := &couple{talker: t, arrivals: make(chan arrival, 1)}
-	if c.reader, err = p.join(ctx, "", nil); err != nil {
+	if c.reader, err = p.join(ctx, ""); err != nil {
 		t.leave()
 		return nil, err
 	}

@@ -115,7 +115,7 @@ type Calibration struct {
 // Bytes is what one exchange carries in both directions, the head of HTTP included.
 type Bytes struct {
 	Send    int64 `json:"send"`    // to send a message, and the word that it is stored
-	Empty   int64 `json:"empty"`   // a question answered with nothing new; 0 where nobody asks on a timer
+	Empty   int64 `json:"empty"`   // a question answered with nothing new; 0 where nobody asks
 	Answer  int64 `json:"answer"`  // a question and its answer, without the messages; 0 where nobody asks
 	Message int64 `json:"message"` // each message in it
 }

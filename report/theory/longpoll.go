@@ -32,6 +32,30 @@ func (l LongPoll) Cycle() float64 {
 // room to 1/G in a busy one; with neither gap nor wake it is λ/(1-e^(-λH)).
 func (l LongPoll) RequestsPerSecond() float64 { return 1 / l.Cycle() }
 
+// Requests returns how many questions are answered from one time to another, in seconds since the
+// first one was asked. RequestsPerSecond is what it comes to per second in the long run; at first
+// there are fewer, as nobody's hold has passed before H, and then everybody's at once who has not
+// been woken.
+//
+// An answer comes at rate r of messages alone, or H after the one before it, which a share
+// a = e^(-λH) of the answers is followed by: N(t) = rt + Σ aᵏ (1 + r(t-kH)) for kH ≤ t. It is exact
+// where there is neither gap nor wake, and otherwise r is RequestsPerSecond of an endless hold.
+func (l LongPoll) Requests(from, to float64) float64 {
+	endless := l
+	endless.Hold = math.Inf(1)
+	woken := endless.RequestsPerSecond()
+	silent := math.Exp(-l.Rate * (l.Gap + l.Hold))
+	by := func(t float64) float64 {
+		n, share := woken*t, 1.0
+		for left := t - l.Hold; left >= 0 && share > 0; left -= l.Hold {
+			share *= silent
+			n += share * (1 + woken*left)
+		}
+		return n
+	}
+	return by(to) - by(from)
+}
+
 // ReadsPerSecond returns the rate of reads of the store: one for each answer. Our server reads when
 // the store has woken it, and once more when the hold has passed, lest it miss what came just then;
 // so a share TimeoutShare of the reads finds nothing.

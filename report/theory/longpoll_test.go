@@ -63,6 +63,50 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
+// TestLongPollBeginning counts the answers of users who begin to ask at the same time.
+func TestLongPollBeginning(t *testing.T) {
+	for _, l := range []theory.LongPoll{
+		{Rate: .5, Hold: 2},
+		{Rate: .02, Hold: 30},
+		{Rate: 2, Hold: 1, Gap: .005, Wake: .005},
+	} {
+		for _, window := range [][2]float64{{.1, .9}, {.5, 1.5}, {.9, 4.6}, {20.3, 25.7}} { // in holds
+			from, to := window[0]*l.Hold, window[1]*l.Hold
+			t.Run(fmt.Sprintf("%+v from %v to %v", l, from, to), func(t *testing.T) {
+				const users = 2000
+				all := simulate(func(random *rand.Rand) part {
+					p := part{counts: map[string]float64{"users": users}}
+					for range users {
+						next := random.ExpFloat64() / l.Rate
+						for at := 0.0; at < to; at += l.Gap {
+							switch {
+							case next <= at:
+							case next <= at+l.Hold:
+								at = next + l.Wake
+							default:
+								at += l.Hold
+							}
+							for next <= at {
+								next += random.ExpFloat64() / l.Rate
+							}
+							if at >= from && at < to {
+								p.counts["answers"]++
+							}
+						}
+					}
+					return p
+				})
+				agrees(t, "answers", l.Requests(from, to), all, ratio("answers", "users"))
+			})
+		}
+	}
+	// In the long run it is the rate.
+	l := theory.LongPoll{Rate: .3, Hold: 5}
+	if got, want := l.Requests(1e4, 2e4)/1e4, l.RequestsPerSecond(); math.Abs(got/want-1) > 1e-3 {
+		t.Errorf("%v requests per second in the long run, want %v", got, want)
+	}
+}
+
 // A formula that loses its digits at the ends would make a silent room cost anything.
 func TestLongPollLimits(t *testing.T) {
 	for _, test := range []struct {

@@ -162,7 +162,7 @@ func longPoll(m parameters) prediction {
 	}
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
-		requests: m.users * m.seconds * l.RequestsPerSecond(),
+		requests: m.users * m.windows * l.Requests(m.warmup, m.warmup+m.seconds/m.windows), // users begin to ask as they join
 	}
 	if p.latency, p.known = m.pushed(); p.known {
 		p.latency = p.latency.Plus(l.Wait())
@@ -171,7 +171,9 @@ func longPoll(m parameters) prediction {
 	p.scatter = math.Sqrt(m.users*m.windows)/2 + math.Sqrt(merged)
 	p.reads = p.requests
 	if b := m.bytes; b != nil {
-		p.bytes = p.requests*float64(b.Answer) + m.carried(b, 1)
+		l.Hold = math.Inf(1)
+		full := min(p.requests, m.users*m.seconds*l.RequestsPerSecond())
+		p.bytes = (p.requests-full)*float64(b.Empty) + full*float64(b.Answer) + m.carried(b, 1)
 	}
 	return p
 }
@@ -242,10 +244,7 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 			// A sample of n holds q ± sqrt(q(1-q)/n) below its q-quantile, whatever the distribution.
 			off := chance * math.Sqrt(q*(1-q)/p.samples)
 			low := p.latency.Quantile(max(0, q-off))/p.slack.ratio - p.slack.seconds
-			high := math.Inf(1)
-			if q+off < 1 {
-				high = p.latency.Quantile(q+off)*p.slack.ratio + p.slack.seconds
-			}
+			high := p.latency.Quantile(min(1, q+off))*p.slack.ratio + p.slack.seconds
 			if got := row.Histogram.Quantile(q).Seconds(); got < low || got > high {
 				doubt("p%.0f is %.3g ms, where theory says %.3g ms", 100*q, 1e3*got, 1e3*p.latency.Quantile(q))
 			}

@@ -81,7 +81,7 @@ func TestDoubts(t *testing.T) {
 		says      []string // in the doubts; none: no doubt
 	}{
 		{"short-poll@50ms", func(*result.Window) {}, nil},
-		{"short-poll@50ms", longer(5 * time.Millisecond), []string{"p50 is ", "p99 is "}},
+		{"short-poll@50ms", longer(8 * time.Millisecond), []string{"p50 is ", "p99 is "}},
 		{"long-poll", longer(2 * time.Millisecond), []string{"p50 is "}},
 		{"websocket", longer(2 * time.Millisecond), []string{"p50 is "}},
 		{"short-poll@50ms", func(w *result.Window) { w.Wire.Requests += w.Wire.Requests / 20 }, []string{" requests, where theory says "}},
