@@ -32,7 +32,8 @@ func newCheckCommand() *cobra.Command {
 HEAD is worse:
 
   a message lost, duplicated, reordered or delivered to the wrong room;
-  requests, store reads or bytes for each delivery more than 5% above BASE;
+  requests, store reads or bytes for each delivery more than 5% above BASE, or above what
+  theory says where BASE keeps to it;
   a timing above BASE by more than --min-effect, and significantly so.
 
 Timings are compared in pairs, each round of BASE with the same round of HEAD: Wilcoxon's
