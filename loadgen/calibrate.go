@@ -273,7 +273,10 @@ func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64,
 	asking, quit := context.WithCancel(ctx)
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		for range s.Messages(asking) {
+		for _, err := range s.Messages(asking) {
+			if err != nil {
+				return // it asked once more, or the server is gone
+			}
 		}
 	})
 	defer func() {

@@ -3,7 +3,6 @@ package loadgen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -54,20 +53,9 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 					at.Window++
 					at.Round, at.Transport, at.Head, at.Planned = pair, s.Transports[i], head, len(plan.Sends)
 					at.Left = rest(begun, at)
-					if at.Window == 1 {
-						at.Left = time.Duration(2*slices) * left(s, random.Perm(len(s.Transports)), 1)
-					}
-					window, err := side.measure(ctx, s, plan, at, progress)
-					if window != nil {
-						if err := emit(head, window); err != nil {
-							return err
-						}
-					}
+					err := side.take(ctx, s, plan, at, progress, func(w *result.Window) error { return emit(head, w) })
 					if err != nil {
-						return fmt.Errorf("measuring %s: %w", at.Transport, err)
-					}
-					if ctx.Err() != nil {
-						return context.Cause(ctx)
+						return err
 					}
 				}
 			}
@@ -77,10 +65,12 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 }
 
 // rest returns about how long the windows from at on take: as long as those before, on average.
+// Of the first one nothing is known yet but its usual length.
 func rest(begun time.Time, at Progress) time.Duration {
+	const usual = 500 * time.Millisecond
 	done := at.Window - 1
 	if done == 0 {
-		return 0
+		return time.Duration(at.Windows) * usual
 	}
 	return time.Since(begun) / time.Duration(done) * time.Duration(at.Windows-done)
 }

@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 	if err := Fit(s); err != nil {
 		return err
 	}
+	server := Side{Target: o.Target, Command: o.Command}
 	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * len(s.Transports), Users: s.Users}
 	for round := 1; round <= s.Rounds; round++ {
 		plan := NewPlan(s, round)
@@ -61,17 +62,8 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 			at.Window++
 			at.Round, at.Transport, at.Planned = round, s.Transports[i], len(plan.Sends)
 			at.Left = left(s, order, at.Window)
-			window, err := Side{Target: o.Target, Command: o.Command}.measure(ctx, s, plan, at, o.Progress)
-			if window != nil {
-				if err := emit(window); err != nil {
-					return err
-				}
-			}
-			if err != nil {
-				return fmt.Errorf("measuring %s: %w", at.Transport, err)
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+			if err := server.take(ctx, s, plan, at, o.Progress, emit); err != nil {
+				return err
 			}
 		}
 	}
@@ -84,6 +76,20 @@ type Side struct {
 	Target  *url.URL // nil: Command starts the server
 	Binary  string   // the file to start; empty: this binary
 	Command []string // its arguments, its name first; see StartServer
+}
+
+// take measures one window and hands it over. It returns the cause of ctx when that has ended.
+func (d Side) take(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress), emit func(*result.Window) error) error {
+	window, err := d.measure(ctx, s, plan, at, progress)
+	if window != nil {
+		if err := emit(window); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("measuring %s: %w", at.Transport, err)
+	}
+	return context.Cause(ctx)
 }
 
 // measure measures one window on a server of its own, or on the target.

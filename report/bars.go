@@ -6,6 +6,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"pushpull/report/text"
 )
 
 const (
@@ -34,7 +36,7 @@ func requestsFigure(all []series) figure {
 		if s.Delivered == 0 {
 			return bar{note: undefined}
 		}
-		b := bar{value: s.RequestsPerDelivery, text: number(s.RequestsPerDelivery, 3), known: true}
+		b := bar{value: s.RequestsPerDelivery, text: text.Number(s.RequestsPerDelivery, 3), known: true}
 		if s.handshakesOnly() {
 			b.note = "none after the handshake"
 		}
@@ -55,7 +57,7 @@ func cpuFigure(all []series) figure {
 			return bar{note: undefined}
 		}
 		us := s.Server.CPUMicrosPerDelivery
-		return bar{value: us, text: number(us, 3) + " µs", known: true}
+		return bar{value: us, text: text.Number(us, 3) + " µs", known: true}
 	})
 }
 
@@ -69,7 +71,7 @@ func memoryFigure(all []series) figure {
 			return bar{note: untold}
 		}
 		kb := kilobytes(s.Server.RSSBytesPerUser)
-		return bar{value: kb, text: number(kb, 3) + " KB", known: true}
+		return bar{value: kb, text: text.Number(kb, 3) + " KB", known: true}
 	})
 }
 

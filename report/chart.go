@@ -13,6 +13,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"pushpull/report/text"
 )
 
 const (
@@ -115,10 +117,10 @@ func bold(size vg.Length, c color.Color) draw.TextStyle {
 }
 
 // fit cuts text that is wider than width, in its middle: names differ at their ends.
-func fit(sty draw.TextStyle, text string, width vg.Length) string {
-	short := text
-	for keep := utf8.RuneCountInString(text) - 1; sty.Width(short) > width && keep > 0; keep-- {
-		short = cut(text, keep)
+func fit(sty draw.TextStyle, name string, width vg.Length) string {
+	short := name
+	for keep := utf8.RuneCountInString(name) - 1; sty.Width(short) > width && keep > 0; keep-- {
+		short = cut(name, keep)
 	}
 	return short
 }
@@ -185,7 +187,7 @@ func latencyAxis(low, high float64) axis {
 	low, high = max(low, shortest), max(high, shortest)
 	a := axis{label: "delivery latency (log)", min: math.Inf(1), max: math.Inf(-1)}
 	wide := math.Log10(high/low) > 1.6
-	for decade := magnitude(low) - 1; decade <= magnitude(high)+1; decade++ {
+	for decade := text.Magnitude(low) - 1; decade <= text.Magnitude(high)+1; decade++ {
 		for _, digit := range []float64{1, 2, 5} {
 			value := digit * math.Pow10(decade)
 			at := math.Log10(value)
@@ -196,7 +198,7 @@ func latencyAxis(low, high float64) axis {
 				a.max = at
 			}
 			if digit == 1 || !wide {
-				a.ticks = append(a.ticks, plot.Tick{Value: at, Label: duration(value, 1)})
+				a.ticks = append(a.ticks, plot.Tick{Value: at, Label: text.Duration(value, 1)})
 			}
 		}
 	}
@@ -208,7 +210,7 @@ func countAxis(label string, low, high float64) axis {
 	if high <= 0 {
 		high = max(1, -low)
 	}
-	step := math.Pow10(magnitude(high))
+	step := math.Pow10(text.Magnitude(high))
 	for _, factor := range []float64{.1, .2, .5, 1, 2} {
 		if high/(step*factor) <= 6 {
 			step *= factor
@@ -216,7 +218,7 @@ func countAxis(label string, low, high float64) axis {
 		}
 	}
 	a := axis{label: label, min: min(low, 0), max: high}
-	digits := max(0, -magnitude(step))
+	digits := max(0, -text.Magnitude(step))
 	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
 		value := i*step + 0 // not the zero with a minus
 		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: fixed(value, digits)})
@@ -225,8 +227,8 @@ func countAxis(label string, low, high float64) axis {
 }
 
 // say writes one line where a chart would be.
-func say(c draw.Canvas, text string) {
+func say(c draw.Canvas, words string) {
 	sty := regular(11, grey)
 	sty.XAlign = draw.XCenter
-	c.FillText(sty, c.Center(), text)
+	c.FillText(sty, c.Center(), words)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 // A fact is one property of how and where runs were measured, a value for each run.
@@ -26,7 +27,7 @@ func facts(runs []Run) []fact {
 		f := fact{Name: name, setting: setting}
 		stated := false
 		for _, run := range runs {
-			value := clean(of(run.Run))
+			value := text.Clean(of(run.Run))
 			stated = stated || value != ""
 			f.Values = append(f.Values, value)
 			f.Differs = f.Differs || value != f.Values[0]
@@ -71,7 +72,7 @@ func facts(runs []Run) []fact {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		place(clean(name), func(e result.Environment) string { return e.Modules[name] })
+		place(text.Clean(name), func(e result.Environment) string { return e.Modules[name] })
 	}
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 //go:embed report.html.tmpl
@@ -68,7 +69,7 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 			a.Run = run.name()
 		}
 		p.Answers = append(p.Answers, a)
-		if command := clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
+		if command := text.Clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
 			p.Commands = append(p.Commands, command)
 		}
 	}
@@ -128,11 +129,11 @@ func tableOf(cols []column, all []series) pageTable {
 // ledeOf says below the title what was measured, and when.
 func ledeOf(run result.Run) []string {
 	var lede []string
-	if about := clean(run.Scenario.About); about != "" {
+	if about := text.Clean(run.Scenario.About); about != "" {
 		lede = append(lede, about)
 	}
 	s := run.Scenario
-	load := fmt.Sprintf("%s, %s of %s s", plural(s.Users, "user", "users"), plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
+	load := fmt.Sprintf("%s, %s of %s s", text.Plural(s.Users, "user", "users"), text.Plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
 	if !run.Started.IsZero() {
 		load += ", measured on " + run.Started.UTC().Format("2 January 2006, 15:04 UTC")
 	}

@@ -9,31 +9,6 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-func TestDuration(t *testing.T) {
-	for _, test := range []struct {
-		ms     float64
-		digits int
-		want   string
-	}{
-		{0, 3, "0 µs"},
-		{.000004, 2, "0.0040 µs"},
-		{.41234, 3, "412 µs"},
-		{.41234, 2, "412 µs"},
-		{.9996, 3, "1.00 ms"},
-		{1, 3, "1.00 ms"},
-		{12.345, 3, "12.3 ms"},
-		{999.4, 3, "999 ms"},
-		{999.6, 3, "1.00 s"},
-		{2513, 2, "2.5 s"},
-		{90_000, 3, "90.0 s"},
-		{3.6e6, 3, "3600 s"},
-	} {
-		if got := duration(test.ms, test.digits); got != test.want {
-			t.Errorf("duration(%v, %d) is %q, want %q", test.ms, test.digits, got, test.want)
-		}
-	}
-}
-
 func TestSpoken(t *testing.T) {
 	for _, test := range []struct {
 		transport string

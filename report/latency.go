@@ -11,6 +11,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"pushpull/report/text"
 )
 
 // A curve is one line of a chart, labelled at its end.
@@ -99,10 +101,10 @@ func latencyCurve(s series) curve {
 		line:   draw.LineStyle{Color: s.style.colour, Width: 1.8, Dashes: s.style.dashes},
 		glyph:  glyphs[s.style.mark%len(glyphs)],
 		label:  s.label(),
-		note:   "p50 " + duration(s.Latency.P50, 2) + ", p99 " + duration(s.Latency.P99, 2),
+		note:   "p50 " + text.Duration(s.Latency.P50, 2) + ", p99 " + text.Duration(s.Latency.P99, 2),
 	}
 	if s.doubted("few-samples") { // too few for a p99
-		curve.note = "p50 " + duration(s.Latency.P50, 2) + ", max " + duration(s.Latency.Max, 2)
+		curve.note = "p50 " + text.Duration(s.Latency.P50, 2) + ", max " + text.Duration(s.Latency.Max, 2)
 	}
 	// A sample of n carries no quantile beyond 1-1/n.
 	end := math.Log10(float64(s.Histogram.Count()))

@@ -13,10 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"unicode"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 	"pushpull/report/theory"
 )
 
@@ -117,7 +116,7 @@ func lay(runs []Run) []series {
 				place = len(transports)
 				transports = append(transports, row.Transport)
 			}
-			s := series{Row: row, name: clean(row.Transport), row: place, column: column}
+			s := series{Row: row, name: text.Clean(row.Transport), row: place, column: column}
 			if len(runs) > 1 {
 				s.run = run.name()
 			}
@@ -139,9 +138,9 @@ func lay(runs []Run) []series {
 
 func (r Run) name() string {
 	if r.Name != "" {
-		return clean(r.Name)
+		return text.Clean(r.Name)
 	}
-	return clean(r.Run.Scenario.Name)
+	return text.Clean(r.Run.Scenario.Name)
 }
 
 // missing returns the transports of the scenario that the run never came to.
@@ -153,14 +152,4 @@ func (r Run) missing() []string {
 		}
 	}
 	return names
-}
-
-// clean makes s one line that neither a terminal nor an XML reader takes for anything but text.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }

@@ -41,7 +41,7 @@ func lognormal(median, sigma float64) func(*rand.Rand) float64 {
 var (
 	poll5     = model{transport: "short-poll@5s", interval: 5, latency: uniform(5), requests: 800, empty: 430, reads: 800, bytes: 262_000, cpu: .061, memory: 9_400}
 	poll1     = model{transport: "short-poll@1s", interval: 1, latency: uniform(1), requests: 4000, empty: 3530, reads: 4000, bytes: 865_000, cpu: .284, memory: 9_800}
-	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 512, empty: 12, reads: 512, bytes: 217_000, cpu: .047, memory: 21_300}
+	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 500, reads: 500, bytes: 216_000, cpu: .047, memory: 21_300}
 	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 500, bytes: 73_000, cpu: .022, memory: 16_900}
 
 	four  = []model{poll5, poll1, longPoll, webSocket}

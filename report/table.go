@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"pushpull/report/text"
 )
 
 // longestName is how much of a name the table shows, in characters; the doubts show all of it.
@@ -21,7 +23,7 @@ type column struct {
 // columns returns what the table shows, on the terminal and on the page.
 func columns(runs int) []column {
 	latency := func(of func(series) float64) func(series) string {
-		return func(s series) string { return s.delivered(duration(of(s), 3)) }
+		return func(s series) string { return s.delivered(text.Duration(of(s), 3)) }
 	}
 	all := []column{
 		{"transport", "", func(s series) string { return s.name }},
@@ -32,25 +34,25 @@ func columns(runs int) []column {
 		{"p95", "", latency(func(s series) float64 { return s.Latency.P95 })},
 		{"p99", "", latency(func(s series) float64 { return s.Latency.P99 })},
 		{"max", "", latency(func(s series) float64 { return s.Latency.Max })},
-		{"requests", "/message", func(s series) string { return s.delivered(number(s.RequestsPerDelivery, 3)) }},
+		{"requests", "/message", func(s series) string { return s.delivered(text.Number(s.RequestsPerDelivery, 3)) }},
 		{"empty", "answers", func(s series) string {
 			if s.Requests == 0 {
 				return "-"
 			}
 			return fixed(100*float64(s.EmptyResponses)/float64(s.Requests), 0) + " %"
 		}},
-		{"bytes", "/message", func(s series) string { return s.delivered(number(s.BytesPerDelivery, 3)) }},
+		{"bytes", "/message", func(s series) string { return s.delivered(text.Number(s.BytesPerDelivery, 3)) }},
 		{"server CPU", "us/message", func(s series) string {
 			if s.Server == nil {
 				return "-"
 			}
-			return s.delivered(number(s.Server.CPUMicrosPerDelivery, 3))
+			return s.delivered(text.Number(s.Server.CPUMicrosPerDelivery, 3))
 		}},
 		{"server RSS", "KB/user", func(s series) string {
 			if s.Server == nil {
 				return "-"
 			}
-			return number(kilobytes(s.Server.RSSBytesPerUser), 3)
+			return text.Number(kilobytes(s.Server.RSSBytesPerUser), 3)
 		}},
 	}
 	if runs == 1 {
@@ -65,15 +67,15 @@ func theoryColumns(runs int) []column {
 		if ms == nil {
 			return "-"
 		}
-		return duration(*ms, 3)
+		return text.Duration(*ms, 3)
 	}
 	count := func(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
 	all := []column{
 		{"transport", "", func(s series) string { return s.name }},
 		{"run", "", func(s series) string { return s.run }},
-		{"mean", "", func(s series) string { return duration(s.Latency.Mean, 3) }},
+		{"mean", "", func(s series) string { return text.Duration(s.Latency.Mean, 3) }},
 		{"theory", "", func(s series) string { return latency(s.Theory.Mean) }},
-		{"p99", "", func(s series) string { return duration(s.Latency.P99, 3) }},
+		{"p99", "", func(s series) string { return text.Duration(s.Latency.P99, 3) }},
 		{"theory", "", func(s series) string { return latency(s.Theory.P99) }},
 		{"requests", "", func(s series) string { return strconv.FormatInt(s.Requests, 10) }},
 		{"theory", "", func(s series) string { return count(s.Theory.Requests) }},
@@ -84,12 +86,12 @@ func theoryColumns(runs int) []column {
 			return strconv.FormatInt(s.Store.Reads, 10)
 		}},
 		{"theory", "", func(s series) string { return count(s.Theory.StoreReads) }},
-		{"bytes", "/message", func(s series) string { return number(s.BytesPerDelivery, 3) }},
+		{"bytes", "/message", func(s series) string { return text.Number(s.BytesPerDelivery, 3) }},
 		{"theory", "", func(s series) string {
 			if s.Theory.BytesPerDelivery == nil {
 				return "-"
 			}
-			return number(*s.Theory.BytesPerDelivery, 3)
+			return text.Number(*s.Theory.BytesPerDelivery, 3)
 		}},
 	}
 	if runs == 1 {
@@ -155,19 +157,19 @@ func writeGrid(out *strings.Builder, cols []column, all []series) {
 		}
 	}
 	for _, line := range lines {
-		var text strings.Builder
+		var row strings.Builder
 		for i, cell := range line {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i > 0 {
-				text.WriteString("  ")
+				row.WriteString("  ")
 			}
 			if cols[i].left() {
-				text.WriteString(cell + pad)
+				row.WriteString(cell + pad)
 			} else {
-				text.WriteString(pad + cell)
+				row.WriteString(pad + cell)
 			}
 		}
-		out.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+		out.WriteString(strings.TrimRight(row.String(), " ") + "\n")
 	}
 }
 
@@ -195,12 +197,12 @@ func remarksOf(runs []Run, all []series) []remark {
 	var remarks []remark
 	for _, s := range all {
 		for _, d := range s.Doubts {
-			remarks = append(remarks, remark{s.label(), clean(d.Text), d.Fatal})
+			remarks = append(remarks, remark{s.label(), text.Clean(d.Text), d.Fatal})
 		}
 	}
 	for _, run := range runs {
 		for _, transport := range run.missing() {
-			about := clean(transport)
+			about := text.Clean(transport)
 			if len(runs) > 1 {
 				about += " · " + run.name()
 			}

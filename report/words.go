@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"pushpull/report/text"
 )
 
 // Answer says in words what the numbers of run say, fastest transport first. It ends with a
@@ -41,7 +43,7 @@ func sentences(run Run) []string {
 	}
 	for _, s := range delivered {
 		if s.Lost > 0 {
-			said = append(said, upper(call(s))+" lost "+plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
+			said = append(said, upper(call(s))+" lost "+text.Plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
 		}
 	}
 	if len(rows) == 0 {
@@ -56,7 +58,7 @@ func sentences(run Run) []string {
 func latencyWords(rows []series, call func(series) string) string {
 	var parts []string
 	for i, s := range rows {
-		within := " within " + duration(s.Latency.P50, 2)
+		within := " within " + text.Duration(s.Latency.P50, 2)
 		if i == 0 {
 			parts = append(parts, upper(call(s))+" delivered half of the messages"+within)
 		} else {
@@ -91,7 +93,7 @@ func tailWords(rows []series, call func(series) string) string {
 	}
 	return "99 in 100 arrived within " + values(rows, call,
 		func(s series) float64 { return s.Latency.P99 },
-		func(ms float64) string { return duration(ms, 2) }) + "."
+		func(ms float64) string { return text.Duration(ms, 2) }) + "."
 }
 
 func requestWords(rows []series, call func(series) string) string {
@@ -109,7 +111,7 @@ func requestWords(rows []series, call func(series) string) string {
 	}
 	words := "Requests for each message: " + values(asking, call,
 		func(s series) float64 { return s.RequestsPerDelivery },
-		func(n float64) string { return number(n, 2) })
+		func(n float64) string { return text.Number(n, 2) })
 	if len(none) > 0 {
 		words += "; " + list(none) + " made none after the handshake"
 	}
@@ -123,7 +125,7 @@ func cpuWords(rows []series, call func(series) string) string {
 	}
 	return "Server CPU for each message: " + values(rows, call,
 		func(s series) float64 { return s.Server.CPUMicrosPerDelivery / 1e3 },
-		func(ms float64) string { return duration(ms, 2) }) + "."
+		func(ms float64) string { return text.Duration(ms, 2) }) + "."
 }
 
 func distrusted(rows []series, call func(series) string) []string {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 // A Kind says how a metric is judged.
@@ -68,7 +69,7 @@ func (c Comparison) Regression() bool { return c.Gated && c.Verdict == Worse }
 // String is the comparison in a few words, fit to be shown: "p50 of websocket 0.270 -> 0.410 ms
 // (x1.52)".
 func (c Comparison) String() string {
-	s := fmt.Sprintf("%s of %s %s -> %s", c.Metric, clean(c.Transport), c.value(c.Base), c.value(c.Head))
+	s := fmt.Sprintf("%s of %s %s -> %s", c.Metric, text.Clean(c.Transport), c.value(c.Base), c.value(c.Head))
 	if c.Unit != "" {
 		s += " " + c.Unit
 	}
@@ -83,7 +84,7 @@ func (c Comparison) value(x float64) string {
 	if m, ok := named(c.Metric); ok && m.Kind == Fault {
 		return strconv.FormatFloat(x, 'f', 0, 64)
 	}
-	return number(x, 3)
+	return text.Number(x, 3)
 }
 
 // A Report is what a check found.

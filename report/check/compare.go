@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 	"pushpull/report/theory"
 )
 
@@ -246,7 +247,7 @@ func (s *both) count(c *Comparison, m Metric) {
 		c.Verdict = Worse
 	case s.leavesTheory(*c):
 		want, _ := expected(c.Metric, s.headWhole)
-		c.Verdict, c.Note = Worse, fmt.Sprintf("theory says %s, which base keeps to", number(want, 3))
+		c.Verdict, c.Note = Worse, fmt.Sprintf("theory says %s, which base keeps to", text.Number(want, 3))
 	case c.Ratio < 1/c.Limit:
 		c.Verdict, c.Note = Better, "fewer than before: if that was meant, take head as the new base"
 	default:
@@ -344,7 +345,7 @@ func (d *draft) judge(alpha float64) {
 	switch {
 	case d.Pairs < need:
 		d.Verdict, d.Gated = TooFew, false
-		d.Note = fmt.Sprintf("%s too few to tell a change from noise: %d are needed", plural(d.Pairs, "round is", "rounds are"), need)
+		d.Note = fmt.Sprintf("%s too few to tell a change from noise: %d are needed", text.Plural(d.Pairs, "round is", "rounds are"), need)
 	case d.P < alpha && d.Ratio > d.Limit:
 		d.Verdict = Worse
 	case d.Ratio < 1/d.Limit && Wilcoxon(negated(d.logs)) < alpha:
@@ -393,8 +394,8 @@ func Confirm(first, again *Report) *Report {
 		}
 	}
 	var doubts []string
-	for _, text := range again.Warnings[:again.Doubts] {
-		doubts = append(doubts, "in the fresh run, "+text)
+	for _, doubt := range again.Warnings[:again.Doubts] {
+		doubts = append(doubts, "in the fresh run, "+doubt)
 	}
 	r.Warnings = slices.Concat(first.Warnings[:first.Doubts], doubts, first.Warnings[first.Doubts:])
 	r.Doubts = first.Doubts + len(doubts)
@@ -421,7 +422,7 @@ func mayCompare(base, head *result.Result) error {
 	}
 	inBase, inHead := transports(base), transports(head)
 	if len(without(inBase, inHead)) == len(inBase) {
-		return fmt.Errorf("base and head share no transport: base has %s, head has %s: measure the same ones", clean(strings.Join(inBase, ", ")), clean(strings.Join(inHead, ", ")))
+		return fmt.Errorf("base and head share no transport: base has %s, head has %s: measure the same ones", text.Clean(strings.Join(inBase, ", ")), text.Clean(strings.Join(inHead, ", ")))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 // measured says whether a result holds a window that was measured to its end.
@@ -46,7 +47,7 @@ func differing(base, head *result.Result, facts []fact) []string {
 	var all []string
 	for _, f := range facts {
 		if a, b := f.of(base.Run), f.of(head.Run); a != b {
-			all = append(all, clean(fmt.Sprintf("%s %s | %s", f.name, stated(a), stated(b))))
+			all = append(all, text.Clean(fmt.Sprintf("%s %s | %s", f.name, stated(a), stated(b))))
 		}
 	}
 	return all
@@ -101,7 +102,7 @@ func differences(base, head *result.Result) []string {
 		all = append(all, "base and head differ in "+strings.Join(found, ", "))
 	}
 	if a, b := rounds(base), rounds(head); !slices.Equal(a, b) {
-		all = append(all, fmt.Sprintf("base holds %s, head %d: only those of both are compared", plural(len(a), "round", "rounds"), len(b)))
+		all = append(all, fmt.Sprintf("base holds %s, head %d: only those of both are compared", text.Plural(len(a), "round", "rounds"), len(b)))
 	}
 	return append(all, slices.Concat(onlyIn("base", base, head), onlyIn("head", head, base), stopped("base", base), stopped("head", head))...)
 }
@@ -139,7 +140,7 @@ func rounds(r *result.Result) []int {
 func onlyIn(side string, r, other *result.Result) []string {
 	var all []string
 	for _, transport := range without(transports(r), transports(other)) {
-		all = append(all, fmt.Sprintf("%s was measured in %s alone, and is not compared", clean(transport), side))
+		all = append(all, fmt.Sprintf("%s was measured in %s alone, and is not compared", text.Clean(transport), side))
 	}
 	return all
 }
@@ -148,7 +149,7 @@ func stopped(side string, r *result.Result) []string {
 	var all []string
 	for _, w := range r.Windows {
 		if w.Interrupted {
-			all = append(all, fmt.Sprintf("%s, %s: round %d was stopped early: of that window only the faults count", side, clean(w.Transport), w.Round))
+			all = append(all, fmt.Sprintf("%s, %s: round %d was stopped early: of that window only the faults count", side, text.Clean(w.Transport), w.Round))
 		}
 	}
 	return all
@@ -160,7 +161,7 @@ func doubts(side string, rows []result.Row) []string {
 	for _, row := range rows {
 		for _, d := range row.Doubts {
 			if m, ok := named(d.Code); d.Fatal && !(ok && m.Kind == Fault) {
-				all = append(all, fmt.Sprintf("%s, %s: %s", side, clean(row.Transport), clean(d.Text)))
+				all = append(all, fmt.Sprintf("%s, %s: %s", side, text.Clean(row.Transport), text.Clean(d.Text)))
 			}
 		}
 	}

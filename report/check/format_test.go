@@ -2,15 +2,10 @@ package check
 
 import "testing"
 
-func TestNumber(t *testing.T) {
+func TestRatio(t *testing.T) {
 	for _, c := range []struct {
 		got, want string
 	}{
-		{number(0, 3), "0"},
-		{number(.2704, 3), "0.270"},
-		{number(9.996, 3), "10.0"},
-		{number(1234.5, 3), "1234"},
-		{number(-2.5, 3), "-2.50"},
 		{ratio(1.523), "1.52"},
 		{ratio(.996), "1.00"},
 		{ratio(.0123), "0.012"},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"pushpull/report/text"
 )
 
 // Table writes a report as plain text: a line for each metric under its transport, the notes and
@@ -17,7 +19,7 @@ func Table(w io.Writer, r *Report) error {
 		for next < len(r.Comparisons) && r.Comparisons[next].Transport == r.Comparisons[first].Transport {
 			next++
 		}
-		lines = append(lines, []string{clean(r.Comparisons[first].Transport)})
+		lines = append(lines, []string{text.Clean(r.Comparisons[first].Transport)})
 		lines = append(lines, linesOf(r.Comparisons[first:next])...)
 		first = next
 	}
@@ -25,8 +27,8 @@ func Table(w io.Writer, r *Report) error {
 	writeAligned(&out, lines)
 	if remarks := append(slices.Clone(r.Warnings), r.notes()...); len(remarks) > 0 {
 		out.WriteString("\n")
-		for _, text := range remarks {
-			out.WriteString("! " + clean(text) + "\n")
+		for _, remark := range remarks {
+			out.WriteString("! " + text.Clean(remark) + "\n")
 		}
 	}
 	out.WriteString("\n" + r.Conclusion() + "\n")
@@ -108,7 +110,7 @@ func writeAligned(out *strings.Builder, lines [][]string) {
 		}
 	}
 	for _, line := range lines {
-		var text strings.Builder
+		var row strings.Builder
 		for i, cell := range line {
 			pad := ""
 			if len(line) > 1 {
@@ -116,14 +118,14 @@ func writeAligned(out *strings.Builder, lines [][]string) {
 			}
 			switch i {
 			case 0:
-				text.WriteString(cell + pad)
+				row.WriteString(cell + pad)
 			case len(widths) - 1:
-				text.WriteString("  " + cell)
+				row.WriteString("  " + cell)
 			default:
-				text.WriteString("  " + pad + cell)
+				row.WriteString("  " + pad + cell)
 			}
 		}
-		out.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+		out.WriteString(strings.TrimRight(row.String(), " ") + "\n")
 	}
 }
 
@@ -150,13 +152,13 @@ func (r *Report) notes() []string {
 		}
 	}
 	var all []string
-	for _, text := range texts {
-		a := by[text]
+	for _, note := range texts {
+		a := by[note]
 		where := strings.Join(a.transports, ", ")
 		if len(a.transports) == len(transports) && len(transports) > 1 {
 			where = "all transports"
 		}
-		all = append(all, fmt.Sprintf("%s: %s: %s", where, strings.Join(a.metrics, ", "), text))
+		all = append(all, fmt.Sprintf("%s: %s: %s", where, strings.Join(a.metrics, ", "), note))
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 var update = flag.Bool("update", false, "write the goldens in testdata/report/check again")
@@ -71,7 +72,7 @@ func TestTable(t *testing.T) {
 			}
 			for line := range strings.Lines(out.String()) {
 				line = strings.TrimSuffix(line, "\n")
-				if clean(line) != line || strings.TrimRight(line, " ") != line {
+				if text.Clean(line) != line || strings.TrimRight(line, " ") != line {
 					t.Errorf("not plain text: %q", line)
 				}
 				if strings.HasPrefix(line, "  ") && utf8.RuneCountInString(line) > 100 {
