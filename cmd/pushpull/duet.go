@@ -105,12 +105,28 @@ func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Sc
 		side.Target, err = targetURL(ctx, flag, named)
 	case named != "":
 		if side.Binary, err = exec.LookPath(named); err != nil {
-			err = exitWith(exitUsage, "bad --%s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, err)
+			return side, exitWith(exitUsage, "bad --%s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, err)
+		}
+		side.Command[0] = named
+		if err = tryServer(ctx, side); err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("bad --%s %s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, named, err)
 		}
 	case flag == "base":
 		err = exitWith(exitUsage, "a duet needs --base: a pushpull binary, or a URL like http://127.0.0.1:8080")
 	}
 	return side, err
+}
+
+// tryServer starts a server and stops it again: what is none shall be known before its turn comes.
+func tryServer(ctx context.Context, side loadgen.Side) error {
+	server, err := loadgen.StartServer(ctx, side.Binary, side.Command)
+	if err == nil {
+		err = server.Stop()
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted before anything was measured")
+	}
+	return err
 }
 
 func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []string) error {
@@ -151,7 +167,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		return err
 	}
 	if suspects := found.Suspects(); len(suspects) > 0 {
-		d.show.again(fmt.Sprintf("%s looks worse: measuring it again before it fails", strings.Join(suspects, ", ")))
+		d.show.again(suspects)
 		d.options.First = scenario.Rounds + 1
 		d.options.Scenario.Transports = suspects
 		baseAgain, headAgain, err := d.measure(ctx, "again")

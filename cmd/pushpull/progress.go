@@ -83,12 +83,17 @@ func (p *progress) window(w *result.Window) {
 		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
 }
 
-// again says that what has ended begins once more, and why.
-func (p *progress) again(why string) {
+// again says that transports that look worse are measured once more.
+func (p *progress) again(suspects []string) {
 	p.begun = 0
-	if p.w != nil {
-		p.clear()
-		fmt.Fprintln(p.w, why)
+	if p.w == nil {
+		return
+	}
+	p.clear()
+	if len(suspects) == 1 {
+		fmt.Fprintf(p.w, "%s looks worse: measuring it again before it fails\n", suspects[0])
+	} else {
+		fmt.Fprintf(p.w, "%s look worse: measuring them again before they fail\n", strings.Join(suspects, ", "))
 	}
 }
 
