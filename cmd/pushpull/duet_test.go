@@ -60,6 +60,8 @@ func TestDuet(t *testing.T) {
 	})
 	t.Run("burn", func(t *testing.T) {
 		// A message between two users is written three times: to each of them, and that it is stored.
+		// To wake up and burn costs some more than what is burnt. Of a message in a hundred the
+		// burning is in the way, so p50 has a part in it, of less than the tenth that is allowed.
 		burn := cpuPerDelivery(t, pushpull) / 4 / 3
 		t.Logf("burning %v a write", burn)
 		head := slowed(t, fmt.Sprintf("--debug-burn %v", burn))
