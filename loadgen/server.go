@@ -79,6 +79,8 @@ func StartServer(ctx context.Context, binary string, argv []string) (*Server, er
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, io.EOF):
+		err = errors.New("it ended before it said where it listens")
 	case err == nil:
 		err = fmt.Errorf("it said %.100q instead of where it listens", line)
 	}
@@ -165,7 +167,7 @@ func readStats(ctx context.Context, base *url.URL) (*serverStats, error) {
 // Reach returns an error that says what to do unless a server answers at base.
 func Reach(ctx context.Context, base *url.URL) error {
 	if err := get(ctx, base, "healthz", "", func(io.Reader) error { return nil }); err != nil {
-		return fmt.Errorf("reaching the server at %s: %w: start it with pushpull serve, or check --target", base, err)
+		return fmt.Errorf("reaching the server at %s: %w: start it with pushpull serve, or check the URL", base, err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ const (
 
 	fewestRounds     = 7   // fewer can never reach a p below .01
 	fewestForP99     = 300 // deliveries in a round, as for any p99
-	fewestDeliveries = 100 // to judge a count by: of fewer, a poll more or less is a percent
+	fewestDeliveries = 500 // to judge a count by: what is under way as a window begins and ends is a percent of fewer
 )
 
 // Options choose what fails a check. The zero value is the default.

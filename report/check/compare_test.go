@@ -270,7 +270,7 @@ func TestFew(t *testing.T) {
 	if got := regressions(small); got != nil {
 		t.Errorf("regressions %q among 40 deliveries", got)
 	}
-	if c := small.find("long-poll", "bytes"); c.Verdict != TooFew || c.Gated || c.Note != "40 deliveries are too few to judge a count by: 100 are needed" {
+	if c := small.find("long-poll", "bytes"); c.Verdict != TooFew || c.Gated || c.Note != "40 deliveries are too few to judge a count by: 500 are needed" {
 		t.Errorf("%+v", c)
 	}
 	if c := small.find("long-poll", "p50"); c.Verdict != TooFew || c.Gated || c.Pairs != 2 || c.Note != "2 rounds are too few to tell a change from noise: 7 are needed" {

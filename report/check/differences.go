@@ -168,8 +168,12 @@ func doubts(side string, rows []result.Row) []string {
 	return all
 }
 
-// measuredInTurns says whether the windows of base and head lie in one stretch of time.
+// measuredInTurns says whether base and head are of one duet, or their windows lie in one stretch of
+// time.
 func measuredInTurns(base, head *result.Result) bool {
+	if base.Run.Scenario.Slices > 0 && head.Run.Scenario.Slices > 0 && base.Run.Started.Equal(head.Run.Started) {
+		return true
+	}
 	baseFirst, baseLast := stretch(base)
 	headFirst, headLast := stretch(head)
 	return !baseFirst.After(headLast) && !headFirst.After(baseLast)

@@ -13,7 +13,7 @@ import (
 // Table writes a report as plain text: a line for each metric under its transport, the notes and
 // warnings below, and a sentence that concludes.
 func Table(w io.Writer, r *Report) error {
-	lines := [][]string{{"", "base", "head", "ratio", "95% interval", "could see", "allowed", "verdict"}}
+	lines := [][]string{{"", "base", "head", "ratio", "95% range", "detects", "limit", "verdict"}}
 	for first := 0; first < len(r.Comparisons); {
 		next := first + 1
 		for next < len(r.Comparisons) && r.Comparisons[next].Transport == r.Comparisons[first].Transport {
@@ -72,7 +72,7 @@ func (c Comparison) line() []string {
 		line[3] = ratio(c.Ratio)
 	}
 	if c.High > 0 {
-		line[4] = ratio(c.Low) + " - " + ratio(c.High)
+		line[4] = ratio(c.Low) + "-" + ratio(c.High)
 	}
 	if c.Detectable > 0 && c.Verdict != TooFew {
 		line[5] = percent(c.Detectable)

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -148,11 +147,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	accepting := &listener{Listener: l, service: sv}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(accepting) }()
-	var burning sync.WaitGroup
-	defer burning.Wait()
-	if sv.Slow.Burn > 0 {
-		burning.Go(func() { sv.conns.slow.burn(requests) })
-	}
+	defer sv.conns.slow.burning.Wait()
 
 	var broken error
 	select {

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,14 +13,15 @@ type Slowness struct {
 	Delay time.Duration // before each of them, asleep; to wake up costs CPU, too
 }
 
-// burnStep is how often a server burns what it owes: often enough for a short window to hold its
-// share, and seldom enough for few messages to meet a processor that is busy with it.
-const burnStep = 10 * time.Millisecond
+// burnStep is how much is owed before it is burnt: little enough for a short window to hold its
+// share, and enough for few messages to meet a processor that is busy with it.
+const burnStep = time.Millisecond
 
 // slowness is a Slowness at work.
 type slowness struct {
 	Slowness
-	owed atomic.Int64 // nanoseconds of CPU
+	owed    atomic.Int64 // nanoseconds of CPU
+	burning sync.WaitGroup
 }
 
 // write is called before each answer and each frame.
@@ -28,26 +29,12 @@ func (s *slowness) write() {
 	if s.Delay > 0 {
 		time.Sleep(s.Delay) //nolint:forbidigo // a slow server does not hurry because somebody leaves
 	}
-	if s.Burn > 0 {
-		s.owed.Add(int64(s.Burn))
+	if s.Burn > 0 && s.owed.Add(int64(s.Burn)) >= int64(burnStep) {
+		s.burning.Go(s.pay)
 	}
 }
 
-// burn burns what is owed, until ctx ends.
-func (s *slowness) burn(ctx context.Context) {
-	ticker := time.NewTicker(burnStep)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-		s.pay()
-	}
-}
-
-// pay burns what is owed now.
+// pay burns what is owed.
 func (s *slowness) pay() {
 	owed := time.Duration(s.owed.Swap(0))
 	for begun := time.Now(); time.Since(begun) < owed; {

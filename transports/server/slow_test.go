@@ -33,7 +33,7 @@ func TestBurn(t *testing.T) {
 	if took := time.Since(begun); took > each {
 		t.Errorf("two writes took %v", took)
 	}
-	set.slow.pay()
+	set.slow.burning.Wait()
 	after, err := process.Self()
 	if err != nil {
 		t.Fatal(err)
