@@ -19,7 +19,7 @@ import (
 
 const (
 	probeGap     = 40 * time.Millisecond // mean time from one probe to the next: more would keep processors awake that sleep under a light load
-	probeCouples = 20                    // who take turns
+	probeCouples = 6                     // who take turns
 	probed       = 4                     // messages that it takes to measure the bytes
 )
 
@@ -36,10 +36,12 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 		c.Bytes = bytes
 	}
 	var probing sync.WaitGroup
+	c.Members++
 	probing.Go(func() { // what was measured until it fails is kept
 		_ = RoundTrips(ctx, w.base, c.RoundTrip, func() bool { return pause(ctx) })
 	})
 	if _, periodic := w.transport.(transports.Periodic); !periodic {
+		c.Members += 2 * probeCouples
 		probing.Go(func() { _ = p.deliveries(ctx, c.Delivery) })
 	}
 	probing.Wait()

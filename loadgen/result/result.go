@@ -107,6 +107,7 @@ type Window struct {
 // A Calibration is what theory has to be told about the machine and the server. Two extra members
 // of a room of their own measure it while the window warms up, under the same load as the rest.
 type Calibration struct {
+	Members   int        `json:"members"`    // who measured it, at a time: what they took of memory is not the users'
 	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
 	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where users poll on a timer
 	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time for it

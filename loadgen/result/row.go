@@ -123,6 +123,7 @@ func merge(windows []Window) Row {
 	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
 	var server, generator Process
 	serverTold, storeTold := true, true
+	extra := 0 // members who calibrated
 	for _, w := range windows {
 		row.DurationS += w.DurationS
 		row.Sent += w.Sent
@@ -160,7 +161,11 @@ func merge(windows []Window) Row {
 			server.add(*w.Server)
 		}
 		generator.add(w.Generator)
+		if w.Calibration != nil {
+			extra += w.Calibration.Members
+		}
 	}
+	members := row.Users + extra/row.Rounds
 	row.Latency = quantiles(row.Histogram)
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
 	row.RequestsPerDelivery = per(float64(row.Requests-row.Handshakes), row.Delivered)
@@ -169,10 +174,10 @@ func merge(windows []Window) Row {
 		row.Store = nil // a part would pass for the whole
 	}
 	if serverTold {
-		usage := server.usage(row)
+		usage := server.usage(row, members)
 		row.Server = &usage
 	}
-	row.Generator = Generator{generator.usage(row), milliseconds(late.Quantile(.99))}
+	row.Generator = Generator{generator.usage(row, members), milliseconds(late.Quantile(.99))}
 	row.Doubts = append(row.Doubts, doubts(row, windows)...)
 	return row
 }
@@ -183,14 +188,15 @@ func (p *Process) add(q Process) {
 	p.RSSIdleBytes += q.RSSIdleBytes
 }
 
-// usage reads p as the sum over the rounds of row.
-func (p Process) usage(row Row) Usage {
+// usage reads p as the sum over the rounds of row. members are the users, and those who calibrated
+// and left: few processes give memory back so soon.
+func (p Process) usage(row Row, members int) Usage {
 	rounds := int64(row.Rounds)
 	return Usage{
 		CPUMicrosPerDelivery: per(p.CPUS*1e6, row.Delivered),
 		CPUS:                 p.CPUS,
 		RSSBytes:             p.RSSBytes / rounds,
-		RSSBytesPerUser:      per(float64((p.RSSBytes-p.RSSIdleBytes)/rounds), row.Users),
+		RSSBytesPerUser:      per(float64((p.RSSBytes-p.RSSIdleBytes)/rounds), members),
 	}
 }
 
