@@ -64,7 +64,7 @@ func writeRows(out *strings.Builder, o Outcome) {
 }
 
 func writeComparisons(out *strings.Builder, rep *check.Report) {
-	heads := []string{"transport", "metric", "base", "head", "change", "95 % interval", "could see", "allowed", "verdict"}
+	heads := []string{"transport", "metric", "base", "head", "change", "95 % range", "detects", "limit", "verdict"}
 	writeRow(out, heads)
 	writeRow(out, align(len(heads), 2))
 	for _, c := range rep.Comparisons {
