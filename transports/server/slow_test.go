@@ -23,7 +23,7 @@ func TestDelay(t *testing.T) {
 
 // TestBurn wants CPU to be used that nobody waits for.
 func TestBurn(t *testing.T) {
-	const each = 50 * time.Millisecond
+	const each = 100 * time.Millisecond
 	before, err := process.Self()
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +38,9 @@ func TestBurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not all of it, as another process may have had the core meanwhile.
-	if used := after.CPU - before.CPU; used < each {
-		t.Errorf("two writes used %v of CPU, want %v", used, 2*each)
+	// Not all of it, as others may have had the processors meanwhile.
+	if used := after.CPU - before.CPU; used < each/5 {
+		t.Errorf("two writes used %v of CPU, want up to %v", used, 2*each)
 	}
 }
 
