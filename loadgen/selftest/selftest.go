@@ -54,7 +54,7 @@ type Case struct {
 }
 
 // The polls of short-poll are short, so that little is drowned in the wait for them.
-const pollInterval = 20 * time.Millisecond
+const pollInterval = 10 * time.Millisecond
 
 // Cases returns all cases, in the order in which they are run.
 func Cases() []Case {
