@@ -14,8 +14,8 @@ type Slowness struct {
 }
 
 // burnStep is how much is owed before it is burnt: little enough for a short window to hold its
-// share, and enough for few messages to meet a processor that is busy with it.
-const burnStep = time.Millisecond
+// share and no message to be much later for it, and enough to be worth a goroutine.
+const burnStep = 100 * time.Microsecond
 
 // slowness is a Slowness at work.
 type slowness struct {
