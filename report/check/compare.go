@@ -80,8 +80,9 @@ func (o Options) gated(metric string, inTurns bool) (bool, float64) {
 //
 //   - A fault (lost, duplicated, reordered, misdelivered) fails when head has any.
 //   - A count (requests, store reads, bytes, for each delivery) fails when over all rounds together
-//     it is more than 5% above base, or above what theory says and base keeps to; when the two sent other messages at other times, as with another
-//     seed, by more than that and three standard errors of how many messages there were.
+//     it is more than 5% above base, or above what theory says and base keeps to; when the two sent
+//     other messages at other times, as with another seed, by more than that and three standard
+//     errors of how many messages there were.
 //   - A timing is compared in pairs, a round of base with the same round of head. Where a round has
 //     several windows, their median is its value. A gated one fails when it is significantly larger
 //     (Wilcoxon, p < .05/m for m gated timings on all transports) and by more than MinEffect
