@@ -22,9 +22,11 @@ type Message struct {
 	Body []byte // UTF-8 text
 }
 
-// A Store keeps the log of every room. It is safe for concurrent use.
+// A Store keeps the log of every room. It is safe for concurrent use, and so is its log by
+// several processes, where it is one that they can share.
 type Store interface {
-	// Append adds body to the end of the log of room and returns its place. The store keeps a copy.
+	// Append adds body to the end of the log of room and returns its place. The store keeps a
+	// copy. After an error it may have been added all the same.
 	Append(ctx context.Context, room string, body []byte) (seq uint64, err error)
 
 	// After returns at most limit messages that follow seq, oldest first; none is not an error.
@@ -33,9 +35,25 @@ type Store interface {
 	// a gap is told, never jumped. Bodies must not be changed.
 	After(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
 
-	// Wait returns nil once After would return something, be it messages or a gap, and the cause
-	// of ctx when that ends first. Waiting asks nothing of the store but to be woken.
-	Wait(ctx context.Context, room string, seq uint64) error
+	// Watch returns a channel from which something can be received some time after each message
+	// that After shows from now on, whichever process has appended it; several messages may
+	// share one. Something comes, too, whenever the store can't tell, as when it was out of
+	// reach: who watches asks After. stop ends it and must be called; the channel is not closed.
+	// Watching asks nothing of the store for a room in which nothing happens.
+	Watch(room string) (grown <-chan struct{}, stop func())
+}
+
+// A Log is the log of every room as the server's side of a transport reads it: After is for whom
+// nobody wakes, Next for who waits. It is safe for concurrent use.
+type Log interface {
+	// Append and After are those of the Store.
+	Append(ctx context.Context, room string, body []byte) (seq uint64, err error)
+	After(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
+
+	// Next waits until messages follow seq, and returns at most limit of them, oldest first. All
+	// who wait in one room of a process share what is read of the store. The errors are those of
+	// After, and the cause of ctx when that ends first. Bodies must not be changed.
+	Next(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
 }
 
 // A Transport carries the log of a room to its readers. It has two sides, the server's and the
@@ -43,7 +61,7 @@ type Store interface {
 type Transport interface {
 	// Handler serves GET /rooms/{room}/{transport}; the room is r.PathValue("room"). Requests
 	// end early, and politely, when their context ends with the cause ErrStopping.
-	Handler(Store) http.Handler
+	Handler(Log) http.Handler
 
 	// Join makes a user of room who reads on from the given place; the zero Cursor is the
 	// start of the log. ctx covers joining alone, not the life of the session.

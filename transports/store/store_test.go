@@ -1,12 +1,12 @@
 package store_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"pushpull/transports"
 	"pushpull/transports/store"
 	"pushpull/transports/store/storetest"
 )
@@ -14,18 +14,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestOpenDefault(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, retention int) transports.Store {
-		opened, err := store.Open(store.Default, retention)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return opened
-	})
+	storetest.Suite{Open: func(ctx context.Context, _ string, retention int) (storetest.Store, error) {
+		return store.Open(ctx, store.Default, retention)
+	}}.Run(t)
 }
 
 func TestOpenUnknown(t *testing.T) {
 	for _, address := range []string{"", "memory", "memory:x", "memory://", "Memory:", "redis", "redis://localhost", ":"} {
-		opened, err := store.Open(address, 0)
+		opened, err := store.Open(t.Context(), address, 0)
 		if err == nil {
 			t.Errorf("Open(%q) = %T", address, opened)
 			continue

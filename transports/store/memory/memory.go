@@ -17,6 +17,7 @@ const DefaultRetention = 10_000
 type Store struct {
 	Retention int // most messages kept per room, the oldest leave first; 0: DefaultRetention
 
+	transports.Bell
 	rooms sync.Map // room name -> *log
 }
 
@@ -27,7 +28,6 @@ type log struct {
 	mu       sync.RWMutex
 	messages []transports.Message // the retained tail, in a slice that grows to twice the retention
 	last     uint64               // seq of the newest message ever
-	grown    chan struct{}        // closed by the next append; nil while nobody waits
 }
 
 func (s *Store) room(name string) *log {
@@ -48,22 +48,22 @@ func (s *Store) retention() int {
 // Append implements transports.Store. It never fails.
 func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, error) {
 	body = append(make([]byte, 0, len(body)), body...)
-	l := s.room(room)
+	seq := s.room(room).append(body, s.retention())
+	s.Ring(room)
+	return seq, nil
+}
+
+func (l *log) append(body []byte, keep int) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	keep := s.retention()
 	if len(l.messages) == 2*keep {
 		// Copy the half that stays, so that an append costs the same on average however long
 		// the log is. Readers hold slices of the old array, which nobody writes to again.
 		l.messages = append(make([]transports.Message, 0, 2*keep), l.messages[keep:]...)
 	}
 	l.messages = append(l.messages, transports.Message{Seq: l.last, Body: body})
-	if l.grown != nil {
-		close(l.grown)
-		l.grown = nil
-	}
-	return l.last, nil
+	return l.last
 }
 
 // After implements transports.Store. The messages are shared, not copied.
@@ -88,24 +88,5 @@ func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]
 	return tail[:n:n], nil // clipped: the room behind it is the log's
 }
 
-// Wait implements transports.Store.
-func (s *Store) Wait(ctx context.Context, room string, seq uint64) error {
-	l := s.room(room)
-	for ctx.Err() == nil {
-		l.mu.Lock()
-		if l.last != seq {
-			l.mu.Unlock()
-			return nil
-		}
-		if l.grown == nil {
-			l.grown = make(chan struct{})
-		}
-		grown := l.grown
-		l.mu.Unlock()
-		select {
-		case <-grown:
-		case <-ctx.Done():
-		}
-	}
-	return context.Cause(ctx)
-}
+// Close does nothing: what is kept goes with the process.
+func (s *Store) Close() error { return nil }

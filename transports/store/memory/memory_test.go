@@ -1,17 +1,14 @@
 package memory_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"go.uber.org/goleak"
 
-	"pushpull/transports"
 	"pushpull/transports/store/memory"
 	"pushpull/transports/store/storetest"
 )
@@ -19,40 +16,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(_ *testing.T, retention int) transports.Store {
-		return &memory.Store{Retention: retention}
-	})
-}
-
-func TestWaitBlocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := new(memory.Store)
-		woken := 0
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() {
-				if err := store.Wait(t.Context(), "room", 0); err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				woken++
-			})
-		}
-		time.Sleep(time.Hour)
-		store.Append(t.Context(), "another room", nil)
-		synctest.Wait()
-		if woken != 0 {
-			t.Errorf("%d of 1000 were woken by nothing", woken)
-		}
-		start := time.Now()
-		store.Append(t.Context(), "room", nil)
-		wg.Wait()
-		if took := time.Since(start); took != 0 {
-			t.Errorf("waking took %v", took)
-		}
-	})
+	storetest.Suite{Open: func(_ context.Context, _ string, retention int) (storetest.Store, error) {
+		return &memory.Store{Retention: retention}, nil
+	}}.Run(t)
 }
 
 // A room keeps retention messages to the message, which the contract doesn't ask for.
@@ -124,40 +90,4 @@ func BenchmarkAfter(b *testing.B) {
 			}
 		})
 	}
-}
-
-// BenchmarkFanOut wakes 1,000 waiters with one append, each of which reads the message.
-func BenchmarkFanOut(b *testing.B) {
-	const waiters = 1000
-	store := new(memory.Store)
-	ctx := b.Context()
-	var ready, got, left sync.WaitGroup
-	rounds := make([]chan uint64, waiters)
-	for i := range rounds {
-		rounds[i] = make(chan uint64)
-		left.Go(func() {
-			for seq := range rounds[i] {
-				ready.Done()
-				store.Wait(ctx, "room", seq)
-				store.After(ctx, "room", seq, 1)
-				got.Done()
-			}
-		})
-	}
-	seq := uint64(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		ready.Add(waiters)
-		got.Add(waiters)
-		for _, round := range rounds {
-			round <- seq
-		}
-		ready.Wait()
-		seq, _ = store.Append(ctx, "room", []byte("hello"))
-		got.Wait()
-	}
-	for _, round := range rounds {
-		close(round)
-	}
-	left.Wait()
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -11,8 +12,8 @@ import (
 	"pushpull/transports"
 )
 
-func (s *suite) order() {
-	store := s.open(s.T, plenty)
+func (s *test) order() {
+	store := s.open(plenty)
 	var seqs []uint64
 	var want []string
 	for i := range 20 {
@@ -31,9 +32,9 @@ func (s *suite) order() {
 	}
 }
 
-func (s *suite) concurrentAppends() {
+func (s *test) concurrentAppends() {
 	const writers, each = 8, 40
-	store := s.open(s.T, plenty)
+	store := s.open(plenty)
 	wrote := make([]map[uint64]string, writers)
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -75,9 +76,9 @@ func (s *suite) concurrentAppends() {
 
 // readersDuringAppends finds the store that shows a message before an earlier one, as a database
 // does that counts before it commits: its readers move on and never see the earlier one.
-func (s *suite) readersDuringAppends() {
+func (s *test) readersDuringAppends() {
 	const writers, each, readers = 4, 60, 4
-	store := s.open(s.T, plenty)
+	store := s.open(plenty)
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
@@ -114,8 +115,8 @@ func (s *suite) readersDuringAppends() {
 	}
 }
 
-func (s *suite) limit() {
-	store := s.open(s.T, plenty)
+func (s *test) limit() {
+	store := s.open(plenty)
 	for i := range 5 {
 		s.append(store, "room", fmt.Sprint(i))
 	}
@@ -128,15 +129,15 @@ func (s *suite) limit() {
 	}
 }
 
-func (s *suite) emptyRoom() {
-	store := s.open(s.T, plenty)
+func (s *test) emptyRoom() {
+	store := s.open(plenty)
 	s.append(store, "another room", "hello")
 	s.expect(store, "room", 0)
 	s.expect(store, "room", 0)
 }
 
-func (s *suite) bodies() {
-	store := s.open(s.T, plenty)
+func (s *test) bodies() {
+	store := s.open(plenty)
 	all := []string{
 		"",
 		"a",
@@ -154,8 +155,8 @@ func (s *suite) bodies() {
 	s.expect(store, "room", 0, all...)
 }
 
-func (s *suite) keepsACopy() {
-	store := s.open(s.T, plenty)
+func (s *test) keepsACopy() {
+	store := s.open(plenty)
 	body := []byte("as it was")
 	if _, err := store.Append(s.ctx, "room", body); err != nil {
 		s.Fatal(err)
@@ -170,8 +171,8 @@ func (s *suite) keepsACopy() {
 	s.expect(store, "room", 0, "as it was", "second")
 }
 
-func (s *suite) rooms() {
-	store := s.open(s.T, plenty)
+func (s *test) rooms() {
+	store := s.open(plenty)
 	names := []string{
 		"a", "A", "a b", "a.b", "a_b", "a/b", "a:b", "a*", "*", ">", "a>", "?", "a%", "a_", "%2F", "..", "~",
 		"'; DROP TABLE rooms", "a\nb", "a\tb", "Grüße", "你好", "🦆", strings.Repeat("long", 50), "0", "-1", "null",
@@ -188,7 +189,7 @@ func (s *suite) rooms() {
 }
 
 // fill appends to room until its first message has left the log, and returns the seqs.
-func (s *suite) fill(store transports.Store, room string, retention int) []uint64 {
+func (s *test) fill(store transports.Store, room string, retention int) []uint64 {
 	s.Helper()
 	var seqs []uint64
 	for len(seqs) < 1000*retention {
@@ -204,9 +205,9 @@ func (s *suite) fill(store transports.Store, room string, retention int) []uint6
 	return nil
 }
 
-func (s *suite) gap() {
+func (s *test) gap() {
 	const retention = 8
-	store := s.open(s.T, retention)
+	store := s.open(retention)
 	s.append(store, "another room", "stays")
 	seqs := s.fill(store, "room", retention)
 	_, err := store.After(s.ctx, "room", 0, 1)
@@ -234,16 +235,12 @@ func (s *suite) gap() {
 			s.Errorf("After(%d): the oldest message is %d, was %d", seqs[i], got, oldest)
 		}
 	}
-	// Waiting for what follows such a place is no waiting: there is something.
-	if err := store.Wait(s.ctx, "room", 0); err != nil {
-		s.Errorf("Wait(0): %v", err)
-	}
 }
 
 // gapDuringAppends reads slowly while messages leave: the reader may lose some, but is told.
-func (s *suite) gapDuringAppends() {
+func (s *test) gapDuringAppends() {
 	const retention, total = 8, 300
-	store := s.open(s.T, retention)
+	store := s.open(retention)
 	index := make(map[uint64]int, total)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -261,6 +258,8 @@ func (s *suite) gapDuringAppends() {
 			}
 		}
 	})
+	grown, stop := store.Watch("room")
+	defer stop()
 	next, seq := 0, uint64(0)
 	for next < total {
 		messages, err := store.After(s.ctx, "room", seq, 3)
@@ -282,24 +281,23 @@ func (s *suite) gapDuringAppends() {
 			next, seq = next+1, m.Seq
 		}
 		if len(messages) == 0 {
-			if err := store.Wait(s.ctx, "room", seq); err != nil {
-				s.Fatalf("Wait: %v", err)
+			select {
+			case <-grown:
+			case <-s.ctx.Done():
+				s.Fatalf("waiting after message %d: %v", next-1, context.Cause(s.ctx))
 			}
 		}
 	}
 }
 
-func (s *suite) beyondTheEnd() {
-	store := s.open(s.T, plenty)
+func (s *test) beyondTheEnd() {
+	store := s.open(plenty)
 	_, err := store.After(s.ctx, "empty", 7, 1)
 	s.expect(store, "empty", s.asGap(err)-1)
 
 	s.append(store, "room", "first")
 	last := s.append(store, "room", "last")
 	for _, seq := range []uint64{last + 1, last + 1000, 1 << 40, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
-		if err := store.Wait(s.ctx, "room", seq); err != nil {
-			s.Errorf("Wait(%d), where a gap is to be told: %v", seq, err)
-		}
 		_, err := store.After(s.ctx, "room", seq, 10)
 		s.expect(store, "room", s.asGap(err)-1, "first", "last")
 	}

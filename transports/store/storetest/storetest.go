@@ -1,4 +1,5 @@
-// Package storetest is the suite that every store passes.
+// Package storetest is the suite that every store passes, and how the real servers behind them
+// are started for it.
 //
 // It holds a store to the contract of transports.Store alone: seqs may leave gaps, several rooms
 // may share one count, old messages may leave later than they could, and the log may live in
@@ -19,47 +20,116 @@ import (
 // patience is how long something may take that ought to take no time at all.
 const patience = 30 * time.Second
 
-// Run tests the stores that open makes. Each has to be empty, to keep at least the newest
-// retention messages of a room, and to close itself with t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T, retention int) transports.Store) {
-	for name, test := range map[string]func(*suite){
-		"Order":                     (*suite).order,
-		"ConcurrentAppends":         (*suite).concurrentAppends,
-		"ReadersDuringAppends":      (*suite).readersDuringAppends,
-		"Limit":                     (*suite).limit,
-		"EmptyRoom":                 (*suite).emptyRoom,
-		"Bodies":                    (*suite).bodies,
-		"KeepsACopy":                (*suite).keepsACopy,
-		"Rooms":                     (*suite).rooms,
-		"WaitForAPlaceThatPassed":   (*suite).waitPassed,
-		"AppendBetweenAfterAndWait": (*suite).appendBetween,
-		"NoLostWakeUp":              (*suite).noLostWakeUp,
-		"OneAppendWakesAll":         (*suite).wakesAll,
-		"WaitEndsWithContext":       (*suite).waitEnds,
-		"OtherRoomsDoNotWake":       (*suite).otherRooms,
-		"Gap":                       (*suite).gap,
-		"GapDuringAppends":          (*suite).gapDuringAppends,
-		"BeyondTheEnd":              (*suite).beyondTheEnd,
-	} {
+// A Store is a transports.Store that is closed when it is no longer used.
+type Store interface {
+	transports.Store
+	Close() error
+}
+
+// A Suite is a kind of store, and how to make and break it.
+type Suite struct {
+	// Open opens the log at an address, which keeps at least the newest retention messages of
+	// each room.
+	Open func(ctx context.Context, address string, retention int) (Store, error)
+
+	// New returns the address of a log that is empty and nobody else's. nil: Open makes a new
+	// log whatever the address, which no other process can share.
+	New func(t *testing.T) (address string)
+
+	// Break takes the store out of reach until mend is called, as when its server is killed and
+	// started again. nil: it is within the process.
+	Break func(t *testing.T) (mend func())
+
+	// Newer makes the log at an address one that a later version of pushpull has made. nil: it
+	// keeps nothing for later.
+	Newer func(t *testing.T, address string)
+}
+
+// Run runs the suite. Main must have been called by TestMain if there is a New.
+func (s Suite) Run(t *testing.T) {
+	tests := map[string]func(*test){
+		"Order":                      (*test).order,
+		"ConcurrentAppends":          (*test).concurrentAppends,
+		"ReadersDuringAppends":       (*test).readersDuringAppends,
+		"Limit":                      (*test).limit,
+		"EmptyRoom":                  (*test).emptyRoom,
+		"Bodies":                     (*test).bodies,
+		"KeepsACopy":                 (*test).keepsACopy,
+		"Rooms":                      (*test).rooms,
+		"AppendBetweenAfterAndWatch": (*test).appendBetween,
+		"NoLostWakeUp":               (*test).noLostWakeUp,
+		"OneAppendWakesAll":          (*test).wakesAll,
+		"StopWatching":               (*test).stopWatching,
+		"OtherRoomsDoNotWake":        (*test).otherRooms,
+		"ContextEnds":                (*test).contextEnds,
+		"Gap":                        (*test).gap,
+		"GapDuringAppends":           (*test).gapDuringAppends,
+		"BeyondTheEnd":               (*test).beyondTheEnd,
+	}
+	if s.New != nil {
+		tests["Shared"] = (*test).shared
+		tests["SharedGap"] = (*test).sharedGap
+		tests["Processes"] = (*test).processes
+		tests["WakeUpBetweenProcesses"] = (*test).wakeUpBetween
+		tests["Reopened"] = (*test).reopened
+	}
+	if s.Break != nil {
+		tests["GoesAwayAndComesBack"] = (*test).goesAway
+		tests["AwayWhenOpened"] = (*test).awayWhenOpened
+	}
+	if s.Newer != nil {
+		tests["NewerIsRefused"] = (*test).newer
+	}
+	for name, run := range tests {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			test(&suite{T: t, ctx: ctx, open: open})
+			run(&test{T: t, ctx: ctx, suite: s})
 		})
 	}
 }
 
-// A suite is one test at work.
-type suite struct {
+// A test is one test of a suite at work.
+type test struct {
 	*testing.T
-	ctx  context.Context
-	open func(t *testing.T, retention int) transports.Store
+	ctx   context.Context
+	suite Suite
 }
 
 // plenty is a retention that no test reaches that doesn't mean to.
 const plenty = 10_000
 
-func (s *suite) append(store transports.Store, room, body string) uint64 {
+// address returns that of a new log.
+func (s *test) address() string {
+	s.Helper()
+	if s.suite.New == nil {
+		return ""
+	}
+	return s.suite.New(s.T)
+}
+
+// open opens a new log.
+func (s *test) open(retention int) Store {
+	s.Helper()
+	return s.openAt(s.address(), retention)
+}
+
+// openAt opens a log that there may be already, and closes it when the test ends.
+func (s *test) openAt(address string, retention int) Store {
+	s.Helper()
+	store, err := s.suite.Open(s.ctx, address, retention)
+	if err != nil {
+		s.Fatalf("opening %q: %v", address, err)
+	}
+	s.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			s.Errorf("closing: %v", err)
+		}
+	})
+	return store
+}
+
+func (s *test) append(store transports.Store, room, body string) uint64 {
 	s.Helper()
 	seq, err := store.Append(s.ctx, room, []byte(body))
 	if err != nil {
@@ -71,7 +141,7 @@ func (s *suite) append(store transports.Store, room, body string) uint64 {
 	return seq
 }
 
-func (s *suite) after(store transports.Store, room string, seq uint64, limit int) []transports.Message {
+func (s *test) after(store transports.Store, room string, seq uint64, limit int) []transports.Message {
 	s.Helper()
 	messages, err := store.After(s.ctx, room, seq, limit)
 	if err != nil {
@@ -90,7 +160,7 @@ func (s *suite) after(store transports.Store, room string, seq uint64, limit int
 }
 
 // expect reads room from after on and compares the bodies.
-func (s *suite) expect(store transports.Store, room string, after uint64, want ...string) {
+func (s *test) expect(store transports.Store, room string, after uint64, want ...string) {
 	s.Helper()
 	if got := bodies(s.after(store, room, after, len(want)+1)); !slices.Equal(got, want) {
 		s.Errorf("After(%q, %d) = %.200q, want %.200q", room, after, got, want)
@@ -105,8 +175,27 @@ func bodies(messages []transports.Message) []string {
 	return all
 }
 
-// follow reads n messages of room as a transport does, limit at most at a time.
+// next waits until messages follow seq, and returns limit of them at most.
+func next(ctx context.Context, store transports.Store, room string, seq uint64, limit int) ([]transports.Message, error) {
+	grown, stop := store.Watch(room)
+	defer stop()
+	for {
+		messages, err := store.After(ctx, room, seq, limit)
+		if err != nil || len(messages) > 0 {
+			return messages, err
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// follow reads n messages of room as a server does, limit at most at a time.
 func follow(ctx context.Context, store transports.Store, room string, n, limit int) ([]transports.Message, error) {
+	grown, stop := store.Watch(room)
+	defer stop()
 	var all []transports.Message
 	var seq uint64
 	for len(all) < n {
@@ -123,15 +212,17 @@ func follow(ctx context.Context, store transports.Store, room string, n, limit i
 		if all = append(all, messages...); len(messages) > 0 {
 			continue
 		}
-		if err := store.Wait(ctx, room, seq); err != nil {
-			return all, fmt.Errorf("waiting after %d, with %d of %d messages read: %w", seq, len(all), n, err)
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return all, fmt.Errorf("waiting after %d, with %d of %d messages read: %w", seq, len(all), n, context.Cause(ctx))
 		}
 	}
 	return all, nil
 }
 
 // asGap returns what err says about the oldest message.
-func (s *suite) asGap(err error) uint64 {
+func (s *test) asGap(err error) uint64 {
 	s.Helper()
 	gap, ok := errors.AsType[*transports.GapError](err)
 	if !ok {

@@ -1,0 +1,69 @@
+package transports
+
+import (
+	"slices"
+	"sync"
+)
+
+// A Bell wakes who watches a room: a Store that embeds it has Watch, and rings when a message can
+// be read. It remembers nothing: who is not watching misses a ring. Its zero value is ready, and
+// it is safe for concurrent use.
+type Bell struct {
+	mu    sync.Mutex
+	rooms map[string][]chan struct{}
+}
+
+// Watch implements Store.
+func (b *Bell) Watch(room string) (grown <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rooms == nil {
+		b.rooms = map[string][]chan struct{}{}
+	}
+	b.rooms[room] = append(b.rooms[room], c)
+	return c, func() { b.leave(room, c) }
+}
+
+func (b *Bell) leave(room string, c chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := slices.DeleteFunc(b.rooms[room], func(other chan struct{}) bool { return other == c })
+	if len(left) == 0 {
+		delete(b.rooms, room)
+		return
+	}
+	b.rooms[room] = left
+}
+
+// Watched says whether anybody watches any room.
+func (b *Bell) Watched() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.rooms) > 0
+}
+
+// Ring wakes who watches room. It never blocks.
+func (b *Bell) Ring(room string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ring(b.rooms[room])
+}
+
+// RingAll wakes who watches any room, for a store that can't tell what it has missed.
+func (b *Bell) RingAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, watching := range b.rooms {
+		ring(watching)
+	}
+}
+
+func ring(watching []chan struct{}) {
+	for _, c := range watching {
+		select {
+		case c <- struct{}{}:
+		default: // it has not yet looked at what came before
+		}
+	}
+}
