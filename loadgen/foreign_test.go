@@ -10,21 +10,24 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/feed"
 	"pushpull/transports/store/memory"
 )
 
 // foreign serves every transport on store, in this process, and nothing else: it isn't ours.
 func foreign(t *testing.T, store transports.Store) *url.URL {
 	t.Helper()
+	log := feed.New(store, 0)
+	t.Cleanup(log.Close)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") })
-	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(store, transports.Limits{}))
+	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(log, transports.Limits{}))
 	for _, name := range all.Names() {
 		transport, err := all.New(name, transports.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		mux.Handle("GET /rooms/{room}/"+name, transport.Handler(store))
+		mux.Handle("GET /rooms/{room}/"+name, transport.Handler(log))
 	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

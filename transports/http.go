@@ -162,7 +162,7 @@ func Answer(w http.ResponseWriter, after uint64, messages []Message) {
 }
 
 // Publisher serves POST /rooms/{room}/messages.
-func Publisher(store Store, limits Limits) http.Handler {
+func Publisher(log Log, limits Limits) http.Handler {
 	limits = limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := readText(w, r, limits.MessageBytes)
@@ -176,7 +176,7 @@ func Publisher(store Store, limits Limits) http.Handler {
 		}
 		// A message that arrived whole is stored, also when the server is stopping or the
 		// sender has gone.
-		seq, err := store.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body)
+		seq, err := log.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body)
 		if err != nil {
 			StoreError(w, err)
 			return

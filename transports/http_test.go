@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pushpull/transports"
+	"pushpull/transports/feed"
 	"pushpull/transports/shortpoll"
 	"pushpull/transports/store/memory"
 )
@@ -27,10 +28,10 @@ const limit = 10
 
 // api is the native API on store, without a network.
 func api(store transports.Store) http.Handler {
-	limits := transports.Limits{MessageBytes: limit}
+	limits, log := transports.Limits{MessageBytes: limit}, feed.New(store, 0) // nobody waits: nothing to close
 	mux := http.NewServeMux()
-	mux.Handle("GET /rooms/{room}/short-poll", shortpoll.Transport{Limits: limits}.Handler(store))
-	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(store, limits))
+	mux.Handle("GET /rooms/{room}/short-poll", shortpoll.Transport{Limits: limits}.Handler(log))
+	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(log, limits))
 	return mux
 }
 

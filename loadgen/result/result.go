@@ -48,8 +48,10 @@ type Scenario struct {
 	Rounds     int      `json:"rounds"`
 	Slices     int      `json:"slices,omitempty"` // windows that each round takes of each transport; 0: one
 	Seed       uint64   `json:"seed"`
-	Transports []string `json:"transports"`       // like "short-poll@5s"
-	Target     string   `json:"target,omitempty"` // a server that someone else started; empty: our own, fresh for each window
+	Transports []string `json:"transports"`        // like "short-poll@5s"
+	Target     string   `json:"target,omitempty"`  // a server that someone else started; empty: our own, fresh for each window
+	Store      string   `json:"store,omitempty"`   // the kind of our servers' store, like "sqlite"; empty: unknown, or in memory
+	Servers    int      `json:"servers,omitempty"` // of our own that share the store and the users; 0: one
 }
 
 // An Environment is where a run took place.
@@ -75,6 +77,7 @@ type Window struct {
 	Started     time.Time `json:"started"`              // of the measured part
 	IntervalS   float64   `json:"interval_s,omitempty"` // the transport's poll interval or hold; 0: it has none
 	Users       int       `json:"users"`
+	Servers     int       `json:"servers,omitempty"`     // that share the users; 0: one
 	Cores       int       `json:"cores"`                 // that the generator could use
 	DurationS   float64   `json:"duration_s"`            // of the measured part, as it was
 	DrainedS    float64   `json:"drained_s"`             // from its end to the last delivery
@@ -88,6 +91,9 @@ type Window struct {
 	Duplicated   int `json:"duplicated"`   // copies that came again
 	Reordered    int `json:"reordered"`    // copies that came after a later one of the same sender
 	Misdelivered int `json:"misdelivered"` // what came and was never sent to that room
+
+	FailedRequests int `json:"failed_requests,omitempty"` // to receive, to send and to join, warm-up and drain included
+	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session had ended early, likewise
 
 	Latency   *Histogram `json:"latency"`    // from the intended time to the decoded message, of each delivery
 	SendDelay *Histogram `json:"send_delay"` // from the intended time to the start of sending
@@ -148,7 +154,7 @@ type Store struct {
 	EmptyReads int64 `json:"empty_reads"`
 }
 
-// A Process is what a process used during the measured part of a window.
+// A Process is what a process, or several that share the users, used during the measured part of a window.
 type Process struct {
 	CPUS         float64 `json:"cpu_s"`          // user and system time
 	RSSBytes     int64   `json:"rss_bytes"`      // resident memory at the end

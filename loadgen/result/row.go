@@ -10,6 +10,7 @@ import (
 type Row struct {
 	Transport           string    `json:"transport"`
 	Users               int       `json:"users"`
+	Servers             int       `json:"servers"` // that share the users
 	Rounds              int       `json:"rounds"`
 	DurationS           float64   `json:"duration_s"` // measured time, all rounds together
 	Sent                int       `json:"sent"`
@@ -32,7 +33,11 @@ type Row struct {
 	BytesOut            int64     `json:"bytes_out"`
 	HandshakeBytes      int64     `json:"handshake_bytes"`
 	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions, without the handshakes
+	FailedRequests      int       `json:"failed_requests"`
+	Rejoins             int       `json:"rejoins"`
 	Store               *Store    `json:"store"`
+	StorePerDelivery    *Rates    `json:"store_per_delivery"`
+	StorePerSecond      *Rates    `json:"store_per_second"`
 	Server              *Usage    `json:"server"`
 	Generator           Generator `json:"generator"`
 	Theory              *Theory   `json:"theory"` // nil: theory doesn't know the transport
@@ -59,7 +64,21 @@ type Delay struct {
 	Max float64 `json:"max"`
 }
 
-// Usage is what a process needed for the deliveries and users it served.
+// Rates are shares of a Store.
+type Rates struct {
+	Appends    float64 `json:"appends"`
+	Reads      float64 `json:"reads"`
+	EmptyReads float64 `json:"empty_reads"`
+}
+
+func (s *Store) over(n float64) *Rates {
+	if s == nil || n <= 0 {
+		return nil
+	}
+	return &Rates{float64(s.Appends) / n, float64(s.Reads) / n, float64(s.EmptyReads) / n}
+}
+
+// Usage is what a process, or several together, needed for the deliveries and users it served.
 type Usage struct {
 	CPUMicrosPerDelivery float64 `json:"cpu_us_per_delivery"`
 	CPUS                 float64 `json:"cpu_s"`
@@ -117,7 +136,7 @@ func Order(rows []Row, transports []string) []Row {
 func merge(windows []Window) Row {
 	first := windows[0]
 	row := Row{
-		Transport: first.Transport, Users: first.Users, Rounds: len(windows),
+		Transport: first.Transport, Users: first.Users, Servers: max(1, first.Servers), Rounds: len(windows),
 		Histogram: NewHistogram(), Doubts: []Doubt{},
 	}
 	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
@@ -133,6 +152,8 @@ func merge(windows []Window) Row {
 		row.Duplicated += w.Duplicated
 		row.Reordered += w.Reordered
 		row.Misdelivered += w.Misdelivered
+		row.FailedRequests += w.FailedRequests
+		row.Rejoins += w.Rejoins
 		row.Histogram.Merge(w.Latency)
 		sendDelay.Merge(w.SendDelay)
 		accept.Merge(w.Accept)
@@ -173,6 +194,7 @@ func merge(windows []Window) Row {
 	if !storeTold {
 		row.Store = nil // a part would pass for the whole
 	}
+	row.StorePerDelivery, row.StorePerSecond = row.Store.over(float64(row.Delivered)), row.Store.over(row.DurationS)
 	if serverTold {
 		usage := server.usage(row, members)
 		row.Server = &usage

@@ -297,18 +297,18 @@ type garbled struct {
 	garbage *garbage
 }
 
-func (g garbled) Handler(store transports.Store) http.Handler {
+func (g garbled) Handler(log transports.Log) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
 		if !ok {
 			return
 		}
 		room := r.PathValue("room")
-		if store.Wait(r.Context(), room, after) != nil {
+		messages, err := log.Next(r.Context(), room, after, nth)
+		if r.Context().Err() != nil {
 			transports.Answer(w, after, nil) // the server stops, or who asked has gone
 			return
 		}
-		messages, err := store.After(r.Context(), room, after, nth)
 		if err != nil {
 			transports.StoreError(w, err)
 			return

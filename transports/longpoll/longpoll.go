@@ -6,6 +6,7 @@ package longpoll
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -35,7 +36,7 @@ func (t Transport) hold() time.Duration {
 
 // Handler answers with what follows the cursor, once there is something. Its users may ask for
 // another hold with ?hold=20s, up to the server's limit.
-func (t Transport) Handler(store transports.Store) http.Handler {
+func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
@@ -52,7 +53,7 @@ func (t Transport) Handler(store transports.Store) http.Handler {
 		}
 		hold = min(hold, limits.Hold)
 
-		messages, err := next(r.Context(), store, r.PathValue("room"), after, limits.Batch, hold)
+		messages, err := next(r.Context(), log, r.PathValue("room"), after, limits.Batch, hold)
 		if err != nil {
 			transports.StoreError(w, err)
 			return
@@ -64,19 +65,19 @@ func (t Transport) Handler(store transports.Store) http.Handler {
 	})
 }
 
-// next reads what follows after, once there is something or the hold has passed: one read of the
-// store for each answer. When ctx ends there is nothing, which is not an error.
-func next(ctx context.Context, store transports.Store, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
+// next returns what follows after, once there is something or the hold has passed. When ctx ends
+// there is nothing, which is not an error.
+func next(ctx context.Context, log transports.Log, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
+	if hold == 0 {
+		return log.After(ctx, room, after, limit)
+	}
 	held, cancel := context.WithTimeout(ctx, hold)
 	defer cancel()
-	err := store.Wait(held, room, after)
-	switch {
-	case ctx.Err() != nil:
+	messages, err := log.Next(held, room, after, limit)
+	if err != nil && held.Err() != nil && errors.Is(err, context.Cause(held)) {
 		return nil, nil
-	case err != nil && held.Err() == nil:
-		return nil, err
 	}
-	return store.After(ctx, room, after, limit)
+	return messages, err
 }
 
 // Join makes a user who asks again as soon as an answer has come.

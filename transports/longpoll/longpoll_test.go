@@ -1,7 +1,6 @@
 package longpoll_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -122,33 +121,6 @@ func TestStopping(t *testing.T) {
 		resp, body, took := get(t, server, "after=0")
 		if resp.StatusCode != http.StatusNoContent || !resp.Close || body != "" || took != 3*time.Second {
 			t.Errorf("%s (close: %t) %q after %v", resp.Status, resp.Close, body, took)
-		}
-	})
-}
-
-// waits counts how often the store is asked.
-type waits struct {
-	transports.Store
-	reads, waits int
-}
-
-func (w *waits) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
-	w.reads++
-	return w.Store.After(ctx, room, seq, limit)
-}
-
-func (w *waits) Wait(ctx context.Context, room string, seq uint64) error {
-	w.waits++
-	return w.Store.Wait(ctx, room, seq)
-}
-
-// A held question costs the store one read, however long it is held.
-func TestStoreIsNotScanned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &waits{Store: new(memory.Store)}
-		get(t, transporttest.Serve(t, longpoll.Transport{}, store), "")
-		if store.reads != 1 || store.waits != 1 {
-			t.Errorf("%d reads and %d waits for one empty answer, want one each", store.reads, store.waits)
 		}
 	})
 }

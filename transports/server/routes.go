@@ -30,10 +30,10 @@ func (sv *service) handler() http.Handler {
 		mux.Handle(method+" "+pattern, h)
 		mux.Handle(pattern, wrongMethod(method))
 	}
-	route("POST", "/rooms/{room}/messages", inRoom(transports.Publisher(sv.store, sv.Limits)))
+	route("POST", "/rooms/{room}/messages", inRoom(transports.Publisher(sv.log, sv.Limits)))
 	names := slices.Sorted(maps.Keys(sv.Transports))
 	for _, name := range names {
-		h := sv.Transports[name].Handler(sv.store)
+		h := sv.Transports[name].Handler(sv.log)
 		route("GET", "/rooms/{room}/"+name, inRoom(present(name, h)))
 	}
 	mux.HandleFunc("/rooms/{room}/{transport}", func(w http.ResponseWriter, r *http.Request) {

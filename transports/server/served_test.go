@@ -152,7 +152,7 @@ func until(t *testing.T, what string, ok func() bool) {
 // A fake is a transport that is only its handler.
 type fake http.HandlerFunc
 
-func (f fake) Handler(transports.Store) http.Handler { return http.HandlerFunc(f) }
+func (f fake) Handler(transports.Log) http.Handler { return http.HandlerFunc(f) }
 
 func (fake) Join(context.Context, transports.Target, string, transports.Cursor) (transports.Session, error) {
 	return nil, errors.New("a fake has no users")

@@ -17,6 +17,7 @@ import (
 
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/feed"
 )
 
 // What Serve grants its handlers when it stops: patience to answer, then grace to notice that
@@ -48,6 +49,7 @@ type Server struct {
 type service struct {
 	Server  // with every default filled in
 	store   *counted
+	log     *feed.Feed
 	conns   *connections
 	origins *http.CrossOriginProtection
 	busy    atomic.Int64 // handlers at work and refusals being told
@@ -103,6 +105,7 @@ func (s *Server) start() (*service, error) {
 			sv.Transports[name] = t
 		}
 	}
+	sv.log = feed.New(sv.store, sv.Limits.Batch)
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
 	sv.conns.slow.Slowness = sv.Slow
 	return sv, nil
@@ -148,6 +151,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(accepting) }()
 	defer sv.conns.slow.burning.Wait()
+	defer sv.log.Close()
 
 	var broken error
 	select {

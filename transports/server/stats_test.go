@@ -148,7 +148,6 @@ func TestCounted(t *testing.T) {
 	s := &counted{Store: &memory.Store{}}
 	s.After(t.Context(), "r", 0, 1)
 	s.Append(t.Context(), "r", []byte("x"))
-	s.Wait(t.Context(), "r", 0)
 	s.After(t.Context(), "r", 0, 1)
 	s.After(t.Context(), "r", 5, 1) // a gap
 	if a, r, e := s.appends.Load(), s.reads.Load(), s.emptyReads.Load(); a != 1 || r != 3 || e != 1 {

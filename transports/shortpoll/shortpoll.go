@@ -38,14 +38,14 @@ func (t Transport) Period() time.Duration {
 }
 
 // Handler answers with what follows the cursor, at once.
-func (t Transport) Handler(store transports.Store) http.Handler {
+func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
 		if !ok {
 			return
 		}
-		messages, err := store.After(r.Context(), r.PathValue("room"), after, limits.Batch)
+		messages, err := log.After(r.Context(), r.PathValue("room"), after, limits.Batch)
 		if err != nil {
 			transports.StoreError(w, err)
 			return

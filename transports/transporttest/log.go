@@ -337,8 +337,9 @@ func gapWhileAway(t *testing.T, transport transports.Transport) {
 	if _, err := back.Leave(); err != nil {
 		t.Error(err)
 	}
-	publish(t, store, "room", "message 8")
-	tellsGap(t, server, transport, at, numbered(4, 9))
+	// So many that whoever reads for others does not have them at hand either.
+	publish(t, store, "room", numbered(8, 500)...)
+	tellsGap(t, server, transport, at, numbered(495, 500))
 	if n := back.Wire.Answers(http.MethodGet, http.StatusGone); n != 0 {
 		t.Errorf("%d answers 410 to who came back in time", n)
 	}

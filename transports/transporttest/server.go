@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pushpull/transports"
+	"pushpull/transports/feed"
 )
 
 // patience is how long, in the time of the bubble, something may take that has to come. It is
@@ -24,6 +25,7 @@ type Server struct {
 	t         testing.TB
 	transport transports.Transport
 	network   *network
+	feed      *feed.Feed
 	server    *http.Server
 	stop      context.CancelCauseFunc
 	serving   sync.WaitGroup // the accept loop and every request, upgraded ones too
@@ -36,9 +38,10 @@ func Serve(t testing.TB, transport transports.Transport, store transports.Store)
 	t.Helper()
 	ctx, stop := context.WithCancelCause(context.Background())
 	s := &Server{t: t, transport: transport, network: newNetwork(), stop: stop, stopped: make(chan struct{})}
+	s.feed = feed.New(store, 0)
 	mux := http.NewServeMux()
-	mux.Handle("GET /rooms/{room}/{transport}", s.counted(transport.Handler(store)))
-	mux.Handle("POST /rooms/{room}/messages", s.counted(transports.Publisher(store, transports.Limits{})))
+	mux.Handle("GET /rooms/{room}/{transport}", s.counted(transport.Handler(s.feed)))
+	mux.Handle("POST /rooms/{room}/messages", s.counted(transports.Publisher(s.feed, transports.Limits{})))
 	s.server = &http.Server{
 		Handler:     mux,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -74,6 +77,7 @@ func (s *Server) Stop() {
 		s.server.Close()
 	}
 	s.serving.Wait()
+	s.feed.Close()
 }
 
 // Target is the server as one new user reaches it.

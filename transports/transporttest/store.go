@@ -13,7 +13,7 @@ type patient struct {
 	transports.Store
 
 	mu           sync.Mutex
-	reads, sends error         // what After and Wait, and Append, return instead
+	reads, sends error         // what After and Append return instead
 	block        chan struct{} // Append waits until it is closed; nil: it doesn't
 }
 
@@ -45,13 +45,6 @@ func (p *patient) After(ctx context.Context, room string, seq uint64, limit int)
 		return nil, err
 	}
 	return p.Store.After(ctx, room, seq, limit)
-}
-
-func (p *patient) Wait(ctx context.Context, room string, seq uint64) error {
-	if _, err, _ := p.state(); err != nil {
-		return err
-	}
-	return p.Store.Wait(ctx, room, seq)
 }
 
 // counter is a store that counts how often it is read.

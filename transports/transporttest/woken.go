@@ -9,23 +9,30 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// OneReadForEachMessage tests a transport whose server's side waits for the store: once woken it
-// reads a message once, and nothing before or after it.
+// OneReadForEachMessage tests a transport that waits to be woken: the members of a room share one
+// read of the store for each message, and one to begin with, however long they wait.
 func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
-	const n = 10
+	const n, members = 10, 5
 	synctest.Test(t, func(t *testing.T) {
 		store := &counter{Store: new(memory.Store)}
-		u := Serve(t, transport, store).Join("room", "")
+		server := Serve(t, transport, store)
+		var users []*User
+		for range members {
+			users = append(users, server.Join("room", ""))
+		}
 		for range n {
-			time.Sleep(time.Second)
+			time.Sleep(7 * time.Second)
 			if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		u.Wait(n)
+		for _, u := range users {
+			u.Wait(n)
+		}
+		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := store.reads.Load(); got != n {
-			t.Errorf("%d reads for %d messages", got, n)
+		if got := store.reads.Load(); got != n+1 {
+			t.Errorf("%d reads for %d messages and %d members", got, n, members)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	nhooyr "nhooyr.io/websocket"
 
 	"pushpull/transports"
+	"pushpull/transports/feed"
 	"pushpull/transports/store/memory"
 	"pushpull/transports/websocket"
 )
@@ -45,7 +46,8 @@ func BenchmarkConnection(b *testing.B) {
 		b.Run("client="+client.name, func(b *testing.B) {
 			for b.Loop() {
 				var serving sync.WaitGroup
-				handler := websocket.Transport{}.Handler(new(memory.Store))
+				log := feed.New(new(memory.Store), 0)
+				handler := websocket.Transport{}.Handler(log)
 				mux := http.NewServeMux()
 				mux.HandleFunc("GET /rooms/{room}/websocket", func(w http.ResponseWriter, r *http.Request) {
 					serving.Add(1)
@@ -79,6 +81,7 @@ func BenchmarkConnection(b *testing.B) {
 				}
 				server.Close()
 				serving.Wait()
+				log.Close()
 			}
 		})
 	}

@@ -54,7 +54,7 @@ var (
 func (Transport) Duplex() {}
 
 // Handler upgrades the request and writes what follows the cursor, as it comes.
-func (t Transport) Handler(store transports.Store) http.Handler {
+func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
@@ -75,7 +75,7 @@ func (t Transport) Handler(store transports.Store) http.Handler {
 			return // Accept has answered
 		}
 		conn.SetReadLimit(6*int64(limits.MessageBytes) + 64) // \u00XX is the longest spelling of a byte
-		peer{conn, store, r.PathValue("room"), limits}.serve(r.Context(), after)
+		peer{conn, log, r.PathValue("room"), limits}.serve(r.Context(), after)
 	})
 }
 
@@ -91,7 +91,7 @@ func allowed(origin, host string, origins []string) bool {
 // A peer is the server's side of one user.
 type peer struct {
 	conn   *websocket.Conn
-	store  transports.Store
+	log    transports.Log
 	room   string
 	limits transports.Limits
 }
@@ -130,10 +130,7 @@ func (p peer) serve(ctx context.Context, after uint64) {
 func (p peer) send(ctx, life context.Context, after uint64) error {
 	var buf []byte
 	for {
-		if err := p.store.Wait(ctx, p.room, after); err != nil {
-			return err
-		}
-		messages, err := p.store.After(ctx, p.room, after, p.limits.Batch)
+		messages, err := p.log.Next(ctx, p.room, after, p.limits.Batch)
 		if err != nil {
 			return err
 		}
@@ -161,7 +158,7 @@ func (p peer) receive(life context.Context) error {
 		if err != nil {
 			return err
 		}
-		seq, err := p.store.Append(life, p.room, text)
+		seq, err := p.log.Append(life, p.room, text)
 		answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
 		answer = append(answer, '}')
 		if err != nil {

@@ -114,8 +114,6 @@ func (broken) After(context.Context, string, uint64, int) ([]transports.Message,
 	return nil, errors.New("the disk is on fire " + strings.Repeat("ü", 100))
 }
 
-func (broken) Wait(context.Context, string, uint64) error { return nil }
-
 func TestCloseCodes(t *testing.T) {
 	for name, test := range map[string]struct {
 		store  transports.Store
