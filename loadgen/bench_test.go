@@ -94,7 +94,7 @@ func BenchmarkUser(b *testing.B) {
 			}
 			var memory, cpu []float64
 			for b.Loop() {
-				err := Run(b.Context(), Options{Scenario: s, Command: command()}, func(w *result.Window) error {
+				err := Run(b.Context(), Options{Scenario: s, Sides: []Side{{Command: command()}}}, func(_ int, w *result.Window) error {
 					row := result.Rows([]result.Window{*w})[0]
 					if row.Lost > 0 {
 						b.Errorf("%d messages lost", row.Lost)

@@ -38,7 +38,7 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	var probing sync.WaitGroup
 	c.Members++
 	probing.Go(func() { // what was measured until it fails is kept
-		_ = RoundTrips(ctx, w.base, c.RoundTrip, func() bool { return pause(ctx) })
+		_ = RoundTrips(ctx, w.servers[0].base, c.RoundTrip, func() bool { return pause(ctx) })
 	})
 	if _, periodic := w.transport.(transports.Periodic); !periodic {
 		c.Members += 2 * probeCouples
@@ -51,6 +51,7 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 // A probe is what calibrates a window, in one room.
 type probe struct {
 	window *window
+	server int // a place in window.servers
 	room   string
 }
 
@@ -77,11 +78,12 @@ func (p *probe) join(ctx context.Context, from transports.Cursor) (*probeSession
 // joinBy joins by a transport of the same kind, on the wire that through makes of its own.
 func (p *probe) joinBy(ctx context.Context, by transports.Transport, from transports.Cursor, through func(http.RoundTripper) http.RoundTripper) (*probeSession, error) {
 	s := &probeSession{}
-	s.wire.Dialer = NewDialer(p.window.base, &s.counts)
+	base := p.window.servers[p.server].base
+	s.wire.Dialer = NewDialer(base, &s.counts)
 	if err := s.wire.Open(ctx); err != nil {
 		return nil, err
 	}
-	target := transports.Target{Base: p.window.base, Wire: through(&s.wire)}
+	target := transports.Target{Base: base, Wire: through(&s.wire)}
 	var err error
 	if !p.duplex() {
 		s.before = s.total() // TLS; that of a handshake is left out anyway
@@ -359,7 +361,8 @@ func (p *probe) couple(ctx context.Context) (*couple, error) {
 		return nil, err
 	}
 	c := &couple{talker: t, arrivals: make(chan arrival, 1)}
-	if c.reader, err = p.join(ctx, ""); err != nil {
+	other := &probe{p.window, (p.server + 1) % len(p.window.servers), p.room} // as members of a room are
+	if c.reader, err = other.join(ctx, ""); err != nil {
 		t.leave()
 		return nil, err
 	}
@@ -384,7 +387,7 @@ func (p *probe) deliveries(ctx context.Context, into *result.Histogram) error {
 		}
 	}()
 	for i := range probeCouples {
-		in := &probe{p.window, fmt.Sprintf("%s-%d", p.room, i)}
+		in := &probe{p.window, i % len(p.window.servers), fmt.Sprintf("%s-%d", p.room, i)}
 		c, err := in.couple(ctx)
 		if err != nil {
 			return err
@@ -408,12 +411,5 @@ func (p *probe) deliveries(ctx context.Context, into *result.Histogram) error {
 
 // pause waits for a while that is drawn anew each time; false says that ctx has ended.
 func pause(ctx context.Context) bool {
-	timer := time.NewTimer(time.Duration(rand.ExpFloat64() * float64(probeGap)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pauseUntil(ctx, time.Now().Add(time.Duration(rand.ExpFloat64()*float64(probeGap))))
 }

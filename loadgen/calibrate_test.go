@@ -11,7 +11,7 @@ import (
 func TestCalibration(t *testing.T) {
 	s := small
 	s.Warmup, s.Duration = 500*time.Millisecond, 2*time.Second
-	windows, err := run(t.Context(), Options{Scenario: s, Command: command()})
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Command: command()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestCalibration(t *testing.T) {
 func TestNoCalibration(t *testing.T) {
 	s := small
 	s.Warmup, s.Duration, s.Transports = 0, 200*time.Millisecond, []string{"websocket"}
-	windows, err := run(t.Context(), Options{Scenario: s, Command: command()})
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Command: command()}}})
 	if err != nil || len(windows) != 1 {
 		t.Fatalf("%d windows, %v", len(windows), err)
 	}

@@ -1,7 +1,9 @@
 package loadgen
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +19,13 @@ import (
 // foreign serves every transport on store, in this process, and nothing else: it isn't ours.
 func foreign(t *testing.T, store transports.Store) *url.URL {
 	t.Helper()
+	base, _ := mortal(t, store)
+	return base
+}
+
+// mortal is foreign, and cuts off all connections when it is killed.
+func mortal(t *testing.T, store transports.Store) (base *url.URL, kill func()) {
+	t.Helper()
 	log := feed.New(store, 0)
 	t.Cleanup(log.Close)
 	mux := http.NewServeMux()
@@ -29,13 +38,16 @@ func foreign(t *testing.T, store transports.Store) *url.URL {
 		}
 		mux.Handle("GET /rooms/{room}/"+name, transport.Handler(log))
 	}
-	server := httptest.NewServer(mux)
+	live, die := context.WithCancel(t.Context())
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.BaseContext = func(net.Listener) context.Context { return live }
+	server.Start()
 	t.Cleanup(server.Close)
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
+	if base, err := url.Parse(server.URL); err == nil {
+		return base, func() { server.Listener.Close(); server.CloseClientConnections(); die() }
 	}
-	return base
+	t.Fatal(server.URL)
+	return nil, nil
 }
 
 // TestForeign measures a server that isn't ours: it tells nothing of itself, and nothing is made up.
@@ -43,7 +55,7 @@ func TestForeign(t *testing.T) {
 	t.Parallel()
 	s := small
 	s.Transports = []string{"websocket"}
-	windows, err := run(t.Context(), Options{Scenario: s, Target: foreign(t, &memory.Store{})})
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: foreign(t, &memory.Store{})}}})
 	if err != nil || len(windows) != 1 {
 		t.Fatalf("%d windows and %v", len(windows), err)
 	}

@@ -230,5 +230,6 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	}
 	for _, text := range l.failed {
 		w.Errors = append(w.Errors, result.Failure{Text: text, Count: l.failures[text]})
+		w.FailedRequests += l.failures[text]
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"slices"
+	"sync"
 	"time"
 
 	"pushpull/loadgen/result"
@@ -21,19 +23,19 @@ import (
 // Options say how a scenario is run.
 type Options struct {
 	Scenario Scenario
-	Target   *url.URL       // a server that someone else started; nil: Command starts one for each window
-	Command  []string       // starts a server of this binary; see Side
+	Sides    []Side         // what is measured, each on every transport in every round
 	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: nobody looks
 }
 
 // Progress is how far a run is.
 type Progress struct {
 	Transport       string
-	Head            bool // of the two sides of a duet
+	Head            bool   // of the two sides of a duet
+	Side            string // its name
 	Round, Rounds   int
 	Window, Windows int    // from 1
 	Phase           string // of the window: starting, joining, warming up, measuring, draining, done
-	ServerPID       int    // 0: not ours
+	ServerPIDs      []int  // empty: not ours
 	Users, Joined   int
 	Planned, Sent   int           // messages of the window, warm-up included
 	Delivered       int           // measured copies
@@ -42,10 +44,10 @@ type Progress struct {
 
 const progressStep = 200 * time.Millisecond
 
-// Run measures every transport of the scenario once in each round, in an order drawn from the
-// seed, and hands each window to emit as it ends. When ctx ends, the window under way stops early
+// Run measures every transport of the scenario on every side once in each round, in an order drawn
+// from the seed, and hands each window to emit as it ends, with the place of its side. When ctx ends, the window under way stops early
 // and is handed over, and Run returns the cause of ctx. An error of emit ends the run.
-func Run(ctx context.Context, o Options, emit func(*result.Window) error) error {
+func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) error) error {
 	s := o.Scenario
 	if err := s.Validate(); err != nil {
 		return err
@@ -53,16 +55,18 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 	if err := Fit(s); err != nil {
 		return err
 	}
-	server := Side{Target: o.Target, Command: o.Command}
-	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * len(s.Transports), Users: s.Users}
+	turns := len(s.Transports) * len(o.Sides)
+	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * turns, Users: s.Users}
 	for round := 1; round <= s.Rounds; round++ {
 		plan := NewPlan(s, round)
-		order := rand.New(rand.NewPCG(s.Seed, ^uint64(round))).Perm(len(s.Transports))
-		for _, i := range order {
+		order := rand.New(rand.NewPCG(s.Seed, ^uint64(round))).Perm(turns)
+		for turn, i := range order {
+			transport, side := i/len(o.Sides), i%len(o.Sides)
 			at.Window++
-			at.Round, at.Transport, at.Planned = round, s.Transports[i], len(plan.Sends)
-			at.Left = left(s, order, at.Window)
-			if err := server.take(ctx, s, plan, at, o.Progress, emit); err != nil {
+			at.Round, at.Transport, at.Side, at.Planned = round, s.Transports[transport], o.Sides[side].Name, len(plan.Sends)
+			at.Left = left(s, len(o.Sides), round, order[turn:])
+			handOver := func(w *result.Window) error { return emit(side, w) }
+			if err := o.Sides[side].take(ctx, s, plan, at, o.Progress, handOver); err != nil {
 				return err
 			}
 		}
@@ -70,12 +74,14 @@ func Run(ctx context.Context, o Options, emit func(*result.Window) error) error 
 	return nil
 }
 
-// A Side is a server under test: one that someone else started, or a way to start one afresh for
-// each window.
+// A Side is what is measured: a server that someone else started, or a way to start one, or several
+// that share the users, afresh for each window.
 type Side struct {
-	Target  *url.URL // nil: Command starts the server
+	Name    string   // among others; may be empty
+	Target  *url.URL // nil: Command starts the servers
 	Binary  string   // the file to start; empty: this binary
 	Command []string // its arguments, its name first; see StartServer
+	Servers int      // how many are started; 0: one
 }
 
 // take measures one window and hands it over. It returns the cause of ctx when that has ended.
@@ -92,26 +98,54 @@ func (d Side) take(ctx context.Context, s Scenario, plan *Plan, at Progress, pro
 	return context.Cause(ctx)
 }
 
-// measure measures one window on a server of its own, or on the target.
+// start starts the servers of a window.
+func (d Side) start(ctx context.Context) (servers []*Server, err error) {
+	for range max(1, d.Servers) {
+		server, err := StartServer(ctx, d.Binary, d.Command)
+		if err != nil {
+			stopAll(servers) // the first error says more
+			return nil, err
+		}
+		servers = append(servers, server)
+	}
+	return servers, nil
+}
+
+// stopAll stops servers, all at once, and returns what was wrong with each.
+func stopAll(servers []*Server) []error {
+	errs := make([]error, len(servers))
+	var stopping sync.WaitGroup
+	for i, server := range servers {
+		stopping.Go(func() { errs[i] = server.Stop() })
+	}
+	stopping.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// measure measures one window on servers of its own, or on the target.
 func (d Side) measure(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress)) (_ *result.Window, err error) {
 	w, err := newWindow(s, at.Transport, at.Round, plan)
 	if err != nil {
 		return nil, err
 	}
-	base := d.Target
-	var server *Server
-	if base == nil {
-		if server, err = StartServer(ctx, d.Binary, d.Command); err != nil {
+	bases := []*url.URL{d.Target}
+	var servers []*Server
+	if d.Target == nil {
+		if servers, err = d.start(ctx); err != nil {
 			return nil, err
 		}
-		base, at.ServerPID = server.Base, server.PID
+		bases = nil
+		for _, server := range servers {
+			bases = append(bases, server.Base)
+			at.ServerPIDs = append(at.ServerPIDs, server.PID)
+		}
 	}
 	stop := watch(w, at, progress)
-	out, err := w.measure(ctx, base)
+	out, err := w.measure(ctx, bases)
 	stop()
-	if server != nil {
-		if stopErr := server.Stop(); stopErr != nil && out != nil {
-			out.Errors = append(out.Errors, result.Failure{Text: stopErr.Error(), Count: 1})
+	for _, failed := range stopAll(servers) {
+		if out != nil {
+			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
 		}
 	}
 	return out, err
@@ -149,14 +183,17 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
-// left returns about how long a run takes from the given window on: what has no known length is
-// guessed.
-func left(s Scenario, order []int, window int) time.Duration {
+// left returns about how long a run takes that has the given turns left in a round, and the rounds
+// after it: what has no known length is guessed.
+func left(s Scenario, sides, round int, turns []int) time.Duration {
 	const overhead = 300 * time.Millisecond // to start, join, drain, leave and stop
+	each := s.Warmup + s.Duration + overhead
 	var all time.Duration
-	for i := window - 1; i < s.Rounds*len(order); i++ {
-		all += s.Warmup + s.Duration + overhead
-		all += period(s.Transports[order[i%len(order)]]) // to drain
+	for _, i := range turns {
+		all += each + period(s.Transports[i/sides]) // to drain
+	}
+	for _, transport := range s.Transports {
+		all += time.Duration(sides*(s.Rounds-round)) * (each + period(transport))
 	}
 	return all
 }

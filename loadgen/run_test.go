@@ -27,7 +27,7 @@ var small = Scenario{
 // run runs o and returns its windows.
 func run(ctx context.Context, o Options) ([]result.Window, error) {
 	var windows []result.Window
-	err := Run(ctx, o, func(w *result.Window) error {
+	err := Run(ctx, o, func(_ int, w *result.Window) error {
 		windows = append(windows, *w)
 		return nil
 	})
@@ -67,11 +67,11 @@ func TestRun(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]bool{}
 	var last Progress
-	windows, err := run(t.Context(), Options{Scenario: small, Command: command(), Progress: func(p Progress) {
+	windows, err := run(t.Context(), Options{Scenario: small, Sides: []Side{{Command: command()}}, Progress: func(p Progress) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen[p.Phase] = true
-		if p.ServerPID <= 0 || p.Windows != 3 || p.Window < 1 || p.Window > 3 || p.Round != 1 || p.Users != 20 || p.Joined > 20 || p.Left < 0 {
+		if p.ServerPIDs[0] <= 0 || p.Windows != 3 || p.Window < 1 || p.Window > 3 || p.Round != 1 || p.Users != 20 || p.Joined > 20 || p.Left < 0 {
 			t.Errorf("progress %+v", p)
 		}
 		last = p
@@ -145,7 +145,7 @@ func TestRunOrder(t *testing.T) {
 	base := start(t)
 	var orders [2][]string
 	for i := range orders {
-		windows, err := run(t.Context(), Options{Scenario: s, Target: base})
+		windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: base}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestRunEndsWithEmit(t *testing.T) {
 	s := small
 	s.Warmup, s.Duration, s.Rounds = 0, 100*time.Millisecond, 5
 	emitted := 0
-	err := Run(t.Context(), Options{Scenario: s, Target: start(t)}, func(*result.Window) error {
+	err := Run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: start(t)}}}, func(int, *result.Window) error {
 		emitted++
 		if emitted == 2 {
 			return errFull
@@ -206,7 +206,7 @@ func TestRunCancelled(t *testing.T) {
 			s.Transports = []string{transport}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			began := time.Now()
-			windows, err := run(ctx, Options{Scenario: s, Command: command(), Progress: func(p Progress) {
+			windows, err := run(ctx, Options{Scenario: s, Sides: []Side{{Command: command()}}, Progress: func(p Progress) {
 				if p.Phase == "measuring" && p.Delivered > 20 {
 					cancel(errGone)
 				}
@@ -244,7 +244,7 @@ func TestRunCancelledEarly(t *testing.T) {
 	s := small
 	s.Warmup = time.Hour
 	ctx, cancel := context.WithCancelCause(t.Context())
-	windows, err := run(ctx, Options{Scenario: s, Command: command(), Progress: func(p Progress) {
+	windows, err := run(ctx, Options{Scenario: s, Sides: []Side{{Command: command()}}, Progress: func(p Progress) {
 		if p.Phase == "warming up" {
 			cancel(errGone)
 		}
@@ -266,10 +266,10 @@ func TestRunServerDies(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			var once sync.Once
-			windows, err := run(ctx, Options{Scenario: s, Command: command(), Progress: func(p Progress) {
+			windows, err := run(ctx, Options{Scenario: s, Sides: []Side{{Command: command()}}, Progress: func(p Progress) {
 				if p.Phase == "measuring" && p.Delivered > 0 {
 					once.Do(func() {
-						if server, err := os.FindProcess(p.ServerPID); err == nil {
+						if server, err := os.FindProcess(p.ServerPIDs[0]); err == nil {
 							server.Kill()
 						}
 					})
@@ -282,6 +282,9 @@ func TestRunServerDies(t *testing.T) {
 			if w.Delivered == 0 || w.Lost == 0 && w.Sent == w.Planned {
 				t.Errorf("%+v: nothing is lost and everything sent, on a server that died", countsOf(w))
 			}
+			if w.Rejoins != 0 || w.FailedRequests == 0 {
+				t.Errorf("%d users are there again, after %d failed requests", w.Rejoins, w.FailedRequests)
+			}
 			if w.Server != nil || w.Store != nil {
 				t.Errorf("a dead server tells %v and %v", w.Server, w.Store)
 			}
@@ -289,7 +292,7 @@ func TestRunServerDies(t *testing.T) {
 				t.Error("the window is believed")
 			}
 			said := fmt.Sprint(w.Errors)
-			for _, want := range []string{"receiving: ", "sending a message: ", "stopping the server: "} {
+			for _, want := range []string{"receiving: ", "joining again: ", "stopping the server: "} {
 				if !strings.Contains(said, want) {
 					t.Errorf("no error begins with %q: %.500s", want, said)
 				}
@@ -309,7 +312,7 @@ func TestRunUnreachable(t *testing.T) {
 	for _, transport := range small.Transports {
 		s := small
 		s.Transports = []string{transport}
-		windows, err := run(t.Context(), Options{Scenario: s, Target: base})
+		windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: base}}})
 		if err == nil || len(windows) > 0 || !strings.Contains(err.Error(), "measuring "+transport+": joining as user ") {
 			t.Errorf("%s: %d windows and %v", transport, len(windows), err)
 		}
@@ -421,7 +424,7 @@ func TestConnectionsAreOpenedToJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.base = start(t)
+		w.serve([]*url.URL{start(t)})
 		w.makeUsers()
 		for i := range w.users {
 			if err := w.users[i].join(t.Context()); err != nil {

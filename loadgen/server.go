@@ -152,6 +152,15 @@ func (s storeStats) since(start storeStats) *result.Store {
 	}
 }
 
+// add makes s the figures of two servers together.
+func (s *serverStats) add(other *serverStats) {
+	s.Store.Appends += other.Store.Appends
+	s.Store.Reads += other.Store.Reads
+	s.Store.EmptyReads += other.Store.EmptyReads
+	s.Process.CPUS += other.Process.CPUS
+	s.Process.RSSBytes += other.Process.RSSBytes
+}
+
 // readStats asks a server for its own figures.
 func readStats(ctx context.Context, base *url.URL) (*serverStats, error) {
 	var stats serverStats

@@ -22,17 +22,17 @@ func TestStall(t *testing.T) {
 			s.Transports = []string{transport}
 			var once sync.Once
 			resumed := make(chan struct{})
-			windows, err := run(t.Context(), Options{Scenario: s, Command: command(), Progress: func(p Progress) {
+			windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Command: command()}}, Progress: func(p Progress) {
 				if p.Phase != "measuring" || p.Delivered < 20 {
 					return
 				}
 				once.Do(func() {
-					if err := syscall.Kill(p.ServerPID, syscall.SIGSTOP); err != nil {
+					if err := syscall.Kill(p.ServerPIDs[0], syscall.SIGSTOP); err != nil {
 						t.Error(err)
 					}
 					time.AfterFunc(stall, func() {
 						defer close(resumed)
-						if err := syscall.Kill(p.ServerPID, syscall.SIGCONT); err != nil {
+						if err := syscall.Kill(p.ServerPIDs[0], syscall.SIGCONT); err != nil {
 							t.Error(err)
 						}
 					})

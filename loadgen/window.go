@@ -32,7 +32,7 @@ type window struct {
 	name      string // of the transport, as on the command line
 	interval  time.Duration
 	round     int
-	base      *url.URL
+	servers   []served
 	transport transports.Transport
 	plan      *Plan
 	size      int           // bytes of a body
@@ -43,6 +43,7 @@ type window struct {
 	counts  Counts
 	ledger  *ledger
 	users   []user
+	rejoins atomic.Int64
 	begun   chan struct{} // closed once ledger.start is set
 	senders sync.WaitGroup
 	joined  atomic.Int64
@@ -85,10 +86,24 @@ func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, er
 	return w, nil
 }
 
-// measure runs the window against the server at base. When ctx ends it stops early and returns
-// what was measured until then, marked as interrupted; nil when that is nothing.
-func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, error) {
-	w.base = base
+// A served is a server under test, and how its users reach it.
+type served struct {
+	base   *url.URL
+	dialer *Dialer
+}
+
+// serve names the servers that share the users.
+func (w *window) serve(bases []*url.URL) {
+	for _, base := range bases {
+		w.servers = append(w.servers, served{base, NewDialer(base, &w.counts)})
+	}
+}
+
+// measure runs the window against the servers at bases, over which its users are spread. When ctx
+// ends it stops early and returns what was measured until then, marked as interrupted; nil when
+// that is nothing.
+func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
+	w.serve(bases)
 	idle := w.sample(ctx)
 	w.makeUsers()
 
@@ -142,6 +157,10 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 		},
 	}
 	w.ledger.fill(out, end, !interrupted)
+	out.Rejoins = int(w.rejoins.Load())
+	if n := len(w.servers); n > 1 {
+		out.Servers = n
+	}
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()
 	}
@@ -155,9 +174,9 @@ func (w *window) measure(ctx context.Context, base *url.URL) (*result.Window, er
 	return out, nil
 }
 
-// makeUsers allocates the users in one piece.
+// makeUsers allocates the users in one piece. They take the servers in turns, so that the members
+// of a room sit on different ones.
 func (w *window) makeUsers() {
-	dialer := NewDialer(w.base, &w.counts)
 	w.users = make([]user, w.plan.Users)
 	var room string
 	for i := range w.users {
@@ -165,7 +184,7 @@ func (w *window) makeUsers() {
 			room = fmt.Sprintf("%s-%d", w.rooms, w.plan.Room(i))
 		}
 		u := &w.users[i]
-		u.id, u.room, u.window, u.wire.Dialer = i, room, w, dialer
+		u.id, u.room, u.window, u.server = i, room, w, i%len(w.servers)
 	}
 }
 
@@ -259,20 +278,38 @@ func (w *window) enter(phase string) { w.phase.Store(&phase) }
 
 // sampleAt samples at a time from the start of the window, or when ctx ends.
 func (w *window) sampleAt(ctx context.Context, at time.Duration) sample {
-	timer := time.NewTimer(time.Until(w.ledger.start.Add(at)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	pauseUntil(ctx, w.ledger.start.Add(at))
 	return w.sample(ctx)
 }
 
-// sample reads the generator's counters and asks the server for its own. A server that doesn't
-// tell is no error: it may not be ours.
+// pauseUntil waits for a time; false says that ctx ended first.
+func pauseUntil(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sample reads the generator's counters and asks the servers for their own. One that doesn't tell
+// is no error: it may not be ours. Then nothing is told of any: a part would pass for the whole.
 func (w *window) sample(ctx context.Context) sample {
 	s := sample{at: time.Now(), wire: w.counts.totals()}
 	s.generator, _ = process.Self() // fails nowhere that it is known to build for
-	s.server, _ = readStats(context.WithoutCancel(ctx), w.base)
+	for i, server := range w.servers {
+		stats, err := readStats(context.WithoutCancel(ctx), server.base)
+		if err != nil {
+			s.server = nil
+			break
+		}
+		if i == 0 {
+			s.server = stats
+		} else {
+			s.server.add(stats)
+		}
+	}
 	return s
 }

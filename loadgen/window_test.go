@@ -25,7 +25,7 @@ func TestDrainCoversAPeriod(t *testing.T) {
 	s := small
 	s.Warmup, s.Duration, s.Drain, s.Rate = 0, 100*time.Millisecond, 300*time.Millisecond, 20
 	s.Transports = []string{"short-poll@1500ms"}
-	windows, err := run(t.Context(), Options{Scenario: s, Target: foreign(t, &memory.Store{})})
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: foreign(t, &memory.Store{})}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestPollersAreSpread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	windows, err := run(t.Context(), Options{Scenario: s, Target: base})
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Target: base}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestInterruptCountsNothingUnderWay(t *testing.T) {
 			base := foreign(t, store)
 			t.Cleanup(func() { close(store.release) })
 			ctx, cancel := context.WithCancelCause(t.Context())
-			windows, err := run(ctx, Options{Scenario: s, Target: base, Progress: func(p Progress) {
+			windows, err := run(ctx, Options{Scenario: s, Sides: []Side{{Target: base}}, Progress: func(p Progress) {
 				if p.Delivered == 30 && store.left.Load() < -5 {
 					cancel(errGone)
 				}
@@ -148,7 +148,7 @@ func TestLateGenerator(t *testing.T) {
 		u.mu.Lock() // which the generator needs to hand it a message
 		time.AfterFunc(time.Until(w.ledger.start.Add(2*s.Duration)), u.mu.Unlock)
 	}()
-	out, err := w.measure(t.Context(), base)
+	out, err := w.measure(t.Context(), []*url.URL{base})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 // Counts counts what connections carry. It is safe for concurrent use; its zero value is ready.
@@ -132,6 +133,9 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c, err := w.Dialer.dial(req.Context())
 	if err != nil {
+		if req.Method == http.MethodPost {
+			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
+		}
 		return nil, err
 	}
 	return w.exchange(c, req)

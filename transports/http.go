@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -282,4 +283,33 @@ func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
 		Error(w, http.StatusBadRequest, "%v", err)
 	}
 	return after, err == nil
+}
+
+// Asked reads a time that a GET asks for by name, like ?hold=30s: usual where it asks for none. It
+// has answered with 400 when that is no time, or less than none.
+func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Duration) (d time.Duration, ok bool) {
+	asked := r.URL.Query().Get(name)
+	if asked == "" {
+		return usual, true
+	}
+	d, err := time.ParseDuration(asked)
+	if err != nil || d < 0 {
+		Error(w, http.StatusBadRequest, "bad %s %.40q: ask for a time like %v", name, asked, usual)
+		return 0, false
+	}
+	return d, true
+}
+
+// AnswerHeld answers a poll that was held: with the messages that follow after, with nothing when
+// its time has passed, or with what the store said. When the request has ended early, what the
+// store said is that, and the user is to ask elsewhere.
+func AnswerHeld(w http.ResponseWriter, r *http.Request, after uint64, messages []Message, err error) {
+	switch ended := r.Context().Err() != nil; {
+	case ended:
+		w.Header().Set("Connection", "close") // the server is stopping
+	case err != nil:
+		StoreError(w, err)
+		return
+	}
+	Answer(w, after, messages)
 }

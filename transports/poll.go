@@ -178,5 +178,16 @@ func AnswerError(resp *http.Response) error {
 	if resp.StatusCode == http.StatusGone && said.Oldest > 0 {
 		return &GapError{Oldest: said.Oldest}
 	}
-	return fmt.Errorf("the server answered %s: %s", resp.Status, said.Error)
+	return &StatusError{Code: resp.StatusCode, Status: resp.Status, Text: said.Error}
+}
+
+// A StatusError is an answer that isn't the one hoped for.
+type StatusError struct {
+	Code   int    // like 503
+	Status string // like "503 Service Unavailable"
+	Text   string // what the server says of it
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the server answered %s: %s", e.Status, e.Text)
 }

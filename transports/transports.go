@@ -74,6 +74,18 @@ type Periodic interface {
 	Period() time.Duration
 }
 
+// A Scanning transport holds a question on the server, which asks the store for it on a timer:
+// nobody wakes it, and a message waits for up to the time between two scans.
+type Scanning interface {
+	ScanInterval() time.Duration
+}
+
+// A Holding transport holds a question until there is something to answer, up to a time.
+type Holding interface {
+	// WithHold returns a transport that is the same but for that time.
+	WithHold(hold time.Duration) Transport
+}
+
 // A Session is one user in one room. One goroutine may call Send while another ranges over
 // Messages; neither may be called twice at the same time. Close may be called at any time.
 type Session interface {
@@ -81,7 +93,8 @@ type Session interface {
 	// calls. stored is called exactly once, from any goroutine: with nil once the server has
 	// stored the message, else with what went wrong. Send may return before that; a transport
 	// that can't keep two messages in flight in order blocks instead. When one connection
-	// carries both directions, stored is called only while Messages is being ranged over.
+	// carries both directions, stored is called only while Messages is being ranged over; but
+	// with an error that is ErrUnsent it is always called before Send returns.
 	Send(ctx context.Context, body []byte, stored func(error))
 
 	// Messages yields the log as it grows, from the cursor on, and ends after the first error.
@@ -127,7 +140,12 @@ func (t Target) RoomURL(room, name string) *url.URL {
 	return base.JoinPath("rooms", url.PathEscape(room), name)
 }
 
-// ErrStopping is the cause with which a server ends the contexts of its requests when it stops.
+// ErrUnsent says of a message that nothing of it has left the user: it can be sent again without
+// being there twice.
+var ErrUnsent = errors.New("not sent, as there is no connection")
+
+// ErrStopping is the cause with which a server ends the contexts of its requests when it stops. On
+// the user's side it says that the server can't go on, and that another one may.
 var ErrStopping = errors.New("the server is stopping, ask again elsewhere")
 
 // A GapError says that a log can't be read on from a cursor: messages after it have left the

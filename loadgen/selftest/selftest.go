@@ -333,7 +333,7 @@ func (c Case) measure(ctx context.Context, spec string) (_ measurement, err erro
 		return m, err
 	}
 	defer func() { err = cmp.Or(err, stop()) }()
-	err = loadgen.Run(ctx, loadgen.Options{Scenario: s, Target: base}, func(w *result.Window) error {
+	err = loadgen.Run(ctx, loadgen.Options{Scenario: s, Sides: []loadgen.Side{{Target: base}}}, func(_ int, w *result.Window) error {
 		m.window = w
 		return nil
 	})

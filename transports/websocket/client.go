@@ -93,7 +93,7 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 	s.writing.Unlock()
 	switch {
 	case ended != nil:
-		stored(fmt.Errorf("sending a message: %w", ended))
+		stored(fmt.Errorf("sending a message: %w: %w", transports.ErrUnsent, ended))
 	case err != nil:
 		_ = s.end(err) // tells stored, too
 	}
@@ -244,5 +244,21 @@ func closeError(payload []byte) error {
 	if code == StatusGap && json.Unmarshal(reason, &gap) == nil && gap.Oldest > 0 {
 		return &transports.GapError{Oldest: gap.Oldest}
 	}
-	return fmt.Errorf("the server closed the connection: %d %.123s", code, reason)
+	return &closedError{code, string(reason)}
+}
+
+// A closedError is a close frame of the server.
+type closedError struct {
+	code   uint16
+	reason string
+}
+
+func (e *closedError) Error() string {
+	return fmt.Sprintf("the server closed the connection: %d %.123s", e.code, e.reason)
+}
+
+// Is makes errors.Is tell that the server can't go on: it stops, or has met something unexpected
+// (RFC 6455, section 7.4.1).
+func (e *closedError) Is(target error) bool {
+	return target == transports.ErrStopping && (e.code == 1001 || e.code == 1011)
 }
