@@ -329,7 +329,7 @@ func (s *test) goesAway() {
 	if err := attempt(0, 3_000_000); err != nil {
 		s.Fatal(err)
 	}
-	s.awake(store, messages[len(messages)-1].Seq)
+	s.awake(store, "room0", messages[len(messages)-1].Seq)
 	select {
 	case <-grown:
 	case <-s.ctx.Done():
@@ -364,7 +364,7 @@ func (s *test) awayWhenOpened() {
 	defer mend()
 	store, err := s.suite.Open(s.ctx, address, plenty)
 	if err == nil {
-		store.Close()
+		_ = store.Close()
 		s.Fatal("a store that is away can be opened")
 	}
 	if s.ctx.Err() != nil || strings.Contains(err.Error(), "\n") {
@@ -379,7 +379,7 @@ func (s *test) newer() {
 	s.suite.Newer(s.T, address)
 	store, err := s.suite.Open(s.ctx, address, plenty)
 	if err == nil {
-		store.Close()
+		_ = store.Close()
 		s.Fatal("what a later version has made is opened")
 	}
 	if !strings.Contains(err.Error(), "newer") || strings.Contains(err.Error(), "\n") {

@@ -97,7 +97,7 @@ func (s *test) wakesAll() {
 				started.Done()
 				select {
 				case <-grown:
-					s.awake(store, seq)
+					s.awake(store, "room", seq)
 				case <-s.ctx.Done():
 					s.Errorf("round %d: nobody is woken", round)
 				}
@@ -111,8 +111,8 @@ func (s *test) wakesAll() {
 }
 
 // awake checks that who was woken finds what it was woken for.
-func (s *test) awake(store transports.Store, seq uint64) {
-	messages, err := next(s.ctx, store, "room", seq, 2)
+func (s *test) awake(store transports.Store, room string, seq uint64) {
+	messages, err := next(s.ctx, store, room, seq, 2)
 	if err != nil || len(messages) != 1 {
 		s.Errorf("woken for %d messages, %v", len(messages), err)
 	}
