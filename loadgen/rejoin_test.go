@@ -41,7 +41,7 @@ func TestRejoin(t *testing.T) {
 				t.Errorf("%+v", countsOf(*out))
 			}
 			// Of what was under way nobody knows whether it was stored; the rest has waited.
-			if unsure := out.Planned - row.Sent; row.Sent == 0 || unsure > s.Users/3 {
+			if unsure := out.Planned - row.Sent; unsure > out.Planned/5 {
 				t.Errorf("%d of %d messages are stored", row.Sent, out.Planned)
 			}
 			if row.Rejoins < s.Users/3 || row.FailedRequests < s.Users/3 || row.Servers != 3 {

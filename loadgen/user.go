@@ -43,6 +43,13 @@ type user struct {
 type link struct {
 	wire    Wire
 	session transports.Session
+	sending bool // a message is on its way; under user.mu
+	dropped bool // who sends it is to close the link; likewise
+}
+
+func (l *link) close() {
+	l.session.Close() // whatever it returns, the user has left
+	l.wire.Close()
 }
 
 // join connects the user and makes it a member of its room.
@@ -78,22 +85,36 @@ func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) err
 func (u *user) leave() {
 	u.mu.Lock()
 	l := u.link
-	u.left = true
+	u.link, u.left = nil, true
 	u.mu.Unlock()
-	u.drop(l)
+	if l != nil {
+		l.close()
+	}
 }
 
-// drop ends a link, if it is still the user's.
+// drop ends a link, if it is still the user's. A message that is on its way on it may arrive.
 func (u *user) drop(l *link) {
 	u.mu.Lock()
-	mine := l != nil && u.link == l
+	mine := u.link == l
 	if mine {
-		u.link = nil
+		u.link, l.dropped = nil, l.sending
 	}
+	idle := !l.sending
 	u.mu.Unlock()
-	if mine {
-		l.session.Close() // whatever it returns, the user has left
-		l.wire.Close()
+	if mine && idle {
+		l.close()
+	}
+}
+
+// sent notes that a message is no longer on its way.
+func (u *user) sent(l *link) {
+	u.mu.Lock()
+	l.sending = false
+	dropped := l.dropped
+	l.dropped = false
+	u.mu.Unlock()
+	if dropped {
+		l.close()
 	}
 }
 
@@ -173,8 +194,7 @@ func (u *user) rejoin(ctx context.Context, backoff time.Duration) (*link, time.D
 		}
 		if err == nil {
 			if !u.use(l) {
-				l.session.Close()
-				l.wire.Close()
+				l.close()
 				return nil, backoff
 			}
 			w.rejoins.Add(1)
@@ -277,6 +297,7 @@ func (u *user) sendQueue(ctx context.Context) {
 			u.unsent(link, i)
 			again = i
 		}
+		u.sent(link)
 		free = time.Since(l.start)
 	}
 }
@@ -320,5 +341,6 @@ func (u *user) nextSend(ctx context.Context) (i int, l *link, waited, ok bool) {
 	}
 	i = u.queue[0]
 	u.queue = u.queue[1:]
+	u.link.sending = true
 	return i, u.link, waited, true
 }
