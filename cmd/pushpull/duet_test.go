@@ -37,12 +37,7 @@ const action = ".github/actions/latency"
 // A pair is one window of each side: of more windows in fewer pairs a test of ranks would learn
 // less. Of a few deliveries p99 is not judged, which both kinds of slowness touch too.
 func TestDuet(t *testing.T) {
-	// Not this test's own binary: the race detector would take most of the time that is measured.
-	pushpull := filepath.Join(t.TempDir(), "pushpull")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", pushpull, ".")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building pushpull: %v: %s", err, said)
-	}
+	pushpull := build(t)
 	slowed := func(t *testing.T, how string) string {
 		script := filepath.Join(t.TempDir(), "slowed")
 		text := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\" %s\n", pushpull, how)
@@ -89,6 +84,18 @@ func TestDuet(t *testing.T) {
 			}
 		}
 	})
+}
+
+// build returns a binary that is not this test's own: the race detector would take most of the time
+// that is measured.
+func build(t *testing.T) string {
+	t.Helper()
+	pushpull := filepath.Join(t.TempDir(), "pushpull")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", pushpull, ".")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building pushpull: %v: %s", err, said)
+	}
+	return pushpull
 }
 
 // duetOf runs a duet of pairs of single windows.

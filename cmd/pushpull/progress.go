@@ -55,11 +55,15 @@ func (p *progress) update(now loadgen.Progress) {
 	case now.Window != p.begun:
 		p.begun = now.Window
 		server := "the target"
-		if now.ServerPID > 0 {
-			server = fmt.Sprintf("server %d", now.ServerPID)
+		for i, pid := range now.ServerPIDs {
+			if i == 0 {
+				server = fmt.Sprintf("server %d", pid)
+			} else {
+				server += fmt.Sprintf(" and %d", pid)
+			}
 		}
 		fmt.Fprintf(p.w, "%s  %d users, %d messages on %s, about %s left\n",
-			heading(now.Round, now.Rounds, now.Transport), now.Users, now.Planned, server, clock(now.Left))
+			heading(now), now.Users, now.Planned, server, clock(now.Left))
 	}
 }
 
@@ -79,7 +83,7 @@ func (p *progress) window(w *result.Window) {
 		return
 	}
 	p.clear()
-	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(w.Round, p.last.Rounds, w.Transport),
+	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(p.last),
 		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
 }
 
@@ -135,8 +139,12 @@ func (p *progress) fit(now loadgen.Progress) string {
 	return string(runes[:min(room, len(runes))])
 }
 
-func heading(round, rounds int, transport string) string {
-	return fmt.Sprintf("round %d/%d  %-16s", round, rounds, transport)
+func heading(now loadgen.Progress) string {
+	transport := now.Transport
+	if now.Side != "" {
+		transport += " on " + now.Side
+	}
+	return fmt.Sprintf("round %d/%d  %-16s", now.Round, now.Rounds, transport)
 }
 
 // status is the line of the live view, the fullest one first.
@@ -148,7 +156,7 @@ func (p *progress) status(now loadgen.Progress) []string {
 	if now.Joined < now.Users {
 		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
 	}
-	left, head := clock(now.Left), heading(now.Round, now.Rounds, now.Transport)
+	left, head := clock(now.Left), heading(now)
 	if p.duet {
 		side := "base"
 		if now.Head {

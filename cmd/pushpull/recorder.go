@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -132,40 +133,140 @@ func (r *recorder) discard() {
 	}
 }
 
+// A record is what a run has measured: a result of each store.
+type record struct {
+	dir     string // of all of it
+	results []*recorder
+	names   []string // of the stores; that of one alone is not told
+}
+
+// newRecord begins a result of each name, in directories of their own if there are several.
+func newRecord(dir string, made bool, names []string, run func(i int) result.Run) (*record, error) {
+	all := &record{dir: dir, names: names}
+	for i, name := range names {
+		within := dir
+		if len(names) > 1 {
+			within = filepath.Join(dir, name)
+			if err := os.Mkdir(within, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+				return nil, fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
+			}
+		}
+		r, err := newRecorder(within, made || within != dir, run(i))
+		if err != nil {
+			all.discard()
+			return nil, err
+		}
+		all.results = append(all.results, r)
+	}
+	return all, nil
+}
+
+func (r *record) close() {
+	for _, one := range r.results {
+		one.close()
+	}
+}
+
+// discard removes results in which nothing was measured.
+func (r *record) discard() {
+	made := false
+	for _, one := range r.results {
+		one.discard()
+		made = made || one.made
+	}
+	if made {
+		os.Remove(r.dir)
+	}
+}
+
+// windows returns how many were measured.
+func (r *record) windows() (n int) {
+	for _, one := range r.results {
+		n += len(one.result.Windows)
+	}
+	return n
+}
+
+// runs returns the results that hold something, as the report lays them.
+func (r *record) runs() (runs []report.Run) {
+	for i, one := range r.results {
+		switch {
+		case len(r.results) == 1:
+			runs = append(runs, report.Run{Result: &one.result})
+		case len(one.result.Windows) > 0:
+			runs = append(runs, report.Run{Name: r.names[i], Result: &one.result})
+		}
+	}
+	return runs
+}
+
+// place returns where the report goes; a result alone may have had to go elsewhere.
+func (r *record) place() string {
+	if len(r.results) == 1 {
+		return r.results[0].dir
+	}
+	return r.dir
+}
+
+// full says whether no disk took a window.
+func (r *record) full() bool {
+	return slices.ContainsFunc(r.results, func(one *recorder) bool { return one.full })
+}
+
 // report prints the rows and draws the report. A row that is not to be believed is an error.
-func (r *recorder) report(out io.Writer, printJSON bool) error {
-	laid := report.Run{Result: &r.result}
-	print := func() error { return report.Table(out, laid) }
+func (r *record) report(out io.Writer, printJSON bool) error {
+	runs := r.runs()
+	print := func() error { return report.Table(out, runs...) }
 	switch {
 	case printJSON:
-		print = func() error { return writeSummary(out, r.result) }
-	case r.full:
+		print = func() error { return writeSummary(out, runs) }
+	case r.full():
 		print = func() error { return r.writeLines(out) }
 	}
 	if err := print(); err != nil {
-		return fmt.Errorf("printing the result: %w: it is in %s", err, filepath.Join(r.dir, result.File))
+		return fmt.Errorf("printing the result: %w: it is in %s", err, r.place())
 	}
-	if r.full {
+	if r.full() {
 		return nil // nor would it take charts
 	}
-	if err := report.Write(r.dir, laid); err != nil {
-		return fmt.Errorf("%w: the result is in %s, draw it with pushpull report", err, r.dir)
+	if err := report.Write(r.place(), runs...); err != nil {
+		return fmt.Errorf("%w: the result is in %s, draw it with pushpull report", err, r.place())
 	}
 	if !printJSON {
-		fmt.Fprintf(out, "\n%s\n", filepath.Join(r.dir, report.Page))
+		fmt.Fprintf(out, "\n%s\n", filepath.Join(r.place(), report.Page))
 	}
-	if rows := r.result.Rows(); result.Fatal(rows) {
-		return exitWith(exitDoubtful, "measured, but not to be believed: %s", firstDoubt(rows))
+	for _, run := range runs {
+		if rows := run.Rows(); result.Fatal(rows) {
+			name := ""
+			if run.Name != "" {
+				name = run.Name + ", "
+			}
+			return exitWith(exitDoubtful, "measured, but not to be believed: %s%s", name, firstDoubt(rows))
+		}
 	}
 	return nil
 }
 
 // outcome is the result for those who write it down once more.
-func (r *recorder) outcome() ci.Outcome {
-	return ci.Outcome{
-		Words: report.Answer(report.Run{Result: &r.result}),
-		Sides: []ci.Side{{Result: &r.result, Rows: theory.Rows(&r.result)}},
+func (r *record) outcome() ci.Outcome {
+	runs := r.runs()
+	o := ci.Outcome{Words: report.Answer(runs[0])}
+	for _, run := range runs {
+		o.Sides = append(o.Sides, ci.Side{Name: run.Name, Result: run.Result, Rows: theory.Rows(run.Result)})
 	}
+	return o
+}
+
+// writeLines prints the results that no disk took as the lines of a result.jsonl each.
+func (r *record) writeLines(out io.Writer) error {
+	for _, one := range r.results {
+		if one.full {
+			if err := one.writeLines(out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // writeLines prints a result as the lines of a result.jsonl.
@@ -191,15 +292,29 @@ func firstDoubt(rows []result.Row) string {
 	return ""
 }
 
-// writeSummary prints a result as the one object of --json.
-func writeSummary(w io.Writer, r result.Result) error {
+// A summary is a result as the object of --json.
+type summary struct {
+	Schema      int                `json:"schema"`
+	Scenario    result.Scenario    `json:"scenario"`
+	Environment result.Environment `json:"environment"`
+	Windows     []result.Window    `json:"windows"`
+	Transports  []result.Row       `json:"transports"`
+}
+
+// writeSummary prints results as the one object of --json: that of a store alone, or a list of them.
+func writeSummary(w io.Writer, runs []report.Run) error {
+	var all []summary
+	for _, run := range runs {
+		r := run.Result
+		all = append(all, summary{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, theory.Rows(r)})
+	}
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
+	if len(all) == 1 {
+		return out.Encode(all[0])
+	}
 	return out.Encode(struct {
-		Schema      int                `json:"schema"`
-		Scenario    result.Scenario    `json:"scenario"`
-		Environment result.Environment `json:"environment"`
-		Windows     []result.Window    `json:"windows"`
-		Transports  []result.Row       `json:"transports"`
-	}{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, theory.Rows(&r)})
+		Schema int       `json:"schema"`
+		Stores []summary `json:"stores"`
+	}{result.Schema, all})
 }

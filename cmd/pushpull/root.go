@@ -38,6 +38,7 @@ Exit codes: 0 fine, 1 it could not be done, 2 wrong usage or a bad scenario,
 		newDuetCommand(),
 		newSelftestCommand(),
 		newScenariosCommand(),
+		newStoreCommand(),
 	)
 	return root
 }

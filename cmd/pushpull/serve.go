@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 
@@ -37,6 +37,10 @@ Once it accepts connections it prints one line, like "listening on http://127.0.
 Warnings go to standard error. On a signal it answers held polls, closes WebSockets and
 ends within 5 seconds; on a second one at once, with exit code 1.
 
+Messages are kept where --store says:
+
+` + store.Usage() + `
+
 It authenticates nobody. It listens beyond loopback only when told an explicit address,
 such as --listen 0.0.0.0:8080.`,
 		Args: arguments(noArguments),
@@ -51,7 +55,7 @@ such as --listen 0.0.0.0:8080.`,
 func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	limits := transports.Limits{}.WithDefaults()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on; without a host loopback, port 0 is any free one")
-	f.StringVar(&o.store, "store", store.Default, "`address` of the store: memory:")
+	f.StringVar(&o.store, "store", store.Default, "`address` of the store, see above")
 	f.IntVar(&o.retention, "retention", memory.DefaultRetention, "`messages` that a room keeps, the oldest leave first")
 	f.IntVar(&o.limits.MessageBytes, "max-message", limits.MessageBytes, "largest message, in `bytes`")
 	f.IntVar(&o.limits.Batch, "max-batch", limits.Batch, "most `messages` in one answer")
@@ -82,7 +86,7 @@ func (o *serveOptions) address() (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// server makes the server that the flags describe.
+// server makes the server that the flags describe, without its store.
 func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 	for _, f := range []struct {
 		name  string
@@ -99,11 +103,10 @@ func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 			return nil, fmt.Errorf("bad --%s: use more than 0", f.name)
 		}
 	}
-	kept, err := store.Open(o.store, o.retention)
-	if err != nil {
+	if err := store.Validate(o.store); err != nil {
 		return nil, fmt.Errorf("bad --store: %w", err)
 	}
-	s := &server.Server{Store: kept, Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log}
+	s := &server.Server{Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log}
 	return s, s.Validate()
 }
 
@@ -121,17 +124,19 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if err != nil {
 		return fmt.Errorf("%w: use --listen with another address or port", err)
 	}
+	kept, err := store.Open(ctx, opts.store, store.Options{Retention: opts.retention, Log: log})
+	if err != nil {
+		l.Close()
+		return err
+	}
+	s.Store = kept
 	if opts.untilEOF {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
-		// Nobody waits for this goroutine: a read of standard input can't be called off.
-		go func() {
-			_, _ = io.Copy(io.Discard, cmd.InOrStdin())
-			cancel()
-		}()
+		cancelAtEOF(cmd.InOrStdin(), cancel)
 	}
 	// The kernel accepts from here on. Standard output is not buffered.
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", l.Addr())
-	return s.Serve(ctx, l)
+	return errors.Join(s.Serve(ctx, l), kept.Close())
 }

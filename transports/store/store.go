@@ -132,9 +132,20 @@ func Embed(address string) (Embedded, error) {
 
 // Redacted returns an address without the password in it, fit to be shown and kept.
 func Redacted(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
+	u, err := url.Parse(address)
+	if err != nil {
+		scheme, _, _ := strings.Cut(address, ":")
+		return scheme + ":..." // whatever it holds
 	}
-	scheme, _, _ := strings.Cut(address, ":")
-	return scheme + ":..." // whatever it holds
+	if _, has := u.User.Password(); u.User != nil && !has && u.Scheme == "nats" {
+		u.User = url.User("xxxxx") // a token
+	}
+	query := u.Query()
+	for name := range query {
+		if strings.Contains(name, "pass") { // password, sslpassword
+			query.Set(name, "xxxxx")
+			u.RawQuery = query.Encode()
+		}
+	}
+	return u.Redacted()
 }

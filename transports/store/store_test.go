@@ -84,11 +84,13 @@ func open(t *testing.T, address string) error {
 
 func TestRedacted(t *testing.T) {
 	for address, want := range map[string]string{
-		"memory:":                             "memory:",
-		"sqlite:/tmp/chat.db":                 "sqlite:/tmp/chat.db",
-		"postgres://me:secret@localhost/chat": "postgres://me:xxxxx@localhost/chat",
-		"redis://:secret@localhost":           "redis://:xxxxx@localhost",
-		"postgres://me:sec%ret@localhost":     "postgres:...",
+		"memory:":                                   "memory:",
+		"sqlite:/tmp/chat.db":                       "sqlite:/tmp/chat.db",
+		"postgres://me:secret@localhost/chat":       "postgres://me:xxxxx@localhost/chat",
+		"postgres://localhost/chat?password=secret": "postgres://localhost/chat?password=xxxxx",
+		"nats://secret@localhost":                   "nats://xxxxx@localhost",
+		"redis://:secret@localhost":                 "redis://:xxxxx@localhost",
+		"postgres://me:sec%ret@localhost":           "postgres:...",
 	} {
 		if got := store.Redacted(address); got != want {
 			t.Errorf("%q is shown as %q, want %q", address, got, want)
