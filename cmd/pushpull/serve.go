@@ -124,6 +124,9 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if err != nil {
 		return fmt.Errorf("%w: use --listen with another address or port", err)
 	}
+	if !cmd.Flags().Changed("retention") {
+		opts.retention = 0 // what there is already may have one of its own
+	}
 	kept, err := store.Open(ctx, opts.store, store.Options{Retention: opts.retention, Log: log})
 	if err != nil {
 		l.Close()

@@ -1,0 +1,57 @@
+package nats_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pushpull/transports"
+)
+
+// Every place of every room is told exactly: rooms of all sizes in several files of the server, which
+// is killed meanwhile.
+func TestModel(t *testing.T) {
+	const retention, rooms, total = 10, 60, 1500
+	random := rand.New(rand.NewPCG(1, 2))
+	s := newServer(t)
+	store := mustOpen(t, s.url, retention)
+	model := map[string][]uint64{}
+	for i := range total {
+		room := fmt.Sprint(random.IntN(1 + random.IntN(rooms)))
+		model[room] = append(model[room], mustAppend(t, store, room, strings.Repeat("x", random.IntN(20_000))))
+		if i == total/2 {
+			s.breakIt(t)()
+			awaitBack(t, store)
+		}
+		room = fmt.Sprint(random.IntN(rooms))
+		all := model[room]
+		seq := uint64(random.IntN(i + 30)) // a place of no message, most likely
+		if near := len(all) - 1 - random.IntN(retention+4); near >= 0 && i%2 == 0 {
+			seq = all[near]
+		}
+		kept := all[max(0, len(all)-retention):]
+		at, _ := slices.BinarySearch(all, seq+1)
+		want := all[at:]
+		messages, err := store.After(t.Context(), room, seq, 2*retention)
+		if len(want) > retention || seq > 0 && (len(all) == 0 || seq > all[len(all)-1]) {
+			oldest := uint64(1)
+			if len(kept) > 0 {
+				oldest = kept[0]
+			}
+			if gap, ok := errors.AsType[*transports.GapError](err); !ok || gap.Oldest != oldest {
+				t.Fatalf("After(%s, %d): %v, want a gap whose oldest is %d; appended were %d", room, seq, err, oldest, all)
+			}
+			continue
+		}
+		var got []uint64
+		for _, m := range messages {
+			got = append(got, m.Seq)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("After(%s, %d) = %d, %v, want %d", room, seq, got, err, want)
+		}
+	}
+}
