@@ -30,9 +30,9 @@ type Store interface {
 	Append(ctx context.Context, room string, body []byte) (seq uint64, err error)
 
 	// After returns at most limit messages that follow seq, oldest first, and fewer only if there
-	// are no more; none is not an error. A room that nobody has written to is empty. The error is a *GapError when messages after
-	// seq have left the log, or when seq lies beyond its end, as after a restart that lost it:
-	// a gap is told, never jumped. Bodies must not be changed.
+	// are no more; none is not an error. A room that nobody has written to is empty. The error is
+	// a *GapError when messages after seq have left the log, or when seq lies beyond its end, as
+	// after a restart that lost it: a gap is told, never jumped. Bodies must not be changed.
 	After(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
 
 	// Watch returns a channel from which something can be received some time after each message
