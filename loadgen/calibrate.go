@@ -8,19 +8,18 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"pushpull/loadgen/result"
 	"pushpull/transports"
-	"pushpull/transports/all"
 )
 
 const (
 	probeGap     = 40 * time.Millisecond // mean time from one probe to the next: more would keep processors awake that sleep under a light load
 	probeCouples = 6                     // who take turns
 	probed       = 4                     // messages that it takes to measure the bytes
+	briefly      = 10 * time.Millisecond // the hold of a question to which there is no answer
 )
 
 // calibrate measures, until ctx ends, what theory has to be told: members of rooms of their own
@@ -40,7 +39,9 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	probing.Go(func() { // what was measured until it fails is kept
 		_ = RoundTrips(ctx, w.servers[0].base, c.RoundTrip, func() bool { return pause(ctx) })
 	})
-	if _, periodic := w.transport.(transports.Periodic); !periodic {
+	_, periodic := w.transport.(transports.Periodic)
+	_, scanning := w.transport.(transports.Scanning)
+	if !periodic && !scanning { // what is fetched on a timer would tell of the timer
 		c.Members += 2 * probeCouples
 		probing.Go(func() { _ = p.deliveries(ctx, c.Delivery) })
 	}
@@ -258,16 +259,14 @@ func (p *probe) read(ctx context.Context, from transports.Cursor, n int) (bytes 
 	return 0, "", context.Cause(ctx)
 }
 
-// readNothing asks once where there is nothing new, and returns the bytes it took. It is not held
-// for long.
+// readNothing asks once where there is nothing new, and returns the bytes it took.
 func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64, error) {
-	kind, _, _ := strings.Cut(p.window.name, "@")
-	brief, err := all.New(kind+"@10ms", transports.Limits{})
-	if err != nil {
-		return 0, err
+	by := p.window.transport
+	if holding, ok := by.(transports.Holding); ok {
+		by = holding.WithHold(briefly)
 	}
 	asked := &once{answered: make(chan struct{})}
-	s, err := p.joinBy(ctx, brief, from, func(wire http.RoundTripper) http.RoundTripper {
+	s, err := p.joinBy(ctx, by, from, func(wire http.RoundTripper) http.RoundTripper {
 		asked.wire = wire
 		return asked
 	})

@@ -69,8 +69,11 @@ func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, er
 		return nil, err
 	}
 	drain := s.Drain
-	if p, ok := t.(transports.Periodic); ok {
-		drain += p.Period() // what was sent last is not asked for earlier
+	switch by := t.(type) { // what was sent last is not asked for earlier
+	case transports.Periodic:
+		drain += by.Period()
+	case transports.Scanning:
+		drain += by.ScanInterval()
 	}
 	debug.FreeOSMemory() // what earlier windows held is not this one's
 	idle, err := process.Self()

@@ -301,8 +301,8 @@ func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Durat
 }
 
 // AnswerHeld answers a poll that was held: with the messages that follow after, with nothing when
-// its time has passed, or with what the store said. When the request has ended early, what the
-// store said is that, and the user is to ask elsewhere.
+// its time has passed, or with the error of the store. When the server is stopping that is all that
+// an error says: the user is told nothing, politely, and to ask elsewhere.
 func AnswerHeld(w http.ResponseWriter, r *http.Request, after uint64, messages []Message, err error) {
 	switch ended := r.Context().Err() != nil; {
 	case ended:

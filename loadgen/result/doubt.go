@@ -80,6 +80,13 @@ func doubts(row Row, windows []Window) []Doubt {
 	if row.Delivered > 0 && row.Delivered < samplesP99 {
 		add(false, "few-samples", "%d samples are few for a p99, which needs %d: run longer, or more users", row.Delivered, samplesP99)
 	}
+	if row.Rejoins > 0 {
+		times := fmt.Sprintf("%d times", row.Rejoins)
+		if row.Rejoins == 1 {
+			times = "once"
+		}
+		add(false, "rejoins", "%s a user had to join again after its session broke", times)
+	}
 	for _, text := range texts {
 		add(false, "errors", "%d times: %s", failures[text], text)
 	}

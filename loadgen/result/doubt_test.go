@@ -51,6 +51,8 @@ func TestDoubts(t *testing.T) {
 		{"few samples", func(w *Window) { w.Planned, w.Sent, w.Expected, w.Delivered = 299, 299, 299, 299 }, "few-samples", "299 samples are few", false},
 		{"interrupted", func(w *Window) { w.Interrupted = true }, "interrupted", "round 3 was stopped after 10.0 s", false},
 		{"errors", func(w *Window) { w.Errors = []Failure{{"refused", 7}} }, "errors", "7 times: refused", false},
+		{"rejoins", func(w *Window) { w.Rejoins = 7 }, "rejoins", "7 times a user had to join again", false},
+		{"one rejoin", func(w *Window) { w.Rejoins = 1 }, "rejoins", "once a user had to join again", false},
 		{"no time and no cores", func(w *Window) { w.DurationS, w.Cores = 0, 0 }, "", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -41,16 +41,25 @@ type timing struct {
 	delay  time.Duration
 	stalls bool          // by stallEnd
 	every  time.Duration // from one poll of a user to the next; 0: users needn't ask
+	scans  time.Duration // from one look of the server for a user to the next; 0: it needn't look
 	posts  bool          // a user's message is sent once the one before is stored
 }
 
-// latencies returns the latency of each delivery of a plan, when nothing takes any time but what
+// latencies returns the latency of each delivery of a plan, in order, when nothing takes any time but what
 // is known to: not the long-run answer, but that of these very messages and polls.
 //
 // A message that falls in a stall is shown at its end, and so it is to whoever has asked meanwhile.
 // A user who posts has then sent one; what follows is stored when the polls that the stall has
 // held have been answered, and waits for the next one.
+//
+// Nobody knows when the server looks: it does so from the user's last question on, which came when
+// the last answer did. Each message is as likely to come at any place between two looks, and stands
+// for itself at several of them.
 func (t timing) latencies(plan *loadgen.Plan) []time.Duration {
+	places := 1 // of each message
+	if t.scans > 0 {
+		places = 100
+	}
 	var known []time.Duration
 	stalledUntil := map[int32]time.Duration{} // by sender, the end of the last stall that held a message
 	for _, send := range plan.Sends {
@@ -69,14 +78,20 @@ func (t timing) latencies(plan *loadgen.Plan) []time.Duration {
 			if user == int(send.User) {
 				continue
 			}
-			came := shown
-			if t.every > 0 && !held {
-				came = nextPoll(shown, plan.Phases[user], t.every)
+			for place := range places {
+				came := shown
+				switch {
+				case held:
+				case t.every > 0:
+					came = nextPoll(shown, plan.Phases[user], t.every)
+				case t.scans > 0:
+					came += t.scans * time.Duration(2*place+1) / time.Duration(2*places)
+				}
 				if end, stalled := stallEnd(came); t.stalls && stalled {
 					came = end // it came in time, and was asked for too late
 				}
+				known = append(known, came-send.At)
 			}
-			known = append(known, came-send.At)
 		}
 	}
 	slices.Sort(known)

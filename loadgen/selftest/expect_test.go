@@ -91,6 +91,73 @@ func TestLatencies(t *testing.T) {
 	}
 }
 
+// simulateScans walks through the looks of a server that takes no time: it looks as a question comes,
+// and then from time to time, and a question follows an answer at once. What it looks at in a stall
+// is what is there at its end.
+func simulateScans(plan *loadgen.Plan, t timing) (all []time.Duration) {
+	held := func(at time.Duration) time.Duration {
+		if end, stalled := stallEnd(at); t.stalls && stalled {
+			return end
+		}
+		return at
+	}
+	free := map[int32]time.Duration{}
+	stored := make([]time.Duration, len(plan.Sends))
+	for i, send := range plan.Sends {
+		begun := max(send.At, free[send.User])
+		free[send.User] = held(begun) + 1
+		stored[i] = begun + t.delay
+	}
+	for user := range plan.Users {
+		var left []int
+		for i, send := range plan.Sends {
+			if plan.Room(user) == plan.Room(int(send.User)) {
+				left = append(left, i)
+			}
+		}
+		asked := time.Duration(plan.Phases[user] * float64(t.scans))
+		for at := asked; len(left) > 0; {
+			at = held(at)
+			before := len(left)
+			left = slices.DeleteFunc(left, func(i int) bool {
+				if stored[i] <= at && int(plan.Sends[i].User) != user {
+					all = append(all, at-plan.Sends[i].At)
+				}
+				return stored[i] <= at
+			})
+			if len(left) < before {
+				asked = at + 1
+				at = asked
+				continue
+			}
+			at = asked + (at-asked)/t.scans*t.scans + t.scans
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestScanLatencies compares what is known of a server that looks with a simulation of it.
+func TestScanLatencies(t *testing.T) {
+	plan := loadgen.NewPlan(caseOf(t, "stall").load, 1)
+	for _, timing := range []timing{
+		{scans: pollInterval, posts: true},
+		{scans: pollInterval, posts: true, delay: delay},
+		{scans: pollInterval, posts: true, stalls: true},
+	} {
+		got, want := timing.latencies(plan), simulateScans(plan, timing)
+		if len(want) != len(plan.Sends) || len(got)%len(want) != 0 {
+			t.Fatalf("%+v: %d latencies of %d messages, and %d are simulated", timing, len(got), len(plan.Sends), len(want))
+		}
+		for _, p := range []float64{.5, .9, .99} {
+			known, seen := quantile(got, p), quantile(want, p)
+			if (known - seen).Abs() > seen/50+timing.scans/20 { // a thousand messages scatter
+				t.Errorf("%+v: p%v is %v, simulated %v", timing, 100*p, known, seen)
+			}
+		}
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	sorted := []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	for p, want := range map[float64]time.Duration{0: 1, .1: 1, .11: 2, .5: 5, .9: 9, .99: 10, 1: 10} {

@@ -176,15 +176,18 @@ func (c Case) line(m measurement, trip time.Duration) Line {
 }
 
 // quantiles judges the latency: a round trip comes on top of what is known, give or take 5%. Where
-// nobody goes by a clock of the plan's, nothing is faster than it can be.
+// nobody goes by a clock, be it the plan's or one of a scan, nothing is faster than it can be.
 func (c Case) quantiles(m measurement, trip time.Duration) []Figure {
 	if c.timing == nil {
 		return nil
 	}
 	t, _ := all.New(m.transport, transports.Limits{}) // it was measured
 	var of timing
-	if p, ok := t.(transports.Periodic); ok {
-		of.every = p.Period()
+	switch by := t.(type) {
+	case transports.Periodic:
+		of.every = by.Period()
+	case transports.Scanning:
+		of.scans = by.ScanInterval()
 	}
 	of.posts = !is[transports.Duplex](t)
 	of = c.timing(of)
@@ -194,7 +197,7 @@ func (c Case) quantiles(m measurement, trip time.Duration) []Figure {
 		known := quantile(latencies, p)
 		more := time.Duration(tolerance*float64(known)) + trip
 		less := more
-		if of.every == 0 && !of.stalls {
+		if of.every == 0 && of.scans == 0 && !of.stalls {
 			less = 0
 		}
 		figures = append(figures, Figure{

@@ -53,7 +53,7 @@ type Case struct {
 	judge  []float64                          // the quantiles of the latency to judge by it
 }
 
-// The polls of short-poll are short, so that little is drowned in the wait for them.
+// Polls and scans are frequent, so that little is drowned in the wait for them.
 const pollInterval = 10 * time.Millisecond
 
 // Cases returns all cases, in the order in which they are run.
@@ -232,7 +232,7 @@ func (o Options) transports() ([]string, error) {
 		if len(o.Transports) > 0 && !slices.Contains(o.Transports, name) {
 			continue
 		}
-		if t, _ := all.New(name, transports.Limits{}); is[transports.Periodic](t) {
+		if t, _ := all.New(name, transports.Limits{}); is[transports.Periodic](t) || is[transports.Scanning](t) {
 			name += "@" + pollInterval.String()
 		}
 		specs = append(specs, name)

@@ -10,6 +10,7 @@ import (
 
 	"pushpull/transports"
 	"pushpull/transports/longpoll"
+	"pushpull/transports/longpollscan"
 	"pushpull/transports/shortpoll"
 	"pushpull/transports/websocket"
 )
@@ -29,6 +30,9 @@ func list() []entry {
 		}},
 		{longpoll.Name, "hold", longpoll.DefaultHold, func(d time.Duration, l transports.Limits) transports.Transport {
 			return longpoll.Transport{Hold: d, Limits: l}
+		}},
+		{longpollscan.Name, "scan interval", longpollscan.DefaultScan, func(d time.Duration, l transports.Limits) transports.Transport {
+			return longpollscan.Transport{Scan: d, Limits: l}
 		}},
 		{websocket.Name, "", 0, func(_ time.Duration, l transports.Limits) transports.Transport {
 			return websocket.Transport{Limits: l}
@@ -56,7 +60,7 @@ func New(spec string, limits transports.Limits) (transports.Transport, error) {
 }
 
 // Interval returns the one interval that matters to the transport that spec names: its poll
-// interval or hold. 0 means that it has none.
+// interval, hold or scan interval. 0 means that it has none.
 func Interval(spec string) (time.Duration, error) {
 	_, interval, err := parse(spec)
 	return interval, err
@@ -76,7 +80,7 @@ func parse(spec string) (entry, time.Duration, error) {
 		}
 		interval, err := time.ParseDuration(value)
 		if err != nil || interval < time.Millisecond || interval > time.Hour {
-			return entry{}, 0, fmt.Errorf("bad transport %q: the %s must be a time from 1ms to 1h, like %s@5s", spec, e.interval, name)
+			return entry{}, 0, fmt.Errorf("bad transport %q: the %s must be a time from 1ms to 1h, like %s@%v", spec, e.interval, name, e.usual)
 		}
 		return e, interval, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/longpoll"
+	"pushpull/transports/longpollscan"
 	"pushpull/transports/shortpoll"
 	"pushpull/transports/transporttest"
 	"pushpull/transports/websocket"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Every transport on the list passes the suite, also with an interval that is not its default.
 func TestTransports(t *testing.T) {
-	specs := append(all.Names(), "short-poll@1s", "long-poll@1s")
+	specs := append(all.Names(), "short-poll@1s", "long-poll@1s", "long-poll-scan@1s")
 	for _, spec := range specs {
 		t.Run(spec, func(t *testing.T) {
 			transport, err := all.New(spec, transports.Limits{})
@@ -34,7 +35,7 @@ func TestTransports(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	names := all.Names()
-	for _, want := range []string{shortpoll.Name, longpoll.Name, websocket.Name} {
+	for _, want := range []string{shortpoll.Name, longpoll.Name, longpollscan.Name, websocket.Name} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not on the list %q", want, names)
 		}
@@ -44,13 +45,15 @@ func TestNames(t *testing.T) {
 func TestNew(t *testing.T) {
 	limits := transports.Limits{MessageBytes: 7}
 	for spec, want := range map[string]transports.Transport{
-		"short-poll":      shortpoll.Transport{Interval: shortpoll.DefaultInterval},
-		"short-poll@5s":   shortpoll.Transport{Interval: 5 * time.Second},
-		"short-poll@1ms":  shortpoll.Transport{Interval: time.Millisecond},
-		"short-poll@1h":   shortpoll.Transport{Interval: time.Hour},
-		"long-poll":       longpoll.Transport{Hold: longpoll.DefaultHold},
-		"long-poll@1m30s": longpoll.Transport{Hold: 90 * time.Second},
-		"websocket":       websocket.Transport{},
+		"short-poll":          shortpoll.Transport{Interval: shortpoll.DefaultInterval},
+		"short-poll@5s":       shortpoll.Transport{Interval: 5 * time.Second},
+		"short-poll@1ms":      shortpoll.Transport{Interval: time.Millisecond},
+		"short-poll@1h":       shortpoll.Transport{Interval: time.Hour},
+		"long-poll":           longpoll.Transport{Hold: longpoll.DefaultHold},
+		"long-poll@1m30s":     longpoll.Transport{Hold: 90 * time.Second},
+		"long-poll-scan":      longpollscan.Transport{Scan: longpollscan.DefaultScan},
+		"long-poll-scan@10ms": longpollscan.Transport{Scan: 10 * time.Millisecond},
+		"websocket":           websocket.Transport{},
 	} {
 		got, err := all.New(spec, limits)
 		if err != nil {
@@ -66,6 +69,10 @@ func TestNew(t *testing.T) {
 			if w, ok := want.(longpoll.Transport); !ok || made.Hold != w.Hold || made.Limits.MessageBytes != 7 {
 				t.Errorf("New(%q) = %+v", spec, made)
 			}
+		case longpollscan.Transport:
+			if w, ok := want.(longpollscan.Transport); !ok || made.Scan != w.Scan || made.Hold != w.Hold || made.Limits.MessageBytes != 7 {
+				t.Errorf("New(%q) = %+v", spec, made)
+			}
 		case websocket.Transport:
 			if _, ok := want.(websocket.Transport); !ok || made.Limits.MessageBytes != 7 {
 				t.Errorf("New(%q) = %+v", spec, made)
@@ -78,6 +85,7 @@ func TestInterval(t *testing.T) {
 	for spec, want := range map[string]time.Duration{
 		"short-poll": 5 * time.Second, "short-poll@250ms": 250 * time.Millisecond,
 		"long-poll": 30 * time.Second, "long-poll@1m": time.Minute, "websocket": 0,
+		"long-poll-scan": 50 * time.Millisecond, "long-poll-scan@1s": time.Second,
 	} {
 		if got, err := all.Interval(spec); got != want || err != nil {
 			t.Errorf("Interval(%q) = %v, %v, want %v", spec, got, err, want)
@@ -103,6 +111,8 @@ func TestNewRefuses(t *testing.T) {
 		"short-poll@5s@5s":       "like short-poll@5s",
 		"long-poll@2h":           "the hold must be",
 		"long-poll@99999999999h": "the hold must be",
+		"long-poll-scan@0s":      "the scan interval must be",
+		"long-poll-scan@":        "like long-poll-scan@50ms",
 		"websocket@5s":           "websocket takes no interval",
 		"websocket@":             "websocket takes no interval",
 	} {

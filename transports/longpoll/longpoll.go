@@ -25,7 +25,16 @@ type Transport struct {
 	Limits transports.Limits // the server's
 }
 
-var _ transports.Transport = Transport{}
+var (
+	_ transports.Transport = Transport{}
+	_ transports.Holding   = Transport{}
+)
+
+// WithHold implements transports.Holding.
+func (t Transport) WithHold(hold time.Duration) transports.Transport {
+	t.Hold = hold
+	return t
+}
 
 func (t Transport) hold() time.Duration {
 	if t.Hold <= 0 {
@@ -43,25 +52,12 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		hold := t.hold()
-		if asked := r.URL.Query().Get("hold"); asked != "" {
-			var err error
-			if hold, err = time.ParseDuration(asked); err != nil || hold < 0 {
-				transports.Error(w, http.StatusBadRequest, "bad hold %.40q: ask for a time like 30s", asked)
-				return
-			}
-		}
-		hold = min(hold, limits.Hold)
-
-		messages, err := next(r.Context(), log, r.PathValue("room"), after, limits.Batch, hold)
-		if err != nil {
-			transports.StoreError(w, err)
+		hold, ok := transports.Asked(w, r, "hold", t.hold())
+		if !ok {
 			return
 		}
-		if r.Context().Err() != nil {
-			w.Header().Set("Connection", "close") // the server is stopping: ask another one
-		}
-		transports.Answer(w, after, messages)
+		messages, err := next(r.Context(), log, r.PathValue("room"), after, limits.Batch, min(hold, limits.Hold))
+		transports.AnswerHeld(w, r, after, messages, err)
 	})
 }
 

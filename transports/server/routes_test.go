@@ -44,7 +44,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/rooms/a/messages", "0123456789x", 413, "--max-message"},
 		{"POST", "/rooms/a/messages", "\xff", 400, "not UTF-8"},
 		{"GET", "/rooms/a/websocket", "", 426, "Upgrade: websocket"},
-		{"GET", "/rooms/a/pigeon", "", 404, "use long-poll, short-poll, websocket"},
+		{"GET", "/rooms/a/pigeon", "", 404, "use long-poll, long-poll-scan, short-poll, websocket"},
 		{"GET", "/rooms/a", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/rooms", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/nope", "", 404, `unknown path "/nope"`},

@@ -55,11 +55,8 @@ type service struct {
 	busy    atomic.Int64 // handlers at work and refusals being told
 }
 
-// Validate says whether s can serve: it has a store, and its origins are origins.
+// Validate says whether s can serve, once it has a store: its origins are origins.
 func (s *Server) Validate() error {
-	if s.Store == nil {
-		return errors.New("a server needs a store")
-	}
 	_, err := s.protection()
 	return err
 }
@@ -81,6 +78,9 @@ func (s *Server) protection() (*http.CrossOriginProtection, error) {
 
 // start fills in the defaults.
 func (s *Server) start() (*service, error) {
+	if s.Store == nil {
+		return nil, errors.New("a server needs a store")
+	}
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,207 @@
+package longpollscan_test
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"pushpull/transports"
+	"pushpull/transports/longpollscan"
+	"pushpull/transports/store/memory"
+	"pushpull/transports/transporttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTransport(t *testing.T) { transporttest.Run(t, longpollscan.Transport{}) }
+
+// A message comes with the next scan: after its interval at most, and half of it on average. The
+// store is read with every scan, and once more by each question as it comes.
+func TestLatency(t *testing.T) {
+	const scan, n = 50 * time.Millisecond, 1000
+	synctest.Test(t, func(t *testing.T) {
+		store := &counted{Store: new(memory.Store)}
+		u := transporttest.Serve(t, longpollscan.Transport{}, store).Join("room", "")
+		synctest.Wait() // it has asked for the first time
+		start := time.Now()
+		var sent []time.Time
+		for range n {
+			time.Sleep(scan * 3618 / 1000) // spreads evenly over the interval
+			sent = append(sent, time.Now())
+			store.Append(t.Context(), "room", []byte("hello"))
+		}
+		var sum, longest time.Duration
+		for i, d := range u.Wait(n) {
+			if phase := d.At.Sub(start) % scan; phase != 0 {
+				t.Fatalf("message %d came %v after a scan", i, phase)
+			}
+			latency := d.At.Sub(sent[i])
+			sum += latency
+			longest = max(longest, latency)
+		}
+		if mean := sum / n; mean < 24500*time.Microsecond || mean > 25500*time.Microsecond {
+			t.Errorf("mean latency %v, want about %v", mean, scan/2)
+		}
+		if longest > scan || longest < scan*95/100 {
+			t.Errorf("longest latency %v, want almost %v", longest, scan)
+		}
+		synctest.Wait() // it has asked for the next one
+		if full, empty := answers(u.Wire); full != n || empty != 0 {
+			t.Errorf("%d answers with messages and %d empty ones, want %d and 0", full, empty, n)
+		}
+		if reads, want := len(store.since(start)), int(time.Since(start)/scan)+1+n; reads != want {
+			t.Errorf("%d reads of the store, want %d", reads, want)
+		}
+	})
+}
+
+// While nothing comes there is one empty answer per hold, whoever sets the hold, with a read at its
+// beginning and one for each scan in it.
+func TestHold(t *testing.T) {
+	for _, test := range []struct {
+		transport longpollscan.Transport
+		hold      time.Duration // what it is, as the last scan ends it
+		reads     int           // in a hold
+	}{
+		{longpollscan.Transport{}, 30 * time.Second, 601},
+		{longpollscan.Transport{Scan: time.Second}, 30 * time.Second, 31},
+		{longpollscan.Transport{Scan: time.Second, Hold: 7 * time.Second}, 7 * time.Second, 8},
+		{longpollscan.Transport{Scan: 2 * time.Second, Hold: 7 * time.Second}, 6 * time.Second, 4},
+		{longpollscan.Transport{Scan: time.Hour, Hold: 7 * time.Second}, 7 * time.Second, 2},
+		{longpollscan.Transport{Scan: time.Second, Hold: time.Hour}, time.Minute, 61},
+		{longpollscan.Transport{Scan: time.Second, Hold: time.Hour, Limits: transports.Limits{Hold: 2 * time.Minute}}, 2 * time.Minute, 121},
+		{longpollscan.Transport{Scan: time.Microsecond, Hold: time.Second}, time.Second, 1001},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &counted{Store: new(memory.Store)}
+			u := transporttest.Serve(t, test.transport, store).Join("room", "")
+			time.Sleep(10*test.hold + time.Microsecond)
+			synctest.Wait()
+			if full, empty := answers(u.Wire); full != 0 || empty != 10 {
+				t.Errorf("%d answers with messages and %d empty ones in 10 holds of %v", full, empty, test.hold)
+			}
+			if reads, want := len(store.since(time.Time{})), 10*test.reads+1; reads != want { // the eleventh question reads, too
+				t.Errorf("%d reads of the store in 10 holds of %v, want %d", reads, test.hold, want)
+			}
+		})
+	}
+}
+
+func answers(wire *transporttest.Wire) (full, empty int) {
+	return wire.Answers(http.MethodGet, http.StatusOK), wire.Answers(http.MethodGet, http.StatusNoContent)
+}
+
+// get asks for question and returns the answer, its body read, and how long it took.
+func get(t *testing.T, server *transporttest.Server, question string) (*http.Response, string, time.Duration) {
+	t.Helper()
+	target, wire := server.Target()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll-scan?"+question, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	resp, err := wire.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body), time.Since(start)
+}
+
+func TestAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &counted{Store: new(memory.Store)}
+		server := transporttest.Serve(t, longpollscan.Transport{}, store)
+		for _, test := range []struct {
+			asked string
+			took  time.Duration
+			reads int
+		}{
+			{"after=0", 30 * time.Second, 601},
+			{"after=0&hold=&scan=", 30 * time.Second, 601},
+			{"after=0&hold=20s", 20 * time.Second, 401},
+			{"after=0&hold=1h", time.Minute, 1201},
+			{"after=0&scan=1s", 30 * time.Second, 31},
+			{"after=0&scan=7s", 28 * time.Second, 5},
+			{"after=0&scan=1m", 30 * time.Second, 2},
+			{"after=0&scan=0&hold=2s", 2 * time.Second, 2001},
+			{"after=0&scan=10us&hold=2s", 2 * time.Second, 2001},
+			{"after=0&scan=50ms&hold=10ms", 10 * time.Millisecond, 2},
+			{"after=0&hold=1ns", time.Nanosecond, 2},
+			{"after=0&hold=0", 0, 1},
+			{"after=0&hold=0&scan=0", 0, 1},
+		} {
+			resp, body, took := get(t, server, test.asked)
+			if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) != "0" || body != "" {
+				t.Errorf("%s: %s, next %q, %q", test.asked, resp.Status, resp.Header.Get(transports.NextCursor), body)
+			}
+			if reads := len(store.since(time.Time{})); took != test.took || reads != test.reads {
+				t.Errorf("%s: held for %v, with %d reads of the store, want %v and %d", test.asked, took, reads, test.took, test.reads)
+			}
+		}
+		for _, asked := range []string{"x", "-1s", "30", "NaN", "1e9h"} {
+			for _, name := range []string{"hold", "scan"} {
+				resp, body, took := get(t, server, name+"="+asked)
+				if resp.StatusCode != http.StatusBadRequest || took != 0 || strings.Count(body, "\n") != 1 || !strings.HasPrefix(body, `{"error":"bad `+name) {
+					t.Errorf("%s=%s: %s %q after %v", name, asked, resp.Status, body, took)
+				}
+			}
+		}
+		if reads := store.since(time.Time{}); len(reads) > 0 {
+			t.Errorf("%d reads of the store for bad questions", len(reads))
+		}
+	})
+}
+
+// A read that takes longer than the interval skips scans, it doesn't shift them.
+func TestSlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &counted{Store: new(memory.Store), first: 120 * time.Millisecond}
+		server := transporttest.Serve(t, longpollscan.Transport{}, store)
+		start := time.Now()
+		get(t, server, "after=0&hold=300ms")
+		want := []time.Duration{0, 150 * time.Millisecond, 200 * time.Millisecond, 250 * time.Millisecond, 300 * time.Millisecond}
+		if reads := store.since(start); !slices.Equal(reads, want) {
+			t.Errorf("reads at %v, want %v", reads, want)
+		}
+	})
+}
+
+// A server that stops answers who it holds, and asks for the connection back.
+func TestStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := transporttest.Serve(t, longpollscan.Transport{}, new(memory.Store))
+		time.AfterFunc(3020*time.Millisecond, server.Stop) // between two scans
+		resp, body, took := get(t, server, "after=0")
+		if resp.StatusCode != http.StatusNoContent || !resp.Close || body != "" || took != 3020*time.Millisecond {
+			t.Errorf("%s (close: %t) %q after %v", resp.Status, resp.Close, body, took)
+		}
+	})
+}
+
+func TestScanInterval(t *testing.T) {
+	for _, test := range []struct {
+		transport longpollscan.Transport
+		want      time.Duration
+	}{
+		{longpollscan.Transport{}, 50 * time.Millisecond},
+		{longpollscan.Transport{Scan: time.Second}, time.Second},
+		{longpollscan.Transport{Scan: time.Microsecond}, time.Millisecond},
+		{longpollscan.Transport{Scan: time.Hour}, 30 * time.Second},
+		{longpollscan.Transport{Scan: time.Second, Hold: 20 * time.Millisecond}, 20 * time.Millisecond},
+	} {
+		if got := test.transport.ScanInterval(); got != test.want {
+			t.Errorf("%+v scans every %v, want %v", test.transport, got, test.want)
+		}
+	}
+}
