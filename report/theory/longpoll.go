@@ -43,23 +43,22 @@ func (l LongPoll) RequestsPerSecond() float64 { return 1 / l.Cycle() }
 func (l LongPoll) Requests(from, to float64) float64 {
 	endless := l
 	endless.Hold = math.Inf(1)
-	woken := endless.RequestsPerSecond()
-	silent := math.Exp(-l.Rate * (l.Gap + l.Hold))
+	return answers(from, to, endless.RequestsPerSecond(), l.Hold, l.TimeoutShare())
+}
+
+// answers returns how many there are from one time to another, at a rate of those that messages
+// bring and where a share is of those that come when a hold has passed.
+func answers(from, to, rate, hold, silent float64) float64 {
 	by := func(t float64) float64 {
-		n, share := woken*t, 1.0
-		for left := t - l.Hold; left >= 0 && share > 0; left -= l.Hold {
+		n, share := rate*t, 1.0
+		for left := t - hold; left >= 0 && share > 0; left -= hold {
 			share *= silent
-			n += share * (1 + woken*left)
+			n += share * (1 + rate*left)
 		}
 		return n
 	}
 	return by(to) - by(from)
 }
-
-// ReadsPerSecond returns the rate of reads of the store: one for each answer. Our server reads when
-// the store has woken it, and once more when the hold has passed, lest it miss what came just then;
-// so a share TimeoutShare of the reads finds nothing.
-func (l LongPoll) ReadsPerSecond() float64 { return l.RequestsPerSecond() }
 
 // RequestsPerMessage returns the questions for each message that came, f/λ; +Inf where none come.
 func (l LongPoll) RequestsPerMessage() float64 { return l.RequestsPerSecond() / l.Rate }

@@ -17,7 +17,7 @@ func Rows(r *result.Result) []result.Row {
 		row := &rows[i]
 		m := parametersOf(r.Run, *row, r.Windows)
 		predict := map[string]func(parameters) prediction{
-			"short-poll": shortPoll, "long-poll": longPoll, "websocket": webSocket,
+			"short-poll": shortPoll, "long-poll": longPoll, "long-poll-scan": longPollScan, "websocket": webSocket,
 		}[m.kind]
 		if predict == nil || !m.told() || row.Delivered == 0 {
 			continue
@@ -33,8 +33,9 @@ func Rows(r *result.Result) []result.Row {
 // windows on the same machine. Times are seconds.
 type parameters struct {
 	kind     string
-	interval float64 // poll interval or hold
+	interval float64 // poll interval, hold or scan interval
 	users    float64
+	servers  float64 // that share the users
 	windows  float64
 	warmup   float64 // before the measured part of each
 	seconds  float64 // measured, all windows together
@@ -53,7 +54,7 @@ type parameters struct {
 
 func parametersOf(run result.Run, row result.Row, windows []result.Window) parameters {
 	m := parameters{
-		users: float64(row.Users), members: float64(run.Scenario.RoomSize),
+		users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
 		warmup: run.Scenario.WarmupS, seconds: row.DurationS,
 		writers: run.Environment.Cores,
 	}
@@ -116,7 +117,13 @@ func (m parameters) pushed() (d Distribution, known bool) {
 		return d, false
 	}
 	f := FanOut{Members: int(m.members), Writers: m.writers, Write: m.write}
-	return m.delay.Plus(m.delivery).Plus(f.Turns().Shift(-f.Write)), true // the first turn is in the calibration
+	delivery := m.delivery
+	if feeds := m.feeds(); feeds > 1 {
+		// Those who calibrate sit on different servers. A server has its own messages about as soon
+		// as the word that they are stored.
+		delivery = Mixture((m.members/feeds-1)/(m.members-1), m.accept, m.delivery)
+	}
+	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true // the first turn is in the calibration
 }
 
 // A prediction is of all users and all windows together.
@@ -126,11 +133,13 @@ type prediction struct {
 	judged   []float64 // the quantiles of it that are held against what was measured
 	slack    slack     // of them
 	samples  float64   // of the latency that are independent
-	requests float64   // handshakes among them
-	reads    float64
-	scatter  float64 // standard deviation of the reads, and of requests as far as they come with them
-	bytes    float64 // in both directions, without handshakes; 0: not known
+	requests counted   // handshakes among them
+	reads    counted   // of the store
+	bytes    float64   // in both directions, without handshakes; 0: not known
 }
+
+// A counted number comes out a little different each time.
+type counted struct{ mean, sd float64 }
 
 // A slack is by how much a measured latency may miss the formula, beyond chance: what no formula
 // here knows of is how long an operating system takes to wake a process.
@@ -140,48 +149,60 @@ func shortPoll(m parameters) prediction {
 	s := ShortPoll{Interval: m.interval, Rate: m.rate()}
 	p := prediction{
 		latency: m.delay.Plus(m.accept).Plus(s.Wait()), known: true,
-		judged: []float64{.5, .99}, slack: slack{1.01, .002},
-		samples:  m.sends * (m.members - 1),
-		requests: m.users * m.seconds * s.RequestsPerSecond(), scatter: math.Sqrt(m.users*m.windows) / 2,
+		judged: []float64{.5, .99}, slack: timed, samples: m.sends * (m.members - 1),
+		requests: counted{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
 	}
 	if m.seconds/m.windows < m.interval {
 		p.samples = min(p.samples, m.users*m.windows) // a user's messages wait for the same question
 	}
 	p.reads = p.requests
-	if b := m.bytes; b != nil {
-		full := p.requests * (1 - s.EmptyShare())
-		p.bytes = (p.requests-full)*float64(b.Empty) + full*float64(b.Answer) + m.carried(b, m.asked())
-	}
+	p.bytes = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.asked())
 	return p
 }
 
 func longPoll(m parameters) prediction {
-	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.interval}
-	if m.calibrated {
-		l.Wake = max(0, m.delivery.Quantile(.5)-m.trip)
-	}
+	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.interval, Wake: m.wake()}
+	requests := m.users * m.windows * l.Requests(m.begun())
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
-		requests: m.users * m.windows * l.Requests(m.warmup, m.warmup+m.seconds/m.windows), // users begin to ask as they join
+		requests: counted{requests, m.borders() + math.Sqrt(m.merged(requests))}, reads: m.fed(),
 	}
 	if p.latency, p.known = m.pushed(); p.known {
 		p.latency = p.latency.Plus(l.Wait())
 	}
-	merged := math.Abs(m.users*m.seconds*m.rate() - p.requests)
-	p.scatter = math.Sqrt(m.users*m.windows)/2 + math.Sqrt(merged)
-	p.reads = p.requests
-	if b := m.bytes; b != nil {
-		l.Hold = math.Inf(1)
-		full := min(p.requests, m.users*m.seconds*l.RequestsPerSecond())
-		p.bytes = (p.requests-full)*float64(b.Empty) + full*float64(b.Answer) + m.carried(b, 1)
+	l.Hold = math.Inf(1)
+	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), 1)
+	return p
+}
+
+// scanHold is the hold of long-poll-scan, whose one interval is that of the scans.
+const scanHold = 30
+
+func longPollScan(m parameters) prediction {
+	m.interval = min(m.interval, scanHold) // one that is longer is scanned when it ends
+	l := LongPollScan{Gap: m.trip, Rate: m.rate(), Hold: scanHold, Scan: m.interval}
+	requests := m.users * m.windows * l.Requests(m.begun())
+	// Users of a room who have joined together scan together: a message that comes with another one
+	// does so for all of them, and so does a scan right at a border.
+	together := math.Sqrt(m.members * m.merged(requests))
+	p := prediction{
+		latency: m.delay.Plus(m.accept).Plus(l.Wait()), known: true,
+		judged: []float64{.5, .99}, slack: timed, samples: m.sends,
+		requests: counted{requests, m.borders() + together},
+		reads:    counted{m.users * m.windows * l.Reads(m.begun()), m.users*math.Sqrt(m.windows/12) + together},
 	}
+	if m.seconds/m.windows < m.interval {
+		p.samples = min(p.samples, m.users*m.windows) // a user's messages wait for the same scan
+	}
+	l.Hold = math.Inf(1)
+	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.asked())
 	return p
 }
 
 func webSocket(m parameters) prediction {
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
-		requests: m.users * m.windows, reads: m.users * m.seconds * m.rate(),
+		requests: counted{mean: m.users * m.windows}, reads: m.fed(),
 	}
 	p.latency, p.known = m.pushed()
 	if b := m.bytes; b != nil {
@@ -190,8 +211,64 @@ func webSocket(m parameters) prediction {
 	return p
 }
 
-// woken is the slack of a latency that is some wake-ups and nothing else.
-var woken = slack{1.5, .0003}
+// woken is the slack of a latency that is some wake-ups and nothing else, timed that of one that is
+// mostly waiting for a timer.
+var (
+	woken = slack{1.5, .0003}
+	timed = slack{1.01, .002}
+)
+
+// begun returns from when to when a window is measured, in seconds since its users began to ask,
+// which is as they join.
+func (m parameters) begun() (from, to float64) { return m.warmup, m.warmup + m.seconds/m.windows }
+
+// borders returns the standard deviation of how many users ask right before the measured part begins
+// or ends, and not right after it.
+func (m parameters) borders() float64 { return math.Sqrt(m.users*m.windows) / 2 }
+
+// merged returns how many messages come with another one in one of so many answers.
+func (m parameters) merged(answers float64) float64 {
+	return math.Abs(m.users*m.seconds*m.rate() - answers)
+}
+
+// wake returns how long a message that is stored takes to wake whoever waits for it, on average over
+// the messages, in seconds: by how much another member has it later than the sender the word that it
+// is stored, which has the same way to go. Where a room sits on several servers those who calibrate
+// sit on different ones, and a server has its own messages much sooner. It is 0 where that isn't known.
+func (m parameters) wake() float64 {
+	if !m.calibrated {
+		return 0
+	}
+	wake := max(0, m.delivery.Quantile(.5)-m.accept.Quantile(.5))
+	if feeds := m.feeds(); feeds > 1 {
+		wake *= 1 - 1/feeds
+	}
+	return wake
+}
+
+// feeds returns how many processes read the same room.
+func (m parameters) feeds() float64 { return min(m.members, m.servers) }
+
+// fed returns the reads of feeds, of which a room has one on each server that a member sits on. Of the
+// two wake-ups of a delivery the first is the feed's: it wakes the user's question or WebSocket. What
+// feeds read to begin with falls before the measured part.
+func (m parameters) fed() counted {
+	f := Feed{Rate: m.rate(), Wake: m.wake() / 2}
+	feeds := m.users / m.members * m.feeds()
+	reads := feeds * m.seconds * f.ReadsPerSecond()
+	merged := math.Abs(feeds*m.seconds*m.rate() - reads)
+	return counted{reads, math.Sqrt(m.windows) + math.Sqrt(merged)} // now and then a message is under way at a border
+}
+
+// polled returns the bytes of so many polls, of which so many are full, and of a share of the
+// messages; 0 when those of one are not known.
+func (m parameters) polled(requests, full, share float64) float64 {
+	b := m.bytes
+	if b == nil {
+		return 0
+	}
+	return (requests-full)*float64(b.Empty) + full*float64(b.Answer) + m.carried(b, share)
+}
 
 // carried returns the bytes of the messages themselves: each is sent once, and a share of the
 // copies for all members read, as many in the measured part as are sent in it.
@@ -216,7 +293,7 @@ func (m parameters) asked() float64 {
 
 // theory returns the prediction as it stands in row.
 func (p prediction) theory(row result.Row) *result.Theory {
-	t := &result.Theory{Requests: p.requests, StoreReads: p.reads}
+	t := &result.Theory{Requests: p.requests.mean, StoreReads: p.reads.mean}
 	if p.known {
 		t.Quantile = func(q float64) float64 { return 1e3 * p.latency.Quantile(q) }
 		mean, p50, p99 := 1e3*p.latency.Mean(), t.Quantile(.5), t.Quantile(.99)
@@ -250,18 +327,17 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 			}
 		}
 	}
-	scatter := chance * p.scatter / p.reads // as a share
-	near := func(what string, got, want, share float64) {
-		if math.Abs(got-want) > (share+scatter)*want {
-			doubt("%.0f %s, where theory says %.0f", got, what, want)
+	near := func(what string, got int64, want counted, share float64) {
+		if math.Abs(float64(got)-want.mean) > share*want.mean+chance*want.sd {
+			doubt("%d %s, where theory says %.0f", got, what, want.mean)
 		}
 	}
-	near("requests", float64(row.Requests), p.requests, .02)
+	near("requests", row.Requests, p.requests, .02)
 	if row.Store != nil {
-		near("reads of the store", float64(row.Store.Reads), p.reads, .05)
+		near("reads of the store", row.Store.Reads, p.reads, .05)
 	}
 	if p.bytes > 0 {
-		near("bytes", float64(row.BytesIn+row.BytesOut), p.bytes, .05)
+		near("bytes", row.BytesIn+row.BytesOut, counted{p.bytes, p.bytes * p.requests.sd / p.requests.mean}, .05)
 	}
 	return found
 }

@@ -146,3 +146,80 @@ func TestUncalibrated(t *testing.T) {
 		}
 	}
 }
+
+// TestScanned makes windows of a long poll that is scanned of those of a short poll of the same
+// interval, whose messages wait as long, with the requests and reads of the formula.
+func TestScanned(t *testing.T) {
+	r := recorded(t, 10)
+	r.Windows = slices.DeleteFunc(r.Windows, func(w result.Window) bool { return w.Transport != "short-poll@50ms" })
+	r.Windows = slices.Clone(r.Windows)
+	for i := range r.Windows {
+		w := &r.Windows[i]
+		rate := float64(w.Planned) * 2 / float64(w.Users) / w.DurationS // in pairs
+		l := theory.LongPollScan{Gap: 200e-6, Rate: rate, Hold: 30, Scan: .05}
+		seconds := float64(w.Users) * w.DurationS
+		w.Transport = "long-poll-scan@50ms"
+		w.Wire.Requests = int64(seconds * l.RequestsPerSecond())
+		w.Store = &result.Store{Reads: int64(seconds * l.ReadsPerSecond())}
+		full := int64(w.Sent) * (w.Calibration.Bytes.Send + 2*w.Calibration.Bytes.Message)
+		w.Wire.BytesIn, w.Wire.BytesOut = full, w.Wire.Requests*w.Calibration.Bytes.Answer
+	}
+	row := theory.Rows(r)[0]
+	for what, share := range map[string]float64{
+		"mean":     row.Latency.Mean / *row.Theory.Mean,
+		"p50":      row.Latency.P50 / *row.Theory.P50,
+		"p99":      row.Latency.P99 / *row.Theory.P99,
+		"requests": float64(row.Requests) / row.Theory.Requests,
+		"reads":    float64(row.Store.Reads) / row.Theory.StoreReads,
+		"bytes":    row.BytesPerDelivery / *row.Theory.BytesPerDelivery,
+	} {
+		if math.Abs(share-1) > .02 {
+			t.Errorf("%s is off by %+.1f%%", what, 100*(share-1))
+		}
+	}
+	if i := slices.IndexFunc(row.Doubts, isTheory); i >= 0 {
+		t.Error(row.Doubts[i].Text)
+	}
+	for i := range r.Windows {
+		w := &r.Windows[i]
+		w.Store = &result.Store{Reads: int64(float64(w.Users) * w.DurationS / w.IntervalS)} // by the naive formula
+		w.Wire.Requests += w.Wire.Requests / 10
+	}
+	var told []string
+	for _, d := range theory.Rows(r)[0].Doubts {
+		if isTheory(d) {
+			told = append(told, d.Text)
+		}
+	}
+	if want := []string{" requests, where", " reads of the store, where"}; !slices.EqualFunc(told, want, strings.Contains) {
+		t.Errorf("%q, want %q", told, want)
+	}
+}
+
+// TestServers has the users of pairs sit on several servers: each server that a member sits on reads
+// for those who are woken there, and only those.
+func TestServers(t *testing.T) {
+	reads := func(servers int) map[string]float64 {
+		r := recorded(t, 1)
+		r.Windows = slices.Clone(r.Windows)
+		for i := range r.Windows {
+			r.Windows[i].Servers = servers
+		}
+		by := map[string]float64{}
+		for _, row := range theory.Rows(r) {
+			by[row.Transport] = row.Theory.StoreReads / float64(row.Sent)
+		}
+		return by
+	}
+	for servers, each := range map[int]float64{0: 1, 1: 1, 2: 2, 3: 2} {
+		by := reads(servers)
+		for _, transport := range []string{"long-poll", "websocket"} {
+			if got := by[transport]; math.Abs(got/each-1) > .01 {
+				t.Errorf("%s on %d servers: %v reads a message, want %v", transport, servers, got, each)
+			}
+		}
+		if got, want := by["short-poll@50ms"], reads(1)["short-poll@50ms"]; got != want {
+			t.Errorf("short-poll on %d servers: %v reads a message, want %v", servers, got, want)
+		}
+	}
+}
