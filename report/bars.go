@@ -19,8 +19,9 @@ const (
 type bar struct {
 	series
 	value float64
-	text  string // beside the bar
-	note  string // beside that, in small print
+	faint float64 // how much of value is drawn faint, at its end
+	text  string  // beside the bar
+	note  string  // beside that, in small print
 	known bool
 }
 
@@ -44,11 +45,49 @@ func requestsFigure(all []series) figure {
 	})
 }
 
+func storeReadsFigure(all []series) figure {
+	detail := "What the servers asked of their store while they were measured. Lower is better."
+	if slices.ContainsFunc(all, func(s series) bool { return s.Store != nil && s.Store.EmptyReads > 0 }) {
+		detail = "What the servers asked of their store; the faint end of a bar is what found nothing. Lower is better."
+	}
+	return barFigure(all, figure{
+		name:   "store-reads",
+		title:  "Reads of the store in each second",
+		detail: detail,
+	}, "reads of the store per second", func(s series) bar {
+		if s.StorePerSecond == nil {
+			return bar{note: untold}
+		}
+		reads, empty := s.StorePerSecond.Reads, s.StorePerSecond.EmptyReads
+		b := bar{value: reads, faint: empty, text: text.Number(reads, 3) + " /s", known: true}
+		b.note = emptyNote(reads, empty)
+		return b
+	})
+}
+
+// emptyNote says how many of the reads were empty; next to none is not none, nor next to all all.
+func emptyNote(reads, empty float64) string {
+	switch percent := 100 * empty / reads; {
+	case empty == 0:
+		return ""
+	case empty == reads:
+		return "all found nothing"
+	case percent < 1:
+		return "under 1 % found nothing"
+	default:
+		return fixed(min(percent, 99), 0) + " % found nothing"
+	}
+}
+
 func cpuFigure(all []series) figure {
+	detail := "User and system time of the server's process while it was measured. Lower is better."
+	if several(all) {
+		detail = "User and system time of all servers of a run together while they were measured. Lower is better."
+	}
 	return barFigure(all, figure{
 		name:   "server-cpu",
 		title:  "Server CPU for each delivered message",
-		detail: "User and system time of the server's process while it was measured. Lower is better.",
+		detail: detail,
 	}, "microseconds of CPU per delivered message", func(s series) bar {
 		switch {
 		case s.Server == nil:
@@ -62,10 +101,14 @@ func cpuFigure(all []series) figure {
 }
 
 func memoryFigure(all []series) figure {
+	detail := "Resident memory above what the server held before the users joined. Lower is better."
+	if several(all) {
+		detail = "Resident memory of all servers of a run together, above what they held before the users joined. Lower is better."
+	}
 	return barFigure(all, figure{
 		name:   "memory",
 		title:  "Server memory for each user",
-		detail: "Resident memory above what the server held before the users joined. Lower is better.",
+		detail: detail,
 	}, "kilobytes per user", func(s series) bar {
 		if s.Server == nil {
 			return bar{note: untold}
@@ -191,10 +234,17 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		thick := min(.66*pitch, 24)
 		end := toX(bar.value)
-		drawBar(c, vg.Rectangle{
+		whole := vg.Rectangle{
 			Min: vg.Point{X: min(zero, end), Y: y - thick/2},
 			Max: vg.Point{X: max(zero, end), Y: y + thick/2},
-		}, bar.style)
+		}
+		if bar.faint > 0 {
+			drawFaintBar(c, whole, bar.style)
+			whole.Max.X = toX(bar.value - bar.faint)
+		}
+		if bar.faint < bar.value || bar.faint == 0 {
+			drawBar(c, whole, bar.style)
+		}
 		beside := vg.Point{X: max(zero, end) + 6, Y: y}
 		c.FillText(value, beside, bar.text)
 		beside.X += value.Width(bar.text) + noteGap
@@ -210,7 +260,7 @@ func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	if r.Max.X-r.Min.X < .75 {
 		r.Max.X = r.Min.X + .75 // a value that is almost nothing is not nothing
 	}
-	corners := []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min}
+	corners := cornersOf(r)
 	if s.hatch == 0 {
 		c.FillPolygon(s.colour, corners)
 		return
@@ -230,4 +280,16 @@ func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 		}
 	}
 	c.StrokeLines(draw.LineStyle{Color: s.colour, Width: 1}, corners)
+}
+
+// drawFaintBar draws what counts for less than the same style's bar.
+func drawFaintBar(c draw.Canvas, r vg.Rectangle, s style) {
+	corners := cornersOf(r)
+	c.FillPolygon(mix(s.colour, white, .85), corners)
+	c.StrokeLines(draw.LineStyle{Color: mix(s.colour, white, .3), Width: .75}, corners)
+}
+
+// cornersOf returns those of r, the first also as the last.
+func cornersOf(r vg.Rectangle) []vg.Point {
+	return []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min}
 }

@@ -47,6 +47,7 @@ func figures(all []series) []figure {
 		latencyFigure(all),
 		overTimeFigure(all),
 		requestsFigure(all),
+		storeReadsFigure(all),
 		cpuFigure(all),
 		memoryFigure(all),
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,15 +21,15 @@ type fact struct {
 }
 
 // facts returns what is known about runs, the scenario first. A fact that no run states is left
-// out.
+// out; "-" stands for a run that does not state it.
 func facts(runs []Run) []fact {
 	var all []fact
-	add := func(setting bool, name string, of func(result.Run) string) {
+	add := func(setting bool, name string, of func(Run) string) {
 		f := fact{Name: name, setting: setting}
 		stated := false
 		for _, run := range runs {
-			value := text.Clean(of(run.Run))
-			stated = stated || value != ""
+			value := cmp.Or(text.Clean(of(run)), "-")
+			stated = stated || value != "-"
 			f.Values = append(f.Values, value)
 			f.Differs = f.Differs || value != f.Values[0]
 		}
@@ -37,10 +38,10 @@ func facts(runs []Run) []fact {
 		}
 	}
 	scenario := func(name string, of func(result.Scenario) string) {
-		add(true, name, func(r result.Run) string { return of(r.Scenario) })
+		add(true, name, func(r Run) string { return of(r.Run.Scenario) })
 	}
 	place := func(name string, of func(result.Environment) string) {
-		add(false, name, func(r result.Run) string { return of(r.Environment) })
+		add(false, name, func(r Run) string { return of(r.Run.Environment) })
 	}
 	scenario("scenario", func(s result.Scenario) string { return s.Name })
 	scenario("users", func(s result.Scenario) string { return strconv.Itoa(s.Users) })
@@ -55,6 +56,13 @@ func facts(runs []Run) []fact {
 	scenario("seed", func(s result.Scenario) string { return strconv.FormatUint(s.Seed, 10) })
 	scenario("transports", func(s result.Scenario) string { return strings.Join(s.Transports, ", ") })
 	scenario("target", func(s result.Scenario) string { return s.Target })
+	add(true, "servers", func(r Run) string {
+		if n := r.servers(); n > 0 {
+			return strconv.Itoa(n)
+		}
+		return ""
+	})
+	add(true, "store", Run.store)
 	place("CPU", func(e result.Environment) string { return e.CPU })
 	place("cores", func(e result.Environment) string { return strconv.Itoa(e.Cores) })
 	place("memory", func(e result.Environment) string {

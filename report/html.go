@@ -26,6 +26,7 @@ type page struct {
 	Remarks  []remark
 	Figures  []pageFigure
 	Table    pageTable
+	Store    pageTable // empty where no server tells of its store
 	Theory   pageTable // empty where theory says nothing
 	RunNames []string  // none when there is only one run
 	Settings []fact
@@ -79,6 +80,9 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	} else {
 		p.RunNames = names
 	}
+	for _, setup := range setups(runs) {
+		p.Lede = append(p.Lede, setup+".")
+	}
 	for _, r := range p.Remarks {
 		if r.Fatal {
 			p.Fatal = append(p.Fatal, r)
@@ -90,7 +94,8 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
 		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)})
 	}
-	p.Table = tableOf(columns(len(runs)), all)
+	p.Table = tableOf(columns(len(runs), all), all)
+	p.Store = tableOf(storeColumns(len(runs)), stored(all))
 	p.Theory = tableOf(theoryColumns(len(runs)), predicted(all))
 	for _, f := range facts(runs) {
 		if f.Differs {

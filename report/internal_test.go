@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/plot/vg"
+
+	"pushpull/loadgen/result"
 )
 
 func TestSpoken(t *testing.T) {
@@ -31,6 +33,61 @@ func TestSpoken(t *testing.T) {
 	} {
 		if got := spoken(test.transport, test.exact); got != test.want {
 			t.Errorf("%s is spoken %q, want %q", test.transport, got, test.want)
+		}
+	}
+}
+
+func TestSetups(t *testing.T) {
+	run := func(name string, s result.Scenario, servers int) Run {
+		windows := []result.Window{{Servers: servers, Server: &result.Process{}}}
+		return Run{name, &result.Result{Run: result.Run{Scenario: s}, Windows: windows}}
+	}
+	older := run("older", result.Scenario{}, 0)
+	memory := run("memory", result.Scenario{Servers: 1, Store: "memory"}, 1)
+	foreign := run("foreign", result.Scenario{Target: "http://there"}, 0)
+	sqlite := run("sqlite", result.Scenario{Store: "sqlite"}, 0)
+	redis := run("redis", result.Scenario{Servers: 2, Store: "redis\n"}, 2)
+	untelling := run("untelling", result.Scenario{Servers: 2, Store: "nats"}, 2)
+	untelling.Windows[0].Server = nil
+	const together = " (CPU and memory are those of all servers together)"
+	for _, test := range []struct {
+		name string
+		runs []Run
+		want []string
+	}{
+		{"one in memory", []Run{older}, nil},
+		{"someone else's", []Run{foreign}, nil},
+		{"nothing to tell apart", []Run{older, memory, foreign}, nil},
+		{"a store", []Run{sqlite}, []string{"1 server, store sqlite"}},
+		{"servers", []Run{redis}, []string{"2 servers, store redis\uFFFD" + together}},
+		{"servers that tell nothing", []Run{untelling}, []string{"2 servers, store nats"}},
+		{"the same", []Run{sqlite, sqlite}, []string{"1 server, store sqlite"}},
+		{"different", []Run{older, redis, foreign}, []string{
+			"older: 1 server, store memory",
+			"redis: 2 servers, store redis\uFFFD" + together,
+			"foreign: a server that someone else started",
+		}},
+	} {
+		if got := setups(test.runs); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestEmptyNote(t *testing.T) {
+	for _, test := range []struct {
+		reads, empty float64
+		want         string
+	}{
+		{0, 0, ""},
+		{10, 0, ""},
+		{10, 10, "all found nothing"},
+		{1000, 1, "under 1 % found nothing"},
+		{1000, 535, "54 % found nothing"},
+		{1000, 999, "99 % found nothing"},
+	} {
+		if got := emptyNote(test.reads, test.empty); got != test.want {
+			t.Errorf("%v of %v: %q, want %q", test.empty, test.reads, got, test.want)
 		}
 	}
 }

@@ -30,8 +30,8 @@ type Run struct {
 }
 
 // Write draws runs into dir, which must exist: report.html, and the charts latency,
-// latency-over-time, requests, server-cpu and memory, each as .svg and .png. A file that exists
-// is replaced as a whole or, with an error, left as it was.
+// latency-over-time, requests, store-reads, server-cpu and memory, each as .svg and .png. A file
+// that exists is replaced as a whole or, with an error, left as it was.
 func Write(dir string, runs ...Run) error {
 	if len(runs) == 0 {
 		return errors.New("drawing a report: there is no result to draw")

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the goldens in testdata/report/go
 const goldens = "../testdata/report/golden"
 
 // drawnAsGolden are the cases whose charts are kept, not their words alone.
-var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few"}
+var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few", "stores", "servers"}
 
 var inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)
 
@@ -167,7 +167,7 @@ func TestWriteReplaces(t *testing.T) {
 	}
 	want := []string{
 		"latency-over-time.png", "latency-over-time.svg", "latency.png", "latency.svg", "memory.png", "memory.svg",
-		report.Page, "requests.png", "requests.svg", "server-cpu.png", "server-cpu.svg",
+		report.Page, "requests.png", "requests.svg", "server-cpu.png", "server-cpu.svg", "store-reads.png", "store-reads.svg",
 	}
 	if got := files(t, dir, "*"); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

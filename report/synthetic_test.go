@@ -17,7 +17,8 @@ type model struct {
 	requests   int64                    // of a window, like all below
 	empty      int64
 	handshakes int64
-	reads      int64
+	reads      int64 // of the store
+	emptyReads int64
 	bytes      int64
 	cpu        float64 // seconds
 	memory     int64   // bytes for each user
@@ -39,20 +40,20 @@ func lognormal(median, sigma float64) func(*rand.Rand) float64 {
 }
 
 var (
-	poll5     = model{transport: "short-poll@5s", interval: 5, latency: uniform(5), requests: 800, empty: 430, reads: 800, bytes: 262_000, cpu: .061, memory: 9_400}
-	poll1     = model{transport: "short-poll@1s", interval: 1, latency: uniform(1), requests: 4000, empty: 3530, reads: 4000, bytes: 865_000, cpu: .284, memory: 9_800}
-	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 500, reads: 500, bytes: 216_000, cpu: .047, memory: 21_300}
-	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 500, bytes: 73_000, cpu: .022, memory: 16_900}
+	poll5     = model{transport: "short-poll@5s", interval: 5, latency: uniform(5), requests: 800, empty: 430, reads: 800, emptyReads: 430, bytes: 262_000, cpu: .061, memory: 9_400}
+	poll1     = model{transport: "short-poll@1s", interval: 1, latency: uniform(1), requests: 4000, empty: 3530, reads: 4000, emptyReads: 3530, bytes: 865_000, cpu: .284, memory: 9_800}
+	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 500, reads: 100, bytes: 216_000, cpu: .047, memory: 21_300}
+	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 100, bytes: 73_000, cpu: .022, memory: 16_900}
 
 	four  = []model{poll5, poll1, longPoll, webSocket}
 	eight = []model{
 		poll5, poll1,
-		{transport: "short-poll@250ms", latency: uniform(.25), requests: 16_000, empty: 15_600, bytes: 5_600_000, cpu: 1.1, memory: 10_100},
+		{transport: "short-poll@250ms", latency: uniform(.25), requests: 16_000, empty: 15_600, reads: 16_000, emptyReads: 15_600, bytes: 5_600_000, cpu: 1.1, memory: 10_100},
 		longPoll,
-		{transport: "long-poll@10s", latency: lognormal(.00075, .35), requests: 810, empty: 400, bytes: 240_000, cpu: .051, memory: 21_100},
-		{transport: "long-poll-scan@5ms", latency: uniform(.005), requests: 412, empty: 12, bytes: 210_000, cpu: 4.2, memory: 22_300},
+		{transport: "long-poll@10s", latency: lognormal(.00075, .35), requests: 810, empty: 400, reads: 100, bytes: 240_000, cpu: .051, memory: 21_100},
+		{transport: "long-poll-scan@5ms", latency: uniform(.005), requests: 412, empty: 12, reads: 120_000, emptyReads: 119_600, bytes: 210_000, cpu: 4.2, memory: 22_300},
 		webSocket,
-		{transport: "sse", latency: lognormal(.00043, .3), requests: 200, bytes: 88_000, cpu: .024, memory: 18_200},
+		{transport: "sse", latency: lognormal(.00043, .3), requests: 200, reads: 100, bytes: 88_000, cpu: .024, memory: 18_200},
 	}
 )
 
@@ -94,7 +95,7 @@ func window(random *rand.Rand, m model, round int) result.Window {
 			Connections: 200, Requests: m.requests, Handshakes: m.handshakes, EmptyResponses: m.empty,
 			Posts: 100, BytesIn: m.bytes * 2 / 3, BytesOut: m.bytes / 3,
 		},
-		Store:     &result.Store{Appends: 100, Reads: m.reads, EmptyReads: m.empty},
+		Store:     &result.Store{Appends: 100, Reads: m.reads, EmptyReads: m.emptyReads},
 		Server:    &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
 		Generator: result.Process{CPUS: .04, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
 	}
@@ -123,6 +124,19 @@ func window(random *rand.Rand, m model, round int) result.Window {
 		w.Slices = append(w.Slices, slice)
 	}
 	return w
+}
+
+// onServers has a run take place on that many servers, of which each asks the store for itself.
+func onServers(run *report.Run, n int, store string) {
+	run.Run.Scenario.Servers, run.Run.Scenario.Store = n, store
+	for i, w := range run.Windows {
+		w.Servers = n
+		if w.IntervalS != 1 && w.IntervalS != 5 { // users who poll ask as often whatever there is to be asked
+			w.Store.Reads *= int64(n)
+		}
+		w.Server.CPUS *= 1.7
+		run.Windows[i] = w
+	}
 }
 
 // cases are results that are drawn as goldens, or that no chart should be surprised by.
@@ -175,9 +189,16 @@ func cases() map[string][]report.Run {
 	elsewhere := synthetic("after the change", 2, four...)
 	elsewhere.Run.Environment.Kernel = "6.9.1"
 	elsewhere.Run.Scenario.Users = 300
+	inMemory, inPostgres := synthetic("memory", 1, four...), synthetic("postgres", 2, four...)
+	onServers(&inPostgres, 3, "postgres")
+	servers := synthetic("", 1, four...)
+	onServers(&servers, 3, "postgres")
+	servers.Windows[2].Rejoins = 4
 	return map[string][]report.Run{
 		"chat":              {synthetic("", 1, four...)},
 		"two-runs":          {synthetic("before", 1, four...), elsewhere},
+		"stores":            {inMemory, inPostgres},
+		"servers":           {servers},
 		"nothing-delivered": {silent},
 		"foreign-server":    {foreign},
 		"interrupted":       {interrupted},

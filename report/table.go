@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
@@ -20,14 +21,16 @@ type column struct {
 	cell        func(series) string // "-" where there is no value
 }
 
-// columns returns what the table shows, on the terminal and on the page.
-func columns(runs int) []column {
+// columns returns what the table of all shows, on the terminal and on the page.
+func columns(runs int, all []series) []column {
 	latency := func(of func(series) float64) func(series) string {
 		return func(s series) string { return s.delivered(text.Duration(of(s), 3)) }
 	}
-	all := []column{
-		{"transport", "", func(s series) string { return s.name }},
-		{"run", "", func(s series) string { return s.run }},
+	cpu, rss := "server CPU", "server RSS"
+	if several(all) {
+		cpu, rss = "CPU of all", "RSS of all"
+	}
+	return named(runs, []column{
 		{"delivered", "", func(s series) string { return fmt.Sprintf("%d/%d", s.Delivered, s.Expected) }},
 		{"lost", "", func(s series) string { return fmt.Sprint(s.Lost) }},
 		{"p50", "", latency(func(s series) float64 { return s.Latency.P50 })},
@@ -42,23 +45,60 @@ func columns(runs int) []column {
 			return fixed(100*float64(s.EmptyResponses)/float64(s.Requests), 0) + " %"
 		}},
 		{"bytes", "/message", func(s series) string { return s.delivered(text.Number(s.BytesPerDelivery, 3)) }},
-		{"server CPU", "us/message", func(s series) string {
+		{cpu, "us/message", func(s series) string {
 			if s.Server == nil {
 				return "-"
 			}
 			return s.delivered(text.Number(s.Server.CPUMicrosPerDelivery, 3))
 		}},
-		{"server RSS", "KB/user", func(s series) string {
+		{rss, "KB/user", func(s series) string {
 			if s.Server == nil {
 				return "-"
 			}
 			return text.Number(kilobytes(s.Server.RSSBytesPerUser), 3)
 		}},
+	})
+}
+
+// named puts before cols those that say which series a line is about.
+func named(runs int, cols []column) []column {
+	names := []column{{"transport", "", func(s series) string { return s.name }}}
+	if runs > 1 {
+		names = append(names, column{"run", "", func(s series) string { return s.run }})
 	}
-	if runs == 1 {
-		all = append(all[:1], all[2:]...)
+	return append(names, cols...)
+}
+
+// storeColumns returns what the servers asked of their store.
+func storeColumns(runs int) []column {
+	rate := func(rates *result.Rates, of func(result.Rates) float64) string {
+		if rates == nil {
+			return "-"
+		}
+		return text.Number(of(*rates), 3)
 	}
-	return all
+	message := func(of func(result.Rates) float64) func(series) string {
+		return func(s series) string { return rate(s.StorePerDelivery, of) }
+	}
+	second := func(of func(result.Rates) float64) func(series) string {
+		return func(s series) string { return rate(s.StorePerSecond, of) }
+	}
+	appends := func(r result.Rates) float64 { return r.Appends }
+	reads := func(r result.Rates) float64 { return r.Reads }
+	empty := func(r result.Rates) float64 { return r.EmptyReads }
+	return named(runs, []column{
+		{"store appends", "/message", message(appends)},
+		{"store reads", "/message", message(reads)},
+		{"empty reads", "/message", message(empty)},
+		{"store appends", "/s", second(appends)},
+		{"store reads", "/s", second(reads)},
+		{"empty reads", "/s", second(empty)},
+	})
+}
+
+// stored returns the series whose servers tell of their store.
+func stored(all []series) []series {
+	return slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.Store == nil })
 }
 
 // theoryColumns returns what was measured and, to its right, what theory says it should have been.
@@ -70,9 +110,7 @@ func theoryColumns(runs int) []column {
 		return text.Duration(*ms, 3)
 	}
 	count := func(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
-	all := []column{
-		{"transport", "", func(s series) string { return s.name }},
-		{"run", "", func(s series) string { return s.run }},
+	return named(runs, []column{
 		{"mean", "", func(s series) string { return text.Duration(s.Latency.Mean, 3) }},
 		{"theory", "", func(s series) string { return latency(s.Theory.Mean) }},
 		{"p99", "", func(s series) string { return text.Duration(s.Latency.P99, 3) }},
@@ -93,11 +131,7 @@ func theoryColumns(runs int) []column {
 			}
 			return text.Number(*s.Theory.BytesPerDelivery, 3)
 		}},
-	}
-	if runs == 1 {
-		all = append(all[:1], all[2:]...)
-	}
-	return all
+	})
 }
 
 // predicted returns the series that theory says something about.
@@ -114,11 +148,20 @@ func (s series) delivered(cell string) string {
 }
 
 // Table writes runs as one aligned table of plain text, a line for each transport in each run;
-// below it what theory says it should be, the doubts and, with several runs, in what they differ.
+// above it the servers and their store, unless it is one server in memory; below it what was asked
+// of the store, what theory says it should be, the doubts and, with several runs, in what they
+// differ.
 func Table(w io.Writer, runs ...Run) error {
 	all := lay(runs)
 	var out strings.Builder
-	writeGrid(&out, columns(len(runs)), all)
+	if lines := setups(runs); len(lines) > 0 {
+		out.WriteString(strings.Join(lines, "\n") + "\n\n")
+	}
+	writeGrid(&out, columns(len(runs), all), all)
+	if known := stored(all); len(known) > 0 {
+		out.WriteString("\n")
+		writeGrid(&out, storeColumns(len(runs)), known)
+	}
 	if known := predicted(all); len(known) > 0 {
 		out.WriteString("\n")
 		writeGrid(&out, theoryColumns(len(runs)), known)

@@ -123,7 +123,11 @@ func cpuWords(rows []series, call func(series) string) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return "Server CPU for each message: " + values(rows, call,
+	cpu := "Server CPU"
+	if several(rows) {
+		cpu = "CPU of all servers"
+	}
+	return cpu + " for each message: " + values(rows, call,
 		func(s series) float64 { return s.Server.CPUMicrosPerDelivery / 1e3 },
 		func(ms float64) string { return text.Duration(ms, 2) }) + "."
 }

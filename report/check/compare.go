@@ -93,7 +93,7 @@ func (o Options) gated(metric string, inTurns bool) (bool, float64) {
 // in processor, cores or architecture.
 //
 // An error says in one line why the two can't be compared and what to do: their users do not do
-// the same, they share no transport, or nothing was measured. What makes the comparison weaker is
+// the same, their servers or stores differ, they share no transport, or nothing was measured. What makes the comparison weaker is
 // in the Warnings.
 func Compare(base, head *result.Result, o Options) (*Report, error) {
 	if err := o.Validate(); err != nil {
@@ -420,6 +420,9 @@ func mayCompare(base, head *result.Result) error {
 	}
 	if different := load(base, head); len(different) > 0 {
 		return fmt.Errorf("the users of base and head do not do the same (%s): measure both with one scenario", strings.Join(different, ", "))
+	}
+	if different := setup(base, head); len(different) > 0 {
+		return fmt.Errorf("base and head do not measure the same (%s): measure both with the same servers and store", strings.Join(different, ", "))
 	}
 	inBase, inHead := transports(base), transports(head)
 	if len(without(inBase, inHead)) == len(inBase) {

@@ -69,7 +69,7 @@ func (m made) window(transport string, machine float64) result.Window {
 		Planned: n, Sent: n, Expected: n, Delivered: n,
 		Latency: result.NewHistogram(), Late: result.NewHistogram(),
 		Wire:      result.Wire{Requests: int64(m.asking * float64(2*n)), BytesIn: int64(m.asking * float64(700*n))},
-		Store:     &result.Store{Appends: int64(n), Reads: int64(m.asking * float64(2*n))},
+		Store:     &result.Store{Appends: int64(n), Reads: int64(m.asking * float64(n))},
 		Server:    &result.Process{CPUS: machine * m.busier * 200e-6 * float64(n), RSSBytes: 30e6, RSSIdleBytes: 20e6},
 		Generator: result.Process{CPUS: 1},
 	}
@@ -335,6 +335,9 @@ func TestRefused(t *testing.T) {
 		{"size", func(r *result.Result) { r.Run.Scenario.Size = 1000 }, "size 100 | 1000"},
 		{"warm-up", func(r *result.Result) { r.Run.Scenario.WarmupS = 0 }, "warm-up 2 s | 0 s"},
 		{"duration", func(r *result.Result) { r.Run.Scenario.DurationS = 5 }, "duration 20 s | 5 s"},
+		{"servers", func(r *result.Result) { r.Run.Scenario.Servers = 3 }, "base and head do not measure the same (servers 1 | 3): measure both"},
+		{"store", func(r *result.Result) { r.Run.Scenario.Store = "post\ngres" }, "(store memory | post\uFFFDgres): measure both with the same servers and store"},
+		{"servers and store", func(r *result.Result) { r.Run.Scenario.Servers, r.Run.Scenario.Store = 3, "redis" }, "(servers 1 | 3, store memory | redis)"},
 		{"transports", func(r *result.Result) {
 			for i := range r.Windows {
 				r.Windows[i].Transport = "sse\n"
@@ -543,5 +546,17 @@ func TestConfirm(t *testing.T) {
 	calm.Windows[0].Sent--
 	if doubted := Confirm(first, compare(t, base, calm, Options{})); doubted.Doubts != 1 || !strings.HasPrefix(doubted.Warnings[0], "in the fresh run, head, long-poll: ") {
 		t.Errorf("%d doubts: %q", doubted.Doubts, doubted.Warnings)
+	}
+}
+
+// TestUnknownStore compares with a server that someone else started, whose store may be the same.
+func TestUnknownStore(t *testing.T) {
+	t.Parallel()
+	own, foreign := made{rounds: 2}.result(), made{rounds: 2}.result()
+	own.Run.Scenario.Store = "redis"
+	foreign.Run.Scenario.Target = "http://there"
+	const want = "base and head differ in store redis | unknown"
+	if r := compare(t, own, foreign, Options{}); !slices.Contains(r.Warnings, want) {
+		t.Errorf("warnings %q, want %q among them", r.Warnings, want)
 	}
 }

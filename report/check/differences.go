@@ -79,6 +79,24 @@ func load(base, head *result.Result) []string {
 	})
 }
 
+// setup returns in what the servers differ: such results measure different things, too. A store that
+// is not known is taken for the same one.
+func setup(base, head *result.Result) []string {
+	facts := []fact{{"servers", func(r result.Run) string { return strconv.Itoa(max(1, r.Scenario.Servers)) }}}
+	if store(base.Run) != "" && store(head.Run) != "" {
+		facts = append(facts, fact{"store", store})
+	}
+	return differing(base, head, facts)
+}
+
+// store returns the kind of a run's store; "" of a server that someone else started.
+func store(r result.Run) string {
+	if r.Scenario.Store == "" && r.Scenario.Target == "" {
+		return "memory"
+	}
+	return r.Scenario.Store
+}
+
 // machine returns in what the machines differ: timings of such results are not compared.
 func machine(base, head *result.Result) []string {
 	return differing(base, head, []fact{
@@ -111,6 +129,7 @@ func environment(base, head *result.Result) []fact {
 	facts := []fact{
 		{"scenario", func(r result.Run) string { return r.Scenario.Name }},
 		{"drain limit", func(r result.Run) string { return strconv.FormatFloat(r.Scenario.DrainS, 'f', -1, 64) + " s" }},
+		{"store", store}, // where one of the two is not known
 		{"OS", func(r result.Run) string { return r.Environment.OS }},
 		{"kernel", func(r result.Run) string { return r.Environment.Kernel }},
 		{"Go", func(r result.Run) string { return r.Environment.Go }},

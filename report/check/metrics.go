@@ -17,10 +17,10 @@ func Metrics() []Metric {
 		// For each delivery, as rounds differ in how many they have.
 		{"requests", "", "message", Count, delivered(func(r result.Row) float64 { return r.RequestsPerDelivery })},
 		{"store-reads", "", "message", Count, func(r result.Row) (float64, bool) {
-			if r.Store == nil || r.Delivered == 0 {
+			if r.StorePerDelivery == nil {
 				return 0, false
 			}
-			return float64(r.Store.Reads) / float64(r.Delivered), true
+			return r.StorePerDelivery.Reads, true
 		}},
 		{"bytes", "", "message", Count, delivered(func(r result.Row) float64 { return r.BytesPerDelivery })},
 

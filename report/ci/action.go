@@ -61,7 +61,7 @@ func spread(m measure, windows []result.Row) string {
 // extra is what the action shows beside a number.
 func extra(run result.Run, row result.Row) string {
 	lines := []string{fmt.Sprintf("%s: %s, %d deliveries in %s", line(run.Scenario.Name),
-		plural(row.Users, "user"), row.Delivered, plural(row.Rounds, "round"))}
+		plural(row.Users, "user"), row.Delivered, plural(row.Rounds, "round")) + servers(run.Scenario)}
 	for _, text := range fatal(row) {
 		lines = append(lines, "not to be believed: "+text)
 	}

@@ -66,4 +66,8 @@ func writeConfig(out *strings.Builder, side Side) {
 	key("senders", load.Senders)
 	key("rate", load.Rate)
 	key("size", load.Size)
+	if load.Servers > 1 {
+		key("servers", load.Servers)
+	}
+	key("store", store(load))
 }

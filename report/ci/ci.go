@@ -98,10 +98,10 @@ func measures() []measure {
 			return row.BytesPerDelivery, row.Delivered > 0
 		}},
 		{"store-reads", "reads/delivery", "store-reads/delivery", 1, func(row result.Row) (float64, bool) {
-			if row.Delivered == 0 || row.Store == nil {
+			if row.StorePerDelivery == nil {
 				return 0, false
 			}
-			return float64(row.Store.Reads) / float64(row.Delivered), true
+			return row.StorePerDelivery.Reads, true
 		}},
 		server("server-cpu", "us/delivery", "server-cpu-ns/delivery", 1e3, func(u *result.Usage) float64 { return u.CPUMicrosPerDelivery }),
 		server("server-memory", "B/user", "server-B/user", 1, func(u *result.Usage) float64 { return u.RSSBytesPerUser }),

@@ -52,6 +52,7 @@ func measured(transports map[string]float64, order ...string) *result.Result {
 				Latency: result.NewHistogram(), Late: result.NewHistogram(),
 				SendDelay: result.NewHistogram(), Accept: result.NewHistogram(),
 				Wire:      result.Wire{Requests: int64(100 * ms), BytesIn: 100_000, BytesOut: 20_000},
+				Store:     &result.Store{Appends: 100, Reads: int64(150 * ms), EmptyReads: int64(50 * ms)},
 				Server:    &result.Process{CPUS: .02 * ms, RSSBytes: 30e6, RSSIdleBytes: 20e6},
 				Generator: result.Process{CPUS: 1},
 			}
@@ -149,7 +150,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestGoldens(t *testing.T) {
-	for name, o := range map[string]ci.Outcome{"run": aRun(), "check": aCheck()} {
+	for name, o := range map[string]ci.Outcome{"run": aRun(), "check": aCheck(), "servers": shared()} {
 		for _, f := range formats {
 			golden(t, name+"."+f.extension, written(t, f.write, o))
 		}
@@ -178,6 +179,26 @@ func TestEmpty(t *testing.T) {
 			t.Errorf("%s: a server that delivered nothing has numbers: %s", name, got)
 		}
 	}
+}
+
+// foreign is a run on a server that tells nothing of its store or itself.
+func foreign() ci.Outcome {
+	res := measured(map[string]float64{"websocket": 1}, "websocket")
+	res.Run.Scenario.Target = "http://there"
+	for i := range res.Windows {
+		res.Windows[i].Store, res.Windows[i].Server = nil, nil
+	}
+	return ci.Outcome{Sides: []ci.Side{side("", res)}}
+}
+
+// shared is a run of several servers on a store of their own.
+func shared() ci.Outcome {
+	res := measured(map[string]float64{"websocket": 1}, "websocket")
+	res.Run.Scenario.Servers, res.Run.Scenario.Store = 3, "postgres"
+	for i := range res.Windows {
+		res.Windows[i].Servers = 3
+	}
+	return ci.Outcome{Words: "WebSocket delivered half of the messages within 1.4 ms.", Sides: []ci.Side{side("", res)}}
 }
 
 // silent is a result in which no message came.
@@ -276,7 +297,7 @@ func TestMarkdownTable(t *testing.T) {
 	for name, c := range map[string]struct {
 		o           ci.Outcome
 		cells, rows int
-	}{"run": {aRun(), 10, 3}, "check": {aCheck(), 9, 8}} {
+	}{"run": {aRun(), 11, 3}, "check": {aCheck(), 9, 8}, "a foreign server": {foreign(), 10, 1}} {
 		rows := 0
 		for row := range strings.Lines(written(t, ci.Markdown, c.o)) {
 			if !strings.HasPrefix(row, "|") {

@@ -39,7 +39,16 @@ func (o Outcome) title() string {
 }
 
 func writeRows(out *strings.Builder, o Outcome) {
-	heads := []string{"transport", "delivered", "lost", "p50 ms", "p95 ms", "p99 ms", "max ms", "requests/message", "bytes/message", "server CPU µs/message"}
+	heads := []string{"transport", "delivered", "lost", "p50 ms", "p95 ms", "p99 ms", "max ms", "requests/message", "bytes/message"}
+	stores := anyRow(o, func(row result.Row) bool { return row.Store != nil })
+	if stores {
+		heads = append(heads, "store reads/message")
+	}
+	if anyRow(o, func(row result.Row) bool { return row.Servers > 1 }) {
+		heads = append(heads, "CPU of all servers µs/message")
+	} else {
+		heads = append(heads, "server CPU µs/message")
+	}
 	writeRow(out, heads)
 	writeRow(out, align(len(heads), 1))
 	for _, side := range o.Sides {
@@ -50,17 +59,28 @@ func writeRows(out *strings.Builder, o Outcome) {
 				}
 				return number(value, digits)
 			}
-			cpu := "-"
+			reads, cpu := "-", "-"
+			if row.StorePerDelivery != nil {
+				reads = of(row.StorePerDelivery.Reads)
+			}
 			if row.Server != nil {
 				cpu = of(row.Server.CPUMicrosPerDelivery)
 			}
-			writeRow(out, []string{
+			cells := []string{
 				code(row.Transport), fmt.Sprintf("%d/%d", row.Delivered, row.Expected), fmt.Sprint(row.Lost),
 				of(row.Latency.P50), of(row.Latency.P95), of(row.Latency.P99), of(row.Latency.Max),
-				of(row.RequestsPerDelivery), of(row.BytesPerDelivery), cpu,
-			})
+				of(row.RequestsPerDelivery), of(row.BytesPerDelivery),
+			}
+			if stores {
+				cells = append(cells, reads)
+			}
+			writeRow(out, append(cells, cpu))
 		}
 	}
+}
+
+func anyRow(o Outcome, is func(result.Row) bool) bool {
+	return slices.ContainsFunc(o.Sides, func(s Side) bool { return slices.ContainsFunc(s.Rows, is) })
 }
 
 func writeComparisons(out *strings.Builder, rep *check.Report) {
@@ -208,7 +228,27 @@ func machine(run result.Run) string {
 	if env.OS != "" {
 		parts = append(parts, env.OS)
 	}
-	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ")
+	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + servers(run.Scenario)
+}
+
+// servers says on what else than one server in memory a run was measured, after a comma.
+func servers(s result.Scenario) string {
+	var words string
+	if s.Servers > 1 {
+		words = ", " + plural(s.Servers, "server")
+	}
+	if name := store(s); name != "" {
+		words += ", store " + line(name)
+	}
+	return words
+}
+
+// store returns the kind of the servers' store; "" in memory, as older results say nothing then.
+func store(s result.Scenario) string {
+	if s.Store == "memory" {
+		return ""
+	}
+	return s.Store
 }
 
 // special are the characters that Markdown could take for more than themselves.
