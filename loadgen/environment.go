@@ -14,7 +14,11 @@ import (
 
 // measuredModules are the libraries whose versions belong to a result: what is measured runs on
 // them.
-var measuredModules = []string{"nhooyr.io/websocket", "github.com/HdrHistogram/hdrhistogram-go"}
+var measuredModules = []string{
+	"nhooyr.io/websocket", "github.com/HdrHistogram/hdrhistogram-go",
+	"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/redis/rueidis",
+	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2",
+}
 
 // Environment returns where this process runs. What the system doesn't tell stays empty.
 func Environment() result.Environment {

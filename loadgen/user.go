@@ -92,18 +92,24 @@ func (u *user) leave() {
 	}
 }
 
-// drop ends a link, if it is still the user's. A message that is on its way on it may arrive.
+// drop ends a link, if it is still the user's.
 func (u *user) drop(l *link) {
 	u.mu.Lock()
-	mine := u.link == l
-	if mine {
-		u.link, l.dropped = nil, l.sending
+	idle := u.link == l && l.retire()
+	if u.link == l {
+		u.link = nil
 	}
-	idle := !l.sending
 	u.mu.Unlock()
-	if mine && idle {
+	if idle {
 		l.close()
 	}
+}
+
+// retire says whether the link can be closed now: a message that is on its way on it may arrive,
+// and then it is who sends it that closes the link. user.mu is held.
+func (l *link) retire() bool {
+	l.dropped = l.sending
+	return !l.dropped
 }
 
 // sent notes that a message is no longer on its way.
@@ -152,7 +158,9 @@ func (u *user) receive(ctx context.Context) {
 				u.seq = gap.Oldest - 1 // what is missing counts as lost
 			}
 		}
-		u.drop(l)
+		if _, both := w.transport.(transports.Duplex); both {
+			u.drop(l) // else it still takes messages, until there is another one
+		}
 		if u.seq != seq || time.Since(begun) > maxBackoff {
 			backoff = firstBackoff
 		}
@@ -216,16 +224,21 @@ func (u *user) away() bool {
 // use makes l the user's link, unless the user has left.
 func (u *user) use(l *link) bool {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.left {
-		return false
+	old := u.link
+	idle := old != nil && old.retire()
+	if !u.left {
+		u.link = l
 	}
-	u.link = l
 	if u.linked != nil {
 		close(u.linked)
 		u.linked = nil
 	}
-	return true
+	used := !u.left
+	u.mu.Unlock()
+	if idle {
+		old.close()
+	}
+	return used
 }
 
 // away says whether err is of a server, a store or a connection that is gone for now, or a gap:

@@ -19,14 +19,9 @@ func (r Run) servers() int {
 	return max(1, n)
 }
 
-// store returns the kind of the store of r, fit to be shown. Our own servers are in memory where
-// nothing else is said; of someone else's it is "".
+// store returns the kind of the store of r, fit to be shown; "" where it isn't known.
 func (r Run) store() string {
-	s := r.Run.Scenario
-	if s.Store == "" && s.Target == "" {
-		return "memory"
-	}
-	return text.Clean(s.Store)
+	return text.Clean(r.Run.Scenario.StoreKind())
 }
 
 // setup says on what r was measured, like "3 servers, store postgres".

@@ -329,8 +329,8 @@ func copyModule(t *testing.T) string {
 			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, name), 0o755)
-		case !d.Type().IsRegular():
-			return nil // a worktree's .git is a file that leads away
+		case d.Name() == ".git" || !d.Type().IsRegular(): // a worktree's .git is a file that leads to its repository
+			return nil
 		}
 		info, err := d.Info()
 		if err != nil {

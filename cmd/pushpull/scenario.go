@@ -31,7 +31,7 @@ func (o *scenarioOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.rounds, "rounds", 0, "how many `times` every transport is measured")
 	f.IntVar(&o.size, "size", 0, "`bytes` of a message")
 	f.Uint64Var(&o.seed, "seed", 0, "`number` that all that is random is drawn from")
-	f.StringSliceVar(&o.transports, "transports", nil, "`list` like short-poll@5s,long-poll,websocket; behind the @ the poll interval or hold")
+	f.StringSliceVar(&o.transports, "transports", nil, "`list` like short-poll@5s,long-poll,websocket; behind the @ the poll interval, hold or scan interval")
 }
 
 // scenario returns the scenario that is named, with the flags that were set on top.

@@ -120,7 +120,7 @@ func printLine(out io.Writer, l selftest.Line) {
 }
 
 func printColumns(out io.Writer, columns ...any) {
-	fmt.Fprintf(out, "%-13s %-16s %-8s %-61s %s\n", columns...)
+	fmt.Fprintf(out, "%-13s %-19s %-8s %-61s %s\n", columns...)
 }
 
 // writeLines prints what was found as the one object of --json.

@@ -54,6 +54,15 @@ type Scenario struct {
 	Servers    int      `json:"servers,omitempty"` // of our own that share the store and the users; 0: one
 }
 
+// StoreKind returns the kind of the servers' store; that of our own is in memory where nothing else
+// is said, and of someone else's it may be "", unknown.
+func (s Scenario) StoreKind() string {
+	if s.Store == "" && s.Target == "" {
+		return "memory"
+	}
+	return s.Store
+}
+
 // An Environment is where a run took place.
 type Environment struct {
 	CPU         string            `json:"cpu"`
@@ -75,7 +84,7 @@ type Window struct {
 	Transport   string    `json:"transport"`            // like "short-poll@5s"
 	Round       int       `json:"round"`                // from 1
 	Started     time.Time `json:"started"`              // of the measured part
-	IntervalS   float64   `json:"interval_s,omitempty"` // the transport's poll interval or hold; 0: it has none
+	IntervalS   float64   `json:"interval_s,omitempty"` // the transport's poll interval, hold or scan interval; 0: it has none
 	Users       int       `json:"users"`
 	Servers     int       `json:"servers,omitempty"`     // that share the users; 0: one
 	Cores       int       `json:"cores"`                 // that the generator could use
@@ -115,7 +124,7 @@ type Window struct {
 type Calibration struct {
 	Members   int        `json:"members"`    // who measured it, at a time: what they took of memory is not the users'
 	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
-	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where users poll on a timer
+	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where somebody asks on a timer
 	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time for it
 }
 

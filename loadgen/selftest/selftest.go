@@ -80,7 +80,7 @@ func Cases() []Case {
 	}
 	garbage := func(name, about string, write func(http.ResponseWriter, string, []byte)) Case {
 		return Case{
-			Name: name, About: "answers polls with " + about, make: gives(write), polls: true,
+			Name: name, About: "answers polls with " + about, make: gives(0, write), polls: true,
 			load: lasting(fours, 500*time.Millisecond), counts: deaf, doubts: []string{"errors", "lost", "no-samples"},
 		}
 	}
@@ -140,7 +140,12 @@ func Cases() []Case {
 		garbage("half-json", "JSON that lacks its end", halfJSON),
 		garbage("no-list", "a message instead of a list", noList),
 		garbage("bad-cursor", "a cursor that is none", badCursor),
-		garbage("cut-off", "less than it announces", cutOff),
+		{
+			// That is what a server does that dies: its users come again, and miss nothing.
+			Name: "cut-off", About: "ends the connection in the first answer to each user",
+			make: gives(members, cutOff), polls: true, load: lasting(fours, 500*time.Millisecond),
+			counts: func(c counts, k int) counts { c.Errors = k; return c }, doubts: []string{"errors", "rejoins"},
+		},
 	}
 }
 

@@ -274,14 +274,30 @@ type garbage struct {
 	// write answers, instead of with the given list of messages and the place to read on from.
 	write func(w http.ResponseWriter, cursor string, list []byte)
 
-	mu    sync.Mutex
-	given int
+	most int // answers in each room, before all are right; 0: all
+
+	mu     sync.Mutex
+	given  int
+	inRoom map[string]int
 }
 
-// gives returns what makes a server that answers polls by write.
-func gives(write func(w http.ResponseWriter, cursor string, list []byte)) func(*loadgen.Plan) subject {
+// due says whether it is the turn of an answer in room to be garbage.
+func (g *garbage) due(room string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.most > 0 && g.inRoom[room] == g.most {
+		return false
+	}
+	g.inRoom[room]++
+	g.given++
+	return true
+}
+
+// gives returns what makes a server that answers polls by write, most of each room or, if that is
+// 0, all of them.
+func gives(most int, write func(w http.ResponseWriter, cursor string, list []byte)) func(*loadgen.Plan) subject {
 	return func(*loadgen.Plan) subject {
-		g := &garbage{write: write}
+		g := &garbage{write: write, most: most, inRoom: map[string]int{}}
 		return subject{store: &memory.Store{}, garbage: g, spoiled: func() int {
 			g.mu.Lock()
 			defer g.mu.Unlock()
@@ -298,6 +314,7 @@ type garbled struct {
 }
 
 func (g garbled) Handler(log transports.Log) http.Handler {
+	right := g.Transport.Handler(log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
 		if !ok {
@@ -321,9 +338,10 @@ func (g garbled) Handler(log transports.Log) http.Handler {
 			list = transports.AppendJSON(list, m)
 			after = m.Seq
 		}
-		g.garbage.mu.Lock()
-		g.garbage.given++
-		g.garbage.mu.Unlock()
+		if !g.garbage.due(room) {
+			right.ServeHTTP(w, r)
+			return
+		}
 		g.garbage.write(w, strconv.FormatUint(after, 10), append(list, ']'))
 	})
 }

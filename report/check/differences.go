@@ -89,13 +89,7 @@ func setup(base, head *result.Result) []string {
 	return differing(base, head, facts)
 }
 
-// store returns the kind of a run's store; "" of a server that someone else started.
-func store(r result.Run) string {
-	if r.Scenario.Store == "" && r.Scenario.Target == "" {
-		return "memory"
-	}
-	return r.Scenario.Store
-}
+func store(r result.Run) string { return r.Scenario.StoreKind() }
 
 // machine returns in what the machines differ: timings of such results are not compared.
 func machine(base, head *result.Result) []string {

@@ -27,7 +27,7 @@ func TestValidate(t *testing.T) {
 		server Server
 		want   string
 	}{
-		"no store":   {Server{}, "needs a store"},
+		"no store":   {Server{}, ""}, // it may come later
 		"bad origin": {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"chat.example"}}}, `bad origin "chat.example"`},
 		"fine":       {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"https://chat.example"}}}, ""},
 	} {
@@ -37,8 +37,8 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	if err := new(Server).Serve(t.Context(), l); err == nil {
-		t.Error("Serve without a store returned no error")
+	if err := new(Server).Serve(t.Context(), l); err == nil || !strings.Contains(err.Error(), "needs a store") {
+		t.Errorf("Serve without a store: %v", err)
 	}
 	if _, err := l.Accept(); err == nil {
 		t.Error("Serve that can't serve left its listener open")
