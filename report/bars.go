@@ -254,7 +254,7 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 }
 
 // hatches is how many ways there are to fill a bar.
-const hatches = 4
+const hatches = 5
 
 func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	if r.Max.X-r.Min.X < .75 {
@@ -272,11 +272,9 @@ func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	for x := r.Min.X - height; x < r.Max.X; x += pitch {
 		rising := []vg.Point{{X: x, Y: r.Min.Y}, {X: x + height, Y: r.Max.Y}}
 		falling := []vg.Point{{X: x, Y: r.Max.Y}, {X: x + height, Y: r.Min.Y}}
-		if s.hatch != 2 {
-			inside.StrokeLines(line, inside.ClipLinesXY(rising)...)
-		}
-		if s.hatch != 1 {
-			inside.StrokeLines(line, inside.ClipLinesXY(falling)...)
+		upright := []vg.Point{{X: x, Y: r.Min.Y}, {X: x, Y: r.Max.Y}}
+		for _, way := range [hatches][][]vg.Point{nil, {rising}, {falling}, {rising, falling}, {upright}}[s.hatch] {
+			inside.StrokeLines(line, inside.ClipLinesXY(way)...)
 		}
 	}
 	c.StrokeLines(draw.LineStyle{Color: s.colour, Width: 1}, corners)

@@ -46,7 +46,7 @@ func hueOf(kind string) (hue color.RGBA, known bool) {
 var spareHues = []color.RGBA{sky, grey, black}
 
 // dashes tell the lines of runs apart that are laid side by side; the first is a solid line.
-var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}}
+var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}, {9, 3, 2, 2, 2, 3}}
 
 // A style is how a series looks in every chart.
 type style struct {
