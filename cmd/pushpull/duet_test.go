@@ -86,18 +86,6 @@ func TestDuet(t *testing.T) {
 	})
 }
 
-// build returns a binary that is not this test's own: the race detector would take most of the time
-// that is measured.
-func build(t *testing.T) string {
-	t.Helper()
-	pushpull := filepath.Join(t.TempDir(), "pushpull")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", pushpull, ".")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building pushpull: %v: %s", err, said)
-	}
-	return pushpull
-}
-
 // duetOf runs a duet of pairs of single windows.
 func duetOf(t *testing.T, pushpull string, args ...string) (code int, found *check.Report, said string) {
 	t.Helper()

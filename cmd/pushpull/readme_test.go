@@ -46,7 +46,8 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("env 'RECORDED=%s'\n%s", recorded, readmeSetting)
+	script := fmt.Sprintf("env 'RECORDED=%s'\nenv 'PATH=%s'\n%s", recorded,
+		filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"), readmeSetting)
 	for i, args := range commands {
 		script += readmeStep(fmt.Sprint("readme", i), args)
 	}

@@ -67,7 +67,7 @@ func Cases() []Case {
 	// A fault counts for every member that it hits.
 	fours := loadgen.Scenario{
 		Name: "fours", Users: 24, RoomSize: 4, Rate: 25, Size: 100, Rounds: 1, Seed: 1,
-		Duration: 2 * time.Second, Drain: time.Second,
+		Duration: 2 * time.Second, Drain: 2 * time.Second,
 	}
 	lasting := func(s loadgen.Scenario, d time.Duration) loadgen.Scenario {
 		s.Duration = d
