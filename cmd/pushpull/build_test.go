@@ -26,7 +26,7 @@ func build(t *testing.T) string {
 		name += ".exe"
 	}
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "pushpull-build-"); built.err != nil {
+		if built.dir, built.err = os.MkdirTemp("", "pushpull-build-"); built.err != nil { //nolint:usetesting // it outlives the test
 			return
 		}
 		build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(built.dir, name), ".")
