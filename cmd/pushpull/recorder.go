@@ -167,15 +167,17 @@ func (r *record) close() {
 	}
 }
 
-// discard removes results in which nothing was measured.
+// discard removes the results in which nothing was measured, and the directory with the last of them.
 func (r *record) discard() {
 	made := false
 	for _, one := range r.results {
-		one.discard()
-		made = made || one.made
+		if len(one.result.Windows) == 0 {
+			one.discard()
+			made = made || one.made
+		}
 	}
 	if made {
-		os.Remove(r.dir)
+		os.Remove(r.dir) // it stays if there is something in it
 	}
 }
 

@@ -150,6 +150,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return rec.results[side].add(w)
 	})
 	show.end()
+	rec.discard()
 	windows := rec.windows()
 	switch {
 	case ctx.Err() == nil:
@@ -160,7 +161,6 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			windows, scenario.Rounds*len(scenario.Transports)*len(sides), rec.place())
 	}
 	if windows == 0 {
-		rec.discard()
 		return measuring
 	}
 	reported := rec.report(cmd.OutOrStdout(), opts.printJSON)
