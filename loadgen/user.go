@@ -187,7 +187,7 @@ func (u *user) rejoin(ctx context.Context, backoff time.Duration) (*link, time.D
 	for {
 		wait := backoff/2 + rand.N(backoff/2)
 		backoff = min(2*backoff, maxBackoff)
-		if !pauseUntil(ctx, time.Now().Add(wait)) || u.away() {
+		if !pauseUntil(ctx, time.Now().Add(wait)) || u.gone() {
 			return nil, backoff
 		}
 		u.server = (u.server + 1) % len(w.servers)
@@ -215,7 +215,7 @@ func (u *user) rejoin(ctx context.Context, backoff time.Duration) (*link, time.D
 	}
 }
 
-func (u *user) away() bool {
+func (u *user) gone() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.left
