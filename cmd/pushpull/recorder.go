@@ -148,6 +148,7 @@ func newRecord(dir string, made bool, names []string, run func(i int) result.Run
 		if len(names) > 1 {
 			within = filepath.Join(dir, name)
 			if err := os.Mkdir(within, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+				all.discard()
 				return nil, fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
 			}
 		}
