@@ -8,25 +8,44 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// built is a binary that is not the tests' own: the race detector would take most of the time that is
-// measured.
+// built is a binary that is not the tests' own: the race detector would take most of the time, be it
+// of what is measured or of drawing charts.
 var built struct {
 	once sync.Once
 	dir  string
 	err  error
 }
 
-// build returns it, and makes it for the first who asks.
+// build returns it.
 func build(t *testing.T) string {
 	t.Helper()
+	binary, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// unraced lets a script run that binary as pushpull.
+func cmdUnraced(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 0, "unraced")
+	binary, err := binary()
+	ts.Check(err)
+	ts.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+ts.Getenv("PATH"))
+}
+
+// binary makes the binary for the first who asks.
+func binary() (path string, err error) {
 	name := "pushpull"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "pushpull-build-"); built.err != nil { //nolint:usetesting // it outlives the test
+		if built.dir, built.err = os.MkdirTemp("", "pushpull-build-"); built.err != nil {
 			return
 		}
 		build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(built.dir, name), ".")
@@ -34,10 +53,7 @@ func build(t *testing.T) string {
 			built.err = fmt.Errorf("building pushpull: %w: %s", err, said)
 		}
 	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, name)
+	return filepath.Join(built.dir, name), built.err
 }
 
 // removeBuilt is for when the tests have ended.

@@ -46,8 +46,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("env 'RECORDED=%s'\nenv 'PATH=%s'\n%s", recorded,
-		filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"), readmeSetting)
+	script := fmt.Sprintf("unraced\nenv 'RECORDED=%s'\n%s", recorded, readmeSetting)
 	for i, args := range commands {
 		script += readmeStep(fmt.Sprint("readme", i), args)
 	}

@@ -77,6 +77,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 	}
 	p.Condition = condition
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"unraced":     cmdUnraced,
 		"exits":       cmdExits,
 		"measure":     cmdMeasure,
 		"json":        cmdJSON,
