@@ -35,6 +35,7 @@ func cmdUnraced(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 0, "unraced")
 	binary, err := binary()
 	ts.Check(err)
+	ts.Setenv("UNRACED", binary)
 	ts.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 

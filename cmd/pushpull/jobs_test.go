@@ -39,7 +39,11 @@ func started(ts *testscript.TestScript, name string) *job {
 // start NAME COMMAND [ARG...] starts a process. What it writes is in NAME.out and NAME.err.
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "start NAME COMMAND [ARG...]")
-	j := &job{command: exec.Command(args[1], args[2:]...), done: make(chan struct{})}
+	program := args[1]
+	if unraced := ts.Getenv("UNRACED"); program == "pushpull" && unraced != "" {
+		program = unraced // exec.Command looks into the PATH of the tests, not of the script
+	}
+	j := &job{command: exec.Command(program, args[2:]...), done: make(chan struct{})}
 	j.command.Dir = ts.MkAbs(".")
 	j.command.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+ts.Getenv("GORACE"))
 	for suffix, w := range map[string]*io.Writer{".out": &j.command.Stdout, ".err": &j.command.Stderr} {
