@@ -12,15 +12,20 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"nhooyr.io/websocket"
@@ -70,12 +75,14 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 			transports.Error(w, http.StatusForbidden, "pages of %.100q may not connect: allow them with --allow-origin", origin)
 			return
 		}
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above, with the scheme
+		wire := new(wire)
+		conn, err := websocket.Accept(hijacker{w, wire}, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above, with the scheme
 		if err != nil {
 			return // Accept has answered
 		}
-		conn.SetReadLimit(6*int64(limits.MessageBytes) + 64) // \u00XX is the longest spelling of a byte
-		peer{conn, log, r.PathValue("room"), limits}.serve(r.Context(), after)
+		conn.SetReadLimit(-1) // ours says why it closes
+		p := peer{conn: conn, wire: wire, log: log, room: r.PathValue("room"), limits: limits}
+		p.serve(r.Context(), after)
 	})
 }
 
@@ -88,16 +95,52 @@ func allowed(origin, host string, origins []string) bool {
 	return err == nil && strings.EqualFold(u.Host, host)
 }
 
+// A wire is the connection below the library's, which answers the peer's answer to a close with one
+// more: a browser takes that for a broken connection and keeps the code of the close to itself
+// (https://github.com/coder/websocket/issues/448). So the server writes its close frame beside the
+// library, as the last thing that leaves.
+type wire struct {
+	net.Conn
+	closed atomic.Bool // nothing leaves any more
+}
+
+func (w *wire) Write(data []byte) (int, error) {
+	if w.closed.Load() {
+		return len(data), nil
+	}
+	return w.Conn.Write(data)
+}
+
+// A hijacker hands a connection over through a wire.
+type hijacker struct {
+	http.ResponseWriter
+	wire *wire
+}
+
+// Hijack implements http.Hijacker.
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.wire.Conn = conn
+	rw.Writer.Reset(h.wire)
+	return h.wire, rw, nil
+}
+
 // A peer is the server's side of one user.
 type peer struct {
 	conn   *websocket.Conn
+	wire   *wire
 	log    transports.Log
 	room   string
 	limits transports.Limits
+
+	writing sync.Mutex // one whole frame at a time, the last one too
 }
 
 // serve returns when the connection is closed, and everything it started has ended.
-func (p peer) serve(ctx context.Context, after uint64) {
+func (p *peer) serve(ctx context.Context, after uint64) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// The connection outlives ctx by a goodbye, in which the user may answer our close. Its end
@@ -116,18 +159,17 @@ func (p peer) serve(ctx context.Context, after uint64) {
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
-		cancel(p.receive(life))
+		p.receive(life, cancel)
 	}()
 	err := p.send(ctx, life, after)
 	cancel(err)
-	code, reason := status(err)
-	_ = p.conn.Close(code, reason) // whatever it returns, the connection is closed
-	end()
-	<-received
+	p.sayGoodbye(err)
+	<-received // the user has closed, too, or its time is up
+	p.conn.CloseNow()
 }
 
 // send writes what follows after until ctx ends, and returns why.
-func (p peer) send(ctx, life context.Context, after uint64) error {
+func (p *peer) send(ctx, life context.Context, after uint64) error {
 	var buf []byte
 	for {
 		messages, err := p.log.Next(ctx, p.room, after, p.limits.Batch)
@@ -147,40 +189,83 @@ func (p peer) send(ctx, life context.Context, after uint64) error {
 	}
 }
 
-// receive stores what the user sends, until the connection's life ends, and returns why.
-func (p peer) receive(life context.Context) error {
-	for {
-		_, data, err := p.conn.Read(life)
-		if err != nil {
-			return err
+// receive stores what the user sends until the connection's life ends. It ends the peer with what
+// is wrong; what comes after that is let pass, as the user's close may follow.
+func (p *peer) receive(life context.Context, cancel context.CancelCauseFunc) {
+	for refused := false; ; {
+		_, data, err := p.conn.Reader(life)
+		if err == nil && !refused {
+			if err := p.take(life, data); err != nil {
+				cancel(err)
+				refused = true
+			}
 		}
-		text, err := transports.ParseText(data, p.limits.MessageBytes)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = io.Copy(io.Discard, data)
 		}
-		seq, err := p.log.Append(life, p.room, text)
-		answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
-		answer = append(answer, '}')
 		if err != nil {
-			answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
-		}
-		if err := p.write(life, answer); err != nil {
-			return err
+			cancel(&goneError{err})
+			return
 		}
 	}
 }
 
+// take stores one message and says so.
+func (p *peer) take(life context.Context, data io.Reader) error {
+	limit := 6*p.limits.MessageBytes + 64 // \u00XX is the longest spelling of a byte
+	sent, err := io.ReadAll(io.LimitReader(data, int64(limit)+1))
+	if err != nil {
+		return &goneError{err}
+	}
+	if len(sent) > limit {
+		return transports.CheckText(sent, p.limits.MessageBytes)
+	}
+	text, err := transports.ParseText(sent, p.limits.MessageBytes)
+	if err != nil {
+		return err
+	}
+	seq, err := p.log.Append(life, p.room, text)
+	answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
+	answer = append(answer, '}')
+	if err != nil {
+		answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
+	}
+	return p.write(life, answer)
+}
+
 // write writes one frame. How long a user may take for it is the serving process's to say, of
 // every connection: a context with a time of its own would cost a fifth of the CPU of a delivery.
-func (p peer) write(life context.Context, frame []byte) error {
-	return p.conn.Write(life, websocket.MessageText, frame)
+func (p *peer) write(life context.Context, frame []byte) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	if err := p.conn.Write(life, websocket.MessageText, frame); err != nil {
+		return &goneError{err}
+	}
+	return nil
+}
+
+// A goneError says that the connection is broken or closed: there is nobody to say goodbye to.
+type goneError struct{ error }
+
+// sayGoodbye writes a close frame that says err. Nothing leaves after it.
+func (p *peer) sayGoodbye(err error) {
+	if _, gone := errors.AsType[*goneError](err); gone {
+		return
+	}
+	code, reason := status(err)
+	frame := append([]byte{finBit | opClose, byte(2 + len(reason))}, byte(code>>8), byte(code))
+	frame = append(frame, reason...)
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	p.wire.closed.Store(true)
+	_, _ = p.wire.Conn.Write(frame) // who can't take it sees the connection close
 }
 
 // status says err in a close frame.
 func status(err error) (websocket.StatusCode, string) {
 	var gap *transports.GapError
 	var large *http.MaxBytesError
-	switch closed := websocket.CloseStatus(err); {
+	switch {
 	case errors.Is(err, transports.ErrStopping):
 		return websocket.StatusGoingAway, err.Error()
 	case errors.As(err, &gap):
@@ -189,8 +274,6 @@ func status(err error) (websocket.StatusCode, string) {
 		return websocket.StatusMessageTooBig, brief(err)
 	case errors.Is(err, transports.ErrText):
 		return websocket.StatusInvalidFramePayloadData, brief(err)
-	case closed != -1:
-		return websocket.StatusNormalClosure, ""
 	default:
 		return websocket.StatusInternalError, brief(err)
 	}
