@@ -1,0 +1,505 @@
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"pushpull/report/web"
+	"pushpull/report/web/browsertest"
+	"pushpull/transports"
+	"pushpull/transports/server"
+	"pushpull/transports/store/memory"
+)
+
+var allLanes = []web.Lane{
+	{Name: "short-poll", Way: web.Timer, Every: 5 * time.Second},
+	{Name: "long-poll", Way: web.Held},
+	{Name: "long-poll-scan", Way: web.Held},
+	{Name: "websocket", Way: web.Socket},
+}
+
+// A site is a server with the page of the lanes, which can be stopped and started again.
+type site struct {
+	t       *testing.T
+	address string
+	lanes   []web.Lane
+	store   transports.Store
+	wrap    func(net.Listener) net.Listener
+	end     func()
+}
+
+func startSite(t *testing.T, lanes ...web.Lane) *site {
+	s := &site{t: t, address: "127.0.0.1:0", lanes: lanes, store: &memory.Store{}}
+	s.start()
+	t.Cleanup(func() { s.end() })
+	return s
+}
+
+func (s *site) start() {
+	s.t.Helper()
+	l, err := net.Listen("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.address = l.Addr().String()
+	if s.wrap != nil {
+		l = s.wrap(l)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	srv := server.Server{Store: s.store, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
+	go func() { served <- srv.Serve(ctx, l) }()
+	s.end = sync.OnceFunc(func() {
+		stop()
+		if err := <-served; err != nil {
+			s.t.Error("Serve:", err)
+		}
+	})
+}
+
+func (s *site) url(path string) string { return "http://" + s.address + path }
+
+// post sends a text to a room as somebody who isn't on the page.
+func (s *site) post(room, text string) {
+	s.t.Helper()
+	resp, err := http.Post(s.url("/rooms/"+room+"/messages"), "text/plain", strings.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		s.t.Fatal(resp.Status)
+	}
+}
+
+// A view is what somebody sees in a lane: a line for each message.
+type view struct {
+	Text  string
+	Delay float64 // ms; 0: none is told
+}
+
+type laneState struct {
+	Name, State     string
+	John, Mary      []view
+	Requests, Empty int
+	Bytes           int
+	Who             string
+}
+
+// onPage is the page of the lanes as it stands.
+type onPage struct {
+	*browsertest.Browser
+	t *testing.T
+}
+
+func openLanes(t *testing.T, s *site) onPage {
+	t.Helper()
+	p := onPage{browsertest.Start(t), t}
+	p.Open(s.url("/"))
+	p.until("all lanes are connected", func(l laneState) bool { return l.State == "connected" && l.Who == "John, Mary" })
+	return p
+}
+
+func (p onPage) lanes() map[string]laneState {
+	p.t.Helper()
+	all := map[string]laneState{}
+	for _, l := range browsertest.Eval[[]laneState](p.Browser, `Array.from(document.querySelectorAll(".lane"), lane => {
+		const of = name => lane.querySelector('[data-of="' + name + '"]');
+		const view = user => Array.from(lane.querySelectorAll('[data-view="' + user + '"] li'), li => ({
+			Text: (li.querySelector(".text") || li).textContent, Delay: Number(li.querySelector("data")?.value || 0) }));
+		return { Name: lane.dataset.kind, State: lane.querySelector(".state").dataset.state, John: view("John"), Mary: view("Mary"),
+			Requests: Number(of("requests").value), Empty: Number(of("empty").value), Bytes: Number(of("bytes").value), Who: of("who").textContent };
+	})`) {
+		all[l.Name] = l
+	}
+	return all
+}
+
+// until waits until something is true of every lane.
+func (p onPage) until(what string, ok func(laneState) bool) {
+	p.t.Helper()
+	begun := time.Now()
+	for range time.Tick(20 * time.Millisecond) {
+		all := p.lanes()
+		wrong := 0
+		for _, l := range all {
+			if !ok(l) {
+				wrong++
+			}
+		}
+		if wrong == 0 && len(all) > 0 {
+			return
+		}
+		if time.Since(begun) > browsertest.Patience {
+			p.t.Fatalf("never: %s; lanes: %+v", what, all)
+		}
+	}
+}
+
+// say types what John says.
+func (p onPage) say(text string) {
+	p.t.Helper()
+	p.Do(chromedp.SendKeys("#text", text+kb.Enter))
+}
+
+// maryHas waits until Mary has exactly these texts in every lane.
+func (p onPage) maryHas(texts ...string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("Mary has %q", texts), func(l laneState) bool { return len(l.Mary) >= len(texts) })
+	for name, l := range p.lanes() {
+		var got []string
+		for _, m := range l.Mary {
+			got = append(got, m.Text)
+		}
+		if !slices.Equal(got, texts) {
+			p.t.Errorf("%s: Mary has %q, want %q", name, got, texts)
+		}
+	}
+}
+
+// slide moves a slider with the keyboard.
+func (p onPage) slide(id string, keys string) {
+	p.t.Helper()
+	p.Do(chromedp.SendKeys("#"+id, keys))
+}
+
+// polled waits until a short poll has just been answered.
+func (p onPage) polled() {
+	p.t.Helper()
+	before := p.lanes()["short-poll"].Empty
+	p.Until(fmt.Sprintf(`Number(document.querySelector('[data-kind="short-poll"] [data-of="empty"]').value) > %d`, before))
+}
+
+func TestLanesDeliver(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	if got := p.Text(`output[for="interval"]`); got != "5 s" {
+		t.Errorf("the polling interval is %q at first, want 5 s", got)
+	}
+	p.polled()
+	p.say("hello")
+	p.maryHas("hello")
+	delay := func(name string) float64 { return p.lanes()[name].Mary[0].Delay }
+	if d := delay("short-poll"); d < 3500 || d > 5500 {
+		t.Errorf("said just after a poll, short polling took %.0f ms, want almost 5 s", d)
+	}
+	for name, longest := range map[string]float64{"websocket": 500, "long-poll": 500, "long-poll-scan": 600} {
+		if d := delay(name); d <= 0 || d > longest {
+			t.Errorf("%s took %.1f ms, want more than 0 and at most %v", name, d, longest)
+		}
+	}
+	p.until("John's message is stored", func(l laneState) bool { return len(l.John) == 1 && l.John[0].Text == "hello" })
+	p.Until(`document.querySelectorAll('[data-view="John"] li[data-sent="stored"]').length === 4`)
+	p.Until(`document.getElementById("said").textContent.startsWith("Mary got “hello”: ")`)
+	p.until("both are connected", func(l laneState) bool { return l.Who == "John, Mary" })
+
+	// Somebody else joins, and leaves.
+	elsewhere, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, _ := http.NewRequestWithContext(elsewhere, "GET", s.url("/rooms/elsewhere/long-poll"), nil)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	p.Until(`document.querySelector('[data-kind="long-poll"] [data-of="who"]').textContent === "John, Mary, 1 more"`)
+	cancel()
+	<-asked
+	p.Until(`document.querySelector('[data-kind="long-poll"] [data-of="who"]').textContent === "John, Mary"`)
+}
+
+func TestLanesCount(t *testing.T) {
+	t.Parallel()
+	p := openLanes(t, startSite(t, allLanes...))
+	p.slide("interval", kb.Home) // 0.1 s
+	if got := p.Text(`output[for="interval"]`); got != "0.1 s" {
+		t.Fatalf("the slider says %q at its start, want 0.1 s", got)
+	}
+	before := p.lanes()
+	begun := time.Now()
+	p.Until(fmt.Sprintf(`Number(document.querySelector('[data-kind="short-poll"] [data-of="requests"]').value) >= %d`, before["short-poll"].Requests+40))
+	// Two users who ask every 0.1 s.
+	if took := time.Since(begun); took < 1500*time.Millisecond || took > 10*time.Second {
+		t.Errorf("40 polls of two users took %v, want about 2 s", took)
+	}
+	after := p.lanes()
+	if polls, empty := after["short-poll"].Requests-before["short-poll"].Requests, after["short-poll"].Empty-before["short-poll"].Empty; empty < polls-2 {
+		t.Errorf("%d of %d polls were empty, want all", empty, polls)
+	}
+	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
+		// A question that was held for 30 s is answered empty, and asked again.
+		if got := after[name]; got.Requests-got.Empty != 2 || name == "websocket" && got.Empty != 0 {
+			t.Errorf("%s: %d requests, %d empty answers, want the first two questions alone", name, got.Requests, got.Empty)
+		}
+	}
+	p.slide("interval", kb.End) // 10 s: the next question is far away, at once
+	time.Sleep(300 * time.Millisecond)
+	still := p.lanes()["short-poll"].Requests
+	time.Sleep(time.Second)
+	if now := p.lanes()["short-poll"].Requests; now != still {
+		t.Errorf("%d polls within a second at 10 s", now-still)
+	}
+
+	// A message: both get it, by one question each where questions are held.
+	p.slide("interval", kb.Home)
+	p.say("hello")
+	p.maryHas("hello")
+	p.until("John has heard himself", func(l laneState) bool { return l.Name != "long-poll" || l.Requests-l.Empty == 4 })
+	if got := p.lanes(); got["websocket"].Requests != 2 || got["websocket"].Bytes <= after["websocket"].Bytes {
+		t.Errorf("websocket: %+v, want no request more and some bytes", got["websocket"])
+	}
+
+	// They talk by themselves.
+	p.slide("rate", kb.Home) // every 0.2 s
+	p.Do(chromedp.SendKeys("#talk", " "))
+	p.until("they chat", func(l laneState) bool { return len(l.John) > 5 && len(l.Mary) > 5 })
+	p.slide("interval", kb.ArrowRight+kb.ArrowRight+kb.ArrowRight)
+	p.until("they chat on", func(l laneState) bool { return len(l.John) > 14 })
+	p.Do(chromedp.SendKeys("#talk", " "))
+	if got := p.Text(`#talk`); got != "Talk" {
+		t.Errorf("the button says %q", got)
+	}
+	p.Looks("lanes")
+}
+
+func TestLanesSurviveARestart(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	p.slide("interval", kb.Home)
+	p.say("before")
+	p.maryHas("before")
+	s.end()
+	p.until("the lanes say so", func(l laneState) bool { return l.State == "lost" })
+	p.Looks("lanes-lost")
+	p.say("meanwhile")
+	time.Sleep(500 * time.Millisecond) // some tries fail
+	s.start()
+	p.until("all are back", func(l laneState) bool { return l.State == "connected" })
+	p.say("after")
+	p.maryHas("before", "meanwhile", "after")
+
+	// A server that has lost its log is told of, and read on from.
+	s.end()
+	s.store = &memory.Store{}
+	p.until("the lanes say so", func(l laneState) bool { return l.State == "lost" })
+	s.start()
+	p.until("all are back", func(l laneState) bool { return l.State == "connected" })
+	p.say("anew")
+	p.maryHas("before", "meanwhile", "after", "the server has lost messages of this room", "anew")
+	p.Faults() // a browser logs each request that fails
+}
+
+func TestLanesShowTextAsText(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	p.slide("interval", kb.Home)
+	const hostile = `<img src=x onerror="document.title='owned'"><b>&amp;</b>`
+	p.say(hostile)
+	p.maryHas(hostile)
+	rooms := browsertest.Eval[[]string](p.Browser, `fetch("/stats").then(r => r.json()).then(s => Object.values(s.connected).flatMap(c => Object.keys(c.names)))`)
+	if len(rooms) != len(allLanes) {
+		t.Fatalf("rooms %q", rooms)
+	}
+	others := []string{
+		hostile,
+		`{"id":1,"from":"John","text":"x"}`,
+		`{"id":"1","from":"<script>alert(1)</script>","text":"\u202e` + strings.Repeat("long", 500) + `"}`,
+		`null`, `[]`, ``,
+	}
+	for _, text := range others {
+		for _, room := range rooms {
+			s.post(room, text)
+		}
+	}
+	p.maryHas(hostile, hostile, others[1], "\u202e"+strings.Repeat("long", 500), "null", "[]", "")
+	if n := browsertest.Eval[int](p.Browser, `document.querySelectorAll("img, b, main script").length`); n != 0 {
+		t.Errorf("%d elements were made of texts", n)
+	}
+	if got := browsertest.Eval[string](p.Browser, "document.title"); got != "See the difference · pushpull" {
+		t.Errorf("the title is %q", got)
+	}
+	p.Looks("lanes-hostile")
+}
+
+// TestLanesCountBytes compares what a lane says that it carried with what its connections did.
+func TestLanesCountBytes(t *testing.T) {
+	t.Parallel()
+	for _, lane := range allLanes {
+		t.Run(lane.Name, func(t *testing.T) {
+			t.Parallel()
+			var tapped tap
+			s := &site{t: t, address: "127.0.0.1:0", lanes: []web.Lane{lane}, store: &memory.Store{}, wrap: tapped.listen}
+			s.start()
+			t.Cleanup(func() { s.end() })
+			p := openLanes(t, s)
+			if lane.Way == web.Timer {
+				p.slide("interval", kb.Home)
+			}
+			texts := []string{"hello", "größer", strings.Repeat("long ", 100)}
+			for i, text := range texts {
+				p.say(text)
+				p.maryHas(texts[:i+1]...)
+			}
+			p.slide("interval", kb.End)
+			p.Until(`document.querySelectorAll('[data-view="John"] li[data-sent="stored"]').length === 3`)
+			time.Sleep(300 * time.Millisecond) // what is under way has come, and is shown
+			got := p.lanes()[lane.Name].Bytes
+			s.end()    // held questions are answered
+			p.Faults() // the page goes on asking
+			want := tapped.count(t)
+			// A held question has been sent, and its answer hasn't come.
+			if slack := 2 * 400; got > want || got < want-slack || lane.Way != web.Held && got != want {
+				t.Errorf("the lane says %d bytes, its connections carried %d", got, want)
+			}
+		})
+	}
+}
+
+// A tap keeps what connections carry.
+type tap struct {
+	mu    sync.Mutex
+	conns []*tapped
+}
+
+type tapped struct {
+	net.Conn
+	tap     *tap
+	in, out bytes.Buffer
+}
+
+type tapListener struct {
+	net.Listener
+	tap *tap
+}
+
+func (t *tap) listen(l net.Listener) net.Listener { return tapListener{l, t} }
+
+func (l tapListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.tap.mu.Lock()
+	defer l.tap.mu.Unlock()
+	conn := &tapped{Conn: c, tap: l.tap}
+	l.tap.conns = append(l.tap.conns, conn)
+	return conn, nil
+}
+
+func (c *tapped) Read(data []byte) (int, error) {
+	n, err := c.Conn.Read(data)
+	c.tap.mu.Lock()
+	defer c.tap.mu.Unlock()
+	c.in.Write(data[:n])
+	return n, err
+}
+
+func (c *tapped) Write(data []byte) (int, error) {
+	n, err := c.Conn.Write(data)
+	c.tap.mu.Lock()
+	defer c.tap.mu.Unlock()
+	c.out.Write(data[:n])
+	return n, err
+}
+
+// count returns the bytes of all exchanges of rooms, without handshakes.
+func (t *tap) count(tt *testing.T) (n int) {
+	tt.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.conns {
+		in, out := &counting{r: &c.in}, &counting{r: &c.out}
+		requests, answers := bufio.NewReader(in), bufio.NewReader(out)
+		at := func(r *bufio.Reader, c *counting) int { return c.n - r.Buffered() }
+		for {
+			asked, answered := at(requests, in), at(answers, out)
+			req, err := http.ReadRequest(requests)
+			if err != nil {
+				break
+			}
+			io.Copy(io.Discard, req.Body)
+			resp, err := http.ReadResponse(answers, req)
+			if err != nil {
+				break // it was given up
+			}
+			if resp.StatusCode == http.StatusSwitchingProtocols {
+				sent, _ := io.Copy(io.Discard, requests)
+				received, _ := io.Copy(io.Discard, answers)
+				n += int(sent+received) - closing
+				break
+			}
+			io.Copy(io.Discard, resp.Body)
+			if strings.HasPrefix(req.URL.Path, "/rooms/") {
+				n += at(requests, in) - asked + at(answers, out) - answered
+			}
+		}
+	}
+	return n
+}
+
+// closing is what the end of a WebSocket takes: a close frame with a code and a reason, and its
+// answer with a mask.
+var closing = 2 + 2 + len(transports.ErrStopping.Error()) + 6 + 2 + len(transports.ErrStopping.Error())
+
+type counting struct {
+	r io.Reader
+	n int
+}
+
+func (c *counting) Read(data []byte) (int, error) {
+	n, err := c.r.Read(data)
+	c.n += n
+	return n, err
+}
+
+// One page at a time has the browser's connections.
+func TestLanesGiveWay(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	p.slide("interval", kb.Home)
+	browsertest.Eval[bool](p.Browser, `(() => { const c = new BroadcastChannel("pushpull"); c.postMessage("another page"); c.close(); return true; })()`)
+	p.until("the lanes pause", func(l laneState) bool { return l.State == "paused" })
+	p.Looks("lanes-paused")
+	p.say("kept")
+	p.Do(chromedp.Click("#paused button"))
+	p.until("the lanes go on", func(l laneState) bool { return l.State == "connected" })
+	p.maryHas("kept")
+}
+
+// A page may not do what its policy forbids, and says so.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	ran := browsertest.Eval[bool](p.Browser, `(() => {
+		const script = document.createElement("script");
+		try { script.textContent = "window.ran = true"; } catch { return false; }
+		document.body.append(script);
+		return !!window.ran;
+	})()`)
+	if ran {
+		t.Error("an inline script runs")
+	}
+	if faults := p.Faults(); !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "TrustedScript") }) {
+		t.Errorf("the browser tells of no violation: %q", faults)
+	}
+}

@@ -1,0 +1,50 @@
+// The last delays of a lane, the newest on the right, on a scale from 0.5 ms to 20 s that is
+// logarithmic and the same in every lane.
+
+import { duration } from "./format.js";
+
+const room = 40; // delays
+const low = Math.log(0.5), high = Math.log(20_000);
+
+export class Chart {
+  #delays = [];
+  #told = 0; // when the label was last set
+  #bars;
+
+  constructor(element) {
+    this.element = element;
+    const make = name => document.createElementNS("http://www.w3.org/2000/svg", name);
+    const svg = element.querySelector("svg");
+    this.#bars = Array.from({ length: room }, (_, i) => {
+      const [stem, cap] = [make("rect"), make("rect")];
+      stem.setAttribute("class", "stem");
+      for (const rect of [stem, cap]) {
+        rect.setAttribute("x", i + .15);
+        rect.setAttribute("width", .7);
+        rect.setAttribute("height", 0);
+        svg.append(rect);
+      }
+      return { stem, cap };
+    });
+  }
+
+  add(ms) {
+    this.#delays.push(ms);
+    if (this.#delays.length > room) this.#delays.shift();
+    const first = room - this.#delays.length;
+    this.#delays.forEach((ms, i) => {
+      const { stem, cap } = this.#bars[first + i];
+      const y = 100 * (1 - Math.min(1, Math.max(0, (Math.log(ms) - low) / (high - low))));
+      stem.setAttribute("y", y);
+      stem.setAttribute("height", 100 - y);
+      cap.setAttribute("y", Math.min(y, 97));
+      cap.setAttribute("height", 3);
+    });
+    const now = performance.now();
+    if (now - this.#told < 1000) return; // nobody listens faster
+    this.#told = now;
+    const sorted = this.#delays.toSorted((a, b) => a - b);
+    this.element.setAttribute("aria-label",
+      `The last ${sorted.length} delays: ${duration(sorted[0])} to ${duration(sorted.at(-1))}, half of them within ${duration(sorted[(sorted.length - 1) >> 1])}`);
+  }
+}

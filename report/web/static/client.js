@@ -1,0 +1,261 @@
+// One user of a room, over one transport: what an application would have to do.
+//
+// A client reads the room's log by cursor and goes on from there whatever happens to its
+// connection: it joins again by itself, after a pause that grows from 50 ms to 2 s. What it sends
+// it sends until the server says that it is stored, in order; what may so be stored twice carries
+// an id, by which readers know it. It counts what its requests, answers and frames carry.
+
+const firstPause = 50, longestPause = 2000; // ms, as those of pushpull's simulated users
+const patience = 10_000; // ms, for an answer that nobody holds
+const heldPatience = 70_000; // ms; a server holds for at most 60 s unless it is told otherwise
+
+const utf8 = new TextEncoder();
+const size = text => utf8.encode(text).length;
+
+/** What a browser adds to a request, which no script sees: the server tells it, once. */
+export const heads = {
+  get: NaN, post: NaN, // bytes, without the path and the digits of a length
+  async measure() {
+    const path = "/page/head";
+    const of = async options => (await (await fetch(path, options)).json()).bytes - path.length;
+    [this.get, this.post] = await Promise.all([of({}), of({ method: "POST", body: "x" }).then(n => n - 1)]);
+  },
+};
+
+/** The log doesn't reach back to a cursor, or ends before it. */
+class Gap extends Error {
+  constructor(oldest) {
+    super("the server has lost messages of this room");
+    this.oldest = oldest;
+  }
+}
+
+export class Client {
+  #cursor = "0";
+  #queue = []; // bodies that aren't stored yet, in order
+  #life = null; // ends what goes on
+  #socket = null; // while it is open
+  #overdue = 0; // the timer that gives a socket up
+  #asked = 0;
+  #rush = () => {}; // ends the wait for the next question
+
+  /**
+   * on has state(state, words), message(seq, body), stored(body), refused(body, words), gap(words)
+   * and contact(). way is timer, held or socket; every is a timer's interval, in ms.
+   */
+  constructor({ transport, way, room, user, every, on }) {
+    Object.assign(this, { transport, way, room, user, on });
+    this.every = every;
+    this.questions = this.handshakes = this.empty = this.posts = 0;
+    this.carried = 0; // bytes, without the heads of requests
+  }
+
+  /** Joins the room, and reads on from where the client was. */
+  start() {
+    if (this.#life) return;
+    this.#life = new AbortController();
+    this.#read(this.#life.signal);
+    if (this.way !== "socket") this.#post(this.#life.signal);
+  }
+
+  /** Leaves, until start. What isn't sent yet stays. */
+  stop() {
+    this.#life?.abort();
+    this.#life = null;
+    this.on.state("paused", "paused");
+  }
+
+  send(body) {
+    this.#queue.push(body);
+    if (this.way === "socket") this.#write(body);
+    else if (this.#queue.length === 1 && this.#life) this.#post(this.#life.signal);
+  }
+
+  /** Sets a timer's interval, which acts at once. */
+  setEvery(ms) {
+    this.every = ms;
+    this.#rush();
+  }
+
+  /** Requests to receive, a handshake among them. */
+  get requests() { return this.questions + this.handshakes; }
+
+  /** Bytes carried both ways; NaN until the heads are measured. */
+  get bytes() { return this.carried + this.questions * heads.get + this.posts * heads.post; }
+
+  async #read(signal) {
+    let pause = 0;
+    const well = () => {
+      pause = 0;
+      this.on.state("connected", "connected");
+    };
+    while (!signal.aborted) {
+      try {
+        await (this.way === "socket" ? this.#listen(signal, well) : this.#ask(signal, well));
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Gap) {
+          this.#cursor = String(error.oldest - 1);
+          this.on.gap(error.message);
+        }
+        pause = Math.min(longestPause, pause * 2 || firstPause);
+        this.on.state("lost", reason(error));
+        await sleep(pause * (1 + Math.random()) / 2, signal);
+      }
+    }
+  }
+
+  async #ask(signal, well) {
+    const held = this.way === "held";
+    for (let first = held; ; first = false) {
+      this.#asked = performance.now();
+      let path = `/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`;
+      if (first) path += "&hold=0s"; // answered at once, which says that the server is there
+      this.questions++;
+      this.carried += path.length;
+      const answer = await fetch(path, { signal: within(held && !first ? heldPatience : patience, signal) });
+      const text = await this.#answered(answer);
+      signal.throwIfAborted(); // another reader may have started
+      if (answer.status === 410) throw new Gap(JSON.parse(text).oldest);
+      if (!answer.ok) throw new Error(said(answer, text));
+      well();
+      this.on.contact();
+      if (answer.status === 204) this.empty++;
+      else for (const m of JSON.parse(text)) this.on.message(m.seq, m.body);
+      this.#cursor = answer.headers.get("Next-Cursor");
+      if (answer.headers.get("Retry-After") === "0") continue; // there is more
+      if (!held) await this.#due(signal);
+      else if (answer.status === 204 && !first) await sleep(firstPause, signal); // a server that stops holds nothing
+    }
+  }
+
+  /** Waits until the next question is due, by the interval of that moment. */
+  async #due(signal) {
+    while (!signal.aborted) {
+      const wait = this.#asked + this.every - performance.now();
+      if (wait <= 0) return;
+      await Promise.race([sleep(wait, signal), new Promise(done => { this.#rush = done; })]);
+    }
+  }
+
+  #listen(signal, well) {
+    return new Promise((_, reject) => {
+      const url = new URL(`/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`, location.href);
+      url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+      const socket = new WebSocket(url);
+      this.handshakes++;
+      const leave = () => socket.close();
+      signal.addEventListener("abort", leave);
+      socket.onopen = () => {
+        if (signal.aborted) return;
+        well();
+        this.on.contact();
+        this.#socket = socket;
+        this.#queue.forEach(body => this.#write(body));
+      };
+      socket.onmessage = ({ data }) => {
+        if (signal.aborted) return;
+        const bytes = size(data);
+        this.carried += bytes + (bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10);
+        this.on.contact();
+        const frame = JSON.parse(data);
+        if ("stored" in frame) {
+          this.on.stored(this.#queue.shift());
+          this.#expect();
+        } else if ("error" in frame) {
+          socket.close(); // the store can't be reached: what isn't stored is sent again, in order
+        } else {
+          this.#cursor = String(frame.seq);
+          this.on.message(frame.seq, frame.body);
+        }
+      };
+      socket.onclose = ({ code, reason }) => {
+        signal.removeEventListener("abort", leave);
+        if (this.#socket === socket) this.#socket = null;
+        clearTimeout(this.#overdue);
+        if (code === 4410) reject(new Gap(JSON.parse(reason).oldest));
+        else if (code === 1007 || code === 1009) { // it would be refused again
+          this.on.refused(this.#queue.shift(), reason);
+          reject(new Error(reason));
+        } else reject(new Error(code === 1001 ? "the server is stopping" : reason || "the connection is lost"));
+      };
+    });
+  }
+
+  #write(body) {
+    if (!this.#socket) return; // it is sent once there is one
+    const frame = JSON.stringify({ body }), bytes = size(frame);
+    this.#socket.send(frame);
+    this.carried += bytes + (bytes < 126 ? 6 : bytes < 65_536 ? 8 : 14);
+    if (this.#queue[0] === body) this.#expect();
+  }
+
+  /** Gives the socket up when the server doesn't say in time that the next one is stored. */
+  #expect() {
+    clearTimeout(this.#overdue);
+    const socket = this.#socket;
+    if (socket && this.#queue.length > 0) this.#overdue = setTimeout(() => socket.close(), patience);
+  }
+
+  async #post(signal) {
+    let pause = 0;
+    while (this.#queue.length > 0 && !signal.aborted) {
+      const body = this.#queue[0], path = `/rooms/${this.room}/messages`, bytes = size(body);
+      try {
+        this.posts++;
+        this.carried += path.length + String(bytes).length + bytes;
+        const answer = await fetch(path, { method: "POST", body, signal: within(patience, signal) });
+        const text = await this.#answered(answer);
+        signal.throwIfAborted(); // it is sent again, under its id
+        if (answer.status >= 500) throw new Error(said(answer, text));
+        this.#queue.shift();
+        if (answer.ok) this.on.stored(body);
+        else this.on.refused(body, said(answer, text));
+        pause = 0;
+      } catch {
+        pause = Math.min(longestPause, pause * 2 || firstPause);
+        await sleep(pause, signal);
+      }
+    }
+  }
+
+  /** Reads an answer whole, and counts it. */
+  async #answered(answer) {
+    const data = await answer.arrayBuffer();
+    let head = `HTTP/1.1 ${answer.status} ${answer.statusText}\r\n\r\n`.length;
+    for (const [name, value] of answer.headers) head += `${name}: ${value}\r\n`.length;
+    this.carried += head + data.byteLength;
+    return new TextDecoder().decode(data);
+  }
+}
+
+/** A signal that ends with another one, or after so many milliseconds. */
+const within = (ms, signal) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+
+function sleep(ms, signal) {
+  return new Promise(done => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      done();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}
+
+/** The line in which the server says what is wrong. */
+function said(answer, text) {
+  try {
+    return JSON.parse(text).error;
+  } catch {
+    return `the server answered ${answer.status}`;
+  }
+}
+
+function reason(error) {
+  if (error.name === "TimeoutError") return "the server doesn’t answer";
+  if (error instanceof TypeError) return "the server can’t be reached"; // fetch says no more
+  return error.message;
+}

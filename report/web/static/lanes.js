@@ -1,0 +1,142 @@
+// The page of the lanes: what is said goes to all of them, and who talks.
+
+import { heads } from "./client.js";
+import { duration, interval } from "./format.js";
+import { Lane } from "./lane.js";
+
+const byId = id => document.getElementById(id);
+const room = `page-${Array.from(crypto.getRandomValues(new Uint8Array(6)), b => b.toString(36).padStart(2, "0")).join("")}`;
+
+// What a slider offers, in ms.
+const intervals = [100, 200, 500, 1000, 2000, 3000, 4000, 5000, 6000, 8000, 10_000];
+const rates = [200, 500, 1000, 2000, 3000, 5000, 10_000, 30_000];
+
+const firstEvery = Number(document.querySelector(".controls").dataset.every) || 5000;
+
+// What was said by hand, and how it fared: said to those who can't see the lanes.
+const spoken = new Map();
+
+function delivered(id, lane, ms) {
+  const message = spoken.get(id);
+  if (!message) return;
+  message.delays.push(`${lane.title} after ${duration(ms)}`);
+  if (message.delays.length < lanes.length) return;
+  spoken.delete(id);
+  byId("said").textContent = `Mary got “${message.text}”: ${message.delays.join(", ")}`;
+}
+
+const lanes = Array.from(document.querySelectorAll(".lane"), section => new Lane(section, room, firstEvery, delivered));
+
+let number = 0;
+
+function say(from, text) {
+  const id = `${room}-${++number}`;
+  for (const lane of lanes) lane.say(id, from, text);
+  return id;
+}
+
+byId("say").addEventListener("submit", event => {
+  event.preventDefault();
+  const text = byId("text").value;
+  if (text.trim() === "") return;
+  spoken.set(say("John", text), { text, delays: [] });
+  byId("text").value = "";
+});
+
+function slider(input, stops, first, changed) {
+  input.max = stops.length - 1;
+  input.value = Math.max(0, stops.findIndex(ms => ms >= first));
+  const update = () => {
+    const ms = stops[input.value];
+    const words = interval(ms);
+    input.parentElement.querySelector("output").textContent = words;
+    input.setAttribute("aria-valuetext", words);
+    changed(ms);
+  };
+  input.addEventListener("input", update);
+  update();
+}
+
+slider(byId("interval"), intervals, firstEvery, ms => lanes.forEach(lane => lane.setEvery(ms)));
+
+// Talking is a Poisson process: what is said falls anywhere between two polls.
+const words = [
+  ["John", "Are you there?"], ["Mary", "I am. You?"], ["John", "Waiting for an answer."],
+  ["Mary", "It came just now."], ["John", "What took it so long?"], ["Mary", "Somebody had to ask for it."],
+  ["John", "And now?"], ["Mary", "Now it waits where the message is."], ["John", "Who waits?"],
+  ["Mary", "The one who asked, or nobody."], ["John", "Tea?"], ["Mary", "In five seconds, or at once."],
+];
+let talking = 0, turn = 0, gap = 0, active = true;
+
+function talk() {
+  clearTimeout(talking);
+  if (!talks() || !active) return;
+  talking = setTimeout(() => {
+    say(...words[turn++ % words.length]);
+    talk();
+  }, -Math.log(1 - Math.random()) * gap);
+}
+
+const talks = () => byId("talk").getAttribute("aria-pressed") === "true";
+
+byId("talk").addEventListener("click", () => {
+  byId("talk").setAttribute("aria-pressed", String(!talks()));
+  talk();
+});
+
+slider(byId("rate"), rates, 2000, ms => {
+  gap = ms;
+  talk();
+});
+
+// A browser has six connections to a server, for all its pages: the one that was opened last, and
+// can be seen, has them.
+const me = `${performance.timeOrigin}-${room}`;
+const pages = new BroadcastChannel("pushpull");
+let taken = false; // by another page
+
+function update() {
+  const now = !taken && !document.hidden;
+  const paused = byId("paused");
+  paused.hidden = !taken;
+  paused.firstElementChild.textContent = "Paused, as these lanes are open in another window: a browser has too few connections for both.";
+  if (now === active) return;
+  active = now;
+  lanes.forEach(lane => active ? lane.start() : lane.stop());
+  talk();
+}
+
+pages.onmessage = ({ data }) => {
+  if (data !== me) {
+    taken = true;
+    update();
+  }
+};
+byId("paused").querySelector("button").addEventListener("click", () => {
+  taken = false;
+  pages.postMessage(me);
+  update();
+});
+document.addEventListener("visibilitychange", update);
+pages.postMessage(me);
+
+async function again(ms, f) {
+  for (;;) {
+    if (active) await f().catch(() => {}); // the lanes tell of a server that is away
+    await new Promise(done => setTimeout(done, ms));
+  }
+}
+
+again(1000, async () => {
+  if (Number.isNaN(heads.get)) await heads.measure();
+  const { connected } = await (await fetch("/stats?rooms=0", { signal: AbortSignal.timeout(5000) })).json();
+  for (const lane of lanes) {
+    const { users = 0, names = {} } = connected[lane.name] ?? {};
+    lane.connected(users, names[lane.room] ?? []);
+  }
+});
+
+setInterval(() => { if (active) lanes.forEach(lane => lane.tick()); }, 100);
+
+active = !document.hidden;
+if (active) lanes.forEach(lane => lane.start());
