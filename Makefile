@@ -6,7 +6,7 @@ PLATFORMS = darwin/arm64 windows/amd64
 gofumpt = go tool -modfile=.ci/tools.mod gofumpt
 golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 
-.PHONY: help build test vet format platforms servers fmt lint bench fuzz
+.PHONY: help build test vet format platforms programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, other platforms, and every test'
@@ -21,7 +21,7 @@ build:
 
 # The race detector needs a C compiler and its headers; building runtime/cgo
 # asks for both. Under PUSHPULL_CI a test without it would be a skipped test.
-test: vet format platforms servers
+test: vet format platforms programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
@@ -43,9 +43,9 @@ platforms:
 		go vet -gcflags='all=-N -l' ./... || exit 1; \
 	done
 
-# PostgreSQL and Redis; what is missing is installed, or its tests are skipped.
-servers:
-	@.ci/servers
+# PostgreSQL, Redis and Chromium; what is missing is installed, or its tests are skipped.
+programs:
+	@.ci/programs
 
 fmt:
 	$(gofumpt) -w .
