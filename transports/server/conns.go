@@ -18,7 +18,7 @@ import (
 // slowly but steadily may last longer.
 const writeChunk = 64 << 10
 
-// A place is where a connection's user is.
+// A place is where a user is. Without a transport it is none.
 type place struct{ transport, room string }
 
 // connections knows every open connection and where its user is. It is safe for concurrent use.
@@ -66,7 +66,7 @@ func (s *connections) remove(c *conn) {
 	}
 }
 
-// move says that the user of c is at to. A closed connection has none.
+// move says that the user of c is at to, which may be no place. A closed connection has no user.
 func (s *connections) move(c *conn, to place) {
 	to.room = strings.Clone(to.room) // else it would keep the URL of this request in memory
 	s.mu.Lock()
@@ -76,6 +76,9 @@ func (s *connections) move(c *conn, to place) {
 	}
 	s.leave(c.at)
 	c.at = to
+	if to.transport == "" {
+		return
+	}
 	s.users[to.transport]++
 	if s.rooms[to.transport] == nil {
 		s.rooms[to.transport] = make(map[string]int)
@@ -142,8 +145,8 @@ type conn struct {
 	asked atomic.Bool // a request has come
 }
 
-// visit says that a request for to has come. Its cost is two comparisons when the last one was
-// for the same place, as with every poll but the first.
+// visit says that a request for to has come, or for no place when its user counts by name. Its
+// cost is two comparisons when the last one was for the same place, as with every poll but the first.
 func (c *conn) visit(to place) {
 	if c.at != to {
 		c.set.move(c, to)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 	"maps"
@@ -19,9 +18,6 @@ import (
 // maxRoom is the length of the longest name of a room.
 const maxRoom = 128
 
-//go:embed page.html
-var page string
-
 // handler serves every route.
 func (sv *service) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -34,7 +30,7 @@ func (sv *service) handler() http.Handler {
 	names := slices.Sorted(maps.Keys(sv.Transports))
 	for _, name := range names {
 		h := sv.Transports[name].Handler(sv.log)
-		route("GET", "/rooms/{room}/"+name, inRoom(present(name, h)))
+		route("GET", "/rooms/{room}/"+name, inRoom(sv.present(name, h)))
 	}
 	mux.HandleFunc("/rooms/{room}/{transport}", func(w http.ResponseWriter, r *http.Request) {
 		transports.Error(w, http.StatusNotFound, "unknown transport %.40q: use %s, or POST to messages",
@@ -45,10 +41,11 @@ func (sv *service) handler() http.Handler {
 	}))
 	route("GET", "/metrics", promhttp.HandlerFor(sv.registry(), promhttp.HandlerOpts{}))
 	route("GET", "/stats", http.HandlerFunc(sv.serveStats))
-	route("GET", "/{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, page)
-	}))
+	if sv.Pages != nil {
+		for _, pattern := range []string{"/{$}", "/page/", "/results", "/results/"} {
+			mux.Handle(pattern, sv.Pages)
+		}
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		transports.Error(w, http.StatusNotFound,
 			"unknown path %.100q: use /rooms/{room}/messages, /rooms/{room}/{transport}, /stats, /metrics or /healthz", r.URL.Path)
@@ -88,8 +85,8 @@ func (sv *service) watched(h http.Handler) http.Handler {
 			// http.Server.ReadTimeout would end held polls too.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(sv.BodyTimeout))
 		}
-		if path.Clean(r.URL.Path) != r.URL.Path {
-			// The mux would redirect, to a room that nobody meant.
+		if strings.TrimSuffix(path.Clean(r.URL.Path), "/") != strings.TrimSuffix(r.URL.Path, "/") {
+			// The mux would redirect, to a room that nobody meant. It lets a slash at the end be.
 			transports.Error(w, http.StatusBadRequest, "bad path %.100q: no part may be empty, . or .., and %s", r.URL.Path, aRoom)
 			return
 		}
@@ -97,11 +94,25 @@ func (sv *service) watched(h http.Handler) http.Handler {
 	})
 }
 
-// present counts the connection as a user of the room.
-func present(transport string, h http.Handler) http.Handler {
+// present counts who asks as a user of the room: by the name that they give, else by the connection.
+func (sv *service) present(transport string, h http.Handler) http.Handler {
+	stay := linger
+	if _, ok := sv.Transports[transport].(transports.Periodic); ok {
+		stay = lingerPolling
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok := userIn(r.URL.RawQuery)
+		if !ok {
+			transports.Error(w, http.StatusBadRequest, "bad user in %.100q: %s", r.URL.RawQuery, aUser)
+			return
+		}
+		at := place{transport, r.PathValue("room")}
+		if user != "" {
+			defer sv.names.leave(sv.names.enter(at, user, stay))
+			at = place{}
+		}
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			c.visit(place{transport, r.PathValue("room")})
+			c.visit(at)
 		}
 		h.ServeHTTP(w, r)
 	})

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/rooms/A.b-c_0/short-poll", "", 204, ""},
 		{"GET", "/rooms/.../short-poll", "", 204, ""},
 		{"GET", "/healthz", "", 200, "ok\n"},
-		{"GET", "/", "", 200, `<a href="/stats">`},
+		{"GET", "/rooms/a/short-poll?after=3&user=Mary%20%C3%84", "", 204, ""},
 
 		{"POST", "/rooms/a/messages", "0123456789x", 413, "--max-message"},
 		{"POST", "/rooms/a/messages", "\xff", 400, "not UTF-8"},
@@ -48,15 +49,20 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/rooms/a", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/rooms", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/nope", "", 404, `unknown path "/nope"`},
+		{"GET", "/", "", 404, `unknown path "/"`},
+		{"GET", "/page/style.css", "", 404, "unknown path"},
+		{"GET", "/results/", "", 404, "unknown path"},
+		{"GET", "/rooms/a/short-poll/", "", 404, "unknown path"},
 		{"GET", "/rooms/a/messages", "", 405, "use POST"},
 		{"DELETE", "/rooms/a/messages", "", 405, "use POST"},
 		{"POST", "/rooms/a/long-poll", "x", 405, "use GET"},
 		{"POST", "/stats", "x", 405, "use GET"},
-		{"POST", "/", "x", 405, "use GET"},
 
 		{"POST", "/rooms/a%2fb/messages", "x", 400, "a room has 1 to 128"},
 		{"POST", "/rooms/a%2f/messages", "x", 400, "a room has 1 to 128"},
 		{"POST", "/rooms//messages", "x", 400, "a room has 1 to 128"},
+		{"POST", "/rooms//", "x", 400, "a room has 1 to 128"},
+		{"GET", "//", "", 400, "a room has 1 to 128"},
 		{"POST", "/rooms/%2e%2e/messages", "x", 400, "a room has 1 to 128"},
 		{"POST", "/rooms/a%20b/messages", "x", 400, "a room has 1 to 128"},
 		{"POST", "/rooms/a%00/messages", "x", 400, "a room has 1 to 128"},
@@ -85,11 +91,43 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestPages(t *testing.T) {
+	s := &Server{Limits: transports.Limits{Origins: []string{"https://chat.example"}}}
+	s.Pages = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		io.WriteString(w, r.Method+" "+r.URL.Path)
+	})
+	sd := onLoopback(t, s)
+	for _, path := range []string{"/", "/page/", "/page/style.css", "/results", "/results/", "/results/a/b.html"} {
+		for _, method := range []string{"GET", "POST"} {
+			resp, body := sd.do(method, path, "", "Origin: https://chat.example")
+			if resp.StatusCode != http.StatusTeapot || body != method+" "+path {
+				t.Errorf("%s %s: %s %s", method, path, resp.Status, body)
+			}
+			if resp.Header.Get("Access-Control-Allow-Origin") != "https://chat.example" {
+				t.Errorf("%s %s isn't readable by an allowed origin", method, path)
+			}
+		}
+		if resp, _ := sd.do("POST", path, "", "Origin: https://evil.example"); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("POST %s by another origin: %s", path, resp.Status)
+		}
+	}
+	for path, status := range map[string]int{
+		"/pages": 404, "/resultsx": 404, "/live": 404, "/page//": 400, "/results/../x": 400, "/healthz": 200,
+	} {
+		if resp, body := sd.do("GET", path, "", ""); resp.StatusCode != status {
+			t.Errorf("GET %s: %s %s", path, resp.Status, body)
+		}
+	}
+}
+
 func TestRoutesOfEveryTransport(t *testing.T) {
 	sd := onLoopback(t, &Server{})
 	for _, name := range all.Names() {
-		if resp, body := sd.do("GET", "/rooms/a/"+name+"?after=x", "", ""); resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: %s %s", name, resp.Status, body)
+		for _, query := range []string{"after=x", "user="} {
+			if resp, body := sd.do("GET", "/rooms/a/"+name+"?"+query, "", ""); resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s?%s: %s %s", name, query, resp.Status, body)
+			}
 		}
 	}
 }
@@ -181,6 +219,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("a room that everyone has left still has %s", line)
 		}
 	}
+	sd.do("GET", "/rooms/b/short-poll?user=Mary", "", "")
+	sd.do("GET", "/rooms/b/short-poll?user=John", "", "")
+	has(`pushpull_connected_users{room="b",transport="short-poll"} 2`)
 	for _, name := range []string{"go_goroutines ", "process_resident_memory_bytes ", "process_cpu_seconds_total "} {
 		if !slices.ContainsFunc(lines(), func(l string) bool { return strings.HasPrefix(l, name) }) {
 			t.Errorf("no %s", name)

@@ -1,5 +1,5 @@
 // Package server is a serving process: the routes of every transport over one store, under
-// limits, with metrics, a page, and a stop that leaves nobody without an answer.
+// limits, with metrics, the pages it is given, and a stop that leaves nobody without an answer.
 //
 // It authenticates nobody, speaks no TLS and keeps no messages; the store does that.
 package server
@@ -40,6 +40,8 @@ type Server struct {
 	BodyTimeout   time.Duration // for the body of a request to arrive; 0: 10 s
 	IdleTimeout   time.Duration // a connection without a request for so long is closed; 0: 2 min
 
+	Pages http.Handler // serves /, /page/, /results and what is below it, whatever the method; nil: none
+
 	Slow Slowness // zero: as fast as can be
 
 	Log *slog.Logger // nil: nothing is logged
@@ -51,6 +53,7 @@ type service struct {
 	store   *counted
 	log     *feed.Feed
 	conns   *connections
+	names   *names
 	origins *http.CrossOriginProtection
 	busy    atomic.Int64 // handlers at work and refusals being told
 }
@@ -108,6 +111,7 @@ func (s *Server) start() (*service, error) {
 	sv.log = feed.New(sv.store, sv.Limits.Batch)
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
 	sv.conns.slow.Slowness = sv.Slow
+	sv.names = newNames(sv.Connections)
 	return sv, nil
 }
 

@@ -35,9 +35,15 @@ type StoreStats struct {
 // transport of its last GET until it is closed: a user who polls on a kept connection counts
 // between two polls too, and who sends alone doesn't count. Behind a proxy the connections,
 // and so the users, are the proxy's.
+//
+// A user whose GET says who asks, as with ?user=Mary, counts by that name and not by connection,
+// once in each room of a transport, while a request is open and for a while after the last one:
+// 15 s on a transport that is polled on a timer, so that who has left it is told for so long, and
+// 2 s on the others. No more names are told than connections are allowed.
 type Connected struct {
-	Users int            `json:"users"`
-	Rooms map[string]int `json:"rooms,omitempty"` // users by room; left out with ?rooms=0
+	Users int                 `json:"users"`
+	Rooms map[string]int      `json:"rooms,omitempty"` // users by room; left out with ?rooms=0
+	Names map[string][]string `json:"names,omitempty"` // by room, sorted: the users who said who they are
 }
 
 // ProcessStats is what the server's process uses.
@@ -69,6 +75,8 @@ func (s *counted) After(ctx context.Context, room string, seq uint64, limit int)
 
 // stats returns all that the service counts itself, which is all but Process.
 func (sv *service) stats(rooms bool) Stats {
+	connected := sv.conns.connected(rooms)
+	sv.names.addTo(connected, rooms)
 	return Stats{
 		Store: StoreStats{
 			Appends:    sv.store.appends.Load(),
@@ -78,7 +86,7 @@ func (sv *service) stats(rooms bool) Stats {
 		Connections: sv.conns.open(),
 		Refused:     sv.conns.refused.Load(),
 		CutOff:      sv.conns.cutOff.Load(),
-		Connected:   sv.conns.connected(rooms),
+		Connected:   connected,
 	}
 }
 
@@ -128,7 +136,7 @@ func newCollector(sv *service) *collector {
 		connections: desc("connections", "Open connections."),
 		refused:     desc("refused_connections_total", "Connections refused because there were enough."),
 		cutOff:      desc("cut_off_connections_total", "Connections closed because their user took nothing for the write timeout."),
-		connected: desc("connected_users", "Connections by the room and transport of their last request; a proxy's count as its own.",
+		connected: desc("connected_users", "Connections by the room and transport of their last request, and users who give a name by that; a proxy's connections count as its own.",
 			"room", "transport"),
 	}
 }
