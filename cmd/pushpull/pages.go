@@ -22,6 +22,8 @@ func pages(limits transports.Limits, dir string) (*web.Pages, error) {
 			lane.Way = web.Held
 		case transports.Duplex:
 			lane.Way = web.Socket
+		default:
+			continue // the page doesn't know how a browser would use it
 		}
 		p.Lanes = append(p.Lanes, lane)
 	}

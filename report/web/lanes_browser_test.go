@@ -194,12 +194,12 @@ func TestLanesDeliver(t *testing.T) {
 	p.say("hello")
 	p.maryHas("hello")
 	delay := func(name string) float64 { return p.lanes()[name].Mary[0].Delay }
-	if d := delay("short-poll"); d < 3500 || d > 5500 {
+	if d := delay("short-poll"); d < 2500 || d > 6500 {
 		t.Errorf("said just after a poll, short polling took %.0f ms, want almost 5 s", d)
 	}
-	for name, longest := range map[string]float64{"websocket": 500, "long-poll": 500, "long-poll-scan": 600} {
-		if d := delay(name); d <= 0 || d > longest {
-			t.Errorf("%s took %.1f ms, want more than 0 and at most %v", name, d, longest)
+	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
+		if d := delay(name); d <= 0 || d > 1500 {
+			t.Errorf("%s took %.1f ms, want far less than a polling interval", name, d)
 		}
 	}
 	p.until("John's message is stored", func(l laneState) bool { return len(l.John) == 1 && l.John[0].Text == "hello" })
@@ -235,7 +235,7 @@ func TestLanesCount(t *testing.T) {
 	begun := time.Now()
 	p.Until(fmt.Sprintf(`Number(document.querySelector('[data-kind="short-poll"] [data-of="requests"]').value) >= %d`, before["short-poll"].Requests+40))
 	// Two users who ask every 0.1 s.
-	if took := time.Since(begun); took < 1500*time.Millisecond || took > 10*time.Second {
+	if took := time.Since(begun); took < 1500*time.Millisecond || took > 20*time.Second {
 		t.Errorf("40 polls of two users took %v, want about 2 s", took)
 	}
 	after := p.lanes()

@@ -40,7 +40,7 @@ export class Client {
   #rush = () => {}; // ends the wait for the next question
 
   /**
-   * on has state(state, words), message(seq, body), stored(body), refused(body, words), gap(words)
+   * on has state(state, words), message(body), stored(body), refused(body, words), gap(words)
    * and contact(). way is timer, held or socket; every is a timer's interval, in ms.
    */
   constructor({ transport, way, room, user, every, on }) {
@@ -121,7 +121,7 @@ export class Client {
       well();
       this.on.contact();
       if (answer.status === 204) this.empty++;
-      else for (const m of JSON.parse(text)) this.on.message(m.seq, m.body);
+      else for (const m of JSON.parse(text)) this.on.message(m.body);
       this.#cursor = answer.headers.get("Next-Cursor");
       if (answer.headers.get("Retry-After") === "0") continue; // there is more
       if (!held) await this.#due(signal);
@@ -166,7 +166,7 @@ export class Client {
           socket.close(); // the store can't be reached: what isn't stored is sent again, in order
         } else {
           this.#cursor = String(frame.seq);
-          this.on.message(frame.seq, frame.body);
+          this.on.message(frame.body);
         }
       };
       socket.onclose = ({ code, reason }) => {

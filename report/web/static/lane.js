@@ -36,7 +36,7 @@ export class Lane {
         transport: kind, way, room: this.room, user, every,
         on: {
           state: (state, words) => this.#state(user, state, words),
-          message: (_, body) => this.#heard(user, body),
+          message: body => this.#heard(user, body),
           stored: body => this.#stored(JSON.parse(body).id),
           refused: (body, words) => this.#refused(JSON.parse(body).id, words),
           gap: words => this.#note(user, words),

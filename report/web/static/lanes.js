@@ -91,7 +91,6 @@ slider(byId("rate"), rates, 2000, ms => {
 
 // A browser has six connections to a server, for all its pages: the one that was opened last, and
 // can be seen, has them.
-const me = `${performance.timeOrigin}-${room}`;
 const pages = new BroadcastChannel("pushpull");
 let taken = false; // by another page
 
@@ -106,19 +105,17 @@ function update() {
   talk();
 }
 
-pages.onmessage = ({ data }) => {
-  if (data !== me) {
-    taken = true;
-    update();
-  }
+pages.onmessage = () => {
+  taken = true;
+  update();
 };
 byId("paused").querySelector("button").addEventListener("click", () => {
   taken = false;
-  pages.postMessage(me);
+  pages.postMessage("here");
   update();
 });
 document.addEventListener("visibilitychange", update);
-pages.postMessage(me);
+pages.postMessage("here");
 
 async function again(ms, f) {
   for (;;) {
