@@ -38,7 +38,9 @@ type Progress struct {
 	ServerPIDs      []int  // empty: not ours
 	Users, Joined   int
 	Planned, Sent   int           // messages of the window, warm-up included
-	Delivered       int           // measured copies
+	Expected        int           // measured copies that are to come of what is stored so far
+	Delivered       int           // of them, those that came
+	P50, P99        time.Duration // of their latency; 0: none has come
 	Left            time.Duration // of the run, about
 }
 
@@ -162,7 +164,8 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 		now := at
 		now.Phase = phase
 		now.Joined = int(w.joined.Load())
-		now.Sent, now.Delivered = int(w.ledger.sent.Load()), int(w.ledger.came.Load())
+		now.Sent = int(w.ledger.sent.Load())
+		now.Expected, now.Delivered, now.P50, now.P99 = w.ledger.soFar()
 		now.Left = max(0, at.Left-time.Since(begun))
 		progress(now)
 	}

@@ -86,10 +86,14 @@ func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// await FILE PATTERN waits until a file holds what a pattern matches.
+// await FILE PATTERN [VAR] waits until a file holds what a pattern matches, and puts the pattern's
+// group into a variable.
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 2, "await FILE PATTERN")
-	awaitMatch(ts, args[0], regexp.MustCompile("(?m)"+args[1]))
+	usage(ts, neg, args, 2, "await FILE PATTERN [VAR]")
+	match := awaitMatch(ts, args[0], regexp.MustCompile("(?m)"+args[1]))
+	if len(args) > 2 {
+		ts.Setenv(args[2], match[1])
+	}
 }
 
 func awaitMatch(ts *testscript.TestScript, file string, pattern *regexp.Regexp) (match []string) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type runOptions struct {
 	stores           []string
 	servers          int
 	place            place
+	watch            watchOptions
 	printJSON, quiet bool
 	outputs          outputs
 }
@@ -48,6 +50,11 @@ starts several servers on one store, and spreads the members of each room over t
 Each window is written to result.jsonl as it ends; charts and report.html follow. Ctrl-C
 ends the window under way and keeps what was measured; a second one ends at once.
 
+--watch serves a page that shows the run as it goes, and ends with it: what was delivered, p50
+and p99 of each transport. --open serves the report once it is drawn, on the same address or on
+a free port of loopback, and opens it in the browser. Without a browser it prints the address
+alone; Ctrl-C ends it, and the exit code is that of the run. Both authenticate nobody.
+
 Exit code 4 says that the numbers are there but not to be believed: a message was lost, or
 the generator was the bottleneck. The doubts below the table say why.
 
@@ -56,6 +63,7 @@ these exit codes, as long as something was measured. In a step of a GitHub workf
 is added to the step's summary, too.`,
 		Example: `  pushpull run
   pushpull run rooms --users 500 --transports short-poll@1s,long-poll,websocket
+  pushpull run chat --watch 127.0.0.1:8090 --open
   pushpull run chat --target http://127.0.0.1:8080 --json
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
   pushpull run chat --servers 3 --store postgres://user@localhost/chat`,
@@ -75,6 +83,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.stores, "store", nil, "`address` of the store of our own servers (default memory:); several are measured side by side")
 	f.IntVar(&o.servers, "servers", 1, "how many `servers` share the store and the users")
 	o.place.addFlags(f)
+	o.watch.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	o.outputs.addFlags(f)
@@ -103,6 +112,13 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err := opts.validate(); err != nil {
 		return usageError(cmd, err)
 	}
+	listener, err := opts.watch.listen()
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		defer listener.Close()
+	}
 	target, err := targetURL(ctx, "target", opts.target)
 	if err != nil {
 		return err
@@ -111,6 +127,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return err
 	}
+	stop = sync.OnceFunc(stop)
 	defer stop()
 	begun := time.Now().UTC().Truncate(time.Second)
 	dir, made, err := opts.place.make(scenario.Name, begun)
@@ -136,17 +153,39 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	defer rec.close()
 
-	show := newProgress(cmd.ErrOrStderr(), opts.quiet, false)
+	var watch *watcher
+	if listener != nil {
+		watch = newWatcher(cmd.ErrOrStderr(), listener, results(opts.place.root(dir)), rec)
+	}
+	if opts.watch.address != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)
+	}
+	err = opts.measure(ctx, cmd, scenario, sides, rec, watch)
+	stop() // whoever reads the report needs no store
+	page := ""
+	if opts.watch.open {
+		page = reportURL(opts.place.root(dir), rec)
+	}
+	watch.end(ctx, rec.place(), page, err)
+	return err
+}
+
+// measure runs the scenario on all sides into rec, and reports what it found.
+func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario loadgen.Scenario, sides []loadgen.Side, rec *record, watch *watcher) error {
+	show := newProgress(cmd.ErrOrStderr(), o.quiet, false)
 	measuring := loadgen.Run(ctx, loadgen.Options{
 		Scenario: scenario, Sides: sides,
 		Progress: func(now loadgen.Progress) {
 			if ctx.Err() != nil {
 				show.stopping()
+				now.Phase = "stopping"
 			}
 			show.update(now)
+			watch.update(now)
 		},
 	}, func(side int, w *result.Window) error {
 		show.window(w)
+		defer watch.window(rec)
 		return rec.results[side].add(w)
 	})
 	show.end()
@@ -163,20 +202,26 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if windows == 0 {
 		return measuring
 	}
-	reported := rec.report(cmd.OutOrStdout(), opts.printJSON)
-	if opts.printJSON && measuring == nil {
+	watch.drawing()
+	reported := rec.report(cmd.OutOrStdout(), o.printJSON)
+	if o.printJSON && measuring == nil {
 		show.kept(rec.place()) // standard output holds the object alone
 	}
-	failed := errors.Join(measuring, opts.outputs.write(rec.outcome()))
+	failed := errors.Join(measuring, o.outputs.write(rec.outcome()))
 	if failed != nil && exitCode(reported) == exitDoubtful {
 		return failed // that it was not all done says more; the doubts are printed beside the numbers
 	}
 	return errors.Join(failed, reported)
 }
 
-// validate says what is wrong with where the servers keep their messages. Without --store it is
-// the default.
+// validate says what is wrong with the address of the live page, or with where the servers keep
+// their messages. Without --store it is the default.
 func (o *runOptions) validate() error {
+	if o.watch.address != "" {
+		if _, err := listenAddress("watch", o.watch.address); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--target names a server that has its store: leave out --store and --servers")

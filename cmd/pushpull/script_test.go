@@ -129,7 +129,7 @@ func checkExit(ts *testscript.TestScript, want string, err error, stderr string)
 }
 
 // An aside is a line on standard error that is no error.
-var aside = regexp.MustCompile(`^(round \d|pair \d|case \d|stopping, |the result and its report are in |pushpull: warning: |.* looks? worse: measuring )`)
+var aside = regexp.MustCompile(`^(round \d|pair \d|case \d|stopping, |watching on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring )`)
 
 // checkStderr holds pushpull to its promise: what went wrong is one line, the last one, that
 // begins with its name. There is no stack and no usage beside it.

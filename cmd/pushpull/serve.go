@@ -74,11 +74,15 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	}
 }
 
-// address is where to listen, with loopback for a host that isn't there.
-func (o *serveOptions) address() (string, error) {
-	host, port, err := net.SplitHostPort(o.listen)
+// listenAddress returns where to listen, with loopback for a host that isn't there. flag is the one
+// that says it.
+func listenAddress(flag, address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
-		return "", fmt.Errorf("bad --listen %q: write it like 127.0.0.1:8080", o.listen)
+		return "", fmt.Errorf("bad --%s %q: write it like 127.0.0.1:8080", flag, address)
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -112,7 +116,7 @@ func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 
 func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	address, err := opts.address()
+	address, err := listenAddress("listen", opts.listen)
 	if err != nil {
 		return usageError(cmd, err)
 	}

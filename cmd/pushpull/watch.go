@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/cli/browser"
+	"github.com/spf13/pflag"
+
+	"pushpull/loadgen"
+	"pushpull/report"
+	"pushpull/report/theory"
+	"pushpull/report/web"
+)
+
+type watchOptions struct {
+	address string
+	open    bool
+}
+
+func (o *watchOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.address, "watch", "", "serve a live page of the run on this `address`; without a host loopback, port 0 is any free one")
+	f.BoolVar(&o.open, "open", false, "serve the report until Ctrl-C, and open it in the browser if there is one")
+}
+
+// listen returns nil when there is nothing to serve.
+func (o *watchOptions) listen() (net.Listener, error) {
+	address := "127.0.0.1:0"
+	switch {
+	case o.address != "":
+		var err error
+		if address, err = listenAddress("watch", o.address); err != nil {
+			return nil, err
+		}
+	case !o.open:
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: use --watch with another address or port", err)
+	}
+	return l, nil
+}
+
+// results are the runs in a directory.
+func results(dir string) *web.Results {
+	_ = dir
+	return &web.Results{}
+}
+
+// A watcher serves the live page of a run, and the report that follows. It is used by one goroutine
+// at a time. Of nil nothing is served.
+type watcher struct {
+	out    io.Writer // what is said to people
+	base   string    // URL of the server
+	server http.Server
+	served chan struct{} // closed when the server has ended, and failed is set
+	failed error
+	down   bool // it was said that the server has broken
+	live   web.Live
+	begun  time.Time
+	state  web.State // the last one, without the window under way
+}
+
+// newWatcher begins to serve over l the run that rec keeps, and runs.
+func newWatcher(out io.Writer, l net.Listener, runs *web.Results, rec *record) *watcher {
+	run := rec.results[0].result.Run
+	w := &watcher{
+		out: out, base: "http://" + reachable(l.Addr()), served: make(chan struct{}), begun: time.Now(),
+		state: web.State{
+			Scenario: run.Scenario.Name, About: run.Scenario.About, Command: run.Command, Started: run.Started,
+			Status: web.Running, Users: run.Scenario.Users, Standings: standings(rec),
+		},
+	}
+	w.live.Set(w.state)
+	w.server = http.Server{
+		Handler:           (&web.Pages{Live: &w.live, Results: runs}).Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what a browser does is no news of the run
+	}
+	go func() {
+		defer close(w.served)
+		w.failed = w.server.Serve(l)
+	}()
+	return w
+}
+
+// reachable returns the host and port at which this machine reaches a server on an address.
+func reachable(address net.Addr) string {
+	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return address.String()
+}
+
+// update shows how far the run is.
+func (w *watcher) update(now loadgen.Progress) {
+	if w == nil {
+		return
+	}
+	w.check()
+	s := &w.state
+	s.Round, s.Rounds, s.Window, s.Windows = now.Round, now.Rounds, now.Window, now.Windows
+	s.Transport, s.Side, s.Phase = now.Transport, now.Side, now.Phase
+	s.Users, s.Joined, s.Planned, s.Sent = now.Users, now.Joined, now.Planned, now.Sent
+	s.LeftS = now.Left.Seconds()
+	passed := time.Since(w.begun).Seconds()
+	s.Share = max(s.Share, passed/(passed+s.LeftS))
+	shown := *s
+	shown.Standings = make([]web.Standing, len(s.Standings))
+	for i, standing := range s.Standings {
+		if standing.Transport == now.Transport && standing.Side == now.Side {
+			standing.Now = &web.Figures{
+				Delivered: now.Delivered, Expected: now.Expected,
+				P50: now.P50.Seconds() * 1e3, P99: now.P99.Seconds() * 1e3,
+			}
+		}
+		shown.Standings[i] = standing
+	}
+	w.live.Set(shown)
+}
+
+// window shows what rec holds, as a window has ended.
+func (w *watcher) window(rec *record) {
+	if w == nil {
+		return
+	}
+	w.state.Standings = standings(rec)
+	w.live.Set(w.state)
+}
+
+// standings returns those of every transport of rec, by transport and then by store.
+func standings(rec *record) []web.Standing {
+	run := rec.results[0].result.Run.Scenario
+	all := make([]web.Standing, 0, len(run.Transports)*len(rec.results))
+	for _, transport := range run.Transports {
+		for i := range rec.results {
+			all = append(all, web.Standing{Transport: transport, Side: rec.names[i], Rounds: run.Rounds})
+		}
+	}
+	for i, one := range rec.results {
+		for _, row := range theory.Rows(&one.result) {
+			for at := range all {
+				if s := &all[at]; s.Transport == row.Transport && s.Side == rec.names[i] {
+					s.Windows, s.Doubts = row.Rounds, row.Doubts
+					s.Figures = web.Figures{
+						Delivered: row.Delivered, Expected: row.Expected, Lost: row.Lost,
+						P50: row.Latency.P50, P99: row.Latency.P99,
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// drawing says that all windows are measured.
+func (w *watcher) drawing() {
+	if w == nil {
+		return
+	}
+	w.state.Transport, w.state.Side, w.state.Phase, w.state.LeftS = "", "", "drawing the report", 0
+	w.live.Set(w.state)
+}
+
+// end shows how the run ended, which err says. With a report to open it serves that until ctx ends.
+func (w *watcher) end(ctx context.Context, dir, report string, err error) {
+	if w == nil {
+		return
+	}
+	w.check()
+	s := &w.state
+	s.LeftS = 0
+	switch {
+	case err == nil || exitCode(err) == exitDoubtful:
+		s.Status, s.Dir, s.Share = web.Done, dir, 1
+	case ctx.Err() != nil:
+		s.Status, s.Error = web.Interrupted, err.Error()
+	default:
+		s.Status, s.Error = web.Failed, err.Error()
+	}
+	stay := report != "" && s.Status == web.Done && ctx.Err() == nil && !w.down
+	if stay {
+		s.Report = report
+	}
+	w.live.Set(*s)
+	if stay {
+		fmt.Fprintf(w.out, "the report is at %s%s until Ctrl-C\n", w.base, report)
+		openBrowser(w.base + report)
+		select {
+		case <-ctx.Done():
+		case <-w.served:
+			w.check()
+		}
+	}
+	w.close()
+}
+
+// check says once that the server has broken, which is no reason to end the run.
+func (w *watcher) check() {
+	select {
+	case <-w.served:
+		if !w.down {
+			w.down = true
+			fmt.Fprintf(w.out, "pushpull: warning: the pages of the run are served no longer: %v\n", w.failed)
+		}
+	default:
+	}
+}
+
+// close ends the server, once those who watch have the last state or a second has passed.
+func (w *watcher) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if w.server.Shutdown(ctx) != nil {
+		w.server.Close()
+	}
+	<-w.served
+}
+
+// root returns the directory whose runs are shown beside the one in dir.
+func (p place) root(dir string) string {
+	if p.out != "" {
+		return dir
+	}
+	return p.results
+}
+
+// reportURL returns where the pages of results(root) show what rec holds, without the host.
+func reportURL(root string, rec *record) string {
+	var names []string
+	for _, one := range rec.results {
+		if len(one.result.Windows) > 0 {
+			names = append(names, runName(root, one.dir))
+		}
+	}
+	if len(names) == 1 {
+		return (&url.URL{Path: path.Join("/results", names[0], report.Page)}).EscapedPath()
+	}
+	return "/results?" + url.Values{"run": names}.Encode()
+}
+
+// runName is how the pages of results(root) call the run in dir: by its path below root, or by its
+// own name when it is root.
+func runName(root, dir string) string {
+	root, err := filepath.Abs(root)
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	name, err2 := filepath.Rel(root, dir)
+	if errors.Join(err, err2) != nil || name == "." {
+		name = filepath.Base(dir)
+	}
+	return filepath.ToSlash(name)
+}
+
+// openBrowser opens a page in the browser, if there is one. Nobody waits for it: it may be the
+// browser itself that runs.
+func openBrowser(url string) {
+	if runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" && os.Getenv("BROWSER") == "" {
+		return // it has no screen
+	}
+	browser.Stdout, browser.Stderr = nil, nil // what it says is no news of the run
+	go func() { _ = browser.OpenURL(url) }()  // the address was printed
+}

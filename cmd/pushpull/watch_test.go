@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pushpull/loadgen"
+	"pushpull/loadgen/result"
+)
+
+// recordOf is a record in memory alone, of a result in each directory.
+func recordOf(names []string, dirs ...string) *record {
+	rec := &record{names: names}
+	for _, dir := range dirs {
+		one := &recorder{dir: dir}
+		one.result.Run = result.Run{Scenario: result.Scenario{Name: "chat", Rounds: 2, Transports: []string{"long-poll", "websocket"}}}
+		one.result.Windows = []result.Window{{
+			Transport: "websocket", Round: 1, Sent: 1, Planned: 1, Expected: 1, Delivered: 1,
+			Latency: result.NewHistogram(), SendDelay: result.NewHistogram(), Accept: result.NewHistogram(), Late: result.NewHistogram(),
+		}}
+		rec.results = append(rec.results, one)
+	}
+	return rec
+}
+
+func TestReportURL(t *testing.T) {
+	for _, c := range []struct {
+		root, dir string
+		names     []string
+		want      string
+	}{
+		{"results", "results/chat-1", []string{""}, "/results/chat-1/report.html"},
+		{"my run", "my run", []string{""}, "/results/my%20run/report.html"},
+		{"results", "results/chat-1", []string{"memory", "sqlite"}, "/results?run=chat-1%2Fmemory&run=chat-1%2Fsqlite"},
+		{"r", "r", []string{"memory", "sqlite"}, "/results?run=memory&run=sqlite"},
+	} {
+		dirs := []string{c.dir}
+		if len(c.names) > 1 {
+			dirs = []string{filepath.Join(c.dir, c.names[0]), filepath.Join(c.dir, c.names[1])}
+		}
+		if got := reportURL(c.root, recordOf(c.names, dirs...)); got != c.want {
+			t.Errorf("%s below %s: %s, want %s", dirs, c.root, got, c.want)
+		}
+	}
+	t.Chdir(t.TempDir())
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := runName(".", "."), filepath.Base(here); got != want {
+		t.Errorf("the run in . is called %s, want %s", got, want)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "[::1]:80": "[::1]:80", "192.0.2.1:80": "192.0.2.1:80"} {
+		tcp, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(tcp); got != want {
+			t.Errorf("%s is reached at %s, want %s", address, got, want)
+		}
+	}
+}
+
+func watcherOf(t *testing.T, rec *record) (w *watcher, l net.Listener, said *strings.Builder) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = &strings.Builder{}
+	return newWatcher(said, l, nil, rec), l, said
+}
+
+// TestWatcher follows a run on two stores.
+func TestWatcher(t *testing.T) {
+	rec := recordOf([]string{"memory", "sqlite"}, "memory", "sqlite")
+	w, _, said := watcherOf(t, rec)
+	// The stream ends with the run.
+	resp, err := http.Get(w.base + "/live/states")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	w.update(loadgen.Progress{
+		Transport: "long-poll", Side: "sqlite", Round: 1, Rounds: 2, Window: 2, Windows: 8, Phase: "measuring",
+		Delivered: 3, Expected: 4, P50: time.Millisecond, P99: 2 * time.Millisecond, Left: time.Minute,
+	})
+	w.window(rec)
+	w.drawing()
+	w.end(t.Context(), "r", "", nil)
+	stream, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := string(stream)[strings.LastIndex(string(stream), "data: "):]
+	for _, want := range []string{
+		`"status":"done","dir":"r"`,
+		`"standings":[{"transport":"long-poll","side":"memory","windows":0,"rounds":2,`,
+		`{"transport":"long-poll","side":"sqlite","windows":0,`,
+		`{"transport":"websocket","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,
+	} {
+		if !strings.Contains(last, want) {
+			t.Errorf("no %s in %s", want, last)
+		}
+	}
+	if said.Len() > 0 {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// A run goes on without its page, and does not stay for a report that nobody can see.
+func TestWatcherBroken(t *testing.T) {
+	rec := recordOf([]string{""}, "r")
+	w, l, said := watcherOf(t, rec)
+	l.Close()
+	for said.Len() == 0 {
+		w.update(loadgen.Progress{Left: time.Minute})
+	}
+	w.update(loadgen.Progress{Left: time.Minute})
+	w.end(t.Context(), "r", "/results/r/report.html", errors.New("another error"))
+	w, l, again := watcherOf(t, rec)
+	l.Close()
+	<-w.served
+	w.end(t.Context(), "r", "/results/r/report.html", nil)
+	for _, said := range []string{said.String(), again.String()} {
+		if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "pushpull: warning: the pages of the run are served no longer: ") {
+			t.Errorf("it says %q", said)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package web_test
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/report/web"
+	"pushpull/report/web/browsertest"
+)
+
+// midway is a run in the middle of its second round.
+func midway() web.State {
+	return web.State{
+		Scenario: "chat", About: "Pairs of people talk, like John and Mary; each sends a short message every four seconds.",
+		Command: "pushpull run chat --watch 127.0.0.1:8090 --open", Started: time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC),
+		Status: web.Running, Round: 2, Rounds: 2, Window: 7, Windows: 10, Transport: "short-poll@1s", Phase: "measuring",
+		Users: 200, Joined: 200, Planned: 304, Sent: 187, LeftS: 38, Share: .57,
+		Standings: []web.Standing{
+			{
+				Transport: "short-poll@5s", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 251, Expected: 251, P50: 2510, P99: 4960},
+				Doubts: []result.Doubt{{Code: "few-samples", Text: "251 samples are few for a p99, which needs 300: run longer, or more users"}},
+			},
+			{
+				Transport: "short-poll@1s", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 251, Expected: 251, P50: 502, P99: 991},
+				Now: &web.Figures{Delivered: 128, Expected: 187, P50: 488, P99: 973},
+			},
+			{
+				Transport: "long-poll-scan@50ms", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 249, Expected: 251, Lost: 2, P50: 27.4, P99: 52.2},
+				Doubts: []result.Doubt{{Code: "lost", Text: "2 of 251 deliveries never came", Fatal: true}},
+			},
+			{Transport: "long-poll", Windows: 2, Rounds: 2, Figures: web.Figures{Delivered: 502, Expected: 502, P50: .412, P99: 1.93}},
+			{Transport: "websocket", Windows: 0, Rounds: 2},
+		},
+	}
+}
+
+// A site serves the page of a run on an address that outlives it.
+type site struct {
+	t       *testing.T
+	live    *web.Live
+	address string
+	server  *http.Server
+	served  chan error
+}
+
+func newSite(t *testing.T) *site {
+	s := &site{t: t, live: &web.Live{}, address: "127.0.0.1:0"}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *site) start() {
+	l, err := net.Listen("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.address, s.served = l.Addr().String(), make(chan error, 1)
+	s.server = &http.Server{Handler: (&web.Pages{Live: s.live}).Handler()}
+	go func() { s.served <- s.server.Serve(l) }()
+}
+
+// stop cuts whoever watches.
+func (s *site) stop() {
+	s.server.Close()
+	<-s.served
+}
+
+func TestLivePage(t *testing.T) {
+	s := newSite(t)
+	state := midway()
+	s.live.Set(state)
+	b := browsertest.Start(t)
+
+	// What the server wrote is what the script shows.
+	b.Open("http://" + s.address + "/")
+	b.Until("document.querySelector('svg circle')")
+	shown := "[...document.querySelectorAll('[data-text]')].map(e => e.textContent).join('|')"
+	scripted := browsertest.Eval[string](b, shown)
+	written := browsertest.Eval[string](b, `fetch("/live").then(r => r.text()).then(text => {
+		const marks = text.match(/data-text="[^"]*">[^<]*/g);
+		return marks.map(m => m.slice(m.indexOf(">") + 1)).join("|");
+	})`)
+	if scripted != written {
+		t.Errorf("the script shows\n%s\nthe server wrote\n%s", scripted, written)
+	}
+	b.Looks("live")
+
+	// What comes is shown in place, and nothing moves.
+	boxes := `[...document.querySelectorAll("h1, progress, td, dd, th, figure, pre")].map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width].join(); }).join(" ")`
+	before := browsertest.Eval[string](b, boxes)
+	state.Window, state.Transport, state.Joined, state.LeftS = 8, "websocket", 3, 611
+	standings := append([]web.Standing(nil), state.Standings...)
+	standings[1].Now = nil
+	standings[1].Figures = web.Figures{Delivered: 50212, Expected: 50212, P50: 1502, P99: 10991}
+	standings[4].Now = &web.Figures{Delivered: 5021, Expected: 50230, P50: .0213, P99: 131}
+	state.Standings = standings
+	s.live.Set(state)
+	b.Until("document.querySelector('.line').textContent.includes('window 8')")
+	for selector, want := range map[string]string{
+		".line": "Round 2 of 2, window 8 of 10: websocket, measuring.", ".going .number": "about 10:11 left",
+		"[data-text='users']": "3/200", "[data-text='delivered']": "5021/50230", "[data-text='p99']": "131 ms",
+		"tr.provisional th": "websocket", "tr[aria-current] [data-text='4.p50']": "21.3 µs", "[data-text='1.p99']": "11.0 s",
+		".doubts li.bad": "long-poll-scan@50ms: 2 of 251 deliveries never came (not to be believed)",
+	} {
+		if got := b.Text(selector); got != want {
+			t.Errorf("%s is %q, want %q", selector, got, want)
+		}
+	}
+	if after := browsertest.Eval[string](b, boxes); after != before {
+		t.Errorf("it moved from\n%s\nto\n%s", before, after)
+	}
+	if ticks := browsertest.Eval[string](b, "[...document.querySelectorAll('.tick')].map(e => e.textContent).join()"); ticks != "10 µs,100 µs,1 ms,10 ms,100 ms,1 s,10 s,100 s" {
+		t.Errorf("the scale is %s", ticks)
+	}
+
+	// Cut off, it says so; then it finds the run again by itself.
+	s.stop()
+	b.Until(`document.querySelector(".lost").innerText.includes("The run can't be reached; the last state is from 1 s ago.")`)
+	b.Looks("live-lost")
+	state.Window = 9
+	s.live.Set(state)
+	s.start()
+	b.Until("document.querySelector('.line').textContent.includes('window 9') && document.querySelector('.lost').innerText.trim() === ''")
+	for _, fault := range b.Faults() {
+		if !strings.Contains(fault, "net::ERR_") {
+			t.Error("the page says:", fault)
+		}
+	}
+
+	// At the end the report is a link, and the page asks no longer.
+	state.Status, state.Share, state.Report, state.Transport = web.Done, 1, "/results/chat/report.html", ""
+	state.Standings = midway().Standings
+	state.Standings[1].Now = nil
+	s.live.Set(state)
+	b.Until("document.querySelector('.outcome a').checkVisibility()")
+	if got := browsertest.Eval[string](b, "document.querySelector('.outcome a').href"); got != "http://"+s.address+"/results/chat/report.html" {
+		t.Errorf("the report is at %s", got)
+	}
+	b.Looks("live-done")
+	s.stop()
+	time.Sleep(1500 * time.Millisecond) // it would have asked again by now
+	if lost := b.Text(".lost"); strings.TrimSpace(lost) != "" {
+		t.Errorf("after the end it says %q", lost)
+	}
+
+	// Another run on the same address shows from its start.
+	s.live.Set(midway())
+	s.start()
+	b.Open("http://" + s.address + "/live")
+	b.Until("document.querySelector('svg circle')")
+	other := web.State{Scenario: "<b>other</b>", Started: time.Date(2026, 5, 4, 9, 31, 0, 0, time.UTC), Status: web.Running}
+	s.live.Set(other)
+	b.Until("document.querySelector('h1')?.innerText === '<b>other</b>'")
+	b.Looks("live-begun")
+}

@@ -1,0 +1,163 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/report/web"
+)
+
+// A reader takes what is sent to it when it is asked to.
+type reader struct {
+	header http.Header
+	sent   chan string
+	gone   <-chan struct{}
+}
+
+func (r *reader) Header() http.Header { return r.header }
+func (r *reader) WriteHeader(int)     {}
+func (r *reader) Flush()              {}
+
+func (r *reader) Write(p []byte) (int, error) {
+	select {
+	case r.sent <- string(p):
+		return len(p), nil
+	case <-r.gone:
+		return 0, net.ErrClosed
+	}
+}
+
+// watch begins to read the states of live, until ctx ends. What it returns is closed once the
+// stream has ended.
+func watch(ctx context.Context, live *web.Live) (*reader, <-chan struct{}) {
+	r := &reader{http.Header{}, make(chan string), ctx.Done()}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		live.ServeHTTP(r, httptest.NewRequestWithContext(ctx, http.MethodGet, "/live/states", nil))
+	}()
+	return r, ended
+}
+
+// stateOf decodes an event.
+func stateOf(t *testing.T, event string) web.State {
+	t.Helper()
+	_, data, ok := strings.Cut(event, "data: ")
+	var told struct{ State web.State }
+	if err := json.Unmarshal([]byte(data), &told); !ok || err != nil {
+		t.Fatalf("%q: %v", event, err)
+	}
+	return told.State
+}
+
+func window(n int) web.State { return web.State{Status: web.Running, Window: n} }
+
+func TestLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		var live web.Live
+		early, left := watch(ctx, &live)
+		if got := <-early.sent; got != "retry: 1000\n\n" {
+			t.Errorf("before the run: %q", got)
+		}
+		live.Set(window(1))
+		if got := stateOf(t, <-early.sent); got.Window != 1 {
+			t.Errorf("window %d, want 1", got.Window)
+		}
+		live.Set(window(1)) // is no news
+		begun := time.Now()
+		if got := <-early.sent; got != ":\n\n" || time.Since(begun) != 15*time.Second {
+			t.Errorf("%q after %v of silence", got, time.Since(begun))
+		}
+		late, ended := watch(t.Context(), &live)
+		if got := stateOf(t, <-late.sent); got.Window != 1 {
+			t.Errorf("who comes late sees window %d, want 1", got.Window)
+		}
+		if kind := late.header.Get("Content-Type"); kind != "text/event-stream" {
+			t.Errorf("it comes as %s", kind)
+		}
+
+		// Nobody reads now, and nobody waits.
+		for n := range 100 {
+			live.Set(window(n))
+			synctest.Wait()
+		}
+		leave()
+		<-left
+		live.Set(web.State{Status: web.Done, Window: 100})
+		var got web.State
+		for got.Status != web.Done {
+			got = stateOf(t, <-late.sent)
+		}
+		<-ended
+		again, ended := watch(t.Context(), &live)
+		if got := stateOf(t, <-again.sent); got.Status != web.Done || got.Window != 100 {
+			t.Errorf("afterwards: %+v", got)
+		}
+		<-ended
+	})
+}
+
+// A run may be called anything, and a server may answer anything.
+func TestLiveShowsText(t *testing.T) {
+	const hostile = "</script><img src=x onerror=alert(1)>\u202e\n\ndata: {}"
+	var live web.Live
+	live.Set(web.State{
+		Scenario: hostile, About: hostile, Command: hostile, Transport: hostile, Side: hostile, Phase: hostile,
+		Status: web.Running,
+		Standings: []web.Standing{{
+			Transport: hostile, Side: hostile, Windows: 1, Rounds: 1,
+			Doubts: []result.Doubt{{Text: hostile, Fatal: true}},
+		}},
+	})
+	pages := (&web.Pages{Live: &live}).Handler()
+	answer := httptest.NewRecorder()
+	pages.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/live", nil))
+	if body := answer.Body.String(); answer.Code != http.StatusOK || strings.Contains(body, "<img") || !strings.Contains(body, "&lt;img src=x") {
+		t.Errorf("status %d, %s", answer.Code, body)
+	}
+
+	ctx, leave := context.WithCancel(t.Context())
+	r, ended := watch(ctx, &live)
+	event := <-r.sent
+	leave()
+	<-ended
+	if got := stateOf(t, event); got.Scenario != hostile || strings.Count(event, "\n") != 4 || strings.Contains(event, "<") {
+		t.Errorf("the event is %q", event)
+	}
+}
+
+func TestLiveSays(t *testing.T) {
+	measuring := web.State{Status: web.Running, Round: 1, Rounds: 2, Window: 3, Windows: 10, Transport: "websocket", Side: "sqlite", Phase: "measuring", LeftS: 64.7}
+	for _, c := range []struct {
+		state web.State
+		want  []string
+	}{
+		{web.State{}, []string{">No run has begun yet.<"}},
+		{web.State{Status: web.Running}, []string{">The run begins.<"}},
+		{measuring, []string{">Round 1 of 2, window 3 of 10: websocket on sqlite, measuring.<", ">about 1:05 left<"}},
+		{web.State{Status: web.Running, Phase: "drawing the report"}, []string{">All windows are measured: drawing the report.<"}},
+		{web.State{Status: web.Done, Windows: 10, Dir: "results/chat-1"}, []string{">Done: 10 windows were measured.<", ">The result and its report are in results/chat-1.<", `href="" hidden>`}},
+		{web.State{Status: web.Done, Windows: 1, Report: "/results/a%20b/report.html"}, []string{">Done: 1 window was measured.<", `href="/results/a%20b/report.html">Open the report<`}},
+		{web.State{Status: web.Interrupted, Error: "interrupted: 1 of 10 windows were measured and are in r"}, []string{">Interrupted: 1 of 10 windows were measured and are in r.<"}},
+		{web.State{Status: web.Failed, Error: "the disk is full"}, []string{">The run failed: the disk is full.<"}},
+	} {
+		var live web.Live
+		live.Set(c.state)
+		answer := httptest.NewRecorder()
+		(&web.Pages{Live: &live}).Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/live", nil))
+		for _, want := range c.want {
+			if !strings.Contains(answer.Body.String(), want) {
+				t.Errorf("%+v: no %q in %s", c.state, want, answer.Body)
+			}
+		}
+	}
+}
