@@ -38,8 +38,8 @@ func midway() web.State {
 	}
 }
 
-// A site serves the page of a run on an address that outlives it.
-type site struct {
+// A runSite serves the page of a run on an address that outlives it.
+type runSite struct {
 	t       *testing.T
 	live    *web.Live
 	address string
@@ -47,14 +47,14 @@ type site struct {
 	served  chan error
 }
 
-func newSite(t *testing.T) *site {
-	s := &site{t: t, live: &web.Live{}, address: "127.0.0.1:0"}
+func newRunSite(t *testing.T) *runSite {
+	s := &runSite{t: t, live: &web.Live{}, address: "127.0.0.1:0"}
 	s.start()
 	t.Cleanup(s.stop)
 	return s
 }
 
-func (s *site) start() {
+func (s *runSite) start() {
 	l, err := net.Listen("tcp", s.address)
 	if err != nil {
 		s.t.Fatal(err)
@@ -65,13 +65,13 @@ func (s *site) start() {
 }
 
 // stop cuts whoever watches.
-func (s *site) stop() {
+func (s *runSite) stop() {
 	s.server.Close()
 	<-s.served
 }
 
 func TestLivePage(t *testing.T) {
-	s := newSite(t)
+	s := newRunSite(t)
 	state := midway()
 	s.live.Set(state)
 	b := browsertest.Start(t)
