@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"image/color"
+	"io"
 	"math"
 	"unicode/utf8"
 
@@ -37,8 +39,8 @@ type figure struct {
 
 // A drawing is a figure on paper.
 type drawing struct {
-	name, title, detail string
-	svg, png            []byte
+	figure
+	svg []byte
 }
 
 // figures returns the charts in the order of the page.
@@ -60,24 +62,38 @@ func figures(all []series) []figure {
 	return figures
 }
 
-func (f figure) render() (drawing, error) {
-	d := drawing{name: f.name, title: f.title, detail: f.detail}
-	onSVG := vgsvg.New(chartWidth, f.height)
-	f.draw(draw.New(onSVG))
-	var out bytes.Buffer
-	if _, err := onSVG.WriteTo(&out); err != nil {
-		return d, err
+// drawingsOf returns all charts as SVG.
+func drawingsOf(all []series) ([]drawing, error) {
+	var drawings []drawing
+	for _, fig := range figures(all) {
+		svg, err := fig.svg()
+		if err != nil {
+			return nil, err
+		}
+		drawings = append(drawings, drawing{fig, svg})
 	}
-	d.svg = withFallbackFonts(out.Bytes())
+	return drawings, nil
+}
 
-	onPNG := vgimg.NewWith(vgimg.UseWH(chartWidth, f.height), vgimg.UseDPI(dpi))
-	f.draw(draw.New(onPNG))
-	out = bytes.Buffer{}
-	if _, err := (vgimg.PngCanvas{Canvas: onPNG}).WriteTo(&out); err != nil {
-		return d, err
+func (f figure) svg() ([]byte, error) {
+	canvas := vgsvg.New(chartWidth, f.height)
+	f.draw(draw.New(canvas))
+	svg, err := f.written(canvas)
+	return withFallbackFonts(svg), err
+}
+
+func (f figure) png() ([]byte, error) {
+	canvas := vgimg.NewWith(vgimg.UseWH(chartWidth, f.height), vgimg.UseDPI(dpi))
+	f.draw(draw.New(canvas))
+	return f.written(vgimg.PngCanvas{Canvas: canvas})
+}
+
+func (f figure) written(canvas io.WriterTo) ([]byte, error) {
+	var out bytes.Buffer
+	if _, err := canvas.WriteTo(&out); err != nil {
+		return nil, fmt.Errorf("drawing %s: %w", f.name, err)
 	}
-	d.png = out.Bytes()
-	return d, nil
+	return out.Bytes(), nil
 }
 
 // withFallbackFonts names fonts of the same widths for readers who lack the one that the chart

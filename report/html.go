@@ -19,16 +19,17 @@ var pageFiles embed.FS
 // page is what the template shows. Its strings are text, but for the drawings, which this package
 // has made.
 type page struct {
+	Back     Link // none if it is zero
 	Title    string
 	Lede     []string
 	Answers  []answer
-	Fatal    []remark
-	Remarks  []remark
+	Fatal    []Remark
+	Remarks  []Remark
 	Figures  []pageFigure
-	Table    pageTable
-	Store    pageTable // empty where no server tells of its store
-	Theory   pageTable // empty where theory says nothing
-	RunNames []string  // none when there is only one run
+	Table    Grid
+	Store    Grid     // empty where no server tells of its store
+	Theory   Grid     // empty where theory says nothing
+	RunNames []string // none when there is only one run
 	Settings []fact
 	Places   []fact
 	Differs  []string
@@ -37,20 +38,24 @@ type page struct {
 
 type answer struct{ Run, First, Rest string }
 
-type cell struct {
-	Text, Below string
-	Left        bool
+// A Grid is a table with a row for each transport of each run, whose first cell names it.
+type Grid struct {
+	Head []Cell
+	Rows []GridRow
 }
 
-// A pageTable is a table of series.
-type pageTable struct {
-	Head []cell
-	Rows []pageRow
+// A GridRow is about one transport.
+type GridRow struct {
+	Kind   string // of the transport, like "short-poll"
+	Colour string // that the charts give it, like "#d55e00"
+	Cells  []Cell
 }
 
-type pageRow struct {
-	Colour string
-	Cells  []cell
+// A Cell is text, fit to be shown.
+type Cell struct {
+	Text  string
+	Below string // in the heading: the unit
+	Left  bool   // words, not a number
 }
 
 type pageFigure struct {
@@ -59,8 +64,8 @@ type pageFigure struct {
 }
 
 // renderPage makes the page from the drawings of the same series.
-func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
-	p := page{Remarks: remarksOf(runs, all)}
+func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte, error) {
+	p := page{Back: back, Remarks: remarksOf(runs, all)}
 	var names []string
 	for _, run := range runs {
 		names = append(names, run.name())
@@ -109,22 +114,24 @@ func renderPage(runs []Run, all []series, drawings []drawing) ([]byte, error) {
 	}
 	tmpl, err := template.ParseFS(pageFiles, "report.html.tmpl")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("drawing %s: %w", Page, err)
 	}
 	var out bytes.Buffer
-	err = tmpl.Execute(&out, p)
-	return out.Bytes(), err
+	if err := tmpl.Execute(&out, p); err != nil {
+		return nil, fmt.Errorf("drawing %s: %w", Page, err)
+	}
+	return out.Bytes(), nil
 }
 
-func tableOf(cols []column, all []series) pageTable {
-	var t pageTable
+func tableOf(cols []column, all []series) Grid {
+	var t Grid
 	for _, col := range cols {
-		t.Head = append(t.Head, cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
+		t.Head = append(t.Head, Cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
 	}
 	for _, s := range all {
-		row := pageRow{Colour: hex(s.style.colour)}
+		row := GridRow{Kind: kindOf(s.name), Colour: hex(s.style.colour)}
 		for _, col := range cols {
-			row.Cells = append(row.Cells, cell{col.cell(s), "", col.left()})
+			row.Cells = append(row.Cells, Cell{col.cell(s), "", col.left()})
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -137,12 +144,16 @@ func ledeOf(run result.Run) []string {
 	if about := text.Clean(run.Scenario.About); about != "" {
 		lede = append(lede, about)
 	}
-	s := run.Scenario
-	load := fmt.Sprintf("%s, %s of %s s", text.Plural(s.Users, "user", "users"), text.Plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
+	load := loadOf(run.Scenario)
 	if !run.Started.IsZero() {
-		load += ", measured on " + run.Started.UTC().Format("2 January 2006, 15:04 UTC")
+		load += ", measured on " + run.Started.UTC().Format(Moment)
 	}
 	return append(lede, load+".")
+}
+
+// loadOf is like "200 users, 2 rounds of 20 s".
+func loadOf(s result.Scenario) string {
+	return fmt.Sprintf("%s, %s of %s s", text.Plural(s.Users, "user", "users"), text.Plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
 }
 
 // quantity is a number before its unit.

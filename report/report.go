@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,9 @@ import (
 
 // Page is the name of the page within the directory that Write fills.
 const Page = "report.html"
+
+// A Link leads from a page to where it was opened. Its text and URL are the caller's.
+type Link struct{ Text, URL string }
 
 // A Run is one result under the name by which it is laid beside others. An empty name is the
 // scenario's.
@@ -37,27 +41,86 @@ func Write(dir string, runs ...Run) error {
 		return errors.New("drawing a report: there is no result to draw")
 	}
 	all := lay(runs)
-	var drawings []drawing
-	for _, fig := range figures(all) {
-		d, err := fig.render()
-		if err != nil {
-			return fmt.Errorf("drawing %s: %w", fig.name, err)
-		}
-		drawings = append(drawings, d)
-	}
-	page, err := renderPage(runs, all, drawings)
+	drawings, err := drawingsOf(all)
 	if err != nil {
-		return fmt.Errorf("drawing %s: %w", Page, err)
+		return err
 	}
-	for _, d := range drawings {
+	page, err := renderPage(Link{}, runs, all, drawings)
+	if err != nil {
+		return err
+	}
+	pngs := make([][]byte, len(drawings))
+	for i, d := range drawings {
+		if pngs[i], err = d.png(); err != nil {
+			return err
+		}
+	}
+	for i, d := range drawings {
 		if err := replace(dir, d.name+".svg", d.svg); err != nil {
 			return err
 		}
-		if err := replace(dir, d.name+".png", d.png); err != nil {
+		if err := replace(dir, d.name+".png", pngs[i]); err != nil {
 			return err
 		}
 	}
 	return replace(dir, Page, page)
+}
+
+// HTML writes to w the page of runs that Write leaves as report.html, with back at its head unless
+// it is zero. It draws no PNG, which is the slow half.
+func HTML(w io.Writer, back Link, runs ...Run) error {
+	all := lay(runs)
+	drawings, err := drawingsOf(all)
+	if err != nil {
+		return err
+	}
+	page, err := renderPage(back, runs, all, drawings)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(page); err != nil {
+		return fmt.Errorf("writing %s: %w", Page, err)
+	}
+	return nil
+}
+
+// A Chart is one of those that a report has of all results alike.
+type Chart struct {
+	Name  string // of its files, without .svg or .png
+	Title string // what it shows
+}
+
+// Charts returns all charts, in the order of the page.
+func Charts() []Chart {
+	var all []Chart
+	for _, fig := range figures(nil) {
+		all = append(all, Chart{fig.name, fig.title})
+	}
+	return all
+}
+
+// SVG writes to w the chart of that name.
+func SVG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.svg, chart, runs) }
+
+// PNG writes to w the chart of that name.
+func PNG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.png, chart, runs) }
+
+// one draws one chart alone.
+func one(w io.Writer, render func(figure) ([]byte, error), chart string, runs []Run) error {
+	for _, fig := range figures(lay(runs)) {
+		if fig.name != chart {
+			continue
+		}
+		data, err := render(fig)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(data); err != nil {
+			return fmt.Errorf("writing %s: %w", chart, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("drawing %s: there is no such chart", chart)
 }
 
 // replace writes beside the file first, so that a full disk leaves no half of one.

@@ -194,14 +194,89 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// What is drawn without a directory is what Write draws into one.
+func TestDrawnAlone(t *testing.T) {
+	run := synthetic("", 1, webSocket)
+	dir := t.TempDir()
+	if err := report.Write(dir, run); err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := report.HTML(&page, report.Link{}, run); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(page.Bytes(), read(t, filepath.Join(dir, report.Page))) {
+		t.Error("the page is another one")
+	}
+	page.Reset()
+	if err := report.HTML(&page, report.Link{Text: "<back>", URL: "/runs?a&b"}, run); err != nil {
+		t.Fatal(err)
+	}
+	if link := `<a href="/runs?a&amp;b">&lt;back&gt;</a>`; !strings.Contains(page.String(), link) {
+		t.Errorf("the page has no %s", link)
+	}
+	var charts []string
+	for _, chart := range report.Charts() {
+		charts = append(charts, chart.Name)
+	}
+	if want := []string{"latency", "latency-over-time", "requests", "store-reads", "server-cpu", "memory"}; !slices.Equal(charts, want) {
+		t.Errorf("the charts are %q, want %q", charts, want)
+	}
+	for format, draw := range map[string]func(io.Writer, string, ...report.Run) error{".svg": report.SVG, ".png": report.PNG} {
+		var got bytes.Buffer
+		if err := draw(&got, "memory", run); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), read(t, filepath.Join(dir, "memory"+format))) {
+			t.Errorf("memory%s is another one", format)
+		}
+		if err := draw(&got, "memories", run); err == nil {
+			t.Errorf("memories%s was drawn", format)
+		}
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	run := cases()["servers"][0]
+	got := report.Summarize(run)
+	if want := "200 users, 2 rounds of 20 s"; got.Load != want {
+		t.Errorf("the load is %q, want %q", got.Load, want)
+	}
+	if !strings.HasPrefix(got.Setup, "3 servers, store postgres") {
+		t.Errorf("the setup is %q", got.Setup)
+	}
+	var heads []string
+	for _, cell := range got.Headlines.Head {
+		heads = append(heads, cell.Text)
+	}
+	if want := []string{"transport", "p50", "p99", "requests", "CPU of all", "delivered"}; !slices.Equal(heads, want) {
+		t.Errorf("the columns are %q, want %q", heads, want)
+	}
+	if n := len(got.Headlines.Rows); n != len(four) {
+		t.Errorf("%d rows", n)
+	}
+	if kind := got.Headlines.Rows[0].Kind; kind != "short-poll" {
+		t.Errorf("the first transport is of kind %q", kind)
+	}
+	if !slices.ContainsFunc(got.Remarks, func(r report.Remark) bool { return strings.Contains(r.Text, "join again") }) {
+		t.Errorf("the remarks are %v", got.Remarks)
+	}
+}
+
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-func TestTableFails(t *testing.T) {
-	err := report.Table(fullDisk{}, synthetic("", 1, webSocket))
-	if err == nil || !strings.Contains(err.Error(), "no space left") {
-		t.Errorf("got %v", err)
+func TestFullDisk(t *testing.T) {
+	run := synthetic("", 1, webSocket)
+	for what, err := range map[string]error{
+		"the table": report.Table(fullDisk{}, run),
+		"the page":  report.HTML(fullDisk{}, report.Link{}, run),
+		"a chart":   report.SVG(fullDisk{}, "memory", run),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

@@ -23,21 +23,18 @@ type column struct {
 
 // columns returns what the table of all shows, on the terminal and on the page.
 func columns(runs int, all []series) []column {
-	latency := func(of func(series) float64) func(series) string {
-		return func(s series) string { return s.delivered(text.Duration(of(s), 3)) }
-	}
-	cpu, rss := "server CPU", "server RSS"
+	rss := "server RSS"
 	if several(all) {
-		cpu, rss = "CPU of all", "RSS of all"
+		rss = "RSS of all"
 	}
 	return named(runs, []column{
-		{"delivered", "", func(s series) string { return fmt.Sprintf("%d/%d", s.Delivered, s.Expected) }},
+		deliveredColumn(),
 		{"lost", "", func(s series) string { return fmt.Sprint(s.Lost) }},
-		{"p50", "", latency(func(s series) float64 { return s.Latency.P50 })},
-		{"p95", "", latency(func(s series) float64 { return s.Latency.P95 })},
-		{"p99", "", latency(func(s series) float64 { return s.Latency.P99 })},
-		{"max", "", latency(func(s series) float64 { return s.Latency.Max })},
-		{"requests", "/message", func(s series) string { return s.delivered(text.Number(s.RequestsPerDelivery, 3)) }},
+		p50Column(),
+		latencyColumn("p95", func(s series) float64 { return s.Latency.P95 }),
+		p99Column(),
+		latencyColumn("max", func(s series) float64 { return s.Latency.Max }),
+		requestsColumn(),
 		{"empty", "answers", func(s series) string {
 			if s.Requests == 0 {
 				return "-"
@@ -45,12 +42,7 @@ func columns(runs int, all []series) []column {
 			return fixed(100*float64(s.EmptyResponses)/float64(s.Requests), 0) + " %"
 		}},
 		{"bytes", "/message", func(s series) string { return s.delivered(text.Number(s.BytesPerDelivery, 3)) }},
-		{cpu, "us/message", func(s series) string {
-			if s.Server == nil {
-				return "-"
-			}
-			return s.delivered(text.Number(s.Server.CPUMicrosPerDelivery, 3))
-		}},
+		cpuColumn(all),
 		{rss, "KB/user", func(s series) string {
 			if s.Server == nil {
 				return "-"
@@ -58,6 +50,44 @@ func columns(runs int, all []series) []column {
 			return text.Number(kilobytes(s.Server.RSSBytesPerUser), 3)
 		}},
 	})
+}
+
+// headlines returns those of the columns of one run that a list of runs has room for.
+func headlines(all []series) []column {
+	return named(1, []column{p50Column(), p99Column(), requestsColumn(), cpuColumn(all), deliveredColumn()})
+}
+
+func deliveredColumn() column {
+	return column{"delivered", "", func(s series) string { return fmt.Sprintf("%d/%d", s.Delivered, s.Expected) }}
+}
+
+func p50Column() column {
+	return latencyColumn("p50", func(s series) float64 { return s.Latency.P50 })
+}
+
+func p99Column() column {
+	return latencyColumn("p99", func(s series) float64 { return s.Latency.P99 })
+}
+
+func latencyColumn(head string, of func(series) float64) column {
+	return column{head, "", func(s series) string { return s.delivered(text.Duration(of(s), 3)) }}
+}
+
+func requestsColumn() column {
+	return column{"requests", "/message", func(s series) string { return s.delivered(text.Number(s.RequestsPerDelivery, 3)) }}
+}
+
+func cpuColumn(all []series) column {
+	head := "server CPU"
+	if several(all) {
+		head = "CPU of all"
+	}
+	return column{head, "us/message", func(s series) string {
+		if s.Server == nil {
+			return "-"
+		}
+		return s.delivered(text.Number(s.Server.CPUMicrosPerDelivery, 3))
+	}}
 }
 
 // named puts before cols those that say which series a line is about.
@@ -228,19 +258,20 @@ func cut(s string, width int) string {
 	return string(runes[:width-1-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
-// A remark is a doubt, or what else a reader must know before comparing numbers.
-type remark struct {
-	About, Text string
-	Fatal       bool
+// A Remark is a doubt, or what else a reader must know before comparing numbers.
+type Remark struct {
+	About string // a transport, mostly
+	Text  string
+	Fatal bool // what it is about is not to be believed
 }
 
 // remarksOf returns the doubts, the transports that were never measured, and in what the runs
 // differ.
-func remarksOf(runs []Run, all []series) []remark {
-	var remarks []remark
+func remarksOf(runs []Run, all []series) []Remark {
+	var remarks []Remark
 	for _, s := range all {
 		for _, d := range s.Doubts {
-			remarks = append(remarks, remark{s.label(), text.Clean(d.Text), d.Fatal})
+			remarks = append(remarks, Remark{s.label(), text.Clean(d.Text), d.Fatal})
 		}
 	}
 	for _, run := range runs {
@@ -249,12 +280,12 @@ func remarksOf(runs []Run, all []series) []remark {
 			if len(runs) > 1 {
 				about += " · " + run.name()
 			}
-			remarks = append(remarks, remark{about, "not measured", false})
+			remarks = append(remarks, Remark{about, "not measured", false})
 		}
 	}
 	for _, f := range facts(runs) {
 		if f.Differs {
-			remarks = append(remarks, remark{"the runs differ in " + f.Name, strings.Join(f.Values, " | "), false})
+			remarks = append(remarks, Remark{"the runs differ in " + f.Name, strings.Join(f.Values, " | "), false})
 		}
 	}
 	return remarks

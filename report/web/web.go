@@ -53,8 +53,9 @@ func (p *Pages) Handler() http.Handler {
 		mux.Handle("GET /live/states", p.Live)
 	}
 	if p.Results != nil {
-		add("/results", p.resultsPage())
-		mux.Handle("GET /results/", http.StripPrefix("/results/", p.reports()))
+		runs := p.runPages()
+		add("/results", http.HandlerFunc(runs.list))
+		mux.HandleFunc("GET /results/{path...}", runs.one)
 	}
 	if home != nil {
 		mux.Handle("GET /{$}", home)

@@ -1,0 +1,265 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/report"
+	"pushpull/report/text"
+)
+
+// mostTogether is how many runs are laid side by side at most: nobody tells the lines of more apart,
+// and to draw hundreds takes a quarter of a minute.
+const mostTogether = 16
+
+// paperPolicy is for what package report has drawn, which has its style in it, and no script.
+const paperPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// runPages are the pages about runs:
+//
+//	/results                         the list
+//	/results?run=NAME&run=NAME       runs side by side
+//	/results/NAME/report.html        a report, drawn from the result whatever else lies beside it
+//	/results/NAME/CHART.svg, .png    a chart of it
+//	/results/NAME/result.jsonl       the result as it is
+//	/results/NAME                    leads to the report
+//
+// The names of runs hold slashes. What follows the last one is a file if it can be one, so that a
+// run of any name has all of its pages.
+type runPages struct {
+	results  *Results
+	links    []Link
+	listed   *template.Template
+	troubled *template.Template
+}
+
+func (p *Pages) runPages() *runPages {
+	return &runPages{p.Results, p.links(), page("results"), page("trouble")}
+}
+
+// listBody is what the list shows.
+type listBody struct {
+	Dir       string
+	Complaint string // about what was asked for
+	Entries   []listEntry
+	Left      int // runs that are not shown
+	Troubles  []string
+	Together  bool // there are runs to be laid side by side
+	Most      int  // of them
+	Charts    []report.Chart
+}
+
+type listEntry struct {
+	*report.Summary        // nil: it can't be read
+	Name, URL       string // the files of the run are below URL
+	Moment, Machine string // when it started, for people and for scripts; empty where it isn't known
+	Error           string // why it can't be read
+	Raw             bool   // there is a file to be had
+	Ticked          bool
+	Fatal, Doubts   []report.Remark
+}
+
+// list answers with the list, or with the runs that are ticked in it.
+func (p *runPages) list(w http.ResponseWriter, r *http.Request) {
+	var ticked []string
+	for _, name := range r.URL.Query()["run"] {
+		if !slices.Contains(ticked, name) {
+			ticked = append(ticked, name)
+		}
+	}
+	switch n := len(ticked); {
+	case n > mostTogether:
+		p.listWith(w, r, ticked, fmt.Sprintf("Tick at most %d runs to lay them side by side.", mostTogether))
+	case n > 1:
+		p.together(w, r, ticked)
+	case n == 1 || r.URL.ForceQuery: // as a form sends where nothing is ticked
+		p.listWith(w, r, ticked, "Tick two or more runs to lay them side by side.")
+	default:
+		p.listWith(w, r, nil, "")
+	}
+}
+
+// listWith answers with the list, and above it with a complaint if there is one.
+func (p *runPages) listWith(w http.ResponseWriter, r *http.Request, ticked []string, complaint string) {
+	l, err := p.results.list(r.Context())
+	if err != nil {
+		p.trouble(w, http.StatusInternalServerError, "The runs can’t be listed", err.Error())
+		return
+	}
+	body := listBody{
+		Dir: text.Clean(p.results.Dir), Complaint: complaint, Left: l.left, Troubles: l.troubles,
+		Most: mostTogether, Charts: report.Charts(),
+	}
+	readable := 0
+	for _, run := range l.runs {
+		if run.summary != nil {
+			readable++
+		}
+		entry := entryOf(run)
+		entry.Ticked = slices.Contains(ticked, run.name)
+		body.Entries = append(body.Entries, entry)
+	}
+	body.Together = readable > 1
+	status := http.StatusOK
+	if complaint != "" {
+		status = http.StatusBadRequest
+	}
+	show(w, status, p.listed, frame{
+		Title: "Results", Style: "results.css", Script: "results.js", At: "/results", Links: p.links, Body: body,
+	})
+}
+
+func entryOf(run run) listEntry {
+	e := listEntry{Summary: run.summary, Name: text.Clean(run.name), URL: urlOf(run.name), Raw: !run.modified.IsZero()}
+	if run.err != nil {
+		e.Error = text.Clean(run.err.Error())
+	}
+	if run.summary == nil {
+		return e
+	}
+	if started := run.summary.Started.UTC(); !started.IsZero() {
+		e.Moment, e.Machine = started.Format(report.Moment), started.Format(time.RFC3339)
+	}
+	if len(run.summary.Headlines.Rows) > 0 {
+		for _, remark := range run.summary.Remarks {
+			if remark.Fatal {
+				e.Fatal = append(e.Fatal, remark)
+			} else {
+				e.Doubts = append(e.Doubts, remark)
+			}
+		}
+	}
+	if run.cut != "" {
+		e.Doubts = append(e.Doubts, report.Remark{About: "the result", Text: text.Clean(run.cut)})
+	}
+	return e
+}
+
+// urlOf returns the path of a run, below which its pages are.
+func urlOf(name string) string {
+	segments := strings.Split(name, "/")
+	for i, segment := range segments {
+		segments[i] = url.PathEscape(segment)
+	}
+	return "/results/" + strings.Join(segments, "/")
+}
+
+// one answers with what there is of one run.
+func (p *runPages) one(w http.ResponseWriter, r *http.Request) {
+	at := strings.TrimSuffix(r.PathValue("path"), "/")
+	if at == "" {
+		http.Redirect(w, r, "/results", http.StatusSeeOther)
+		return
+	}
+	root, err := os.OpenRoot(p.results.Dir)
+	if err != nil {
+		p.missing(w, at)
+		return
+	}
+	defer root.Close()
+	dir, file := path.Split(at)
+	if found, ok := p.results.locate(root, strings.TrimSuffix(dir, "/")); ok {
+		if file == result.File {
+			p.raw(w, r, root, found)
+			return
+		}
+		if renderer(file) != nil {
+			p.draw(w, r, root, file, []run{found})
+			return
+		}
+	}
+	if run, ok := p.results.locate(root, at); ok {
+		http.Redirect(w, r, urlOf(run.name)+"/"+report.Page, http.StatusSeeOther)
+		return
+	}
+	p.missing(w, at)
+}
+
+// together answers with the report of several runs.
+func (p *runPages) together(w http.ResponseWriter, r *http.Request, names []string) {
+	root, err := os.OpenRoot(p.results.Dir)
+	if err != nil {
+		p.missing(w, names[0])
+		return
+	}
+	defer root.Close()
+	var runs []run
+	for _, name := range names {
+		run, ok := p.results.locate(root, name)
+		if !ok {
+			p.missing(w, name)
+			return
+		}
+		runs = append(runs, run)
+	}
+	p.draw(w, r, root, report.Page, runs)
+}
+
+// renderer returns what draws a file of a run; nil: nothing does.
+func renderer(file string) func(io.Writer, ...report.Run) error {
+	if file == report.Page {
+		return func(w io.Writer, runs ...report.Run) error {
+			return report.HTML(w, report.Link{Text: "← Results", URL: "/results"}, runs...)
+		}
+	}
+	for _, chart := range report.Charts() {
+		switch file {
+		case chart.Name + ".svg":
+			return func(w io.Writer, runs ...report.Run) error { return report.SVG(w, chart.Name, runs...) }
+		case chart.Name + ".png":
+			return func(w io.Writer, runs ...report.Run) error { return report.PNG(w, chart.Name, runs...) }
+		}
+	}
+	return nil
+}
+
+// draw answers with a file that is drawn of runs, or says why it can't be.
+func (p *runPages) draw(w http.ResponseWriter, r *http.Request, root *os.Root, file string, runs []run) {
+	data, err := p.results.draw(r.Context(), root, file, runs, renderer(file))
+	if err != nil {
+		p.trouble(w, http.StatusInternalServerError, "This can’t be drawn", err.Error())
+		return
+	}
+	w.Header().Set("Content-Security-Policy", paperPolicy)
+	w.Header().Set("Content-Type", kindOf(file))
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Write(data)
+}
+
+// raw answers with a result as it is, also one that makes no sense.
+func (p *runPages) raw(w http.ResponseWriter, r *http.Request, root *os.Root, run run) {
+	file, err := run.file(root)
+	if err != nil {
+		p.trouble(w, http.StatusInternalServerError, "This result can’t be read", err.Error())
+		return
+	}
+	defer file.Close()
+	as := strings.ReplaceAll(run.name, "/", "-") + path.Ext(result.File)
+	w.Header().Set("Content-Type", "application/jsonl")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": as}))
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, "", run.modified, file)
+}
+
+func (p *runPages) missing(w http.ResponseWriter, name string) {
+	p.trouble(w, http.StatusNotFound, "There is no such run",
+		fmt.Sprintf("Nothing is found under “%s”. It may have been moved or deleted since.", text.Clean(name)))
+}
+
+// trouble answers with a page that says what is wrong.
+func (p *runPages) trouble(w http.ResponseWriter, status int, title, words string) {
+	show(w, status, p.troubled, frame{
+		Title: title, Style: "results.css", Links: p.links,
+		Body: struct{ Title, Text string }{title, text.Clean(words)},
+	})
+}

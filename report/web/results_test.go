@@ -1,0 +1,512 @@
+package web_test
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/report/web"
+)
+
+// serve serves the results in dir.
+func serve(dir string) http.Handler {
+	return (&web.Pages{Results: &web.Results{Dir: dir}}).Handler()
+}
+
+// get returns the answer of h.
+func get(t *testing.T, h http.Handler, target string) (answer *http.Response, body string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+	answer = w.Result()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(data)
+}
+
+// whole returns a result that was measured once, as if it had started on that day of March 2026.
+func whole(t *testing.T, day int) *result.Result {
+	t.Helper()
+	res, err := result.Open("../../testdata/results/chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Run.Started = time.Date(2026, 3, day, 11, 6, 0, 0, time.UTC)
+	return res
+}
+
+// recorded returns of the same result what is read and drawn in a moment, its WebSocket.
+func recorded(t *testing.T, day int) *result.Result {
+	t.Helper()
+	res := whole(t, day)
+	res.Windows = slices.DeleteFunc(res.Windows, func(w result.Window) bool { return w.Transport != "websocket" })
+	res.Run.Scenario.Transports = []string{"websocket"}
+	return res
+}
+
+// write writes res to a new directory.
+func write(t *testing.T, res *result.Result, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w, err := result.Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Write(result.Line{Run: &res.Run}); err != nil {
+		t.Fatal(err)
+	}
+	for _, window := range res.Windows {
+		if err := w.Write(result.Line{Window: &window}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// put writes what may not be a result.
+func put(t *testing.T, dir, content string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, result.File), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var heading = regexp.MustCompile(`<h2>(?:<a [^>]*>)?([^<]*)`)
+
+// names returns those of the runs in the list, in its order.
+func names(page string) []string {
+	var all []string
+	for _, match := range heading.FindAllStringSubmatch(page, -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+// entry returns what the list shows of one run.
+func entry(t *testing.T, page, name string) string {
+	t.Helper()
+	for _, part := range strings.Split(page, `<div class="about">`)[1:] {
+		if slices.Equal(names(part), []string{name}) {
+			return part
+		}
+	}
+	t.Fatalf("%q is not listed: %q", name, names(page))
+	return ""
+}
+
+func holds(t *testing.T, page string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(page, want) {
+			t.Errorf("there is no %q in\n%s", want, page)
+		}
+	}
+}
+
+func TestResults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old, lost := recorded(t, 1), recorded(t, 3)
+	old.Run.Scenario.Store, old.Run.Scenario.Servers = "sqlite", 2
+	lost.Run.Scenario.Name, lost.Run.Scenario.About = "<b>mine</b>", ""
+	lost.Windows[0].Lost, lost.Windows[0].Delivered = 3, lost.Windows[0].Delivered-3
+	write(t, old, filepath.Join(dir, "stores", "sqlite"))
+	write(t, whole(t, 2), filepath.Join(dir, "chat"))
+	write(t, lost, filepath.Join(dir, "stores"))
+	write(t, recorded(t, 4), filepath.Join(dir, ".hidden"))
+	write(t, recorded(t, 4), filepath.Join(dir, "1", "2", "3", "4"))
+	write(t, recorded(t, 5), filepath.Join(dir, "1", "2", "3", "4", "5"))
+
+	h := serve(dir)
+	answer, page := get(t, h, "/results")
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	if got, want := names(page), []string{"1/2/3/4", "stores", "chat", "stores/sqlite"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	holds(t, entry(t, page, "chat"),
+		`<a href="/results/chat/report.html">chat</a>`,
+		`<time class="soft" datetime="2026-03-02T11:06:00Z">2 March 2026, 11:06 UTC</time>`,
+		`value="chat"`,
+		"<p>Pairs of people talk, like John and Mary; each sends a short message every four seconds.</p>",
+		"Scenario chat: 200 users, 2 rounds of 5 s.",
+		`<th scope="col">server CPU <small>µs/message</small></th>`,
+		`<tr data-kind="short-poll"><th scope="row"><span class="swatch"></span>short-poll@5s</th><td>2.25 s</td><td>4.93 s</td><td>0.789</td><td>308</td><td>507/507</td></tr>`,
+		`href="/results/chat/latency-over-time.svg"`, `href="/results/chat/memory.png"`, `href="/results/chat/result.jsonl"`,
+	)
+	holds(t, entry(t, page, "stores/sqlite"), "200 users, 2 rounds of 5 s; 2 servers, store sqlite", `href="/results/stores/sqlite/report.html"`)
+	holds(t, entry(t, page, "stores"), "Scenario &lt;b&gt;mine&lt;/b&gt;.",
+		`<p class="bad">Not to be believed: `+lost.Windows[0].Transport+": 3 of ")
+	if strings.Contains(entry(t, page, "chat"), "ot to be believed") {
+		t.Error("a run is doubted for another one's loss")
+	}
+}
+
+// What can't be read is told, and keeps nothing else from being seen.
+func TestResultsOdd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "good"))
+	good, err := os.ReadFile(filepath.Join(dir, "good", result.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "truncated"), string(good[:len(good)-200]))
+	put(t, filepath.Join(dir, "broken"), "<script>alert(1)</script>\n")
+	put(t, filepath.Join(dir, "empty"), "")
+	begun := recorded(t, 2)
+	begun.Windows = nil
+	write(t, begun, filepath.Join(dir, "begun"))
+	senseless := recorded(t, 1)
+	senseless.Run.Scenario.RoomSize = 5
+	for i := range senseless.Windows {
+		senseless.Windows[i].Server.CPUS = -1e9
+	}
+	write(t, senseless, filepath.Join(dir, "senseless"))
+	out := filepath.Join(t.TempDir(), "elsewhere")
+	put(t, out, string(good))
+	for _, name := range []string{"link", "folder"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(out, result.File), filepath.Join(dir, "link", result.File)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(out, filepath.Join(dir, "outside")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(".", filepath.Join(dir, "folder", result.File)); err != nil {
+		t.Fatal(err)
+	}
+
+	h := serve(dir)
+	_, page := get(t, h, "/results")
+	got := names(page)
+	slices.Sort(got)
+	if want := []string{"begun", "broken", "empty", "folder", "good", "link", "senseless", "truncated"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	holds(t, entry(t, page, "truncated"), "2 doubts", "the last line is not whole", "samples are few", "websocket</th>")
+	holds(t, entry(t, page, "begun"), "Nothing measured yet.", `value="begun"`)
+	if strings.Contains(entry(t, page, "begun"), "doubt") {
+		t.Error("what is not measured yet is doubted")
+	}
+	for name, why := range map[string]string{
+		"broken": "broken/result.jsonl:1: not a pushpull result", "empty": "it is empty", "senseless": "making sense of the numbers",
+		"link": "escapes", "folder": "it is no file",
+	} {
+		part := entry(t, page, name)
+		holds(t, part, "Can’t be read: ", why)
+		if strings.Contains(part, "checkbox") || strings.Contains(part, "report.html") {
+			t.Errorf("%s can be ticked or opened", name)
+		}
+		answer, page := get(t, h, "/results/"+name+"/report.html")
+		if answer.StatusCode != http.StatusInternalServerError || answer.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("the report of %s: status %d, %s", name, answer.StatusCode, answer.Header.Get("Content-Type"))
+		}
+		holds(t, page, why, `<a href="/results">All results</a>`)
+	}
+	if _, raw := get(t, h, "/results/broken/result.jsonl"); raw != "<script>alert(1)</script>\n" {
+		t.Errorf("a broken result is served as %q", raw)
+	}
+	for _, name := range []string{"link", "outside", "folder"} {
+		if answer, body := get(t, h, "/results/"+name+"/result.jsonl"); answer.StatusCode < 400 || strings.Contains(body, "schema") {
+			t.Errorf("%s is served with %d: %s", name, answer.StatusCode, body)
+		}
+	}
+	if answer, _ := get(t, h, "/results/begun/report.html"); answer.StatusCode != http.StatusOK {
+		t.Errorf("the report of a run that has begun: status %d", answer.StatusCode)
+	}
+}
+
+func TestResultsNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, missing := range []string{dir, filepath.Join(dir, "later")} {
+		h := serve(missing)
+		answer, page := get(t, h, "/results")
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("status %d", answer.StatusCode)
+		}
+		holds(t, page, "There are no runs in", "<code>pushpull run</code>")
+		if answer, _ := get(t, h, "/results/chat/report.html"); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("a run in %s: status %d", missing, answer.StatusCode)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	answer, page := get(t, serve(file), "/results")
+	if answer.StatusCode != http.StatusInternalServerError {
+		t.Errorf("a file in the place of the directory: status %d", answer.StatusCode)
+	}
+	holds(t, page, "The runs can’t be listed")
+}
+
+// A directory that holds a result is a run of its own, by a name that no run below it has.
+func TestResultsItself(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "chat")
+	write(t, recorded(t, 2), dir)
+	h := serve(dir)
+	if _, page := get(t, h, "/results"); !slices.Equal(names(page), []string{"chat"}) {
+		t.Errorf("got %q", names(page))
+	}
+	write(t, recorded(t, 1), filepath.Join(dir, "chat"))
+	_, page := get(t, h, "/results")
+	if !slices.Equal(names(page), []string{"chat itself", "chat"}) {
+		t.Errorf("got %q", names(page))
+	}
+	for _, name := range []string{"chat itself", "chat"} {
+		want, err := os.ReadFile(filepath.Join(dir, strings.TrimPrefix(name, "chat itself"), result.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, raw := get(t, h, "/results/"+url.PathEscape(name)+"/result.jsonl"); raw != string(want) {
+			t.Errorf("%s is another result", name)
+		}
+	}
+}
+
+func TestResultsMany(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 1003 {
+		put(t, filepath.Join(dir, fmt.Sprint(i)), "")
+	}
+	_, page := get(t, serve(dir), "/results")
+	if n := len(names(page)); n != 1000 {
+		t.Errorf("%d are listed", n)
+	}
+	holds(t, page, "The 1000 newest are listed; there are 3 more.")
+}
+
+// A file is read again when its size or its time is another one, and only then.
+func TestResultsCache(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "chat"))
+	file := filepath.Join(dir, "chat", result.File)
+	h := serve(dir)
+	shows := func(want string) {
+		t.Helper()
+		_, page := get(t, h, "/results")
+		holds(t, page, want)
+		_, report := get(t, h, "/results/chat/report.html")
+		holds(t, report, want)
+	}
+	shows("Pairs of people talk")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(string(data), "Pairs", "Pears", 1)
+	put(t, filepath.Join(dir, "chat"), other)
+	if err := os.Chtimes(file, time.Time{}, info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	shows("Pairs of people talk")
+	if err := os.Chtimes(file, time.Time{}, info.ModTime().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	shows("Pears of people talk")
+	put(t, filepath.Join(dir, "chat"), strings.Replace(other, "Pears", "Peers who", 1))
+	shows("Peers who of people talk")
+	if err := os.RemoveAll(filepath.Join(dir, "chat")); err != nil {
+		t.Fatal(err)
+	}
+	_, page := get(t, h, "/results")
+	holds(t, page, "There are no runs")
+	if answer, _ := get(t, h, "/results/chat/report.html"); answer.StatusCode != http.StatusNotFound {
+		t.Errorf("the report of a run that is gone: status %d", answer.StatusCode)
+	}
+}
+
+// Whoever asks at the same time gets the same.
+func TestResultsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "chat"))
+	h := serve(dir)
+	var asking sync.WaitGroup
+	for i := range 8 {
+		asking.Go(func() {
+			target := []string{"/results", "/results/chat/memory.svg"}[i%2]
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+			if w.Code != http.StatusOK {
+				t.Errorf("%s: status %d", target, w.Code)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+func TestResultsFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "stores", "sqlite"))
+	if err := os.WriteFile(filepath.Join(dir, "stores", "sqlite", "report.html"), []byte("somebody else's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(dir)
+	const paper = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	for _, test := range []struct{ file, kind, begins string }{
+		{"report.html", "text/html; charset=utf-8", "<!DOCTYPE html>"},
+		{"latency.svg", "image/svg+xml", "<?xml"},
+		{"memory.png", "image/png", "\x89PNG"},
+	} {
+		answer, body := get(t, h, "/results/stores/sqlite/"+test.file)
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != test.kind || !strings.HasPrefix(body, test.begins) {
+			t.Errorf("%s: status %d, %s: %.40q", test.file, answer.StatusCode, answer.Header.Get("Content-Type"), body)
+		}
+		if got := answer.Header.Get("Content-Security-Policy"); got != paper {
+			t.Errorf("%s: policy %q", test.file, got)
+		}
+		if test.file == "report.html" {
+			holds(t, body, `<nav><p><a href="/results">← Results</a></p></nav>`, "<h1>stores/sqlite</h1>")
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/results/stores/sqlite/"+test.file, nil))
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != test.kind {
+			t.Errorf("HEAD %s: status %d, %s", test.file, w.Code, w.Header().Get("Content-Type"))
+		}
+	}
+	answer, _ := get(t, h, "/results/stores/sqlite/result.jsonl")
+	if kind, as := answer.Header.Get("Content-Type"), answer.Header.Get("Content-Disposition"); kind != "application/jsonl" || as != "attachment; filename=stores-sqlite.jsonl" {
+		t.Errorf("the result is %s, %s", kind, as)
+	}
+	for _, target := range []string{"/results/stores/sqlite", "/results/stores/sqlite/"} {
+		answer, _ := get(t, h, target)
+		if at := answer.Header.Get("Location"); answer.StatusCode != http.StatusSeeOther || at != "/results/stores/sqlite/report.html" {
+			t.Errorf("%s: status %d, to %q", target, answer.StatusCode, at)
+		}
+	}
+	for _, target := range []string{
+		"/results/stores", "/results/nothing/report.html", "/results/stores/sqlite/other.svg", "/results/stores/sqlite/report.html/x",
+		"/results/%00", "/results/%ff/report.html", "/results/./report.html", "/results/stores%2fsqlite%2f..%2fsqlite/report.html",
+		"/results/%2e%2e/report.html", "/results/..%2f..%2fetc/result.jsonl", "/results/%2fetc/result.jsonl", "/results/stores//sqlite//x",
+	} {
+		answer, body := get(t, h, target)
+		if answer.StatusCode != http.StatusNotFound && answer.StatusCode != http.StatusTemporaryRedirect {
+			t.Errorf("%s: status %d", target, answer.StatusCode)
+		}
+		if answer.StatusCode == http.StatusNotFound {
+			holds(t, body, "<h1>There is no such run</h1>", `<nav aria-label="Pages">`)
+		}
+	}
+}
+
+// Any name of a directory is text, and leads to its run, or is refused.
+func TestResultsNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	worked := []string{
+		"a b", `"quoted" 'too'`, "<img src=x onerror=alert(1)>", "100%", "%2e%2e", "#1", "why?", "a&run=b", "ünïcödé ☃ 漢字", "a+b;c:d",
+		`back\slash`, "compare", "chat/report.html", "chat/latency.svg", "chat", "javascript:alert(1)", "{{.}}",
+	}
+	refused := []string{"new\nline", "escape\x1b[31m", "right\u202eleft"}
+	const untold = "byte\xff"
+	for i, name := range slices.Concat(worked, refused, []string{untold}) {
+		begun := recorded(t, 1+i)
+		begun.Windows = nil // to be drawn fast
+		write(t, begun, filepath.Join(dir, name))
+	}
+	h := serve(dir)
+	_, page := get(t, h, "/results")
+	for _, bad := range []string{"<img", "\x1b", "\u202e", "\xff", `href="javascript`, "ZgotmplZ"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if n := strings.Count(page, "has characters that can&#39;t be shown"); n != len(refused) {
+		t.Errorf("%d names are refused, want %d", n, len(refused))
+	}
+	holds(t, page, "Not looked into: ", "byte\ufffd")
+	href := regexp.MustCompile(`<h2><a href="(/results/[^"]*)/report.html">`)
+	for _, match := range href.FindAllStringSubmatch(page, -1) {
+		for _, file := range []string{"/report.html", "/result.jsonl", ""} {
+			answer, _ := get(t, h, html.UnescapeString(match[1])+file)
+			if answer.StatusCode != http.StatusOK && (file != "" || answer.StatusCode != http.StatusSeeOther) {
+				t.Errorf("%s%s: status %d", match[1], file, answer.StatusCode)
+			}
+		}
+	}
+	if n := len(href.FindAllString(page, -1)); n != len(worked) {
+		t.Errorf("%d runs can be opened, want %d", n, len(worked))
+	}
+	query := url.Values{"run": worked[:6]}
+	answer, body := get(t, h, "/results?"+query.Encode())
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("side by side: status %d", answer.StatusCode)
+	}
+	holds(t, body, "&lt;img src=x onerror=alert(1)&gt;", "100%")
+	if strings.Contains(body, "<img") {
+		t.Error("a name is markup")
+	}
+}
+
+func TestResultsSideBySide(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "before"))
+	write(t, recorded(t, 2), filepath.Join(dir, "after"))
+	put(t, filepath.Join(dir, "broken"), "")
+	h := serve(dir)
+	answer, page := get(t, h, "/results?run=before&run=after")
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	holds(t, page, "<h1>before · after</h1>", "← Results", "<svg")
+	many := "/results?run=before"
+	for i := range 16 {
+		many += fmt.Sprintf("&run=%d", i)
+	}
+	for _, test := range []struct {
+		target string
+		status int
+		words  string
+	}{
+		{"/results?", http.StatusBadRequest, "Tick two or more runs"},
+		{"/results?run=before", http.StatusBadRequest, "Tick two or more runs"},
+		{"/results?run=before&run=before", http.StatusBadRequest, `value="before" checked`},
+		{many, http.StatusBadRequest, "Tick at most 16 runs"},
+		{"/results?run=before&run=gone", http.StatusNotFound, "“gone”"},
+		{"/results?run=before&run=../before", http.StatusNotFound, "“../before”"},
+		{"/results?run=before&run=", http.StatusNotFound, "There is no such run"},
+		{"/results?run=before&run=broken", http.StatusInternalServerError, "it is empty"},
+		{"/results?else=1", http.StatusOK, "newest first"},
+	} {
+		answer, page := get(t, h, test.target)
+		if answer.StatusCode != test.status {
+			t.Errorf("%s: status %d", test.target, answer.StatusCode)
+		}
+		holds(t, page, test.words)
+	}
+}
