@@ -16,6 +16,7 @@ import (
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
+	"pushpull/report/web"
 	"pushpull/transports/store"
 )
 
@@ -155,7 +156,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 
 	var watch *watcher
 	if listener != nil {
-		watch = newWatcher(cmd.ErrOrStderr(), listener, results(opts.place.root(dir)), rec)
+		watch = newWatcher(cmd.ErrOrStderr(), listener, &web.Results{Dir: opts.place.root(dir)}, rec)
 	}
 	if opts.watch.address != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,16 +25,18 @@ type serveOptions struct {
 	maxConnections int
 	untilEOF       bool
 	slow           server.Slowness
+	results        string
 }
 
 func newServeCommand() *cobra.Command {
 	var opts serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the server alone",
+		Short: "Run the server alone, with its pages",
 		Long: `Run the server alone, until SIGINT or SIGTERM.
 
-Once it accepts connections it prints one line, like "listening on http://127.0.0.1:8080".
+Once it accepts connections it prints one line, like "listening on http://127.0.0.1:8080". A
+browser shows there how each transport feels, and at /results the runs in --results.
 Warnings go to standard error. On a signal it answers held polls, closes WebSockets and
 ends within 5 seconds; on a second one at once, with exit code 1.
 
@@ -63,6 +66,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "a user who takes nothing for this `time` is cut off")
 	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
 	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
+	f.StringVar(&o.results, "results", "results", "`directory` whose runs are shown at /results")
 	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
 	f.DurationVar(&o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU for each answer and frame")
 	f.DurationVar(&o.slow.Delay, "debug-delay", 0, "wait for this `time` before each answer and frame")
@@ -110,7 +114,11 @@ func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 	if err := store.Validate(o.store); err != nil {
 		return nil, fmt.Errorf("bad --store: %w", err)
 	}
-	s := &server.Server{Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log}
+	pages, err := pages(o.limits, o.results)
+	if err != nil {
+		return nil, err
+	}
+	s := &server.Server{Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log, Pages: pages.Handler()}
 	return s, s.Validate()
 }
 
@@ -123,6 +131,9 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	s, err := opts.server(log)
 	if err != nil {
 		return usageError(cmd, err)
+	}
+	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
+		return usageError(cmd, fmt.Errorf("bad --results %q: name a directory, as pushpull run fills one", opts.results))
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -53,12 +53,6 @@ func (o *watchOptions) listen() (net.Listener, error) {
 	return l, nil
 }
 
-// results are the runs in a directory.
-func results(dir string) *web.Results {
-	_ = dir
-	return &web.Results{}
-}
-
 // A watcher serves the live page of a run, and the report that follows. It is used by one goroutine
 // at a time. Of nil nothing is served.
 type watcher struct {
@@ -237,7 +231,7 @@ func (p place) root(dir string) string {
 	return p.results
 }
 
-// reportURL returns where the pages of results(root) show what rec holds, without the host.
+// reportURL returns where the pages of a web.Results of root show what rec holds, without the host.
 func reportURL(root string, rec *record) string {
 	var names []string
 	for _, one := range rec.results {
@@ -251,7 +245,7 @@ func reportURL(root string, rec *record) string {
 	return "/results?" + url.Values{"run": names}.Encode()
 }
 
-// runName is how the pages of results(root) call the run in dir: by its path below root, or by its
+// runName is how the pages of a web.Results of root call the run in dir: by its path below root, or by its
 // own name when it is root.
 func runName(root, dir string) string {
 	root, err := filepath.Abs(root)
