@@ -89,13 +89,13 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 		return
 	}
 	send := l.plan.Sends[i]
-	l.finished[i].Store(true)
-	l.sent.Add(1)
 	if err == nil {
-		l.stored[i].Store(true)
+		l.stored[i].Store(true) // before it is finished: settled would not wait for its copies
 	} else {
 		l.fail(err)
 	}
+	l.finished[i].Store(true)
+	l.sent.Add(1)
 	if !l.plan.Measured(send) {
 		return
 	}

@@ -17,6 +17,7 @@ func TestRejoin(t *testing.T) {
 			t.Parallel()
 			s := small
 			s.Users, s.Rate, s.Warmup, s.Duration, s.Transports = 30, 20, 0, 1500*time.Millisecond, []string{transport}
+			s.Drain = time.Minute // a starved machine sends late, too
 			plan := NewPlan(s, 1)
 			w, err := newWindow(s, transport, 1, plan)
 			if err != nil {
