@@ -152,6 +152,13 @@ func (s storeStats) since(start storeStats) *result.Store {
 	}
 }
 
+// follows says whether s can be what the server of an earlier moment has come to: one that was
+// started anew in between counts from 0.
+func (s *serverStats) follows(earlier *serverStats) bool {
+	return s.Process.CPUS >= earlier.Process.CPUS && s.Store.Appends >= earlier.Store.Appends &&
+		s.Store.Reads >= earlier.Store.Reads && s.Store.EmptyReads >= earlier.Store.EmptyReads
+}
+
 // add makes s the figures of two servers together.
 func (s *serverStats) add(other *serverStats) {
 	s.Store.Appends += other.Store.Appends

@@ -19,6 +19,24 @@ func TestReadStats(t *testing.T) {
 	}
 }
 
+// A server that was started anew counts from 0: the difference would be told as less than nothing.
+func TestFollows(t *testing.T) {
+	var before, after serverStats
+	before.Process.CPUS, before.Store.Reads = 3, 100
+	after.Process.CPUS, after.Store.Reads = 4, 100
+	if !after.follows(&before) {
+		t.Error("a server that goes on is taken for another one")
+	}
+	after.Process.CPUS, after.Store.Reads = 4, 7
+	if after.follows(&before) {
+		t.Error("fewer reads of the store are taken for those of the same server")
+	}
+	after.Process.CPUS, after.Store.Reads = .2, 100
+	if after.follows(&before) {
+		t.Error("less CPU is taken for that of the same server")
+	}
+}
+
 // TestTail keeps the end of what a process said, and tells its last line.
 func TestTail(t *testing.T) {
 	var said tail

@@ -167,7 +167,7 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()
 	}
-	if idle.server != nil && from.server != nil && to.server != nil {
+	if idle.server != nil && from.server != nil && to.server != nil && to.server.follows(from.server) {
 		out.Store = to.server.Store.since(from.server.Store)
 		out.Server = &result.Process{
 			CPUS:     to.server.Process.CPUS - from.server.Process.CPUS,

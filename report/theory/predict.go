@@ -85,6 +85,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 		if run.Scenario.Target == "" { // on the same machine the generator's reading keeps the processors, too
 			cpu += row.Generator.CPUS
 		}
+		cpu = min(max(0, cpu), 1000*m.seconds) // whatever a result says
 		m.write = cpu / (float64(row.Delivered) * m.members / (m.members - 1))
 	}
 	return m

@@ -132,6 +132,22 @@ func TestUntold(t *testing.T) {
 	}
 }
 
+// TestCPUThatCannotBe has results that tell of less processor time than none, or of more than there is.
+func TestCPUThatCannotBe(t *testing.T) {
+	for _, cpu := range []float64{-5, 1e300} {
+		r := recorded(t, 1)
+		r.Run.Scenario.RoomSize = 4
+		for i := range r.Windows {
+			r.Windows[i].Server = &result.Process{CPUS: cpu}
+		}
+		for _, row := range theory.Rows(r) { // must not panic
+			if row.Theory != nil && row.Theory.P99 != nil && (*row.Theory.P99 < 0 || math.IsInf(*row.Theory.P99, 0)) {
+				t.Errorf("%v s of CPU: p99 of %s is %v ms", cpu, row.Transport, *row.Theory.P99)
+			}
+		}
+	}
+}
+
 // TestUncalibrated has no warm-up, as with --warmup 0s: what theory need not be told is predicted all
 // the same.
 func TestUncalibrated(t *testing.T) {
