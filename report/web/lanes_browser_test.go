@@ -284,9 +284,7 @@ func TestLanesCount(t *testing.T) {
 	p.slide("interval", kb.ArrowRight+kb.ArrowRight+kb.ArrowRight)
 	p.until("they chat on", func(l laneState) bool { return len(l.John) > 14 })
 	p.Do(chromedp.SendKeys("#talk", " "))
-	if got := p.Text(`#talk`); got != "Talk" {
-		t.Errorf("the button says %q", got)
-	}
+	p.Until(`Array.from(document.querySelectorAll(".views ol")).every(v => v.scrollHeight - v.scrollTop - v.clientHeight < 2)`)
 	p.Looks("lanes")
 }
 

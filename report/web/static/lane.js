@@ -56,8 +56,7 @@ export class Lane {
   setEvery(ms) { this.#each(client => client.setEvery(ms)); }
 
   say(id, from, text) {
-    const bubble = this.#show(from, from, text);
-    bubble.dataset.sent = "under way";
+    const bubble = this.#show(from, from, text, "under way");
     this.#bubbles.set(id, bubble);
     this.#under.set(id, performance.now());
     this.clients[from].send(JSON.stringify({ id, from, text }));
@@ -141,9 +140,10 @@ export class Lane {
     this.#append(bubble.closest("ol").dataset.view, bubble, why);
   }
 
-  #show(user, from, text) {
+  #show(user, from, text, sent) {
     const bubble = document.createElement("li");
     bubble.dataset.from = from === user ? "me" : "other";
+    if (sent) bubble.dataset.sent = sent;
     const words = document.createElement("span");
     words.className = "text";
     words.textContent = text;
