@@ -493,6 +493,20 @@ func TestLanesGiveWay(t *testing.T) {
 	p.Do(chromedp.Click("#paused button"))
 	p.until("the lanes go on", func(l laneState) bool { return l.State == "connected" })
 	p.maryHas("kept")
+
+	// Nor has a page that can't be seen, whose timers a browser slows down.
+	hide := func(hidden bool) {
+		browsertest.Eval[bool](p.Browser, fmt.Sprintf(`(() => {
+			Object.defineProperty(document, "hidden", { value: %v, configurable: true });
+			return document.dispatchEvent(new Event("visibilitychange"));
+		})()`, hidden))
+	}
+	hide(true)
+	p.until("the lanes pause", func(l laneState) bool { return l.State == "paused" })
+	hide(false)
+	p.until("the lanes go on", func(l laneState) bool { return l.State == "connected" })
+	p.say("seen")
+	p.maryHas("kept", "seen")
 }
 
 // A page may not do what its policy forbids, and says so.

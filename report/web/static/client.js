@@ -36,6 +36,7 @@ export class Client {
   #life = null; // ends what goes on
   #socket = null; // while it is open
   #overdue = 0; // the timer that gives a socket up
+  #heard = false; // the server has answered, or written, since the client joined
   #asked = 0;
   #rush = () => {}; // ends the wait for the next question
 
@@ -85,11 +86,10 @@ export class Client {
 
   async #read(signal) {
     let pause = 0;
-    const well = () => {
-      pause = 0;
-      this.on.state("connected", "connected");
-    };
+    const well = () => this.on.state("connected", "connected");
     while (!signal.aborted) {
+      const begun = performance.now();
+      this.#heard = false;
       try {
         await (this.way === "socket" ? this.#listen(signal, well) : this.#ask(signal, well));
       } catch (error) {
@@ -98,6 +98,7 @@ export class Client {
           this.#cursor = String(error.oldest - 1);
           this.on.gap(error.message);
         }
+        if (this.#heard || performance.now() - begun > longestPause) pause = 0;
         pause = Math.min(longestPause, pause * 2 || firstPause);
         this.on.state("lost", reason(error));
         await sleep(pause * (1 + Math.random()) / 2, signal);
@@ -119,7 +120,7 @@ export class Client {
       if (answer.status === 410) throw new Gap(JSON.parse(text).oldest);
       if (!answer.ok) throw new Error(said(answer, text));
       well();
-      this.on.contact();
+      this.#contact();
       if (answer.status === 204) this.empty++;
       else for (const m of JSON.parse(text)) this.on.message(m.body);
       this.#cursor = answer.headers.get("Next-Cursor");
@@ -127,6 +128,11 @@ export class Client {
       if (!held) await this.#due(signal);
       else if (answer.status === 204 && !first) await sleep(firstPause, signal); // a server that stops holds nothing
     }
+  }
+
+  #contact() {
+    this.#heard = true;
+    this.on.contact();
   }
 
   /** Waits until the next question is due, by the interval of that moment. */
@@ -157,7 +163,7 @@ export class Client {
         if (signal.aborted) return;
         const bytes = size(data);
         this.carried += bytes + (bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10);
-        this.on.contact();
+        this.#contact();
         const frame = JSON.parse(data);
         if ("stored" in frame) {
           this.on.stored(this.#queue.shift());

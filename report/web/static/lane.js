@@ -77,10 +77,12 @@ export class Lane {
     else if (this.#last !== null) this.#delay(this.#last, "last delay");
   }
 
-  /** Shows who the server says is connected. */
-  connected(users, names) {
-    const more = users - names.length;
-    set(this.of("who"), [...names, ...more > 0 ? [`${count(more)} more`] : []].join(", ") || "nobody");
+  /** Shows who is connected, as the server says in its stats; undefined: it doesn't. */
+  connected(stats) {
+    if (!stats) return set(this.of("who"), "–");
+    const { users = 0, names = {} } = stats[this.name] ?? {};
+    const here = names[this.room] ?? [], more = users - here.length;
+    set(this.of("who"), [...here, ...more > 0 ? [`${count(more)} more`] : []].join(", ") || "nobody");
   }
 
   #count(name, n, write) {
@@ -99,8 +101,10 @@ export class Lane {
     this.#states[user] = state;
     const worst = ["lost", "joining", "paused", "connected"].find(s => Object.values(this.#states).includes(s));
     const line = this.section.querySelector(".state");
-    if (state === "lost" || worst !== "lost") set(this.of("state"), worst === "lost" ? `joining again: ${words}` : worst);
     line.dataset.state = worst;
+    if (worst === "lost" && state !== "lost") return; // it is the other one who says why
+    line.title = words;
+    set(this.of("state"), worst === "lost" ? `joining again: ${words}` : worst);
   }
 
   #heard(user, body) {

@@ -119,18 +119,20 @@ pages.postMessage("here");
 
 async function again(ms, f) {
   for (;;) {
-    if (active) await f().catch(() => {}); // the lanes tell of a server that is away
+    if (active) await f();
     await new Promise(done => setTimeout(done, ms));
   }
 }
 
 again(1000, async () => {
-  if (Number.isNaN(heads.get)) await heads.measure();
-  const { connected } = await (await fetch("/stats?rooms=0", { signal: AbortSignal.timeout(5000) })).json();
-  for (const lane of lanes) {
-    const { users = 0, names = {} } = connected[lane.name] ?? {};
-    lane.connected(users, names[lane.room] ?? []);
+  let stats;
+  try {
+    if (Number.isNaN(heads.get)) await heads.measure();
+    stats = await (await fetch("/stats?rooms=0", { signal: AbortSignal.timeout(5000) })).json();
+  } catch {
+    // the lanes tell of a server that is away
   }
+  lanes.forEach(lane => lane.connected(stats?.connected));
 });
 
 setInterval(() => { if (active) lanes.forEach(lane => lane.tick()); }, 100);
