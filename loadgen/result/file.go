@@ -131,6 +131,9 @@ func (r *Result) add(data []byte) error {
 		if line.Run.Schema < 1 || line.Run.Schema > Schema {
 			return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", line.Run.Schema, Schema)
 		}
+		if err := line.Run.Scenario.plausible(); err != nil {
+			return err
+		}
 		r.Run = *line.Run
 	case line.Run != nil:
 		return errors.New("a second run begins here: one run a file")
@@ -147,6 +150,9 @@ func (r *Result) add(data []byte) error {
 func (r *Result) addWindow(w Window) error {
 	if w.Transport == "" || w.Users <= 0 {
 		return errors.New("a window without transport or users")
+	}
+	if err := w.plausible(); err != nil {
+		return err
 	}
 	histograms := []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late}
 	if c := w.Calibration; c != nil {

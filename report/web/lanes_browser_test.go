@@ -227,7 +227,7 @@ func TestLanesDeliver(t *testing.T) {
 	// Somebody else joins, and leaves.
 	elsewhere, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	req, _ := http.NewRequestWithContext(elsewhere, "GET", s.url("/rooms/elsewhere/long-poll"), nil)
+	req, _ := http.NewRequestWithContext(elsewhere, http.MethodGet, s.url("/rooms/elsewhere/long-poll"), nil)
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)

@@ -178,9 +178,8 @@ func TestResultsOdd(t *testing.T) {
 	begun.Windows = nil
 	write(t, begun, filepath.Join(dir, "begun"))
 	senseless := recorded(t, 1)
-	senseless.Run.Scenario.RoomSize = 5
 	for i := range senseless.Windows {
-		senseless.Windows[i].Server.CPUS = -1e9
+		senseless.Windows[i].Server.CPUS = -5
 	}
 	write(t, senseless, filepath.Join(dir, "senseless"))
 	out := filepath.Join(t.TempDir(), "elsewhere")
@@ -213,7 +212,7 @@ func TestResultsOdd(t *testing.T) {
 		t.Error("what is not measured yet is doubted")
 	}
 	for name, why := range map[string]string{
-		"broken": "broken/result.jsonl:1: not a pushpull result", "empty": "it is empty", "senseless": "making sense of the numbers",
+		"broken": "broken/result.jsonl:1: not a pushpull result", "empty": "it is empty", "senseless": "cpu_s is -5: nothing measures that",
 		"link": "escapes", "folder": "it is no file",
 	} {
 		part := entry(t, page, name)

@@ -164,8 +164,8 @@ func (p *peer) serve(ctx context.Context, after uint64) {
 	err := p.send(ctx, life, after)
 	cancel(err)
 	p.sayGoodbye(err)
-	<-received // the user has closed, too, or its time is up
-	p.conn.CloseNow()
+	<-received            // the user has closed, too, or its time is up
+	_ = p.conn.CloseNow() // whatever it returns, the connection is closed
 }
 
 // send writes what follows after until ctx ends, and returns why.
