@@ -83,6 +83,7 @@ func readmeCommands(readme string) (commands [][]string) {
 // readmeStep returns the lines of a script that run a command.
 func readmeStep(name string, args []string) string {
 	line := strings.ReplaceAll(strings.Join(args, " "), "http://127.0.0.1:8080", "$URL")
+	line = strings.ReplaceAll(line, "--watch :8081", "--watch :0") // which may be taken
 	switch {
 	case slices.Contains(args, "run"):
 		_, line, _ = strings.Cut(line, "run")
