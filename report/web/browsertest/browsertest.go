@@ -29,7 +29,8 @@ import (
 // Patience is how long a page is waited for. Nothing takes so long that works.
 const Patience = 30 * time.Second
 
-// A Browser is one tab of a headless Chromium of its own. It is not safe for concurrent use.
+// A Browser is one tab of a headless Chromium with user data of its own, which chromedp makes and
+// removes. It is not safe for concurrent use.
 type Browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -57,7 +58,6 @@ func Start(t *testing.T) *Browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.NoSandbox, // the root of a container has none
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
