@@ -62,8 +62,9 @@ func TestDuet(t *testing.T) {
 		head := slowed(t, fmt.Sprintf("--debug-burn %v", burn))
 		code, found, said := duetOf(t, pushpull, "--base", pushpull, "--head", head, "--transports", "websocket", "--rounds", "20", "--min-effect", "10%")
 		failed := found.Regressions()
-		if len(failed) == 2 && failed[0].Metric == "p50" && failed[0].Detectable > 1.2 {
-			// Where others take the processors, what is burnt is missing elsewhere.
+		if len(failed) == 2 && failed[0].Metric == "p50" && failed[0].Detectable > 1.1 {
+			// Where others take the processors, so that not even the tenth that is allowed could be
+			// seen, what is burnt is missing elsewhere.
 			t.Logf("p50 is worse on a busy machine: %v", failed[0])
 			failed = failed[1:]
 		}

@@ -198,7 +198,6 @@ func (p onPage) still(name string) laneState {
 }
 
 func TestLanesDeliver(t *testing.T) {
-	t.Parallel()
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	if got := p.Text(`output[for="interval"]`); got != "5 s" {
@@ -239,7 +238,6 @@ func TestLanesDeliver(t *testing.T) {
 }
 
 func TestLanesCount(t *testing.T) {
-	t.Parallel()
 	p := openLanes(t, startSite(t, allLanes...))
 	p.slide("interval", kb.Home) // 0.1 s
 	if got := p.Text(`output[for="interval"]`); got != "0.1 s" {
@@ -286,7 +284,6 @@ func TestLanesCount(t *testing.T) {
 }
 
 func TestLanesSurviveARestart(t *testing.T) {
-	t.Parallel()
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	p.slide("interval", kb.Home)
@@ -315,7 +312,6 @@ func TestLanesSurviveARestart(t *testing.T) {
 }
 
 func TestLanesShowTextAsText(t *testing.T) {
-	t.Parallel()
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	p.slide("interval", kb.Home)
@@ -349,7 +345,6 @@ func TestLanesShowTextAsText(t *testing.T) {
 
 // One page at a time has the browser's connections.
 func TestLanesGiveWay(t *testing.T) {
-	t.Parallel()
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	p.slide("interval", kb.Home)
@@ -378,7 +373,6 @@ func TestLanesGiveWay(t *testing.T) {
 
 // A page may not do what its policy forbids, and says so.
 func TestPolicy(t *testing.T) {
-	t.Parallel()
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	ran := browsertest.Eval[bool](p.Browser, `(() => {

@@ -19,10 +19,8 @@ import (
 
 // TestLanesCountBytes compares what a lane says that it carried with what its connections did.
 func TestLanesCountBytes(t *testing.T) {
-	t.Parallel()
 	for _, lane := range allLanes {
 		t.Run(lane.Name, func(t *testing.T) {
-			t.Parallel()
 			var tapped tap
 			s := &site{t: t, address: "127.0.0.1:0", lanes: []web.Lane{lane}, store: &memory.Store{}, wrap: tapped.listen}
 			s.start()

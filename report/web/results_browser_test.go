@@ -31,7 +31,6 @@ func tabTo(t *testing.T, b *browsertest.Browser, selector string) {
 
 // Results of this repository, from the list to two runs side by side and back, by keyboard.
 func TestResultsInBrowser(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"broadcast", "game", "idle", "stores/sqlite"} { // all of them take the race detector long
 		res, err := result.Open(filepath.Join("../../results", name))
@@ -114,7 +113,6 @@ func TestResultsInBrowser(t *testing.T) {
 
 // Whatever is wrong with a run, the list says so and keeps its shape.
 func TestOddResultsInBrowser(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	lost := whole(t, 1)
 	for i := range lost.Windows {

@@ -40,7 +40,8 @@ type Browser struct {
 }
 
 // Start starts a browser for t; without a Chromium it skips t, which CI forbids. When t ends the
-// browser has ended, and t has failed if a page told of errors that Faults hasn't taken.
+// browser has ended, and t has failed if a page told of errors that Faults hasn't taken. A browser
+// keeps a processor busy: tests with one don't run in parallel.
 func Start(t *testing.T) *Browser {
 	t.Helper()
 	path := ""
