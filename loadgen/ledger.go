@@ -172,17 +172,18 @@ func (l *ledger) fail(err error) {
 	l.failures[text]++
 }
 
-// soFar returns how many measured copies are to come of what is stored, how many came, and how long
-// they took. It holds up whoever takes note of a message for some 10 us: see BenchmarkSoFar.
-func (l *ledger) soFar() (expected, delivered int, p50, p99 time.Duration) {
+// soFar returns how many measured copies are to come of what is stored, and how many came.
+func (l *ledger) soFar() (expected, delivered int) {
 	delivered = int(l.came.Load())
-	expected = max(delivered, int(l.owed.Load())) // a copy may come before the word that it is stored
-	if delivered == 0 {
-		return expected, 0, 0, 0
-	}
+	return max(delivered, int(l.owed.Load())), delivered // a copy may come before the word that it is stored
+}
+
+// quantiles returns those of the latency of what came so far, 0 of nothing. It holds up whoever takes
+// note of a message for some us: see BenchmarkQuantiles.
+func (l *ledger) quantiles() (p50, p99 time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return expected, delivered, l.latency.Quantile(.5), l.latency.Quantile(.99)
+	return l.latency.Quantile(.5), l.latency.Quantile(.99)
 }
 
 // settled says whether everything measured that was planned before end has ended and come.

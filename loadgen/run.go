@@ -40,8 +40,11 @@ type Progress struct {
 	Planned, Sent   int           // messages of the window, warm-up included
 	Expected        int           // measured copies that are to come of what is stored so far
 	Delivered       int           // of them, those that came
-	P50, P99        time.Duration // of their latency; 0: none has come
 	Left            time.Duration // of the run, about
+
+	// Latency returns quantiles of what has come by the time it is called, 0 of nothing. It holds up
+	// the users for some us, so it is for those who show it.
+	Latency func() (p50, p99 time.Duration)
 }
 
 const progressStep = 200 * time.Millisecond
@@ -165,7 +168,8 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 		now.Phase = phase
 		now.Joined = int(w.joined.Load())
 		now.Sent = int(w.ledger.sent.Load())
-		now.Expected, now.Delivered, now.P50, now.P99 = w.ledger.soFar()
+		now.Expected, now.Delivered = w.ledger.soFar()
+		now.Latency = w.ledger.quantiles
 		now.Left = max(0, at.Left-time.Since(begun))
 		progress(now)
 	}

@@ -23,7 +23,7 @@ import (
 // Page is the name of the page within the directory that Write fills.
 const Page = "report.html"
 
-// A Link leads from a page to where it was opened. Its text and URL are the caller's.
+// A Link leads to a page. Its text and URL are the caller's.
 type Link struct{ Text, URL string }
 
 // A Run is one result under the name by which it is laid beside others. An empty name is the

@@ -115,9 +115,10 @@ func (w *watcher) update(now loadgen.Progress) {
 	shown.Standings = make([]web.Standing, len(s.Standings))
 	for i, standing := range s.Standings {
 		if standing.Transport == now.Transport && standing.Side == now.Side {
+			p50, p99 := now.Latency()
 			standing.Now = &web.Figures{
 				Delivered: now.Delivered, Expected: now.Expected,
-				P50: now.P50.Seconds() * 1e3, P99: now.P99.Seconds() * 1e3,
+				P50: p50.Seconds() * 1e3, P99: p99.Seconds() * 1e3,
 			}
 		}
 		shown.Standings[i] = standing

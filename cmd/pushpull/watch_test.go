@@ -92,7 +92,8 @@ func TestWatcher(t *testing.T) {
 	defer resp.Body.Close()
 	w.update(loadgen.Progress{
 		Transport: "long-poll", Side: "sqlite", Round: 1, Rounds: 2, Window: 2, Windows: 8, Phase: "measuring",
-		Delivered: 3, Expected: 4, P50: time.Millisecond, P99: 2 * time.Millisecond, Left: time.Minute,
+		Delivered: 3, Expected: 4, Left: time.Minute,
+		Latency: func() (p50, p99 time.Duration) { return time.Millisecond, 2 * time.Millisecond },
 	})
 	w.window(rec)
 	w.drawing()

@@ -38,7 +38,7 @@ const paperPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'no
 // run of any name has all of its pages.
 type runPages struct {
 	results  *Results
-	links    []Link
+	links    []report.Link
 	listed   *template.Template
 	troubled *template.Template
 }

@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"path"
 	"time"
+
+	"pushpull/report"
 )
 
 //go:embed static pages
@@ -121,27 +123,24 @@ func (s static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // A frame is what every page has around it.
 type frame struct {
-	Title  string // of the page
-	Style  string // its style sheet, beside that of all
-	Script string // its module; empty: none
-	At     string // the path of the page, as in Links
-	Links  []Link // to the pages that there are
-	Body   any    // what the page itself shows
+	Title  string        // of the page
+	Style  string        // its style sheet, beside that of all
+	Script string        // its module; empty: none
+	At     string        // the path of the page, as in Links
+	Links  []report.Link // to the pages that there are
+	Body   any           // what the page itself shows
 }
 
-// A Link leads to a page.
-type Link struct{ Text, URL string }
-
 // links lead to the pages that there are.
-func (p *Pages) links() (all []Link) {
+func (p *Pages) links() (all []report.Link) {
 	if len(p.Lanes) > 0 {
-		all = append(all, Link{"See the difference", "/"})
+		all = append(all, report.Link{Text: "See the difference", URL: "/"})
 	}
 	if p.Live != nil {
-		all = append(all, Link{"This run", "/live"})
+		all = append(all, report.Link{Text: "This run", URL: "/live"})
 	}
 	if p.Results != nil {
-		all = append(all, Link{"Results", "/results"})
+		all = append(all, report.Link{Text: "Results", URL: "/results"})
 	}
 	return all
 }
