@@ -220,8 +220,8 @@ func TestRun(t *testing.T) {
 }
 
 // TestInterrupt ends a self-test in the midst of a case, which is not judged then.
+// It is timed, so it doesn't run beside the others.
 func TestInterrupt(t *testing.T) {
-	t.Parallel()
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	begun := time.Now()
