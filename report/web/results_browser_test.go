@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -29,6 +30,11 @@ func tabTo(t *testing.T, b *browsertest.Browser, selector string) {
 	t.Fatalf("the keyboard never comes to %s", selector)
 }
 
+// arrive waits until a page is there, all of it.
+func arrive(b *browsertest.Browser, heading string) {
+	b.Until(fmt.Sprintf("document.readyState === 'complete' && document.querySelector('h1')?.innerText === %q", heading))
+}
+
 // Results of this repository, from the list to two runs side by side and back, by keyboard.
 func TestResultsInBrowser(t *testing.T) {
 	dir := t.TempDir()
@@ -40,7 +46,7 @@ func TestResultsInBrowser(t *testing.T) {
 		write(t, res, filepath.Join(dir, name))
 	}
 	server := httptest.NewServer(serve(dir))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	b := browsertest.Start(t)
 	b.Open(server.URL + "/results")
 	b.Looks("results")
@@ -72,7 +78,7 @@ func TestResultsInBrowser(t *testing.T) {
 	}
 	tabTo(t, b, button)
 	press(b, kb.Enter)
-	b.Until("document.querySelector('h1')?.innerText === 'idle · game'")
+	arrive(b, "idle · game")
 	if got := browsertest.Eval[string](b, "location.pathname + location.search"); got != "/results?run=idle&run=game" {
 		t.Errorf("side by side is at %s", got)
 	}
@@ -85,14 +91,15 @@ func TestResultsInBrowser(t *testing.T) {
 	}
 	press(b, kb.Tab)
 	press(b, kb.Enter) // back
-	b.Until("location.pathname === '/results' && document.querySelector('#runs button')?.disabled")
+	arrive(b, "Results")
+	b.Until("document.querySelector('#runs button').disabled")
 
 	tabTo(t, b, `a[href="/results/game/report.html"]`)
 	press(b, kb.Enter)
-	b.Until("document.querySelector('h1')?.innerText === 'game'")
+	arrive(b, "game")
 	b.Looks("report")
 	browsertest.Eval[any](b, "history.back()")
-	b.Until("document.querySelector('#runs')")
+	arrive(b, "Results")
 	if n := browsertest.Eval[int](b, `Promise.all(["requests.svg", "requests.png"].map(name => new Promise(done => {
 		const chart = new Image();
 		chart.onload = chart.onerror = () => done(chart.naturalWidth);
@@ -128,7 +135,7 @@ func TestOddResultsInBrowser(t *testing.T) {
 	write(t, begun, filepath.Join(dir, "<img src=x onerror=alert(1)>"))
 	put(t, filepath.Join(dir, "broken"), "no result\n")
 	server := httptest.NewServer(serve(dir))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	b := browsertest.Start(t)
 	b.Open(server.URL + "/results")
 	browsertest.Eval[any](b, "document.querySelector('#runs').submit()") // as the button does without the script

@@ -40,8 +40,11 @@ type Browser struct {
 }
 
 // Start starts a browser for t; without a Chromium it skips t, which CI forbids. When t ends the
-// browser has ended, and t has failed if a page told of errors that Faults hasn't taken. A browser
-// keeps a processor busy: tests with one don't run in parallel.
+// browser has ended, and t has failed if a page told of errors that Faults hasn't taken.
+//
+// A browser asks for more than a test waits for, a page's icon for one. The server of its pages has
+// to outlive it: give its end to t.Cleanup before Start, and don't defer it. A browser keeps a
+// processor busy: tests with one don't run in parallel.
 func Start(t *testing.T) *Browser {
 	t.Helper()
 	path := ""

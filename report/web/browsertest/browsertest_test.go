@@ -20,7 +20,7 @@ func TestStart(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte(ugly))
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	b := browsertest.Start(t)
 	b.Open(server.URL)
 	faults := b.Judge()
