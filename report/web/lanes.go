@@ -31,7 +31,6 @@ func (l Lane) title() string {
 		"long-poll":      "Long polling",
 		"long-poll-scan": "Long polling with a scan",
 		"websocket":      "WebSocket",
-		"sse":            "Server-sent events",
 	}[l.Name], l.Name)
 }
 

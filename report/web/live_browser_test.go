@@ -126,11 +126,15 @@ func TestLivePage(t *testing.T) {
 	s.live.Set(state)
 	s.start()
 	b.Until("document.querySelector('.line').textContent.includes('window 9') && document.querySelector('.lost').innerText.trim() === ''")
-	for _, fault := range b.Faults() {
-		if !strings.Contains(fault, "net::ERR_") {
-			t.Error("the page says:", fault)
+	refusals := func() { // are all that the page complains of
+		t.Helper()
+		for _, fault := range b.Faults() {
+			if !strings.Contains(fault, "net::ERR_") {
+				t.Error("the page says:", fault)
+			}
 		}
 	}
+	refusals()
 
 	// At the end the report is a link, and the page asks no longer.
 	state.Status, state.Share, state.Report, state.Transport = web.Done, 1, "/results/chat/report.html", ""
@@ -143,10 +147,20 @@ func TestLivePage(t *testing.T) {
 	}
 	b.Looks("live-done")
 	s.stop()
-	time.Sleep(1500 * time.Millisecond) // it would have asked again by now
+	// Another stream of the page, which is not given up, is refused twice: so would its own be.
+	browsertest.Eval[bool](b, `new Promise(done => {
+		let refused = 0;
+		const other = new EventSource("/live/states");
+		other.onerror = () => {
+			if (++refused < 2) return;
+			other.close();
+			done(true);
+		};
+	})`)
 	if lost := b.Text(".lost"); strings.TrimSpace(lost) != "" {
 		t.Errorf("after the end it says %q", lost)
 	}
+	refusals()
 
 	// Another run on the same address shows from its start.
 	s.live.Set(midway())
