@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An alarm wakes one goroutine at given times. Go's own timers are rounded up to the next
-// millisecond when nothing else runs, half a millisecond late on average, which would stand in
-// every latency: a timerfd is about 0.04 ms late (BenchmarkAlarm).
+// An alarm wakes one goroutine at given times. Go's own timers are rounded up to the next millisecond
+// if nothing else runs; half a millisecond, on average, would be part of every latency. A timerfd is
+// about 0.04 ms late (BenchmarkAlarm).
 type alarm struct {
 	fd   int
 	file *os.File
@@ -25,7 +25,7 @@ func newAlarm() (*alarm, error) {
 	return &alarm{fd: fd, file: os.NewFile(uintptr(fd), "timer")}, nil
 }
 
-// wait returns at t, or with the cause of ctx when that ends first.
+// wait returns at t, or with the cause of ctx if that ends first.
 func (a *alarm) wait(ctx context.Context, t time.Time) error {
 	left := time.Until(t)
 	if left <= 0 {

@@ -14,7 +14,7 @@ type alarm struct {
 
 func newAlarm() (*alarm, error) { return &alarm{time.NewTimer(0)}, nil }
 
-// wait returns at t, or with the cause of ctx when that ends first.
+// wait returns at t, or with the cause of ctx if that ends first.
 func (a *alarm) wait(ctx context.Context, t time.Time) error {
 	a.timer.Reset(time.Until(t))
 	select {

@@ -19,12 +19,12 @@ func TestAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 		if late := time.Since(at); late < 0 || wait > 0 && late > soon {
-			t.Errorf("waited for %v, and woke %v after that", wait, late)
+			t.Errorf("an alarm in %v was %v late", wait, late)
 		}
 	}
 }
 
-// TestAlarmCancelled ends a long wait, and doesn't begin one.
+// TestAlarmCancelled ends ctx during a long wait. Later waits return at once.
 func TestAlarmCancelled(t *testing.T) {
 	a, err := newAlarm()
 	if err != nil {

@@ -12,36 +12,43 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 )
 
 const (
-	probeGap     = 40 * time.Millisecond // mean time from one probe to the next: more would keep processors awake that sleep under a light load
-	probeCouples = 6                     // who take turns
-	probed       = 4                     // messages that it takes to measure the bytes
-	briefly      = 10 * time.Millisecond // the hold of a question to which there is no answer
+	probeGap     = 40 * time.Millisecond // mean time between probes; probing more often would keep processors awake that sleep under a light load
+	probeCouples = 6                     // couples that take turns
+	probeSends   = 4                     // messages sent to measure the bytes
+	probePushes  = 16                    // the same on a stream, if the server is near
+	probeHold    = 10 * time.Millisecond // hold time of the poll whose response is empty
 )
 
-// calibrate measures, until ctx ends, what theory has to be told: members of rooms of their own
-// talk, on connections that count nowhere else. What the server doesn't take part in stays
-// unknown; the window is measured all the same.
+// calibrate measures the inputs of theory until ctx ends. It uses members in rooms of their own, whose
+// connections are not counted in the window. A measurement that fails is left out, and the window is
+// measured nevertheless.
 func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	if ctx.Err() != nil {
 		return nil
 	}
 	c := &result.Calibration{RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram()}
 	p := &probe{window: w, room: w.rooms + "-probe"}
-	if bytes, err := p.bytes(ctx); err == nil {
-		c.Bytes = bytes
+	countBytes := func() {
+		if counted, err := p.bytes(ctx); err == nil {
+			c.Bytes = counted
+		}
 	}
 	var probing sync.WaitGroup
+	if w.way.Polls() {
+		countBytes() // first, as it takes a few exchanges and the time may be short
+	} else {
+		probing.Go(countBytes) // it takes a second
+	}
 	c.Members++
-	probing.Go(func() { // what was measured until it fails is kept
-		_ = RoundTrips(ctx, w.servers[0].base, c.RoundTrip, func() bool { return pause(ctx) })
+	probing.Go(func() { // after an error, the round trips before it are kept
+		_ = roundTrips(ctx, w.servers[0].dialer.Counting(&wire.Counts{}), c.RoundTrip, func() bool { return pause(ctx) })
 	})
-	_, periodic := w.transport.(transports.Periodic)
-	_, scanning := w.transport.(transports.Scanning)
-	if !periodic && !scanning { // what is fetched on a timer would tell of the timer
+	if w.way.Timer() == 0 { // else it would only measure the timer
 		c.Members += 2 * probeCouples
 		probing.Go(func() { _ = p.deliveries(ctx, c.Delivery) })
 	}
@@ -49,48 +56,40 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	return c
 }
 
-// A probe is what calibrates a window, in one room.
+// A probe makes measurements for a window's calibration in one room, on one server.
 type probe struct {
 	window *window
-	server int // a place in window.servers
+	server int // index into window.servers
 	room   string
 }
 
-// duplex says that one connection carries both directions.
-func (p *probe) duplex() bool {
-	_, ok := p.window.transport.(transports.Duplex)
-	return ok
-}
-
-// A probeSession is one of its members, with counters of its own.
+// A probeSession is a member of a probe's room, with counters of its own.
 type probeSession struct {
 	transports.Session
 
-	wire   Wire
-	counts Counts
-	before int64 // bytes that connecting took
+	pool   wire.Pool
+	counts wire.Counts
 }
 
-// join joins the room on a connection that is open.
+// join opens a connection and joins the room on it.
 func (p *probe) join(ctx context.Context, from transports.Cursor) (*probeSession, error) {
-	return p.joinBy(ctx, p.window.transport, from, func(wire http.RoundTripper) http.RoundTripper { return wire })
+	return p.joinOn(ctx, from, func(*transports.Target) {})
 }
 
-// joinBy joins by a transport of the same kind, on the wire that through makes of its own.
-func (p *probe) joinBy(ctx context.Context, by transports.Transport, from transports.Cursor, through func(http.RoundTripper) http.RoundTripper) (*probeSession, error) {
+// joinOn is join with a target that adjust may change.
+func (p *probe) joinOn(ctx context.Context, from transports.Cursor, adjust func(*transports.Target)) (*probeSession, error) {
 	s := &probeSession{}
-	base := p.window.servers[p.server].base
-	s.wire.Dialer = NewDialer(base, &s.counts)
-	if err := s.wire.Open(ctx); err != nil {
+	server := p.window.servers[p.server]
+	base := server.base
+	s.pool.Dialer = server.dialer.Counting(&s.counts)
+	if err := s.pool.Open(ctx); err != nil {
 		return nil, err
 	}
-	target := transports.Target{Base: base, Wire: through(&s.wire)}
+	target := transports.Target{Base: base, HTTP: &s.pool}
+	adjust(&target)
 	var err error
-	if !p.duplex() {
-		s.before = s.total() // TLS; that of a handshake is left out anyway
-	}
-	if s.Session, err = by.Join(ctx, target, p.room, from); err != nil {
-		s.wire.Close()
+	if s.Session, err = p.window.client.Join(ctx, target, p.room, from); err != nil {
+		s.pool.Close()
 		return nil, err
 	}
 	return s, nil
@@ -98,25 +97,21 @@ func (p *probe) joinBy(ctx context.Context, by transports.Transport, from transp
 
 func (s *probeSession) leave() {
 	s.Close()
-	s.wire.Close()
+	s.pool.Close()
 }
 
-func (s *probeSession) total() int64 {
-	t := s.counts.totals()
-	return t.BytesIn + t.BytesOut
-}
+// carried returns the bytes in both directions of all exchanges, without those of connecting.
+func (s *probeSession) carried() int64 { return s.counts.Exchanged() }
 
-// carried returns the bytes in both directions since the session was connected.
-func (s *probeSession) carried() int64 { return s.total() - s.before }
-
-// A talker is the member who sends. Where one connection carries both directions, it reads along.
+// A talker is the member that sends. On a duplex transport it also reads, as its own messages come
+// back on the same connection.
 type talker struct {
 	*probeSession
 
-	size   int
-	number int // of the last message
+	size   int // of a message, in bytes
+	number int // of the last message sent
 	stored chan error
-	read   chan arrival // of what came back; nil: it doesn't read
+	read   chan arrival // messages that came back; nil: the talker doesn't read
 	quit   context.CancelFunc
 	ended  sync.WaitGroup
 }
@@ -127,22 +122,22 @@ func (p *probe) talker(ctx context.Context) (*talker, error) {
 		return nil, err
 	}
 	t := &talker{probeSession: s, size: p.window.size, stored: make(chan error, 1)}
-	reading, quit := context.WithCancel(ctx)
+	reading, quit := context.WithCancel(context.WithoutCancel(ctx))
 	t.quit = quit
-	if p.duplex() {
+	if p.window.way.Duplex {
 		t.read = make(chan arrival, 1)
 		t.ended.Go(func() { listen(reading, s, t.read) })
 	}
 	return t, nil
 }
 
-// An arrival is a message that a member holds decoded.
+// An arrival is a message that a member has received and decoded.
 type arrival struct {
 	number int
 	at     time.Time
 }
 
-// listen hands over what s reads, until ctx ends.
+// listen sends the messages that s reads to a channel, until ctx or the session ends.
 func listen(ctx context.Context, s *probeSession, to chan<- arrival) {
 	for m, err := range s.Messages(ctx) {
 		at := time.Now()
@@ -157,7 +152,7 @@ func listen(ctx context.Context, s *probeSession, to chan<- arrival) {
 	}
 }
 
-// await returns when the message of that number came.
+// await waits for the message with the given number and returns the time at which it arrived.
 func await(ctx context.Context, from <-chan arrival, number int) (time.Time, error) {
 	for {
 		select {
@@ -172,12 +167,12 @@ func await(ctx context.Context, from <-chan arrival, number int) (time.Time, err
 }
 
 func (t *talker) leave() {
+	t.probeSession.leave() // before quit, which would end the connection without a close frame
 	t.quit()
-	t.probeSession.leave()
 	t.ended.Wait()
 }
 
-// say sends one message and returns once it is stored and, where the talker reads, has come back.
+// say sends one message and waits until it is stored and, if the talker reads, has come back.
 func (t *talker) say(ctx context.Context) error {
 	t.number++
 	body := Stamp{Number: t.number}.appendTo(nil, t.size)
@@ -197,7 +192,7 @@ func (t *talker) say(ctx context.Context) error {
 	return err
 }
 
-// bytes measures what the exchanges of the transport carry.
+// bytes measures the bytes of the transport's exchanges.
 func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	t, err := p.talker(ctx)
 	if err != nil {
@@ -207,7 +202,7 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	if err := t.say(ctx); err != nil {
 		return nil, err
 	}
-	_, first, err := p.read(ctx, "", 1) // from a place on, as users do but the first time
+	_, first, err := p.read(ctx, "", 1) // for a cursor, which users send with all requests but the first
 	if err != nil {
 		return nil, err
 	}
@@ -215,12 +210,15 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	if err := t.say(ctx); err != nil {
 		return nil, err
 	}
-	send := t.carried() - before
+	if !p.window.way.Polls() {
+		return p.pushed(ctx, t, first)
+	}
+	b := &result.Bytes{Send: t.carried() - before}
 	one, _, err := p.read(ctx, first, 1)
 	if err != nil {
 		return nil, err
 	}
-	for t.number < probed {
+	for t.number < probeSends {
 		if err := t.say(ctx); err != nil {
 			return nil, err
 		}
@@ -229,46 +227,78 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &result.Bytes{Send: send, Message: (three - one) / 2}
+	b.Message = (three - one) / 2
 	b.Answer = one - b.Message
-	if t.read != nil {
-		b.Send -= b.Message // which came back
-	}
-	if !p.duplex() {
-		b.Empty, err = p.readNothing(ctx, last)
-	}
+	b.Empty, err = p.readNothing(ctx, last)
 	return b, err
 }
 
-// read reads n messages that are there already, and returns the bytes it took and the place after
-// them.
+// pushed measures the bytes of a stream as means of several messages: a proxy may pass an
+// acknowledgement and a message on together or one by one, which over TLS takes more bytes. It counts
+// messages that are sent after the reader has received one that the log already held.
+func (p *probe) pushed(ctx context.Context, t *talker, from transports.Cursor) (*result.Bytes, error) {
+	s, err := p.join(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	until := time.Now().Add(2 * probePushes * probeGap)
+	if end, ok := ctx.Deadline(); ok { // from a distant server, fewer will do
+		until = time.Now().Add(min(time.Until(until), time.Until(end)/2))
+	}
+	var read, sent int64
+	came := int64(0)
+	for _, err := range s.Messages(ctx) {
+		switch came++; {
+		case err != nil:
+			return nil, err
+		case came == 1:
+			read, sent = s.carried(), t.carried()
+		case came > probePushes || came > probeSends && time.Now().After(until):
+			n := came - 1
+			b := &result.Bytes{Send: mean(t.carried()-sent, n), Message: mean(s.carried()-read, n)}
+			if t.read != nil {
+				b.Send -= b.Message // the talker's own messages have come back
+			}
+			return b, nil
+		}
+		if came > probeSends { // the first ones at once, in case that there is little time
+			pause(ctx)
+		}
+		if err := t.say(ctx); err != nil { // the reader gets it next
+			return nil, err
+		}
+	}
+	return nil, context.Cause(ctx)
+}
+
+// mean returns total/n, rounded.
+func mean(total, n int64) int64 { return (total + n/2) / n }
+
+// read reads n messages that the log already holds. It returns the bytes this took and the cursor
+// after the messages.
 func (p *probe) read(ctx context.Context, from transports.Cursor, n int) (bytes int64, end transports.Cursor, err error) {
 	s, err := p.join(ctx, from)
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.leave()
-	for m, err := range s.Messages(ctx) {
+	for _, err := range s.Messages(ctx) {
 		if err != nil {
 			return 0, "", err
 		}
 		if n--; n == 0 {
-			return s.carried(), transports.CursorAt(m.Seq), nil
+			return s.carried(), s.Cursor(), nil
 		}
 	}
 	return 0, "", context.Cause(ctx)
 }
 
-// readNothing asks once where there is nothing new, and returns the bytes it took.
+// readNothing polls once when there is nothing new, and returns the bytes this took.
 func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64, error) {
-	by := p.window.transport
-	if holding, ok := by.(transports.Holding); ok {
-		by = holding.WithHold(briefly)
-	}
 	asked := &once{answered: make(chan struct{})}
-	s, err := p.joinBy(ctx, by, from, func(wire http.RoundTripper) http.RoundTripper {
-		asked.wire = wire
-		return asked
+	s, err := p.joinOn(ctx, from, func(target *transports.Target) {
+		asked.wire, target.HTTP, target.Hold = target.HTTP, asked, probeHold
 	})
 	if err != nil {
 		return 0, err
@@ -278,7 +308,7 @@ func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64,
 	ended.Go(func() {
 		for _, err := range s.Messages(asking) {
 			if err != nil {
-				return // it asked once more, or the server is gone
+				return // errOnce from the second poll, or the server is gone
 			}
 		}
 	})
@@ -295,14 +325,14 @@ func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64,
 	}
 }
 
-// once lets one request through.
+// once is an http.RoundTripper that sends one request and refuses all others.
 type once struct {
 	wire     http.RoundTripper
 	answered chan struct{}
 	done     bool
 }
 
-var errOnce = errors.New("one request is enough")
+var errOnce = errors.New("only one request may be sent")
 
 func (o *once) RoundTrip(req *http.Request) (*http.Response, error) {
 	if o.done {
@@ -313,45 +343,54 @@ func (o *once) RoundTrip(req *http.Request) (*http.Response, error) {
 	return o.wire.RoundTrip(req)
 }
 
-// RoundTrips records into a histogram the time that the smallest exchange with the server at base
-// takes, on a connection that is kept, for as long as more says that there is to be another one.
+// RoundTrips records the duration of the smallest exchange with the server at base, GET /healthz on a
+// kept connection, into a histogram, again and again until more returns false.
 func RoundTrips(ctx context.Context, base *url.URL, into *result.Histogram, more func() bool) error {
-	wire := &Wire{Dialer: NewDialer(base, &Counts{})}
-	defer wire.Close()
-	if err := wire.Open(ctx); err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("healthz").String(), nil)
-	if err != nil {
+	return roundTrips(ctx, wire.NewDialer(base, &wire.Counts{}), into, more)
+}
+
+func roundTrips(ctx context.Context, d *wire.Dialer, into *result.Histogram, more func() bool) error {
+	pool := &wire.Pool{Dialer: d}
+	defer pool.Close()
+	if err := pool.Open(ctx); err != nil {
 		return err
 	}
 	for more() {
-		begun := time.Now()
-		resp, err := wire.RoundTrip(req)
+		took, err := roundTrip(ctx, pool)
 		if err != nil {
 			return err
-		}
-		took := time.Since(begun)
-		_, err = io.Copy(io.Discard, resp.Body) // else the connection would not be kept
-		resp.Body.Close()
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("it answered %s to GET /healthz", resp.Status)
 		}
 		into.Record(took)
 	}
 	return nil
 }
 
-// A couple is two members of a room of their own: one sends, the other one reads.
+// roundTrip makes the smallest exchange with the server of pool. It returns the time until the response
+// came.
+func roundTrip(ctx context.Context, pool *wire.Pool) (took time.Duration, err error) {
+	req := transports.NewRequest(ctx, http.MethodGet, pool.Dialer.Base().JoinPath(health), http.Header{}, nil)
+	begun := time.Now()
+	resp, err := pool.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	took = time.Since(begun)
+	_, err = io.Copy(io.Discard, resp.Body) // an unread body would close the connection
+	resp.Body.Close()
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server answered %s to GET /healthz", resp.Status)
+	}
+	return took, err
+}
+
+// A couple is two members with a room of their own: one sends, the other one reads.
 type couple struct {
 	*talker
 
-	reader   *probeSession
-	arrivals chan arrival
-	reading  sync.WaitGroup
+	reader     *probeSession
+	arrivals   chan arrival
+	quitReader context.CancelFunc
+	reading    sync.WaitGroup
 }
 
 func (p *probe) couple(ctx context.Context) (*couple, error) {
@@ -360,24 +399,27 @@ func (p *probe) couple(ctx context.Context) (*couple, error) {
 		return nil, err
 	}
 	c := &couple{talker: t, arrivals: make(chan arrival, 1)}
-	other := &probe{p.window, (p.server + 1) % len(p.window.servers), p.room} // as members of a room are
+	other := &probe{p.window, (p.server + 1) % len(p.window.servers), p.room} // users of a room are on different servers, too
 	if c.reader, err = other.join(ctx, ""); err != nil {
 		t.leave()
 		return nil, err
 	}
-	c.reading.Go(func() { listen(ctx, c.reader, c.arrivals) })
+	reading, quit := context.WithCancel(context.WithoutCancel(ctx))
+	c.quitReader = quit
+	c.reading.Go(func() { listen(reading, c.reader, c.arrivals) })
 	return c, nil
 }
 
 func (c *couple) leave() {
 	c.talker.leave()
 	c.reader.leave()
+	c.quitReader()
 	c.reading.Wait()
 }
 
-// deliveries records the time from the start of sending to the decoded message at another member,
-// until ctx ends. Couples take turns: one that talks all the time is faster than users are, as
-// its memory is in the processor's cache.
+// deliveries records the time from the start of a send until another member has decoded the message,
+// again and again until ctx ends. Several couples take turns: the memory of a single one would stay
+// in the processor's cache, and make it faster than users are.
 func (p *probe) deliveries(ctx context.Context, into *result.Histogram) error {
 	var couples []*couple
 	defer func() {
@@ -408,7 +450,8 @@ func (p *probe) deliveries(ctx context.Context, into *result.Histogram) error {
 	return nil
 }
 
-// pause waits for a while that is drawn anew each time; false says that ctx has ended.
+// pause waits for a random time, exponentially distributed with mean probeGap. It returns false if ctx
+// ends first.
 func pause(ctx context.Context) bool {
 	return pauseUntil(ctx, time.Now().Add(time.Duration(rand.ExpFloat64()*float64(probeGap))))
 }

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -9,25 +10,47 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// DuetOptions say how two servers are measured as a pair.
+// DuetOptions are the options of Duet.
 type DuetOptions struct {
-	Scenario   Scenario // its rounds are the pairs
+	Scenario   Scenario // Rounds is the number of pairs
 	Base, Head Side
-	Slices     int            // windows that each pair takes of each transport on each side; 0: one
-	First      int            // number of the first pair, so that a fresh run draws plans of its own; 0: 1
+	Slices     int            // turns per pair and transport; 0: one
+	First      int            // number of the first pair; pairs with other numbers have other plans; 0: 1
 	Progress   func(Progress) // as in Options
 }
 
-// Duet measures two servers pairwise: in each pair it takes, in turns, Slices short windows of
-// both sides on each transport. Both get the same plan at the same time of the run, and which of
-// them goes first is drawn for each pair: whatever the machine does meanwhile, it does to both.
-// Windows are handed to emit as they end; their Round is the number of the pair. For the rest it
-// is like Run.
+// A turn is a window of each side, with one plan, measured one directly after the other.
+type turn struct {
+	transport string
+	plan      *Plan
+	spoiled   [2]int // times that the generator spoiled the window of base or head, and the turn was measured again
+}
+
+// spare returns how many of a number of turns may be measured again.
+func spare(turns int) int { return (turns + 3) / 4 }
+
+// Duet measures two servers pairwise. A pair consists of Slices turns on each transport. The two
+// windows of a turn have the same plan and follow each other directly, and which side goes first is
+// drawn for each pair, so that disturbances of the machine affect both sides alike.
+//
+// A turn in which the generator was late on either side (result.Window.GeneratorLate) is measured again
+// at the end of its pair, both windows of it, and the former windows are dropped. At most a quarter of
+// all turns is measured again; after that late windows are kept. Window.Spoiled counts the dropped ones,
+// as a server that starves the generator spoils more windows than its counterpart.
+//
+// Duet hands each window to emit as its turn ends; its Round is the number of the pair. When ctx ends, emit
+// fails or a window can't be measured, it behaves like Run, except that it ends once either side is down, or
+// could not be measured at all in the first pair: there is nothing to compare.
 func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Window) error) error {
 	s := o.Scenario
-	if err := errors.Join(s.Validate(), Fit(s)); err != nil {
+	if err := errors.Join(s.Validate(), CheckLimits(s)); err != nil {
 		return err
 	}
+	sides, closePrograms, err := withPrograms(o.Base, o.Head)
+	if err != nil {
+		return err
+	}
+	defer closePrograms()
 	slices, first := max(1, o.Slices), max(1, o.First)
 	progress := o.Progress
 	if progress != nil {
@@ -36,38 +59,112 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 			o.Progress(now)
 		}
 	}
-	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * slices * len(s.Transports) * 2, Users: s.Users}
+	turns := s.Rounds * slices * len(s.Transports)
+	at := Progress{Rounds: s.Rounds, Windows: 2 * turns, Users: s.Users}
+	left := spare(turns)
 	begun := time.Now()
 	for pair := first; pair < first+s.Rounds; pair++ {
 		random := rand.New(rand.NewPCG(s.Seed, ^uint64(pair)))
 		headFirst := random.IntN(2) == 1
+		var turns []turn
 		for slice := range slices {
 			plan := NewPlan(s, (pair-1)*slices+slice+1)
 			for _, i := range random.Perm(len(s.Transports)) {
-				for turn := range 2 {
-					head := headFirst == (turn == 0)
-					side := o.Base
-					if head {
-						side = o.Head
-					}
-					at.Window++
-					at.Round, at.Transport, at.Head, at.Planned = pair, s.Transports[i], head, len(plan.Sends)
-					at.Left = rest(begun, at)
-					err := side.take(ctx, s, plan, at, progress, func(w *result.Window) error { return emit(head, w) })
-					if err != nil {
-						return err
-					}
+				turns = append(turns, turn{transport: s.Transports[i], plan: plan})
+			}
+		}
+		measure := func(t turn, head bool) (*result.Window, error) {
+			at.Window++
+			at.Round, at.Transport, at.Head, at.Planned = pair, t.transport, head, len(t.plan.Sends)
+			at.Left = rest(begun, at)
+			side := sides[sideOf(head)]
+			w, err := side.take(ctx, s, t.plan, at, progress)
+			if end := cmp.Or(err, side.last); end != nil {
+				if w != nil && w.Failed != "" && len(side.measured) == 0 {
+					w = nil // there is no result of the side
 				}
+				return w, end
+			}
+			return w, nil
+		}
+		again := func() bool {
+			if left == 0 {
+				return false
+			}
+			left--
+			at.Windows += 2
+			return true
+		}
+		if err := takeTurns(turns, headFirst, measure, again, emit); err != nil {
+			return err
+		}
+		for _, side := range sides {
+			if len(side.measured) == 0 {
+				return side.first
 			}
 		}
 	}
 	return nil
 }
 
-// rest returns about how long the windows from at on take: as long as those before, on average.
-// Of the first one nothing is known yet but its usual length.
+// takeTurns measures the turns of a pair, and those that the generator spoiled once more at the end, as
+// long as again, which it calls before each, returns true. A turn of which a window failed is not comparable, and
+// not measured again. An error ends the pair. What was measured
+// until then is emitted.
+func takeTurns(
+	turns []turn, headFirst bool, measure func(t turn, head bool) (*result.Window, error),
+	again func() bool, emit func(head bool, w *result.Window) error,
+) error {
+	for len(turns) > 0 {
+		t := turns[0]
+		turns = turns[1:]
+		var windows [2]*result.Window // of base and head
+		var err error
+		late, failed := false, false
+		for _, head := range []bool{headFirst, !headFirst} {
+			i := sideOf(head)
+			windows[i], err = measure(t, head)
+			if err != nil {
+				break
+			}
+			late, failed = late || windows[i].GeneratorLate(), failed || windows[i].Failed != ""
+		}
+		if err == nil && late && !failed && again() {
+			for i, w := range windows {
+				if w.GeneratorLate() {
+					t.spoiled[i]++
+				}
+			}
+			turns = append(turns, t)
+			continue
+		}
+		var lost []error
+		for _, head := range []bool{headFirst, !headFirst} {
+			i := sideOf(head)
+			if windows[i] == nil {
+				continue
+			}
+			windows[i].Spoiled = t.spoiled[i]
+			lost = append(lost, emit(head, windows[i]))
+		}
+		if err := cmp.Or(errors.Join(lost...), err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sideOf returns the index of a side: 0 for base, 1 for head.
+func sideOf(head bool) int {
+	if head {
+		return 1
+	}
+	return 0
+}
+
+// rest estimates the time that the window at and those after it take, from the mean of those before.
 func rest(begun time.Time, at Progress) time.Duration {
-	const usual = 500 * time.Millisecond
+	const usual = 500 * time.Millisecond // guess for a window, until one has been measured
 	done := at.Window - 1
 	if done == 0 {
 		return time.Duration(at.Windows) * usual

@@ -12,15 +12,16 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// measuredModules are the libraries whose versions belong to a result: what is measured runs on
-// them.
+// measuredModules are the libraries whose versions are part of a result, as they are measured along
+// with the transports.
 var measuredModules = []string{
 	"nhooyr.io/websocket", "github.com/HdrHistogram/hdrhistogram-go",
 	"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/redis/rueidis",
 	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2",
 }
 
-// Environment returns where this process runs. What the system doesn't tell stays empty.
+// Environment describes the machine, the system and the build of this process. Fields that the system
+// doesn't report stay empty.
 func Environment() result.Environment {
 	e := result.Environment{
 		Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),

@@ -9,49 +9,55 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
-// A ledger knows of every planned message whether it was stored, and of every member of a room
-// which messages came: what is lost, came twice or out of order is known exactly. It is safe for
-// concurrent use, as long as each receiver is one goroutine.
+// A ledger keeps for every planned message whether it was stored, and for every member of a room
+// which messages arrived, so that lost, duplicated and reordered messages are known exactly. It is
+// safe for concurrent use if each user receives in one goroutine only.
 type ledger struct {
-	plan  *Plan
-	start time.Time // of the window
+	plan    *Plan
+	start   time.Time           // of the window
+	secrets *transports.Secrets // of the server's address, which its answers may repeat
 
 	// Per planned message.
-	finished []atomic.Bool  // the send has ended, one way or the other
-	stored   []atomic.Bool  // the server said so
-	copies   []atomic.Int32 // members other than the sender who have it
+	begun    []bool         // it was handed to the transport; read once the users have left
+	finished []atomic.Bool  // the send has ended, with or without an error
+	stored   []atomic.Bool  // the server has acknowledged it
+	copies   []atomic.Int32 // members that have it, other than the sender
 
 	receivers []receiver
 
-	interrupted atomic.Bool // the users are leaving early: sends that fail from now on were under way
+	interrupted atomic.Bool // the users leave early: sends that fail from now on were under way
 
-	owed, came                          atomic.Int64 // measured copies: of what is stored, and those that came
+	owed, came                          atomic.Int64 // copies of measured messages: expected of the stored ones, and arrived
 	duplicated, reordered, misdelivered atomic.Int64
-	sent                                atomic.Int64 // every send that ended, the warm-up's too: for the progress
+	sent                                atomic.Int64 // all sends that ended, warm-up included: for the progress
+	limited                             atomic.Int64 // requests that the server refused for now
 
 	mu                           sync.Mutex
 	latency, delay, accept, late *result.Histogram
 	slices                       []*result.Histogram
 	width                        time.Duration // of a slice
-	last                         time.Time     // when the last measured delivery came
+	last                         time.Time     // of the last measured delivery
 	failures                     map[string]int
-	failed                       []string // the keys of failures, as they came
+	failed                       []string // the keys of failures, in the order of their first occurrence
 }
 
-// A receiver is what one member of a room has seen. Only its own goroutine touches it.
+// A receiver keeps what one member of a room has seen. Only the member's goroutine uses it.
 type receiver struct {
 	seen    []uint64 // a bit for each of the room's messages
-	highest []int32  // per member who talks, one more than the highest number that came from it
+	highest []int32  // per member that sends, one more than the highest number received from it
+	waits   bool     // its first poll was not answered before it left
 }
 
-// slicesPerWindow bounds how finely latency over time is kept.
+// slicesPerWindow is the largest number of slices of latency over time.
 const slicesPerWindow = 30
 
 func newLedger(plan *Plan) *ledger {
 	l := &ledger{
 		plan:      plan,
+		begun:     make([]bool, len(plan.Sends)),
 		finished:  make([]atomic.Bool, len(plan.Sends)),
 		stored:    make([]atomic.Bool, len(plan.Sends)),
 		copies:    make([]atomic.Int32, len(plan.Sends)),
@@ -70,10 +76,11 @@ func newLedger(plan *Plan) *ledger {
 	return l
 }
 
-// sending notes that a message is handed to the transport. late is what the generator itself
-// added to its intended time.
+// sending records that message i was handed to the transport at the given time. late is the delay
+// that the generator itself added to the intended time.
 func (l *ledger) sending(i int, at time.Time, late time.Duration) {
 	send := l.plan.Sends[i]
+	l.begun[i] = true
 	if !l.plan.Measured(send) {
 		return
 	}
@@ -83,14 +90,14 @@ func (l *ledger) sending(i int, at time.Time, late time.Duration) {
 	l.late.Record(late)
 }
 
-// accepted notes how a send ended that was handed over at the given time.
+// accepted records the outcome of the send of message i, which began at the given time.
 func (l *ledger) accepted(i int, at time.Time, err error) {
 	if err != nil && l.interrupted.Load() {
 		return
 	}
 	send := l.plan.Sends[i]
 	if err == nil {
-		l.stored[i].Store(true) // before it is finished: settled would not wait for its copies
+		l.stored[i].Store(true) // before finished is set, as settled waits for the copies of stored messages only
 	} else {
 		l.fail(err)
 	}
@@ -108,7 +115,7 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 	}
 }
 
-// received notes a message that user holds decoded.
+// received records a message that user holds decoded.
 func (l *ledger) received(user int, body []byte) {
 	now := time.Now()
 	s, ok := ParseStamp(body)
@@ -118,7 +125,7 @@ func (l *ledger) received(user int, body []byte) {
 		return
 	}
 	if s.User == user {
-		return // members read their own messages too; those are no deliveries
+		return // members read their own messages too, which don't count as deliveries
 	}
 	send, r := l.plan.Sends[i], &l.receivers[user]
 	word, bit := send.Index/64, uint64(1)<<(send.Index%64)
@@ -153,17 +160,21 @@ func (l *ledger) received(user int, body []byte) {
 	}
 }
 
-// fail counts an error that a user met, without the addresses that tell one user's from another's.
+// fail counts an error of a user. It leaves out the addresses and places, which differ from user to user.
 func (l *ledger) fail(err error) {
 	text := err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		text = strings.Replace(text, op.Error(), op.Err.Error(), 1)
 	}
+	if gap, ok := errors.AsType[*transports.GapError](err); ok {
+		text = strings.Replace(text, gap.Error(), "messages after the user's place have left the log, or were lost with it", 1)
+	}
+	text = result.Shorten(l.secrets.Redact(text))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failures[text] == 0 {
 		if len(l.failed) >= 20 {
-			text = "other errors"
+			text = result.OtherErrors
 		}
 		if l.failures[text] == 0 {
 			l.failed = append(l.failed, text)
@@ -172,21 +183,31 @@ func (l *ledger) fail(err error) {
 	l.failures[text]++
 }
 
-// soFar returns how many measured copies are to come of what is stored, and how many came.
-func (l *ledger) soFar() (expected, delivered int) {
-	delivered = int(l.came.Load())
-	return max(delivered, int(l.owed.Load())), delivered // a copy may come before the word that it is stored
+// refused counts a request that is made again after err.
+func (l *ledger) refused(err error) {
+	if status, ok := errors.AsType[*transports.StatusError](err); ok && status.Limits() {
+		l.limited.Add(1)
+		return
+	}
+	l.fail(err)
 }
 
-// quantiles returns those of the latency of what came so far, 0 of nothing. It holds up whoever takes
-// note of a message for some us: see BenchmarkQuantiles.
+// soFar returns how many deliveries of measured messages are expected so far, and how many arrived.
+func (l *ledger) soFar() (expected, delivered int) {
+	delivered = int(l.came.Load())
+	return max(delivered, int(l.owed.Load())), delivered // a copy may arrive before the acknowledgement
+}
+
+// quantiles returns the latency quantiles so far, 0 if there are none. It blocks received for some
+// microseconds: see BenchmarkQuantiles.
 func (l *ledger) quantiles() (p50, p99 time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.latency.Quantile(.5), l.latency.Quantile(.99)
 }
 
-// settled says whether everything measured that was planned before end has ended and come.
+// settled reports whether every measured send planned before end has ended, and all of its copies
+// have arrived.
 func (l *ledger) settled(end time.Duration) bool {
 	if l.came.Load() < l.owed.Load() {
 		return false
@@ -202,8 +223,9 @@ func (l *ledger) settled(end time.Duration) bool {
 	return true
 }
 
-// fill writes what the ledger knows into w, for the messages planned before end. settle says that
-// what is still under way is lost; without it, it counts nowhere.
+// fill writes the outcome of the messages planned before end into w. The users have left. If settle is
+// set, the messages still under way are lost, and answers that had not come are errors; else they count
+// nowhere.
 func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	for i, send := range l.plan.Sends {
 		if send.At >= end {
@@ -218,7 +240,7 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 		w.Planned++
 		copies := int(l.copies[i].Load())
 		if !l.stored[i].Load() && copies == 0 {
-			continue // not stored, as far as anyone can tell
+			continue // not stored, as far as is known
 		}
 		w.Sent++
 		w.Delivered += copies
@@ -232,6 +254,10 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	w.Duplicated = int(l.duplicated.Load())
 	w.Reordered = int(l.reordered.Load())
 	w.Misdelivered = int(l.misdelivered.Load())
+	w.Limited = int(l.limited.Load())
+	if settle {
+		l.overdue(end)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.Latency, w.SendDelay, w.Accept, w.Late = l.latency, l.delay, l.accept, l.late
@@ -245,5 +271,27 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	for _, text := range l.failed {
 		w.Errors = append(w.Errors, result.Failure{Text: text, Count: l.failures[text]})
 		w.FailedRequests += l.failures[text]
+	}
+}
+
+// overdue counts the answers that had not come when the users left: acknowledgements of messages planned
+// before end, and answers to the first polls of users that lack a message.
+func (l *ledger) overdue(end time.Duration) {
+	lacks := map[int]bool{} // by room
+	for i, send := range l.plan.Sends {
+		if send.At >= end {
+			break
+		}
+		if l.begun[i] && !l.finished[i].Load() {
+			l.fail(errors.New("sending a message: the server had not acknowledged it when the users left"))
+		}
+		if l.stored[i].Load() && int(l.copies[i].Load()) < l.plan.RoomSize-1 && l.plan.Measured(send) {
+			lacks[l.plan.Room(int(send.User))] = true
+		}
+	}
+	for user := range l.receivers {
+		if l.receivers[user].waits && lacks[l.plan.Room(user)] {
+			l.fail(errors.New("receiving: the server had not answered the first poll when the users left"))
+		}
 	}
 }

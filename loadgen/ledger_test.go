@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// bySend makes a plan of two rooms of three, in which two talk: a second to warm up, four to
-// measure. Users 0 and 1 talk in the first room, 3 and 4 in the second one.
+// bySend makes a plan of two rooms with three members each, two of which send: users 0 and 1 in the
+// first room, 3 and 4 in the second one. The warm-up takes a second, the measured part four.
 func bySend(sends ...Send) *Plan {
 	p := &Plan{
 		Users: 6, RoomSize: 3, Talkers: 2, Warmup: time.Second, End: 5 * time.Second, Sends: sends,
@@ -29,7 +30,7 @@ func bySend(sends ...Send) *Plan {
 	return p
 }
 
-// A desk lets a test say in a line what happened in a window.
+// A desk records the events of a window in a ledger, one line of a test for each.
 type desk struct{ *ledger }
 
 func newDesk(sends ...Send) desk {
@@ -38,7 +39,7 @@ func newDesk(sends ...Send) desk {
 	return desk{l}
 }
 
-// until lets the time pass up to one within the window.
+// until sleeps until a time from the start of the window.
 func (d desk) until(at time.Duration) { time.Sleep(time.Until(d.start.Add(at))) }
 
 func (d desk) body(i int) []byte {
@@ -46,7 +47,7 @@ func (d desk) body(i int) []byte {
 	return Stamp{int(s.User), int(s.Number), s.At, time.Since(d.start)}.appendTo(nil, minSize)
 }
 
-// send hands over messages and has them stored at once.
+// send records messages that are sent and stored at once.
 func (d desk) send(messages ...int) {
 	for _, i := range messages {
 		now := time.Now()
@@ -55,7 +56,7 @@ func (d desk) send(messages ...int) {
 	}
 }
 
-// deliver brings messages to a user.
+// deliver records messages that a user receives.
 func (d desk) deliver(user int, messages ...int) {
 	for _, i := range messages {
 		d.received(user, d.body(i))
@@ -68,14 +69,14 @@ func (d desk) window(end time.Duration, settle bool) result.Window {
 	return w
 }
 
-// counts are those of a window, for comparing.
+// counts are the counts of a window in a type that can be compared.
 type counts struct{ planned, sent, expected, delivered, lost, duplicated, reordered, misdelivered int }
 
 func countsOf(w result.Window) counts {
 	return counts{w.Planned, w.Sent, w.Expected, w.Delivered, w.Lost, w.Duplicated, w.Reordered, w.Misdelivered}
 }
 
-const s = time.Second // as in 2 * s
+const s = time.Second
 
 func TestLedger(t *testing.T) {
 	errRefused := errors.New("refused")
@@ -84,9 +85,9 @@ func TestLedger(t *testing.T) {
 		sends   []Send
 		happens func(d desk)
 		end     time.Duration // 0: the plan's
-		under   bool          // what is under way is not lost: the window was interrupted
+		under   bool          // the window was interrupted: messages under way are not lost
 		want    counts
-		latency int64 // samples of it; the rest of the histograms follow the sends
+		latency int64 // number of samples
 	}{
 		{
 			name:  "everything comes",
@@ -113,13 +114,13 @@ func TestLedger(t *testing.T) {
 			latency: 3,
 		},
 		{
-			name:    "nobody gets a message",
+			name:    "no member gets a message",
 			sends:   []Send{{At: 2 * s, User: 0}},
 			happens: func(d desk) { d.send(0) },
 			want:    counts{planned: 1, sent: 1, expected: 2, lost: 2},
 		},
 		{
-			name:  "own messages are no deliveries",
+			name:  "own messages are not deliveries",
 			sends: []Send{{At: 2 * s, User: 0}},
 			happens: func(d desk) {
 				d.send(0)
@@ -210,10 +211,10 @@ func TestLedger(t *testing.T) {
 				d.received(1, nil)
 				for _, foreign := range []Stamp{
 					{0, 1, 2 * s, 2 * s},             // user 0 has one message
-					{2, 0, 2 * s, 2 * s},             // user 2 doesn't talk
+					{2, 0, 2 * s, 2 * s},             // user 2 doesn't send
 					{6, 0, 2 * s, 2 * s},             // there is no user 6
-					{math.MaxInt, math.MaxInt, 0, 0}, // nor that one
-					{0, 0, 2*s + 1, 2 * s},           // that was another window's
+					{math.MaxInt, math.MaxInt, 0, 0}, // nor that many
+					{0, 0, 2*s + 1, 2 * s},           // another window planned it at that time
 				} {
 					d.received(1, foreign.appendTo(nil, minSize))
 				}
@@ -234,7 +235,7 @@ func TestLedger(t *testing.T) {
 			latency: 2,
 		},
 		{
-			name:  "a message that came was stored, whatever the server said",
+			name:  "a message that arrived was stored, whatever the server answered",
 			sends: []Send{{At: 2 * s, User: 0}},
 			happens: func(d desk) {
 				d.accepted(0, time.Now(), errRefused)
@@ -244,7 +245,7 @@ func TestLedger(t *testing.T) {
 			latency: 1,
 		},
 		{
-			name:    "a message that nobody put on its way",
+			name:    "a message that was never sent",
 			sends:   []Send{{At: 2 * s, User: 0}},
 			happens: func(desk) {},
 			want:    counts{planned: 1},
@@ -306,13 +307,13 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestLedgerTimes has one message sent late, accepted later and delivered later still.
+// TestLedgerTimes sends a message late, acknowledges it later, and delivers it later still.
 func TestLedgerTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(Send{At: s / 2, User: 1}, Send{At: 2 * s, User: 0})
 		d.until(2*s + 3*time.Millisecond)
 		sent := time.Now()
-		d.sending(0, sent, s) // the warm-up's counts nowhere
+		d.sending(0, sent, s) // a message of the warm-up counts nowhere
 		d.sending(1, sent, time.Millisecond)
 		d.until(2*s + 10*time.Millisecond)
 		d.accepted(0, sent, nil)
@@ -337,12 +338,12 @@ func TestLedgerTimes(t *testing.T) {
 			}
 		}
 		if !d.last.Equal(d.start.Add(2*s + 200*time.Millisecond)) {
-			t.Errorf("the last delivery came at %v", d.last.Sub(d.start))
+			t.Errorf("the last delivery was at %v", d.last.Sub(d.start))
 		}
 	})
 }
 
-// TestLedgerSlices has messages delivered together that were intended at different times.
+// TestLedgerSlices delivers messages together that have different intended times.
 func TestLedgerSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(Send{At: s, User: 0}, Send{At: 2*s - 1, User: 0}, Send{At: 2 * s, User: 0}, Send{At: 5*s - 1, User: 0})
@@ -362,7 +363,7 @@ func TestLedgerSlices(t *testing.T) {
 	})
 }
 
-// TestLedgerSlicesOfOddWindows bounds how many there are and where they end.
+// TestLedgerSlicesOfOddWindows checks the number of slices and the end of the last one.
 func TestLedgerSlicesOfOddWindows(t *testing.T) {
 	for _, measured := range []time.Duration{100 * time.Millisecond, s, 1500 * time.Millisecond, 44500 * time.Millisecond, 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -376,10 +377,10 @@ func TestLedgerSlicesOfOddWindows(t *testing.T) {
 			slices := d.window(plan.End, true).Slices
 			last := slices[len(slices)-1]
 			if end := last.AtS + last.WidthS; math.Abs(end-measured.Seconds()) > 1e-9 {
-				t.Errorf("%v measured, and the last slice ends at %v s", measured, end)
+				t.Errorf("the last slice of a window of %v ends at %v s", measured, end)
 			}
 			if n := len(d.slices); n > 2*slicesPerWindow {
-				t.Errorf("%v measured in %d slices", measured, n)
+				t.Errorf("a window of %v has %d slices", measured, n)
 			}
 		})
 	}
@@ -396,10 +397,10 @@ func TestLedgerSettles(t *testing.T) {
 		}{
 			{"nothing is sent", func() {}, false},
 			{"one is under way", func() { d.send(1); d.deliver(1, 1) }, false},
-			{"one has come twice to one and not to the other", func() { d.deliver(1, 1) }, false},
-			{"one has come, one is not sent", func() { d.deliver(2, 1) }, false},
-			{"one has come, one is being sent", func() { d.sending(2, time.Now(), 0) }, false},
-			{"one has come, one has failed", func() { d.accepted(2, time.Now(), errors.New("refused")) }, true},
+			{"one reached one member twice and the other not yet", func() { d.deliver(1, 1) }, false},
+			{"one is delivered, one is not sent", func() { d.deliver(2, 1) }, false},
+			{"one is delivered, one is being sent", func() { d.sending(2, time.Now(), 0) }, false},
+			{"one is delivered, one has failed", func() { d.accepted(2, time.Now(), errors.New("refused")) }, true},
 		} {
 			step.happens()
 			if got := d.settled(end); got != step.want {
@@ -410,6 +411,17 @@ func TestLedgerSettles(t *testing.T) {
 			t.Error("settled, before the last message was sent")
 		}
 	})
+}
+
+// TestLedgerShortensErrors has a server that answers with a page, each time another one.
+func TestLedgerShortensErrors(t *testing.T) {
+	d := newDesk()
+	for i := range 3 {
+		d.fail(errors.New(strings.Repeat("<p>", 10_000) + fmt.Sprint(i)))
+	}
+	if w := d.window(d.plan.End, true); len(w.Errors) != 1 || w.Errors[0].Count != 3 || len(w.Errors[0].Text) > 500 {
+		t.Errorf("%d errors: %.1000v", len(w.Errors), w.Errors)
+	}
 }
 
 func TestLedgerKeepsErrorsApart(t *testing.T) {
@@ -424,7 +436,7 @@ func TestLedgerKeepsErrorsApart(t *testing.T) {
 	for i, f := range w.Errors {
 		total += f.Count
 		if want := fmt.Sprintf("error %d", i); i < 20 && (f.Text != want || f.Count != i+1) {
-			t.Errorf("error %d is told as %d times %q", i, f.Count, f.Text)
+			t.Errorf("error %d is reported as %d times %q", i, f.Count, f.Text)
 		}
 	}
 	last := w.Errors[len(w.Errors)-1]

@@ -2,27 +2,43 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"pushpull/transports/all"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 )
 
-// TestMain makes this binary a server when it is started as one: what is measured is never in the
-// process that measures.
+// TestMain makes this binary a server if it is started as one, as the generator and the server must be
+// different processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serve())
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else each server under -race takes a second to end
 	goleak.VerifyTestMain(m)
+}
+
+// specs returns every transport on the list. Those that a timer delays get that one.
+func specs(timer string) []string {
+	names := all.Names()
+	for i, name := range names {
+		if client, err := all.Client(name); err == nil && client.Way().Timer() > 0 {
+			names[i] = name + "@" + timer
+		}
+	}
+	return names
 }
 
 func serve() int {
@@ -48,10 +64,46 @@ func serve() int {
 // command starts this binary as a server.
 func command() []string { return []string{os.Args[0], "serve"} }
 
+// answering starts a server that answers every request with the same bytes and closes the connection.
+func answering(tb testing.TB, answer string) *url.URL {
+	tb.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			tb.Error(err)
+			return
+		}
+		io.WriteString(conn, answer)
+		conn.Close()
+	}))
+	tb.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return base
+}
+
+// soon is the limit of everything that must not hang.
+const soon = 10 * time.Second
+
+var errGone = errors.New("the test has ended it")
+
+// within passes the next value of a channel to took. The test fails if there is none soon.
+func within[T any](t *testing.T, c <-chan T, took func(T)) {
+	t.Helper()
+	select {
+	case v := <-c:
+		took(v)
+	case <-time.After(soon):
+		t.Fatalf("nothing was received within %v", soon)
+	}
+}
+
 // start starts a server process that ends with the test.
 func start(tb testing.TB) *url.URL {
 	tb.Helper()
-	s, err := StartServer(tb.Context(), "", command())
+	s, err := StartServer(tb.Context(), nil, command())
 	if err != nil {
 		tb.Fatal(err)
 	}

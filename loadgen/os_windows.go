@@ -1,21 +1,19 @@
 package loadgen
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
 
-// ownGroup keeps the terminal's Ctrl-C from the child: it is this process that decides when the
-// server stops.
+// ownGroup keeps the terminal's Ctrl-C from the child: this process decides when the server stops.
 func ownGroup(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// fileLimit returns how many files this process may have open; 0 when nobody knows.
-func fileLimit() int { return 0 }
+// ending returns how a process ended, like "exit status 2".
+func ending(state *os.ProcessState) string { return state.String() }
 
-// portLimit returns how many connections to one address this machine can have; 0 when nobody knows.
+// portLimit returns the number of local ports, which bounds the connections to one address; 0 if
+// unknown.
 func portLimit() int { return 0 }
-
-// socketEnded says whether the other side has closed a socket; here nobody knows.
-func socketEnded(syscall.Conn) bool { return false }

@@ -1,146 +1,226 @@
 package loadgen
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"pushpull/loadgen/input"
+	"pushpull/loadgen/result"
 )
 
-// maxSource is the length of the longest YAML of a scenario.
-const maxSource = 16 << 10
+// MaxSource is the largest size of a scenario's YAML, in bytes.
+const MaxSource = 16 << 10
 
-// Parse reads a scenario and validates it. Its errors begin with file:line:column.
+// A mistake is an error in the text of a scenario.
+type mistake struct {
+	line, column int // in characters, from 1
+	text         string
+	foreign      bool // the text may be no scenario at all
+}
+
+func (m *mistake) Error() string { return fmt.Sprintf("%d:%d: %s", m.line, m.column, m.text) }
+
+// mistakeAt returns a mistake at a token of the YAML, or at its beginning if there is none.
+func mistakeAt(at *token.Token, format string, args ...any) *mistake {
+	m := &mistake{line: 1, column: 1, text: fmt.Sprintf(format, args...)}
+	if at != nil && at.Position != nil {
+		m.line, m.column = at.Position.Line, at.Position.Column
+	}
+	return m
+}
+
+// Parse reads a scenario and validates it. data is YAML in UTF-8, UTF-16 or UTF-32. Its errors begin
+// with file:line:column; that of a file of another program names the format.
 func Parse(file string, data []byte) (Scenario, error) {
-	if len(data) > maxSource {
-		return Scenario{}, fmt.Errorf("%s:1:1: a scenario has at most %d bytes, not %d: is it another file?", file, maxSource, len(data))
+	s, err := parse(data)
+	if err == nil {
+		return s, nil
+	}
+	m, ok := errors.AsType[*mistake](err)
+	if !ok {
+		return Scenario{}, fmt.Errorf("%s:1:1: %w", file, err)
+	}
+	if format := input.Identify(data); m.foreign && format != nil && !format.IsScenario() && format.Key != "empty" {
+		m = &mistake{line: 1, column: 1, text: format.NotScenario()}
+	}
+	return Scenario{}, fmt.Errorf("%s:%w", file, m)
+}
+
+// parse returns a *mistake for every error.
+func parse(data []byte) (Scenario, error) {
+	if len(data) > MaxSource {
+		m := mistakeAt(nil, "a scenario has at most %d bytes: is it another file?", MaxSource)
+		m.foreign = true
+		return Scenario{}, m
+	}
+	text, err := input.Text(data)
+	if wrong, ok := errors.AsType[*input.TextError](err); ok {
+		return Scenario{}, &mistake{line: wrong.Line, column: wrong.Column, text: wrong.Text, foreign: true}
+	}
+	body, err := mapping(text)
+	if err != nil {
+		return Scenario{}, err
 	}
 	var s Scenario
-	err := checkKinds(data)
-	if err == nil {
-		err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&s)
+	values := map[string]*token.Token{}
+	if err := decode(body, &s, values); err != nil {
+		return Scenario{}, err
 	}
-	if err != nil {
-		line, column, text := 1, 1, err.Error()
-		if at, ok := errors.AsType[yaml.Error](err); ok {
-			text = at.GetMessage()
-			if token := at.GetToken(); token != nil && token.Position != nil {
-				line, column = token.Position.Line, token.Position.Column
-			}
-		}
-		return Scenario{}, fmt.Errorf("%s:%d:%d: %s", file, line, column, text)
-	}
+	s.Name = input.Name(s.Name)
 	if err := s.Validate(); err != nil {
-		line, column := 1, 1
-		if field, ok := errors.AsType[*FieldError](err); ok {
-			line, column = position(data, field.Key)
-		}
-		return Scenario{}, fmt.Errorf("%s:%d:%d: %w", file, line, column, err)
+		field, _ := errors.AsType[*FieldError](err)
+		return Scenario{}, mistakeAt(values[field.Key], "%v", err)
 	}
 	return s, nil
 }
 
-// checkKinds looks for what the decoder would take for something else, like 2.5 for 2 users, or
-// refuse in the words of Go: keys and the kinds of their values.
-func checkKinds(data []byte) error {
-	file, err := parser.ParseBytes(data, 0)
+// mapping returns the lines of the one document in a YAML text.
+func mapping(text string) (ast.MapNode, error) {
+	file, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return err
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil || file.Docs[0].Body.Type() == ast.CommentType {
-		return errors.New("the scenario is empty: see pushpull scenarios chat for one to start from")
-	}
-	if len(file.Docs) > 1 {
-		return &yaml.SyntaxError{Message: "a second document begins here: one scenario a file", Token: file.Docs[1].Start}
-	}
-	body, ok := file.Docs[0].Body.(ast.MapNode)
-	if !ok {
-		return &yaml.SyntaxError{Message: "a scenario is made of lines like users: 200", Token: file.Docs[0].Body.GetToken()}
-	}
-	kinds := reflect.TypeFor[Scenario]()
-	for pair := body.MapRange(); pair.Next(); {
-		key, value := pair.Key(), pair.Value()
-		name := key.GetToken().Value
-		field, known := kinds.FieldByNameFunc(func(field string) bool {
-			f, _ := kinds.FieldByName(field)
-			return f.Tag.Get("yaml") == name
-		})
-		if !known {
-			return &yaml.SyntaxError{Message: fmt.Sprintf("unknown key %.40q: use %s", name, strings.Join(keys(), ", ")), Token: key.GetToken()}
+		m := mistakeAt(nil, "%s", aboutYAML(""))
+		if wrong, ok := errors.AsType[yaml.Error](err); ok {
+			m = mistakeAt(wrong.GetToken(), "%s", aboutYAML(wrong.GetMessage()))
 		}
-		if want := wrongKind(field.Type, value); want != "" {
-			return &yaml.SyntaxError{Message: fmt.Sprintf("%s must be %s", name, want), Token: value.GetToken()}
+		m.foreign = true
+		return nil, m
+	}
+	docs := slices.DeleteFunc(file.Docs, func(d *ast.DocumentNode) bool {
+		return d.Body != nil && d.Body.Type() == ast.DirectiveType
+	})
+	if len(docs) == 0 || docs[0].Body == nil || docs[0].Body.Type() == ast.CommentType {
+		m := mistakeAt(nil, "the scenario is empty: see pushpull scenarios chat for one to start from")
+		m.foreign = true
+		return nil, m
+	}
+	if len(docs) > 1 {
+		return nil, mistakeAt(docs[1].Start, "a second document begins here: use one file per scenario")
+	}
+	body, ok := docs[0].Body.(ast.MapNode)
+	if !ok {
+		m := mistakeAt(docs[0].Body.GetToken(), "%s", aboutYAML(""))
+		m.foreign = true
+		return nil, m
+	}
+	return body, nil
+}
+
+// aboutYAML says in plain words what a message of the YAML parser means for a scenario.
+func aboutYAML(message string) string {
+	for _, known := range []struct{ message, text string }{
+		{"found character '\t'", "a tab can't be here: use blanks"},
+		{"mapping value is not allowed", `this can't be a value: put it in "quotes", or begin the next key in a line of its own, without blanks before it`},
+		{"sequence end token", "the list that begins here has no end: add a ]"},
+		{"flow mapping end token", "what begins here has no end: add a }"},
+		{"could not find end character", "the text that begins here has no end: add a quotation mark"},
+		{"reserved character", `a text can't begin with this character: put it in "quotes"`},
+		{"escape character", `after a \ must come a letter that means something: put the text in 'single quotes', or write \\`},
+	} {
+		if strings.Contains(message, known.message) {
+			return known.text
+		}
+	}
+	return "a scenario is made of lines like users: 200"
+}
+
+// decode reads the values of all keys into s, and notes where each value is.
+func decode(body ast.MapNode, s *Scenario, values map[string]*token.Token) error {
+	knobs := result.Knobs()
+	for pair := body.MapRange(); pair.Next(); {
+		key, value := pair.Key().GetToken(), pair.Value()
+		i := slices.IndexFunc(knobs, func(k result.Knob) bool { return k.Key == key.Value })
+		if i < 0 {
+			var keys []string
+			for _, k := range knobs {
+				keys = append(keys, k.Key)
+			}
+			m := mistakeAt(key, "unknown key %.40q: use %s", key.Value, strings.Join(keys, ", "))
+			m.foreign = true
+			return m
+		}
+		if first := values[key.Value]; first != nil {
+			return mistakeAt(key, "%s is there twice, first in line %d: leave one out", key.Value, first.Position.Line)
+		}
+		values[key.Value] = value.GetToken()
+		if err := set(knobs[i].Field((*result.Scenario)(s)), value); err != nil {
+			return mistakeAt(value.GetToken(), "%s %v", key.Value, err)
 		}
 	}
 	return nil
 }
 
-// keys returns the keys of a scenario.
-func keys() []string {
-	var keys []string
-	for field := range reflect.TypeFor[Scenario]().Fields() {
-		keys = append(keys, field.Tag.Get("yaml"))
+// set reads a value into the field of a knob. A value that is left out becomes 0. The error continues
+// a sentence that begins with the key.
+func set(field any, value ast.Node) error {
+	text, plain, scalar := scalarOf(value)
+	if plain && input.IsNull(text) {
+		return nil
 	}
-	return keys
-}
-
-// wrongKind says what value should be, when it can't be of that type. What is left out is 0.
-func wrongKind(t reflect.Type, value ast.Node) (want string) {
-	kind := value.Type()
-	switch {
-	case kind == ast.NullType:
-		return ""
-	case t == reflect.TypeFor[time.Duration]():
-		if text, ok := value.(*ast.StringNode); ok {
-			if _, err := time.ParseDuration(text.Value); err == nil {
-				return ""
-			}
+	number := text
+	if !plain { // a number in quotes is a text
+		number = ""
+	}
+	var err error
+	switch field := field.(type) {
+	case *int:
+		*field, err = input.Int(number)
+	case *uint64:
+		*field, err = input.Uint(number)
+	case *float64:
+		*field, err = input.Float(number)
+	case *result.Seconds:
+		err = field.Set(text)
+	case *string:
+		if !scalar || plain && !input.IsText(text) {
+			return errors.New(`must be a text: put it in "quotes"`)
 		}
-		return "a time with its unit, like 500ms or 5s"
-	case t.Kind() == reflect.String:
-		if kind == ast.StringType || kind == ast.LiteralType {
-			return ""
-		}
-		return `a text: put it in "quotes"`
-	case t.Kind() == reflect.Slice:
-		if kind == ast.SequenceType {
-			return ""
-		}
-		return "a list, like [long-poll, websocket]"
-	case t.Kind() == reflect.Float64:
-		if _, err := strconv.ParseFloat(value.GetToken().Value, 64); err == nil || kind == ast.InfinityType || kind == ast.NanType {
-			return ""
-		}
-		return "a number"
+		*field = text
+	case *[]string:
+		*field, err = list(value)
 	default:
-		negative := strings.HasPrefix(value.GetToken().Value, "-")
-		if kind == ast.IntegerType && !(negative && t.Kind() == reflect.Uint64) {
-			return ""
-		}
-		if t.Kind() == reflect.Uint64 {
-			return "a whole number from 0 on"
-		}
-		return "a whole number"
+		panic(fmt.Sprintf("no YAML can be read into a %T", field)) // can't happen: TestParse sets every knob
 	}
+	return err
 }
 
-// position finds the value of a key; a key that isn't there would stand at the beginning.
-func position(data []byte, key string) (line, column int) {
-	path, err := yaml.PathString("$." + key)
-	if err != nil {
-		return 1, 1
+// list returns the texts of a YAML list.
+func list(value ast.Node) ([]string, error) {
+	wrong := errors.New("must be a list, like [long-poll, websocket]")
+	sequence, ok := value.(*ast.SequenceNode)
+	if !ok {
+		return nil, wrong
 	}
-	var node ast.Node
-	if node, err = path.ReadNode(bytes.NewReader(data)); err != nil || node.GetToken() == nil {
-		return 1, 1
+	words := []string{}
+	for _, word := range sequence.Values {
+		text, plain, scalar := scalarOf(word)
+		if !scalar || plain && !input.IsText(text) {
+			return nil, wrong
+		}
+		words = append(words, text)
 	}
-	at := node.GetToken().Position
-	return at.Line, at.Column
+	return words, nil
+}
+
+// scalarOf returns the text of a scalar, and whether it is a plain one, without quotes. Values with
+// tags, anchors and aliases are none.
+func scalarOf(value ast.Node) (text string, plain, scalar bool) {
+	switch value := value.(type) {
+	case *ast.LiteralNode:
+		return value.Value.Value, false, true
+	case ast.ScalarNode:
+		at := value.GetToken()
+		if value.Type() == ast.TagType || value.Type() == ast.AnchorType || value.Type() == ast.AliasType || at == nil {
+			return "", false, false
+		}
+		quoted := at.Type == token.DoubleQuoteType || at.Type == token.SingleQuoteType
+		return at.Value, !quoted, true
+	}
+	return "", false, false
 }

@@ -10,32 +10,32 @@ import (
 // A Send is one planned message.
 type Send struct {
 	At     time.Duration // intended time, from the start of the window, warm-up included
-	User   int32         // who sends it
+	User   int32         // its sender
 	Number int32         // of the sender's messages, from 0
 	Index  int32         // of the room's messages, from 0
 }
 
-// A Plan says who is in which room and who sends when. It is drawn from a scenario and a seed
-// alone: the same ones give the same plan, for every transport and on every machine.
+// A Plan is the load of a window: which room each user is in, and when each user sends. The same
+// scenario, seed and round give the same plan, for every transport and on every machine.
 type Plan struct {
 	Users    int
 	RoomSize int
-	Talkers  int // members of each room who talk: the first ones
+	Talkers  int // members of each room that send: the first ones
 	Warmup   time.Duration
 	End      time.Duration // of the measured part, from the start of the window
 	Sends    []Send        // in the order of their times
-	Phases   []float64     // per user, in [0, 1): when within a period a user of a periodic transport starts to ask
+	Phases   []float64     // per user, in [0, 1): the part of a poll interval that passes before the first poll
 
-	byUser [][]int32 // per user, places in Sends
-	inRoom []int32   // per room, how many messages
+	byUser [][]int32 // per user, indexes in Sends
+	inRoom []int32   // per room, the number of messages
 }
 
-// NewPlan draws the plan of one round. Each sender's messages come at random (a Poisson process),
-// independent of everybody else's.
+// NewPlan draws the plan of one round. The messages of each sender are a Poisson process, independent
+// of the other senders'.
 func NewPlan(s Scenario, round int) *Plan {
 	random := rand.New(rand.NewPCG(s.Seed, uint64(round)))
 	p := &Plan{
-		Users: s.Users, RoomSize: s.roomSize(), Talkers: s.talkers(), Warmup: s.Warmup, End: s.Warmup + s.Duration,
+		Users: s.Users, RoomSize: s.roomSize(), Talkers: s.talkers(), Warmup: s.Warmup.Duration(), End: (s.Warmup + s.Duration).Duration(),
 		Phases: make([]float64, s.Users),
 		byUser: make([][]int32, s.Users),
 		inRoom: make([]int32, s.Users/s.roomSize()),
@@ -49,7 +49,7 @@ func NewPlan(s Scenario, round int) *Plan {
 		for at := 0.0; ; {
 			at += random.ExpFloat64() / s.Rate
 			if at >= p.End.Seconds() {
-				break // before it is a time.Duration, which a low rate overflows
+				break // a low rate makes times that a time.Duration can't hold
 			}
 			p.Sends = append(p.Sends, Send{At: time.Duration(at * float64(time.Second)), User: int32(user)})
 		}
@@ -65,13 +65,13 @@ func NewPlan(s Scenario, round int) *Plan {
 	return p
 }
 
-// Room returns the number of the room that a user is in.
+// Room returns the number of a user's room.
 func (p *Plan) Room(user int) int { return user / p.RoomSize }
 
-// Measured says whether a message counts, or belongs to the warm-up.
+// Measured reports whether a message is planned for the measured part. Others are not counted.
 func (p *Plan) Measured(s Send) bool { return s.At >= p.Warmup && s.At < p.End }
 
-// Find returns the place in Sends of a user's message.
+// Find returns the index in Sends of a user's message, or false if there is none.
 func (p *Plan) Find(user, number int) (int, bool) {
 	if user < 0 || user >= p.Users || number < 0 || number >= len(p.byUser[user]) {
 		return 0, false

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// rooms10 is a scenario with several rooms in which only some talk.
+// rooms10 is a scenario with several rooms in which only some members send.
 var rooms10 = Scenario{
 	Name: "rooms", Users: 40, RoomSize: 10, Senders: 4, Rate: 50, Size: 100, Rounds: 1, Seed: 7,
-	Warmup: 2 * time.Second, Duration: 10 * time.Second, Drain: time.Second,
+	Warmup: 2, Duration: 10, Drain: 1,
 	Transports: []string{"websocket"},
 }
 
@@ -45,7 +45,7 @@ func TestPlanIsInOrder(t *testing.T) {
 		before = send.At
 		user, room := int(send.User), plan.Room(int(send.User))
 		if user%rooms10.RoomSize >= rooms10.Senders {
-			t.Fatalf("user %d talks, who is member %d of a room in which %d do", user, user%rooms10.RoomSize, rooms10.Senders)
+			t.Fatalf("user %d sends: it is member %d of a room with %d senders", user, user%rooms10.RoomSize, rooms10.Senders)
 		}
 		if room != user/10 {
 			t.Fatalf("user %d is in room %d", user, room)
@@ -71,9 +71,9 @@ func TestPlanIsInOrder(t *testing.T) {
 	}
 }
 
-// TestPlanIsPoisson looks at some 9,600 gaps between a sender's messages. Those of a Poisson
-// process have a mean and a standard deviation of 1/rate, and a share of 1/e is longer than that.
-// The sampling errors are 1%, 1.4% and 1.3% of those; the bounds are four to five times as wide.
+// TestPlanIsPoisson looks at some 9,600 gaps between a sender's messages. In a Poisson process the
+// mean and the standard deviation of the gaps are 1/rate, and a share of 1/e of them is longer than
+// that. The sampling errors are 1%, 1.4% and 1.3%; the bounds are four to five times as wide.
 func TestPlanIsPoisson(t *testing.T) {
 	plan := NewPlan(rooms10, 1)
 	var gaps []float64
@@ -83,7 +83,7 @@ func TestPlanIsPoisson(t *testing.T) {
 		last[send.User] = send.At
 	}
 	if len(last) != 16 {
-		t.Errorf("%d users talk, want 16", len(last))
+		t.Errorf("%d users send, want 16", len(last))
 	}
 	if want := 16 * 50 * 12.0; math.Abs(float64(len(gaps))-want) > 4.5*math.Sqrt(want) {
 		t.Errorf("%d sends, want about %.0f", len(gaps), want)
@@ -127,7 +127,7 @@ func TestPlanPhases(t *testing.T) {
 	}
 	for i, n := range tenths {
 		if n < 850 || n > 1150 { // five standard deviations
-			t.Errorf("%d of 10,000 phases lie from %.1f on, want about 1000", n, float64(i)/10)
+			t.Errorf("%d of 10,000 phases are in the tenth from %.1f on, want about 1000", n, float64(i)/10)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestPlanMeasuresAfterTheWarmup(t *testing.T) {
 	}
 }
 
-// TestPlanOfRareMessages draws gaps of more than a time.Duration can hold.
+// TestPlanOfRareMessages uses rates with gaps longer than a time.Duration can hold.
 func TestPlanOfRareMessages(t *testing.T) {
 	for _, rate := range []float64{1e-9, 1e-12, 1e-300, math.SmallestNonzeroFloat64} {
 		s := rooms10

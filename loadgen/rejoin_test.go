@@ -2,22 +2,22 @@ package loadgen
 
 import (
 	"net/url"
+	"sync"
 	"testing"
-	"time"
 
 	"pushpull/loadgen/result"
 	"pushpull/transports/store/memory"
 )
 
-// TestRejoin kills one of three servers on one store while it is measured: its users go on
-// elsewhere, and read on from where they were.
+// TestRejoin kills one of three servers on a shared store during the window: its users join the others
+// and resume from their cursors.
 func TestRejoin(t *testing.T) {
-	for _, transport := range []string{"short-poll@50ms", "long-poll", "websocket"} {
+	for _, transport := range specs("50ms") {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			s := small
-			s.Users, s.Rate, s.Warmup, s.Duration, s.Transports = 30, 20, 0, 1500*time.Millisecond, []string{transport}
-			s.Drain = time.Minute // a starved machine sends late, too
+			s.Users, s.Rate, s.Warmup, s.Duration, s.Transports = 30, 20, 0, 1.5, []string{transport}
+			s.Drain = 60 // enough for a busy machine
 			plan := NewPlan(s, 1)
 			w, err := newWindow(s, transport, 1, plan)
 			if err != nil {
@@ -30,9 +30,14 @@ func TestRejoin(t *testing.T) {
 				base, kill := mortal(t, store)
 				bases, kills = append(bases, base), append(kills, kill)
 			}
-			dies := time.AfterFunc(700*time.Millisecond, kills[1])
-			defer dies.Stop()
+			die := sync.OnceFunc(kills[1])
+			stop := watch(w, Progress{}, func(p Progress) {
+				if p.Delivered > len(plan.Sends)/3 {
+					die()
+				}
+			})
 			out, err := w.measure(t.Context(), bases)
+			stop()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,9 +46,9 @@ func TestRejoin(t *testing.T) {
 			if row.Lost != 0 || row.Duplicated != 0 || row.Reordered != 0 || row.Misdelivered != 0 {
 				t.Errorf("%+v", countsOf(*out))
 			}
-			// Of what was under way nobody knows whether it was stored; the rest has waited.
+			// It is unknown whether the messages in flight were stored; all others wait for the rejoin.
 			if unsure := out.Planned - row.Sent; unsure > out.Planned/5 {
-				t.Errorf("%d of %d messages are stored", row.Sent, out.Planned)
+				t.Errorf("only %d of %d messages are known to be stored", row.Sent, out.Planned)
 			}
 			if row.Rejoins < s.Users/3 || row.FailedRequests < s.Users/3 || row.Servers != 3 {
 				t.Errorf("%d rejoins and %d failed requests of %d users on %d servers", row.Rejoins, row.FailedRequests, s.Users, row.Servers)

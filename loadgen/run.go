@@ -1,14 +1,24 @@
-// Package loadgen simulates users who chat, and measures how their messages fare.
+// Package loadgen simulates the users of a chat and measures how their messages are delivered.
 //
-// A Scenario is drawn into a Plan, and the same plan is run against every transport, in windows
-// that interleave: open loop, each message at its intended time, its latency counted from there
-// to the moment another member's client holds it decoded. The package draws no charts and judges
-// no results; what it measured is a result.Window.
+// There are two entry points. Run measures the transports of a Scenario in interleaved rounds. Duet
+// measures two servers against each other, in pairs. Both measure windows and hand over a
+// result.Window for each:
+//
+//   - A Side is what is measured: a running server, or a command that starts servers for each window.
+//   - A Plan is the load: the rooms, and which user sends when. It depends on the scenario alone, so
+//     that all transports and sides get the same messages.
+//   - A window measures one transport of one side: all users of a plan join, warm up, send, and wait
+//     for the messages still under way.
+//
+// The load is open loop: each message has an intended send time, and its delivery latency is the time
+// from then until another member's client has decoded it. The package draws no charts and judges no
+// results.
 package loadgen
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"crypto/x509"
 	"math/rand/v2"
 	"net/url"
 	"slices"
@@ -20,46 +30,60 @@ import (
 	"pushpull/transports/all"
 )
 
-// Options say how a scenario is run.
+// Options are the options of Run.
 type Options struct {
 	Scenario Scenario
-	Sides    []Side         // what is measured, each on every transport in every round
-	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: nobody looks
+	Sides    []Side         // each is measured on every transport in every round
+	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: no progress is reported
 }
 
-// Progress is how far a run is.
+// Progress is the progress of a run.
 type Progress struct {
 	Transport       string
-	Head            bool   // of the two sides of a duet
-	Side            string // its name
+	Head            bool   // in a duet: the side is the head, not the base
+	Side            string // name of the side
 	Round, Rounds   int
-	Window, Windows int    // from 1
-	Phase           string // of the window: starting, joining, warming up, measuring, draining, done
-	ServerPIDs      []int  // empty: not ours
+	Window, Windows int           // from 1
+	Phase           string        // of the window: starting, joining, warming up, measuring, draining, done
+	In              time.Duration // that the window has been in the phase
+	Waiting         string        // while users join: what those that have not joined wait for
+	ServerPIDs      []int         // empty if the run has not started the servers
 	Users, Joined   int
 	Planned, Sent   int           // messages of the window, warm-up included
-	Expected        int           // measured copies that are to come of what is stored so far
-	Delivered       int           // of them, those that came
-	Left            time.Duration // of the run, about
+	Expected        int           // deliveries expected of the measured messages stored so far
+	Delivered       int           // expected deliveries that have arrived
+	Left            time.Duration // estimate for the rest of the run
 
-	// Latency returns quantiles of what has come by the time it is called, 0 of nothing. It holds up
-	// the users for some us, so it is for those who show it.
+	// Latency returns the latency quantiles so far, 0 if there are none. It blocks the users for some
+	// microseconds, so call it only to display it.
 	Latency func() (p50, p99 time.Duration)
 }
 
 const progressStep = 200 * time.Millisecond
 
 // Run measures every transport of the scenario on every side once in each round, in an order drawn
-// from the seed, and hands each window to emit as it ends, with the place of its side. When ctx ends, the window under way stops early
-// and is handed over, and Run returns the cause of ctx. An error of emit ends the run.
+// from the seed. It hands each window to emit as it ends, with the index of its side in o.Sides. When
+// ctx ends, Run ends the current window early, hands it over too, and returns the cause of ctx. An
+// error of emit ends the run.
+//
+// A window that can't be measured, as its servers don't start or its users can't join, costs that window: it is
+// handed over with the reason (result.Window.Failed), and the run goes on. A transport whose first failure took
+// longer than ten seconds is not tried again. The run ends with the first reason if nothing could be measured in
+// the first round, and with the last one once every side is down: a target that doesn't answer, a store
+// that has ended, servers that don't start.
 func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) error) error {
 	s := o.Scenario
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	if err := Fit(s); err != nil {
+	if err := CheckLimits(s); err != nil {
 		return err
 	}
+	sides, closePrograms, err := withPrograms(o.Sides...)
+	if err != nil {
+		return err
+	}
+	defer closePrograms()
 	turns := len(s.Transports) * len(o.Sides)
 	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * turns, Users: s.Users}
 	for round := 1; round <= s.Rounds; round++ {
@@ -70,8 +94,14 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 			at.Window++
 			at.Round, at.Transport, at.Side, at.Planned = round, s.Transports[transport], o.Sides[side].Name, len(plan.Sends)
 			at.Left = left(s, len(o.Sides), round, order[turn:])
-			handOver := func(w *result.Window) error { return emit(side, w) }
-			if err := o.Sides[side].take(ctx, s, plan, at, o.Progress, handOver); err != nil {
+			w, err := sides[side].take(ctx, s, plan, at, o.Progress)
+			end := endOf(sides, turn == turns-1)
+			if w != nil && (end == nil || anyMeasured(sides)) {
+				if err := emit(side, w); err != nil {
+					return err
+				}
+			}
+			if err := cmp.Or(err, end); err != nil {
 				return err
 			}
 		}
@@ -79,36 +109,58 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	return nil
 }
 
-// A Side is what is measured: a server that someone else started, or a way to start one, or several
-// that share the users, afresh for each window.
+// A Side is what is measured: a running server, or a command that starts one or more servers for each
+// window. Several servers share the users.
 type Side struct {
-	Name    string   // among others; may be empty
-	Target  *url.URL // nil: Command starts the servers
-	Binary  string   // the file to start; empty: this binary
-	Command []string // its arguments, its name first; see StartServer
-	Servers int      // how many are started; 0: one
+	Name    string   // distinguishes it from other sides; may be empty
+	Target  *url.URL // of a running server, as Reach returns it; nil: Command starts the servers
+	NoStats bool     // Target is not asked for its stats, as when it shares its process with the generator
+	Program *Program // that Command starts, or that Target runs; nil: this binary, or the one that is running
+	Command []string // arguments, beginning with argv[0]; see StartServer
+	Env     []string // variables for Command's environment; see StartServer
+	Servers int      // number of servers to start; 0: one
+	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
+
+	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
 }
 
-// take measures one window and hands it over. It returns the cause of ctx when that has ended.
-func (d Side) take(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress), emit func(*result.Window) error) error {
-	window, err := d.measure(ctx, s, plan, at, progress)
-	if window != nil {
-		if err := emit(window); err != nil {
-			return err
+// secrets returns those of the address of the side's target.
+func (d Side) secrets() *transports.Secrets {
+	if d.Target == nil {
+		return nil
+	}
+	return transports.SecretsOf(d.Target.String())
+}
+
+// withPrograms gives each side without a Program one, for all its windows. The caller must call stop at
+// the end.
+func withPrograms(sides ...Side) (_ []*attempts, stop func(), err error) {
+	var own *Program
+	var all []*attempts
+	for _, side := range sides {
+		switch {
+		case side.Program != nil:
+		case side.Target != nil:
+			side.Program = new(Program)
+		default:
+			if own == nil {
+				if own, err = OpenProgram(""); err != nil {
+					return nil, nil, err
+				}
+			}
+			side.Program = own
 		}
+		all = append(all, &attempts{Side: side})
 	}
-	if err != nil {
-		return fmt.Errorf("measuring %s: %w", at.Transport, err)
-	}
-	return context.Cause(ctx)
+	return all, own.Close, nil
 }
 
 // start starts the servers of a window.
 func (d Side) start(ctx context.Context) (servers []*Server, err error) {
 	for range max(1, d.Servers) {
-		server, err := StartServer(ctx, d.Binary, d.Command)
+		server, err := StartServer(ctx, d.Program, d.Command, d.Env...)
 		if err != nil {
-			stopAll(servers) // the first error says more
+			stopAll(servers) // their errors matter less than err
 			return nil, err
 		}
 		servers = append(servers, server)
@@ -116,7 +168,7 @@ func (d Side) start(ctx context.Context) (servers []*Server, err error) {
 	return servers, nil
 }
 
-// stopAll stops servers, all at once, and returns what was wrong with each.
+// stopAll stops all servers at the same time and returns their errors.
 func stopAll(servers []*Server) []error {
 	errs := make([]error, len(servers))
 	var stopping sync.WaitGroup
@@ -128,19 +180,16 @@ func stopAll(servers []*Server) []error {
 }
 
 // measure measures one window on servers of its own, or on the target.
-func (d Side) measure(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress)) (_ *result.Window, err error) {
-	w, err := newWindow(s, at.Transport, at.Round, plan)
-	if err != nil {
-		return nil, err
-	}
+func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
+	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
 	bases := []*url.URL{d.Target}
-	var servers []*Server
 	if d.Target == nil {
-		if servers, err = d.start(ctx); err != nil {
-			return nil, err
+		var err error
+		if w.started, err = d.start(ctx); err != nil {
+			return nil, &startError{err}
 		}
 		bases = nil
-		for _, server := range servers {
+		for _, server := range w.started {
 			bases = append(bases, server.Base)
 			at.ServerPIDs = append(at.ServerPIDs, server.PID)
 		}
@@ -148,12 +197,27 @@ func (d Side) measure(ctx context.Context, s Scenario, plan *Plan, at Progress, 
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()
-	for _, failed := range stopAll(servers) {
+	if out != nil {
+		other := slices.ContainsFunc(w.started, func(s *Server) bool { return s.Other })
+		out.OtherProgram = other || d.Program.reports(w.programs)
+	} else {
+		err = w.explain(err)
+	}
+	for _, failed := range stopAll(w.started) {
 		if out != nil {
 			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
 		}
 	}
-	return out, err
+	secrets := d.secrets()
+	if out != nil {
+		for i := range out.Dropped {
+			out.Dropped[i].What = secrets.Redact(out.Dropped[i].What)
+		}
+		for i := range out.Outages {
+			out.Outages[i].How = secrets.Redact(out.Outages[i].How)
+		}
+	}
+	return out, secrets.RedactError(err)
 }
 
 // watch reports the progress of w until the returned function is called.
@@ -163,10 +227,12 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 	}
 	begun := time.Now()
 	done, stopped := make(chan struct{}), make(chan struct{})
-	tell := func(phase string) {
+	report := func(phase phase) {
 		now := at
-		now.Phase = phase
-		now.Joined = int(w.joined.Load())
+		now.Phase, now.In = phase.name, time.Since(phase.since)
+		if now.Joined = int(w.joined.Load()); now.Phase == phaseJoining {
+			now.Waiting = w.waiting()
+		}
 		now.Sent = int(w.ledger.sent.Load())
 		now.Expected, now.Delivered = w.ledger.soFar()
 		now.Latency = w.ledger.quantiles
@@ -178,10 +244,10 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 		ticker := time.NewTicker(progressStep)
 		defer ticker.Stop()
 		for {
-			tell(*w.phase.Load())
+			report(*w.phase.Load())
 			select {
 			case <-done:
-				tell("done")
+				report(phase{"done", time.Now()})
 				return
 			case <-ticker.C:
 			}
@@ -190,14 +256,13 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
-// left returns about how long a run takes that has the given turns left in a round, and the rounds
-// after it: what has no known length is guessed.
+// left estimates the time that the given turns, the rest of a round, and the rounds after it take.
 func left(s Scenario, sides, round int, turns []int) time.Duration {
-	const overhead = 300 * time.Millisecond // to start, join, drain, leave and stop
-	each := s.Warmup + s.Duration + overhead
+	const overhead = 300 * time.Millisecond // guess for starting, joining, draining, leaving and stopping
+	each := (s.Warmup + s.Duration).Duration() + overhead
 	var all time.Duration
 	for _, i := range turns {
-		all += each + period(s.Transports[i/sides]) // to drain
+		all += each + period(s.Transports[i/sides]) // draining waits for the last poll
 	}
 	for _, transport := range s.Transports {
 		all += time.Duration(sides*(s.Rounds-round)) * (each + period(transport))
@@ -205,11 +270,11 @@ func left(s Scenario, sides, round int, turns []int) time.Duration {
 	return all
 }
 
-// period returns the period of a transport that has one, else 0.
+// period returns the poll interval of a transport whose users poll on a timer, else 0.
 func period(spec string) time.Duration {
-	t, err := all.New(spec, transports.Limits{})
-	if p, ok := t.(transports.Periodic); err == nil && ok {
-		return p.Period()
+	client, err := all.Client(spec)
+	if err != nil {
+		return 0
 	}
-	return 0
+	return client.Way().Every
 }

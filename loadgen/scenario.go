@@ -6,33 +6,17 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
+	"pushpull/loadgen/input"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/scenarios"
-	"pushpull/transports"
 	"pushpull/transports/all"
 )
 
-// A Scenario says what the simulated users do. In YAML its keys are those of the tags, and times
-// are written like 1s.
-type Scenario struct {
-	Name       string        `yaml:"name"`
-	About      string        `yaml:"about"`
-	Users      int           `yaml:"users"`
-	RoomSize   int           `yaml:"room_size"`  // members of a room; 0: everyone in one room
-	Senders    int           `yaml:"senders"`    // members of each room who talk; 0: all of them
-	Rate       float64       `yaml:"rate"`       // messages per second of each sender, at random (Poisson)
-	Size       int           `yaml:"size"`       // bytes of a message's body, with its stamp
-	Warmup     time.Duration `yaml:"warmup"`     // sent and delivered like the rest, but not counted
-	Duration   time.Duration `yaml:"duration"`   // of the measured part of each window
-	Drain      time.Duration `yaml:"drain"`      // longest wait for what is under way; a poll interval comes on top
-	Rounds     int           `yaml:"rounds"`     // each round measures every transport once
-	Seed       uint64        `yaml:"seed"`       // of everything that is drawn
-	Transports []string      `yaml:"transports"` // like short-poll@5s
-}
+// A Scenario describes what the simulated users do. Its properties are listed in result.Knobs.
+type Scenario result.Scenario
 
-// A FieldError says which key of a scenario can't be used.
+// A FieldError reports an invalid value in a scenario.
 type FieldError struct {
 	Key  string // as in YAML
 	Text string // what is wrong and what would be right
@@ -62,7 +46,7 @@ func Source(name string) ([]byte, error) {
 func Builtins() []string {
 	files, err := fs.Glob(scenarios.Files, "*.yaml")
 	if err != nil {
-		panic(err) // the pattern is good
+		panic(err) // can't happen: the pattern is valid
 	}
 	names := []string{"chat"}
 	for _, file := range files {
@@ -73,50 +57,37 @@ func Builtins() []string {
 	return names
 }
 
-// Most that a scenario may ask for. More is taken for a slip of the hand.
-const (
-	maxUsers    = 1_000_000
-	maxSends    = 20_000_000 // messages in one window
-	maxDuration = 24 * time.Hour
-	maxSize     = 64 << 10
-)
+// maxSends is the most messages in one window. A scenario with more is taken for a typo.
+const maxSends = 20_000_000
 
-// Validate returns a *FieldError for the first value that can't be used.
+// Validate returns a *FieldError for the first invalid value.
 func (s Scenario) Validate() error {
+	if wrong := input.WrongName(s.Name); wrong != "" {
+		return &FieldError{"name", wrong}
+	}
+	for _, k := range result.Knobs() {
+		if wrong := k.Wrong((*result.Scenario)(&s)); wrong != "" {
+			return &FieldError{k.Key, wrong}
+		}
+	}
 	bad := func(key, format string, args ...any) error {
 		return &FieldError{key, fmt.Sprintf(format, args...)}
 	}
 	room := s.roomSize()
 	switch {
-	case s.Name == "" || strings.ContainsAny(s.Name, "/\\ \t\r\n") || strings.HasPrefix(s.Name, "."):
-		return bad("name", "must be a word that can name a directory, not %q", s.Name)
-	case s.Users < 2 || s.Users > maxUsers:
-		return bad("users", "must be 2 to %d, not %d: somebody has to talk and somebody to listen", maxUsers, s.Users)
 	case s.RoomSize < 0 || s.RoomSize == 1 || room > s.Users:
 		return bad("room_size", "must be 2 to the number of users (%d), or 0 for everyone in one room, not %d", s.Users, s.RoomSize)
 	case s.Users%room != 0:
 		return bad("users", "must fill rooms of %d: use %d or %d", room, max(room, s.Users/room*room), (s.Users/room+1)*room)
 	case s.Senders < 0 || s.Senders > room:
 		return bad("senders", "must be 1 to %d, the members of a room, or 0 for all of them, not %d", room, s.Senders)
-	case !(s.Rate > 0) || s.Rate > 10_000:
-		return bad("rate", "must be more than 0 and at most 10000 messages per second, not %v", s.Rate)
-	case s.Size < minSize || s.Size > maxSize:
-		return bad("size", "must be %d to %d bytes, not %d: a message carries its stamp", minSize, maxSize, s.Size)
-	case s.Warmup < 0 || s.Warmup > maxDuration:
-		return bad("warmup", "must be a time from 0s to 24h, not %v", s.Warmup)
-	case s.Duration < 100*time.Millisecond || s.Duration > maxDuration:
-		return bad("duration", "must be a time from 100ms to 24h, not %v", s.Duration)
-	case s.Drain < 0 || s.Drain > maxDuration:
-		return bad("drain", "must be a time from 0s to 24h, not %v", s.Drain)
-	case s.Rounds < 1 || s.Rounds > 10_000:
-		return bad("rounds", "must be 1 to 10000, not %d", s.Rounds)
 	case len(s.Transports) == 0:
 		return bad("transports", "must name at least one of %s", strings.Join(all.Names(), ", "))
 	case s.sends() > maxSends:
 		return bad("rate", "makes %.0f messages in one window, more than %d: use a lower rate, fewer users or a shorter duration", s.sends(), maxSends)
 	}
 	for i, spec := range s.Transports {
-		if _, err := all.New(spec, transports.Limits{}); err != nil {
+		if _, err := all.Client(spec); err != nil {
 			return bad("transports", "can't be used: %v", err)
 		}
 		if slices.Contains(s.Transports[:i], spec) {
@@ -126,7 +97,7 @@ func (s Scenario) Validate() error {
 	return nil
 }
 
-// roomSize returns the members of a room.
+// roomSize returns the number of members of a room.
 func (s Scenario) roomSize() int {
 	if s.RoomSize == 0 {
 		return s.Users
@@ -134,7 +105,7 @@ func (s Scenario) roomSize() int {
 	return s.RoomSize
 }
 
-// talkers returns the members of each room who talk.
+// talkers returns how many members of each room send.
 func (s Scenario) talkers() int {
 	if s.Senders == 0 {
 		return s.roomSize()
@@ -142,17 +113,16 @@ func (s Scenario) talkers() int {
 	return s.Senders
 }
 
-// sends returns how many messages a window has on average.
+// sends returns the mean number of messages in a window, warm-up included.
 func (s Scenario) sends() float64 {
 	talkers := float64(s.Users/s.roomSize()) * float64(s.talkers())
-	return math.Ceil(talkers * s.Rate * (s.Warmup + s.Duration).Seconds())
+	return math.Ceil(talkers * s.Rate * float64(s.Warmup+s.Duration))
 }
 
-// Result returns the scenario as it is kept in a result.
-func (s Scenario) Result(target string) result.Scenario {
-	return result.Scenario{
-		Name: s.Name, About: s.About, Users: s.Users, RoomSize: s.roomSize(), Senders: s.talkers(),
-		Rate: s.Rate, Size: s.Size, WarmupS: s.Warmup.Seconds(), DurationS: s.Duration.Seconds(),
-		DrainS: s.Drain.Seconds(), Rounds: s.Rounds, Seed: s.Seed, Transports: s.Transports, Target: target,
-	}
+// Result returns the scenario as a result keeps it, with the numbers of members and senders in place
+// of 0.
+func (s Scenario) Result() result.Scenario {
+	kept := result.Scenario(s)
+	kept.RoomSize, kept.Senders = s.roomSize(), s.talkers()
+	return kept
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,14 +14,42 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/token"
+	"golang.org/x/text/encoding"
+	encodings "golang.org/x/text/encoding/unicode"
+
+	"pushpull/loadgen/input"
+	"pushpull/loadgen/result"
+	"pushpull/transports/all"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// The largest values in a valid scenario.
+var (
+	maxUsers    = int(knob("users").Max)
+	maxSize     = int(knob("size").Max)
+	maxDuration = result.Seconds(knob("duration").Max).Duration()
+)
+
+func knob(key string) result.Knob {
+	knobs := result.Knobs()
+	return knobs[slices.IndexFunc(knobs, func(k result.Knob) bool { return k.Key == key })]
+}
+
+// TestSmallestMessage checks that the smallest message can hold a stamp.
+func TestSmallestMessage(t *testing.T) {
+	if least := knob("size").Min; least != minSize {
+		t.Errorf("messages may be as small as %v bytes, a stamp needs %d", least, minSize)
+	}
+}
+
 func TestBuiltins(t *testing.T) {
 	names := Builtins()
 	if names[0] != "chat" || len(names) < 5 {
-		t.Errorf("the built-in scenarios are %v, want chat first and four more", names)
+		t.Errorf("the built-in scenarios are %v, want chat first and at least four more", names)
 	}
 	for _, name := range names {
 		s, err := Builtin(name)
@@ -29,7 +58,7 @@ func TestBuiltins(t *testing.T) {
 			continue
 		}
 		if s.Name != name || s.About == "" {
-			t.Errorf("%s.yaml is named %q, about %q", name, s.Name, s.About)
+			t.Errorf("%s.yaml has name %q and about %q", name, s.Name, s.About)
 		}
 		if err := s.Validate(); err != nil {
 			t.Error(err)
@@ -39,7 +68,7 @@ func TestBuiltins(t *testing.T) {
 		t.Errorf("an unknown scenario gives %v, want the names of all", err)
 	}
 	if _, err := Builtin("../scenarios/chat"); err == nil {
-		t.Error("a path is taken for a name")
+		t.Error("a path is accepted as a name")
 	}
 }
 
@@ -47,7 +76,7 @@ func TestParse(t *testing.T) {
 	got, err := Parse("all.yaml", []byte(`# every key
 name: all
 about: "every key: once"
-users: 0x20
+users: 0032
 room_size: 8
 senders: 2
 rate: 1e-1
@@ -63,7 +92,7 @@ transports:
 `))
 	want := Scenario{
 		Name: "all", About: "every key: once", Users: 32, RoomSize: 8, Senders: 2, Rate: .1, Size: 1000,
-		Duration: 90 * time.Second, Drain: 1500 * time.Millisecond, Rounds: 3, Seed: math.MaxUint64,
+		Duration: 90, Drain: 1.5, Rounds: 3, Seed: math.MaxUint64,
 		Transports: []string{"short-poll@250ms", "long-poll"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -71,10 +100,107 @@ transports:
 	}
 }
 
-// where begins every error of Parse.
+// TestParseEncodings reads a scenario as editors on Windows and old Macs save it, and checks the position
+// of a mistake in it.
+func TestParseEncodings(t *testing.T) {
+	chat, err := Builtin("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat.Name, chat.About = "café", "日本語 🙂"
+	source, err := yaml.Marshal(chat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := strings.Replace("# a comment\n\n"+string(source), "\nsize: 100", "\nsize: 1e2 # 🙂", 1)
+	line := 2 + strings.Count(wrong[:strings.Index(wrong, "\nsize:")], "\n")
+	for name, e := range map[string]encoding.Encoding{
+		"UTF-8": encodings.UTF8, "UTF-8 with a mark": encodings.UTF8BOM,
+		"UTF-16BE": encodings.UTF16(encodings.BigEndian, encodings.IgnoreBOM), "UTF-16BE with a mark": encodings.UTF16(encodings.BigEndian, encodings.UseBOM),
+		"UTF-16LE": encodings.UTF16(encodings.LittleEndian, encodings.IgnoreBOM), "UTF-16LE with a mark": encodings.UTF16(encodings.LittleEndian, encodings.UseBOM),
+	} {
+		for _, end := range []string{"\n", "\r\n", "\r"} {
+			parse := func(text string) (Scenario, error) {
+				data, err := e.NewEncoder().Bytes([]byte(strings.ReplaceAll(text, "\n", end)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return Parse("mine.yaml", data)
+			}
+			if got, err := parse(string(source)); err != nil || !reflect.DeepEqual(got, chat) {
+				t.Errorf("%s with %q is read as %+v, %v", name, end, got, err)
+			}
+			want := fmt.Sprintf("mine.yaml:%d:7: size must be a whole number, like 200", line)
+			if _, err := parse(wrong); err == nil || err.Error() != want {
+				t.Errorf("%s with %q: %v, want %s", name, end, err, want)
+			}
+		}
+	}
+}
+
+// TestParseNumbers checks that every number of a scenario is read as input reads numbers.
+func TestParseNumbers(t *testing.T) {
+	for _, k := range result.Knobs() {
+		for text, want := range map[string]string{
+			"010": "10", "0o12": "10", "0xA": "10", "+10": "10",
+			"'10'": "", "0b1010": "", "1_0": "", "0:10": "", "10 # ten": "10", "yes": "", "!!int 10": "", "&ten 10": "", "|\n  10": "", "[10]": "",
+		} {
+			var s result.Scenario
+			field := k.Field(&s)
+			switch field.(type) {
+			case *int, *uint64, *float64:
+			default:
+				continue
+			}
+			body, err := mapping(k.Key + ": " + text + "\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = decode(body, (*Scenario)(&s), map[string]*token.Token{})
+			if got := fmt.Sprint(reflect.ValueOf(field).Elem()); (err == nil) != (want != "") || err == nil && got != want {
+				t.Errorf("%s: %s is %s, %v, want %s", k.Key, text, got, err, want)
+			}
+		}
+	}
+}
+
+// TestForeignFiles checks that the file of each other program is named in one line, without a word of
+// the decoders.
+func TestForeignFiles(t *testing.T) {
+	samples, err := filepath.Glob("input/testdata/*")
+	if err != nil || len(samples) < 50 {
+		t.Fatalf("%d samples, %v", len(samples), err)
+	}
+	for _, path := range samples {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		format := input.Identify(data)
+		want := "file.yaml:1:1: " + format.NotScenario()
+		switch format.Key {
+		case "pushpull-scenario":
+			if _, err := Parse("file.yaml", data); err != nil {
+				t.Error(err)
+			}
+			continue
+		case "empty":
+			want = "file.yaml:1:1: the scenario is empty: see pushpull scenarios chat for one to start from"
+		}
+		if _, err := Parse("file.yaml", data); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+		if _, err := Parse("file.yaml", append(data, strings.Repeat("\n# padding", MaxSource)...)); err == nil || format.Key != "empty" && err.Error() != want {
+			t.Errorf("%s, but long: %v, want %s", path, err, want)
+		}
+	}
+}
+
+// where matches the position that begins every error of Parse.
 var where = regexp.MustCompile(`^[a-z]+\.yaml:[1-9][0-9]*:[1-9][0-9]*: [^ ]`)
 
-// TestParseErrors keeps what each slip in a scenario is answered with: the place, and what to do.
+// TestParseErrors compares the error for each mistake in a scenario with a golden file: its position,
+// and what to do.
 func TestParseErrors(t *testing.T) {
 	chat, err := Source("chat")
 	if err != nil {
@@ -132,6 +258,30 @@ func TestParseErrors(t *testing.T) {
 		{"long time", instead("duration: 5s", "duration: 25h")},
 		{"negative time", instead("warmup: 1s", "warmup: -1s")},
 		{"negative drain", instead("drain: 10s", "drain: -1s")},
+		{"time in minutes and seconds", instead("duration: 5s", "duration: 1:30")},
+		{"binary of YAML 1.1", instead("users: 200", "users: 0b11")},
+		{"thousands", instead("users: 200", "users: 1_000")},
+		{"power of ten", instead("users: 200", "users: 2e2")},
+		{"number in quotes", instead("users: 200", `users: "200"`)},
+		{"tag", instead("users: 200", "users: !!int 200")},
+		{"boolean for a name", instead("name: chat", "name: true")},
+		{"number in the list", instead(transports, "transports: [long-poll, 1]")},
+		{"list in the list", instead(transports, "transports: [[long-poll]]")},
+		{"list in quotes", instead(transports, `transports: "long-poll, websocket"`)},
+		{"colon in a text", instead("rate: 0.25", "about: pairs: many")},
+		{"open quotes", instead("name: chat", `name: "chat`)},
+		{"unknown escape", instead("name: chat", `name: "\chat"`)},
+		{"reserved character", instead("name: chat", "name: @chat")},
+		{"open braces", "{" + valid},
+		{"indented", instead("rate: 0.25", "  rate: 0.25")},
+		{"text without a key", instead("rate: 0.25", "rate 0.25")},
+		{"not UTF-8", instead("name: chat", "name: caf\xe9")},
+		{"control character", instead("name: chat", "name: ch\x07at")},
+		{"colon in a name", instead("name: chat", `name: "chat:v2?"`)},
+		{"long name", instead("name: chat", "name: "+strings.Repeat("a", 300))},
+		{"blank at the end of a name", instead("name: chat", `name: "chat "`)},
+		{"name of a device", instead("name: chat", "name: Aux.chat")},
+		{"invisible character in a name", instead("name: chat", `name: "ch\u202eat"`)},
 		{"no rounds", instead("rounds: 2", "rounds: 0")},
 		{"negative seed", instead("seed: 1", "seed: -1")},
 		{"no name", instead("name: chat", "name:")},
@@ -147,18 +297,24 @@ func TestParseErrors(t *testing.T) {
 	} {
 		s, err := Parse("bad.yaml", []byte(c.data))
 		if err == nil {
-			t.Errorf("%s is read as %+v", c.name, s)
+			t.Errorf("%s is parsed as %+v", c.name, s)
 			continue
 		}
 		if !where.MatchString(err.Error()) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s gives %q, which doesn't begin with its place or is more than a line", c.name, err)
+			t.Errorf("%s gives %q, which doesn't begin with a position or is more than one line", c.name, err)
 		}
 		fmt.Fprintf(&golden, "%s\n\t%v\n", c.name, err)
 	}
-	compare(t, "scenario-errors.txt", golden.String())
+	// What is on the lists of transports and knobs is no part of an error's words.
+	var keys []string
+	for _, k := range result.Knobs() {
+		keys = append(keys, k.Key)
+	}
+	listed := strings.NewReplacer(strings.Join(all.Names(), ", "), "TRANSPORTS", strings.Join(keys, ", "), "KEYS")
+	compare(t, "scenario-errors.txt", listed.Replace(golden.String()))
 }
 
-// compare holds got against a golden file.
+// compare compares got with a golden file.
 func compare(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -174,7 +330,7 @@ func compare(t *testing.T, name, got string) {
 	lines, wanted := strings.Split(got, "\n"), strings.Split(string(want), "\n")
 	for i := range max(len(lines), len(wanted)) {
 		if i >= len(lines) || i >= len(wanted) || lines[i] != wanted[i] {
-			t.Errorf("%s:%d differs; -update writes it anew\ngot  %q\nwant %q", path, i+1, lines[min(i, len(lines)-1)], wanted[min(i, len(wanted)-1)])
+			t.Errorf("%s:%d differs; -update rewrites it\ngot  %q\nwant %q", path, i+1, lines[min(i, len(lines)-1)], wanted[min(i, len(wanted)-1)])
 			return
 		}
 	}
@@ -211,19 +367,44 @@ func TestRoomsThatWouldFit(t *testing.T) {
 	}
 }
 
+// TestScenarioYAML writes random scenarios as YAML and reads them back.
+func TestScenarioYAML(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	between := func(least, most int) int { return least + random.IntN(most-least+1) }
+	span := func(least, most time.Duration) result.Seconds {
+		return result.SecondsOf(least + time.Duration(random.Int64N(int64(most-least))))
+	}
+	for range 200 {
+		room := between(2, 20)
+		written := Scenario{
+			Name: "drawn", About: "a: \"b\"\n# c", Users: room * between(1, 20), RoomSize: room, Senders: between(0, room),
+			Rate: random.ExpFloat64(), Size: between(minSize, maxSize), Warmup: span(0, time.Minute),
+			Duration: span(time.Second, time.Hour), Drain: span(0, time.Hour), Rounds: between(1, 10000), Seed: random.Uint64(),
+			Transports: all.Names()[:between(1, len(all.Names()))],
+		}
+		data, err := yaml.Marshal(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, err := Parse("drawn.yaml", data); err != nil || !reflect.DeepEqual(read, written) {
+			t.Fatalf("read    %+v, %v\nwritten %+v, as\n%s", read, err, written, data)
+		}
+	}
+}
+
 func TestScenarioIsKeptInTheResult(t *testing.T) {
 	s, err := Builtin("broadcast")
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := s.Result("http://there")
-	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.WarmupS != 1 || kept.DurationS != 5 || kept.DrainS != 10 ||
-		kept.Rate != 2 || kept.Target != "http://there" || !slices.Equal(kept.Transports, s.Transports) {
+	kept := s.Result()
+	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.Warmup != 1 || kept.Duration != 5 || kept.Drain != 10 ||
+		kept.Rate != 2 || !slices.Equal(kept.Transports, s.Transports) {
 		t.Errorf("kept as %+v", kept)
 	}
 	s.Senders = 0
-	if kept := s.Result(""); kept.Senders != s.Users {
-		t.Errorf("all of them talk, kept as %d", kept.Senders)
+	if kept := s.Result(); kept.Senders != s.Users {
+		t.Errorf("all members send, kept as %d senders", kept.Senders)
 	}
 }
 
@@ -234,10 +415,19 @@ func FuzzParse(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(data)
+		for _, e := range []encoding.Encoding{
+			encodings.UTF8BOM, encodings.UTF16(encodings.BigEndian, encodings.UseBOM), encodings.UTF16(encodings.LittleEndian, encodings.IgnoreBOM),
+		} {
+			encoded, err := e.NewEncoder().Bytes(data)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(encoded)
+		}
 	}
 	for _, hostile := range []string{
 		"", "---\n---\n", "a: &a [*a]\n", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nabout: *c\n", "<<: *x\n",
-		"users: !!float 2\n", "? [users]\n: 2\n", "name: !!binary AAAA\n", "\tusers: 2\n", "users:\t2\n", "name: |\n  x\n",
+		"users: !!float 2\n", "? [users]\n: 2\n", "name: !!binary AAAA\n", "\tusers: 2\n", "users:\t2\n", "name: |\n  x\n", "name: |\n", "name: >\n", "name: &a\n", "? name\n", "%YAML 1.2\n---\nname: x\n", "\xff\xfe", "\xfe\xff\xd8", "name: 0100\n",
 		strings.Repeat("[", 1000), strings.Repeat("{a: ", 300), strings.Repeat("- ", 300), strings.Repeat("&a ", 300),
 	} {
 		f.Add([]byte(hostile))
@@ -245,13 +435,13 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Parse("fuzz.yaml", data)
 		if err != nil {
-			if !where.MatchString(err.Error()) {
-				t.Fatalf("%q doesn't begin with its place", err)
+			if !where.MatchString(err.Error()) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%q doesn't begin with a position, or is more than one line", err)
 			}
 			return
 		}
 		if err := s.Validate(); err != nil {
-			t.Fatalf("read, but %v", err)
+			t.Fatalf("parsed, but invalid: %v", err)
 		}
 	})
 }

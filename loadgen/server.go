@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,59 +18,76 @@ import (
 )
 
 const (
-	startLimit = 10 * time.Second // for a server to say where it listens
-	stopLimit  = 6 * time.Second  // for a server to stop when asked to
-	statsLimit = 5 * time.Second  // for an answer about itself
+	startTimeout  = 10 * time.Second // for a server to print its address
+	stopTimeout   = 6 * time.Second  // for a server to stop before it is killed
+	outputTimeout = time.Second      // for the end of a server's standard error once it has ended itself
 )
 
-// A Server is a server process that was started for one window.
+// A Server is a server process, started for one window.
 type Server struct {
-	Base *url.URL
-	PID  int
+	Base  *url.URL
+	PID   int
+	Other bool // it runs another file than the first server of its Program
 
 	command *exec.Cmd
 	input   io.Closer
 	output  *os.File
-	said    *tail
+	stderr  *tail
+	ended   chan struct{} // closed once the process has ended, and waited is set
+	waited  error
+	told    bool // Ended has reported the end
 }
 
-// StartServer starts binary, or this binary when it is empty, with argv, like pushpull serve
-// --until-eof, and returns when it listens: it must say "listening on http://HOST:PORT" on its
-// standard output, and stop when its standard input ends, so that it doesn't outlive this process.
-func StartServer(ctx context.Context, binary string, argv []string) (*Server, error) {
-	if binary == "" {
+// StartServer starts a program with argv, like pushpull serve --until-eof, and returns when it listens.
+// A nil program means this binary as it is now. The process must print "listening on http://HOST:PORT"
+// as the first line of its standard output, and stop when its standard input ends, so that it can't
+// outlive this process. The caller must stop the server, even if it has ended.
+//
+// env are variables, like NAME=value, that are added to the environment of this process. Other users of the
+// machine see argv, but not env.
+func StartServer(ctx context.Context, program *Program, argv []string, env ...string) (*Server, error) {
+	if program == nil {
 		var err error
-		if binary, err = os.Executable(); err != nil {
+		if program, err = OpenProgram(""); err != nil {
 			return nil, fmt.Errorf("starting the server: %w", err)
 		}
+		defer program.Close()
 	}
+	binary, same := program.start()
 	output, childOutput, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	defer childOutput.Close()
-	s := &Server{said: &tail{}, output: output}
+	s := &Server{stderr: &tail{}, output: output, ended: make(chan struct{})}
 	s.command = exec.Command(binary)
+	s.command.WaitDelay = outputTimeout
 	s.command.Args = argv
-	s.command.Stdout, s.command.Stderr = childOutput, s.said
+	s.command.Env = append(os.Environ(), env...)
+	s.command.Stdout, s.command.Stderr = childOutput, s.stderr
 	ownGroup(s.command)
 	if s.input, err = s.command.StdinPipe(); err == nil {
 		err = s.command.Start()
 	}
 	if err != nil {
 		output.Close()
-		return nil, fmt.Errorf("starting the server: %w", err)
+		return nil, fmt.Errorf("starting the server: %w", program.explain(err))
 	}
-	childOutput.Close() // the child has it: its end is the end of the output
+	childOutput.Close() // else output would not end with the child
 	s.PID = s.command.Process.Pid
+	go func() {
+		defer close(s.ended)
+		s.waited = s.command.Wait()
+	}()
 
-	output.SetReadDeadline(time.Now().Add(startLimit))
+	output.SetReadDeadline(time.Now().Add(startTimeout))
 	stop := context.AfterFunc(ctx, func() { output.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	line, err := bufio.NewReader(output).ReadString('\n')
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err == nil && ok && ctx.Err() == nil {
 		if s.Base, err = url.Parse(address); err == nil {
+			s.Other = program.differs(s.PID, same)
 			return s, nil
 		}
 	}
@@ -80,36 +95,66 @@ func StartServer(ctx context.Context, binary string, argv []string) (*Server, er
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case errors.Is(err, io.EOF):
-		err = errors.New("it ended before it said where it listens")
+		err = errors.New("it ended before it printed its address")
 	case err == nil:
-		err = fmt.Errorf("it said %.100q instead of where it listens", line)
+		err = fmt.Errorf("it printed %.100q instead of its address", line)
 	}
 	s.command.Process.Kill()
 	_ = s.Stop()
-	return nil, fmt.Errorf("starting the server: %w", s.explain(err))
+	return nil, fmt.Errorf("starting the server: %w", program.explain(s.explain(err)))
 }
 
-// Stop stops the server and waits for it: gently at first.
+// Stop makes the server stop by closing its standard input, and waits for it. It kills a server that
+// takes too long. The error says how the server ended if it did not end well, unless Ended has reported that.
 func (s *Server) Stop() error {
 	defer s.output.Close()
 	s.input.Close()
-	timer := time.AfterFunc(stopLimit, func() { s.command.Process.Kill() })
+	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
-	if err := s.command.Wait(); err != nil {
-		return fmt.Errorf("stopping the server: %w", s.explain(err))
+	select {
+	case <-s.ended:
+	case <-timer.C:
+		s.command.Process.Kill()
+		<-s.ended
+		return fmt.Errorf("stopping the server: %w", s.explain(fmt.Errorf("it did not stop within %v, and was killed", stopTimeout)))
+	}
+	if s.waited != nil && !s.told && !errors.Is(s.waited, exec.ErrWaitDelay) { // a child of it, which it left behind, has its output
+		return fmt.Errorf("stopping the server: %w", s.explain(s.waited))
 	}
 	return nil
 }
 
-// explain adds to err what the server said last.
+// Ended reports whether the server has ended although nobody stopped it, how, like "killed by signal 9", and
+// the last line of its standard error. It waits for the end up to the given time. Neither Ended nor Stop may be
+// called by two goroutines at the same time.
+func (s *Server) Ended(wait time.Duration) (how, last string, ended bool) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.ended:
+	default:
+		select {
+		case <-s.ended:
+		case <-timer.C:
+			return "", "", false
+		}
+	}
+	s.told = true
+	if s.command.ProcessState == nil { // the system did not say
+		return s.waited.Error(), s.stderr.String(), true
+	}
+	return ending(s.command.ProcessState), s.stderr.String(), true
+}
+
+// explain adds the last line of the server's standard error to err.
 func (s *Server) explain(err error) error {
-	if said := s.said.String(); said != "" {
-		return fmt.Errorf("%w: %s", err, said)
+	if last := s.stderr.String(); last != "" {
+		return fmt.Errorf("%w: %s", err, last)
 	}
 	return err
 }
 
-// A tail keeps the end of what a process said.
+// A tail keeps the end of a process's output.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -125,7 +170,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns the last line.
+// String returns the last line written.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,12 +178,14 @@ func (t *tail) String() string {
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
-// serverStats is what GET /stats says, as far as it is wanted here.
+// serverStats holds the fields of GET /stats used here.
 type serverStats struct {
 	Store   storeStats `json:"store"`
 	Process struct {
 		CPUS     float64 `json:"cpu_s"`
 		RSSBytes int64   `json:"rss_bytes"`
+		Program  string  `json:"program"`  // "" if unknown, or not asked for
+		UptimeS  float64 `json:"uptime_s"` // 0 if unknown
 	} `json:"process"`
 }
 
@@ -152,63 +199,18 @@ func (s storeStats) since(start storeStats) *result.Store {
 	}
 }
 
-// follows says whether s can be what the server of an earlier moment has come to: one that was
-// started anew in between counts from 0.
+// follows reports whether s and earlier can be stats of the same process: a server that was restarted
+// in between counts from 0 again.
 func (s *serverStats) follows(earlier *serverStats) bool {
 	return s.Process.CPUS >= earlier.Process.CPUS && s.Store.Appends >= earlier.Store.Appends &&
 		s.Store.Reads >= earlier.Store.Reads && s.Store.EmptyReads >= earlier.Store.EmptyReads
 }
 
-// add makes s the figures of two servers together.
+// add adds the figures of another server to s.
 func (s *serverStats) add(other *serverStats) {
 	s.Store.Appends += other.Store.Appends
 	s.Store.Reads += other.Store.Reads
 	s.Store.EmptyReads += other.Store.EmptyReads
 	s.Process.CPUS += other.Process.CPUS
 	s.Process.RSSBytes += other.Process.RSSBytes
-}
-
-// readStats asks a server for its own figures.
-func readStats(ctx context.Context, base *url.URL) (*serverStats, error) {
-	var stats serverStats
-	if err := get(ctx, base, "stats", "rooms=0", func(r io.Reader) error { return json.NewDecoder(r).Decode(&stats) }); err != nil {
-		return nil, err
-	}
-	if stats.Process.RSSBytes == 0 {
-		return nil, errors.New("not the figures of a pushpull server")
-	}
-	return &stats, nil
-}
-
-// Reach returns an error that says what to do unless a server answers at base.
-func Reach(ctx context.Context, base *url.URL) error {
-	if err := get(ctx, base, "healthz", "", func(io.Reader) error { return nil }); err != nil {
-		return fmt.Errorf("reaching the server at %s: %w: start it with pushpull serve, or check the URL", base, err)
-	}
-	return nil
-}
-
-// get asks on a connection of its own, which is no user's and not counted.
-func get(ctx context.Context, base *url.URL, path, query string, read func(io.Reader) error) error {
-	ctx, cancel := context.WithTimeout(ctx, statsLimit)
-	defer cancel()
-	u := base.JoinPath(path)
-	u.RawQuery = query
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return err
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // the address is said once
-		}
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answered %s to GET /%s", resp.Status, path)
-	}
-	return read(resp.Body)
 }

@@ -4,57 +4,59 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"pushpull/loadgen/wire"
 )
 
 func TestReadStats(t *testing.T) {
-	stats, err := readStats(t.Context(), start(t))
+	stats, err := readStats(t.Context(), wire.NewDialer(start(t), &wire.Counts{}), false)
 	if err != nil || stats.Process.RSSBytes < 1<<20 || stats.Process.CPUS <= 0 {
-		t.Errorf("our own server tells %+v, %v", stats, err)
+		t.Errorf("the stats of a pushpull server are %+v, %v", stats, err)
 	}
 	for name, text := range map[string]string{"another server's": `{"uptime":7}`, "no JSON": "<html>", "nothing": ""} {
 		base := answering(t, fmt.Sprintf("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(text), text))
-		if stats, err := readStats(t.Context(), base); err == nil {
-			t.Errorf("%s figures are taken for a pushpull server's: %+v", name, stats)
+		if stats, err := readStats(t.Context(), wire.NewDialer(base, &wire.Counts{}), false); err == nil {
+			t.Errorf("%s: accepted as the stats of a pushpull server: %+v", name, stats)
 		}
 	}
 }
 
-// A server that was started anew counts from 0: the difference would be told as less than nothing.
+// A restarted server counts from 0 again, so the difference to its earlier stats would be negative.
 func TestFollows(t *testing.T) {
 	var before, after serverStats
 	before.Process.CPUS, before.Store.Reads = 3, 100
 	after.Process.CPUS, after.Store.Reads = 4, 100
 	if !after.follows(&before) {
-		t.Error("a server that goes on is taken for another one")
+		t.Error("more CPU time is not accepted as that of the same process")
 	}
 	after.Process.CPUS, after.Store.Reads = 4, 7
 	if after.follows(&before) {
-		t.Error("fewer reads of the store are taken for those of the same server")
+		t.Error("fewer reads of the store are accepted as those of the same process")
 	}
 	after.Process.CPUS, after.Store.Reads = .2, 100
 	if after.follows(&before) {
-		t.Error("less CPU is taken for that of the same server")
+		t.Error("less CPU time is accepted as that of the same process")
 	}
 }
 
-// TestTail keeps the end of what a process said, and tells its last line.
+// A tail keeps the end of the output and returns its last line.
 func TestTail(t *testing.T) {
-	var said tail
+	var output tail
 	for n := range 10_000 {
-		fmt.Fprintf(&said, "line %d\n", n)
+		fmt.Fprintf(&output, "line %d\n", n)
 	}
-	if got := said.String(); got != "line 9999" {
+	if got := output.String(); got != "line 9999" {
 		t.Errorf("the last line is %q", got)
 	}
-	if n := len(said.text); n > 4<<10 {
+	if n := len(output.text); n > 4<<10 {
 		t.Errorf("%d bytes are kept", n)
 	}
-	fmt.Fprint(&said, strings.Repeat("x", 10_000))
-	if got := len(said.String()); got != 4<<10 {
-		t.Errorf("%d bytes of a long line are kept, want the end of it", got)
+	fmt.Fprint(&output, strings.Repeat("x", 10_000))
+	if got := len(output.String()); got != 4<<10 {
+		t.Errorf("%d bytes of a long line are kept, want the last %d", got, 4<<10)
 	}
 	if got := (&tail{}).String(); got != "" {
-		t.Errorf("nothing was said, and told as %q", got)
+		t.Errorf("the last line of no output is %q", got)
 	}
 }
 

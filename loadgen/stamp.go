@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// A Stamp is what a message of a simulated user says of itself, at the beginning of its body:
+// A Stamp is the beginning of the body of each message of a simulated user. It identifies the message:
 //
 //	pushpull USER NUMBER INTENDED ACTUAL ....
 //
-// Dots fill up the size.
+// Dots fill the body up to its size.
 type Stamp struct {
-	User     int           // who sent it
+	User     int           // the sender
 	Number   int           // of the sender's messages, from 0
-	Intended time.Duration // when it was to be sent, from the start of the window, to the nanosecond
-	Actual   time.Duration // when it was handed to the transport, likewise
+	Intended time.Duration // the planned time of sending, from the start of the window, to the nanosecond
+	Actual   time.Duration // the time at which it was handed to the transport, likewise
 }
 
 const stampMark = "pushpull "
 
-// minSize is the least size of a message: the longest stamp that a scenario within its bounds
-// can have is shorter.
+// minSize is the smallest size of a message: the stamps of every valid scenario are shorter.
 const minSize = 64
 
 // appendTo appends a body of the given size.
@@ -39,7 +38,7 @@ func (s Stamp) appendTo(buf []byte, size int) []byte {
 	return buf
 }
 
-// ParseStamp reads the stamp of a body; false when it has none.
+// ParseStamp reads the stamp of a body. It returns false if there is none.
 func ParseStamp(body []byte) (Stamp, bool) {
 	rest, ok := bytes.CutPrefix(body, []byte(stampMark))
 	var n [4]int64

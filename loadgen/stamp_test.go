@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// longest is the longest stamp that a valid scenario can have: the last user of the most, the
-// last message of the most, at the end of the longest window and sent when it was drained.
+// longest is the longest stamp in any valid scenario: the last message of the last user, with as many
+// of both as can be, planned for the end of the longest window and sent at the end of its drain.
 var longest = Stamp{maxUsers - 1, maxSends - 1, 2*maxDuration - 1, 3*maxDuration + time.Hour}
 
 func TestStampRoundTrip(t *testing.T) {
@@ -24,7 +24,7 @@ func TestStampRoundTrip(t *testing.T) {
 				t.Errorf("%+v makes %d bytes, want %d", s, len(body), size)
 			}
 			if got, ok := ParseStamp(body); !ok || got != s {
-				t.Errorf("%q is read as %+v, %t, want %+v", body[:minSize], got, ok, s)
+				t.Errorf("%q is parsed as %+v, %t, want %+v", body[:minSize], got, ok, s)
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func TestStampOfOthers(t *testing.T) {
 		"pushpull a 2 3 4 ", "pushpull 1 2 3 4. ", "pushpull 99999999999999999999 2 3 4 ", "pushpull 1\t2 3 4 ",
 	} {
 		if s, ok := ParseStamp([]byte(body)); ok {
-			t.Errorf("%q is read as %+v", body, s)
+			t.Errorf("%q is parsed as %+v", body, s)
 		}
 	}
 }
@@ -63,13 +63,13 @@ func FuzzParseStamp(f *testing.F) {
 			return
 		}
 		if s.User < 0 || s.Number < 0 || s.Intended < 0 || s.Actual < 0 {
-			t.Fatalf("%q is read as %+v", body, s)
+			t.Fatalf("%q is parsed as %+v", body, s)
 		}
 		if int64(s.User) > math.MaxInt32 || int64(s.Number) > math.MaxInt32 {
-			return // more than any plan has
+			return // no plan has as many
 		}
 		if again, ok := ParseStamp(s.appendTo(nil, len(body))); !ok || again != s {
-			t.Fatalf("%q is read as %+v, and written again as %+v", body, s, again)
+			t.Fatalf("%q is parsed as %+v, and after appendTo as %+v", body, s, again)
 		}
 	})
 }

@@ -4,285 +4,272 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 )
 
-// How long a user waits until it joins again: twice as long each time, up to a limit, and a drawn
-// part of it, so that those who were cut off together don't come back together.
-const (
-	firstBackoff = 50 * time.Millisecond
-	maxBackoff   = 2 * time.Second
-)
-
-// A user is one simulated user in one room: a goroutine that receives, and its planned sends. When
-// its session breaks it joins again, on the next server, and reads on from where it was.
+// A user is one simulated user in one room: a goroutine that receives, and its planned sends. A
+// user whose session breaks joins again, on the next server, and reads on from where it was.
+//
+//	         joins             leaves
+//	┌──────┐ ──────▶ ┌────────┐ ─────▶ ┌──────┐
+//	│ away │         │ joined │        │ gone │
+//	└──────┘ ◀────── └────────┘        └──────┘
+//	    │   link broke                     ▲
+//	    └────────────── leaves ────────────┘
+//
+// Messages whose time has come wait in the queue while the user is away. A user that is gone sends
+// and receives no more. A user whose request is refused for now stays where it is, and asks again
+// after a wait.
 type user struct {
 	id     int
 	room   string
 	window *window
-	first  link   // most users need no other one
-	server int    // of its link, a place in window.servers
-	seq    uint64 // of the last message received
+	first  link              // most users need no other one
+	server int               // of the latest link, an index in window.servers
+	cursor transports.Cursor // where to resume once a session has ended
 
-	mu      sync.Mutex
-	link    *link         // nil: not joined, or to join again
-	linked  chan struct{} // closed when there is one again; nil: nobody waits for it
-	left    bool
-	queue   []int // places in the plan of messages whose time has come
-	sending bool  // a goroutine is at work on the queue
+	mu    sync.Mutex
+	state state
+	link  *link         // nil unless the user is joined
+	back  chan struct{} // closed when the user is no longer away; nil if nothing waits for that
+	queue []int         // indexes in Plan.Sends of messages whose time has come; the first one is being sent
 }
 
-// A link is a user's session on one server, and its connections.
+// A state of a user.
+type state int8
+
+const (
+	away state = iota // not joined yet, or about to join again
+	joined
+	gone // for good
+)
+
+// A link is a session of a user on one server, and its connections. It is held by the user and by the
+// message being sent, which may still arrive when the user has a new link. It is closed once neither
+// holds it.
 type link struct {
-	wire    Wire
+	pool    wire.Pool
 	session transports.Session
-	sending bool // a message is on its way; under user.mu
-	dropped bool // who sends it is to close the link; likewise
+	held    int8 // number of holds; guarded by user.mu
+}
+
+// free gives up one hold and reports whether the link must be closed now. The caller has locked
+// user.mu.
+func (l *link) free() bool {
+	l.held--
+	return l.held == 0
 }
 
 func (l *link) close() {
-	l.session.Close() // whatever it returns, the user has left
-	l.wire.Close()
+	l.session.Close() // an error makes no difference: the link is given up
+	l.pool.Close()
+}
+
+// move takes the user to a state: joined on l, away because l is broken, or gone. It does nothing
+// and returns false if the user is gone already, or if the broken link is no longer the user's.
+func (u *user) move(to state, l *link) bool {
+	u.mu.Lock()
+	if u.state == gone || to == away && u.link != l {
+		u.mu.Unlock()
+		return false
+	}
+	old := u.link
+	u.state, u.link = to, nil
+	if to == joined {
+		u.link, l.held = l, 1
+	}
+	if to != away && u.back != nil {
+		close(u.back)
+		u.back = nil
+	}
+	unused := false
+	if old != nil {
+		if to == gone {
+			old.held = 1 // the message on its way is given up, as it might hold the link forever
+		}
+		unused = old.free()
+	}
+	u.mu.Unlock()
+	if unused {
+		old.close()
+	}
+	return true
+}
+
+// left reports whether the user is gone.
+func (u *user) left() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state == gone
 }
 
 // join connects the user and makes it a member of its room.
 func (u *user) join(ctx context.Context) error {
-	if err := u.connect(ctx, &u.first, ""); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.link = &u.first
-	return nil
-}
-
-// connect makes l a session on the user's server.
-func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) error {
-	w := u.window
-	server := w.servers[u.server]
-	l.wire.Dialer = server.dialer
-	for range w.connections(u.id) {
-		if err := l.wire.Open(ctx); err != nil {
-			l.wire.Close()
-			return err
-		}
-	}
-	var err error
-	if l.session, err = w.transport.Join(ctx, transports.Target{Base: server.base, Wire: &l.wire}, u.room, from); err != nil {
-		l.wire.Close()
+	err := u.connect(ctx, &u.first, "")
+	if err == nil {
+		u.move(joined, &u.first)
 	}
 	return err
 }
 
 // leave ends the user's session and connections.
-func (u *user) leave() {
-	u.mu.Lock()
-	l := u.link
-	u.link, u.left = nil, true
-	u.mu.Unlock()
-	if l != nil {
-		l.close()
+func (u *user) leave() { u.move(gone, nil) }
+
+// connect makes l a session on the user's server. It asks again on the same connections if the server
+// refuses it for now, as long as the waits together are no longer than a server may ask for.
+func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) error {
+	w := u.window
+	server := w.servers[u.server]
+	l.pool.Dialer = server.dialer
+	for range w.connections(u.id) {
+		if err := l.pool.Open(ctx); err != nil {
+			l.pool.Close()
+			return err
+		}
+	}
+	w.connected.Add(1)
+	limited := transports.Within(ctx, transports.AnswerTime, "answer a handshake")
+	again, waited := firstBackoff, time.Duration(0)
+	for {
+		var err error
+		if l.session, err = w.client.Join(limited, transports.Target{Base: server.base, HTTP: &l.pool}, u.room, from); err == nil {
+			return nil
+		}
+		wait := again.after(err)
+		waited += wait
+		if u.step(transports.Handshake, err) != transports.Repeat || waited > transports.LongestWait {
+			l.pool.Close()
+			return err
+		}
+		w.ledger.refused(fmt.Errorf("joining: %w", err))
+		if !pauseUntil(ctx, time.Now().Add(wait)) {
+			l.pool.Close()
+			return err
+		}
 	}
 }
 
-// drop ends a link, if it is still the user's.
-func (u *user) drop(l *link) {
-	u.mu.Lock()
-	idle := u.link == l && l.retire()
-	if u.link == l {
-		u.link = nil
-	}
-	u.mu.Unlock()
-	if idle {
-		l.close()
-	}
-}
-
-// retire says whether the link can be closed now: a message that is on its way on it may arrive,
-// and then it is who sends it that closes the link. user.mu is held.
-func (l *link) retire() bool {
-	l.dropped = l.sending
-	return !l.dropped
-}
-
-// sent notes that a message is no longer on its way.
-func (u *user) sent(l *link) {
-	u.mu.Lock()
-	l.sending = false
-	dropped := l.dropped
-	l.dropped = false
-	u.mu.Unlock()
-	if dropped {
-		l.close()
-	}
-}
-
-// receive takes the user's messages until ctx ends or the user leaves. Users of a periodic
-// transport begin at their phase of its period.
+// receive takes the user's messages until ctx ends or the user leaves. Users that poll on a timer
+// start at different phases of the interval.
 func (u *user) receive(ctx context.Context) {
 	w := u.window
-	if periodic, ok := w.transport.(transports.Periodic); ok {
+	if period := w.way.Every; period > 0 {
 		select {
 		case <-w.begun:
 		case <-ctx.Done():
 			return
 		}
-		phase := time.Duration(w.ledger.plan.Phases[u.id] * float64(periodic.Period()))
+		phase := time.Duration(w.ledger.plan.Phases[u.id] * float64(period))
 		if !pauseUntil(ctx, w.ledger.start.Add(phase)) {
 			return
 		}
 	}
-	u.mu.Lock()
-	l := u.link
-	u.mu.Unlock()
-	backoff := firstBackoff
-	for l != nil {
-		begun, seq := time.Now(), u.seq
+	again := firstBackoff
+	for l := &u.first; l != nil; {
+		begun, cursor := time.Now(), u.cursor
 		err := u.read(ctx, l)
+		u.cursor = l.session.Cursor() // after a gap, past it: the missing messages count as lost
+		w.ledger.receivers[u.id].waits = err == nil && u.cursor == "" && w.way.Polls()
 		if ctx.Err() != nil {
 			return
 		}
+		if u.cursor != cursor || time.Since(begun) > maxBackoff {
+			again = firstBackoff
+		}
+		step := transports.Rejoin // the server has ended the session in order
 		if err != nil {
+			step = u.step(transports.Poll, err)
+		}
+		switch step {
+		case transports.Repeat:
+			w.ledger.refused(fmt.Errorf("receiving: %w", err))
+			if !pauseUntil(ctx, time.Now().Add(again.after(err))) {
+				return
+			}
+		case transports.Rejoin:
+			if err != nil {
+				w.ledger.fail(fmt.Errorf("receiving: %w", err))
+			}
+			if w.way.Duplex {
+				u.move(away, l) // a link of another transport can still send until a new one replaces it
+			}
+			l = u.rejoin(ctx, l, &again, err)
+		default:
 			w.ledger.fail(fmt.Errorf("receiving: %w", err))
-			if !away(err) {
-				return // it makes no sense to ask again
-			}
-			if gap, ok := errors.AsType[*transports.GapError](err); ok {
-				u.seq = gap.Oldest - 1 // what is missing counts as lost
-			}
+			return
 		}
-		if _, both := w.transport.(transports.Duplex); both {
-			u.drop(l) // else it still takes messages, until there is another one
-		}
-		if u.seq != seq || time.Since(begun) > maxBackoff {
-			backoff = firstBackoff
-		}
-		l, backoff = u.rejoin(ctx, backoff)
 	}
 }
 
-// read takes messages until the session ends, and returns why.
+// read takes messages until the session ends, and returns why it ended.
 func (u *user) read(ctx context.Context, l *link) error {
 	for m, err := range l.session.Messages(ctx) {
 		if err != nil {
 			return err
 		}
-		u.seq = m.Seq
 		u.window.ledger.received(u.id, m.Body)
 	}
 	return nil
 }
 
-// rejoin joins again until it works, each time on the next server. It returns nil when the user is
-// to stay away, and how long it would wait the next time.
-func (u *user) rejoin(ctx context.Context, backoff time.Duration) (*link, time.Duration) {
+// rejoin tries to join again after err, each time on the next server, until it succeeds. It returns the
+// link that replaces old, nil if it gave up.
+func (u *user) rejoin(ctx context.Context, old *link, again *backoff, err error) *link {
 	w := u.window
 	for {
-		wait := backoff/2 + rand.N(backoff/2)
-		backoff = min(2*backoff, maxBackoff)
-		if !pauseUntil(ctx, time.Now().Add(wait)) || u.gone() {
-			return nil, backoff
+		if !pauseUntil(ctx, time.Now().Add(again.after(err))) || u.left() {
+			return nil
 		}
 		u.server = (u.server + 1) % len(w.servers)
 		l := &link{}
-		from := transports.Cursor("")
-		if u.seq > 0 {
-			from = transports.CursorAt(u.seq)
-		}
-		err := u.connect(ctx, l, from)
-		if ctx.Err() != nil {
-			return nil, backoff
-		}
-		if err == nil {
-			if !u.use(l) {
+		if err = u.connect(ctx, l, u.cursor); err == nil {
+			u.move(away, old)
+			if !u.move(joined, l) {
 				l.close()
-				return nil, backoff
+				return nil
 			}
 			w.rejoins.Add(1)
-			return l, backoff
+			return l
+		}
+		if ctx.Err() != nil {
+			return nil
 		}
 		w.ledger.fail(fmt.Errorf("joining again: %w", err))
-		if !away(err) {
-			return nil, backoff
+		if u.step(transports.Handshake, err) == transports.Stop {
+			return nil
 		}
 	}
 }
 
-func (u *user) gone() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.left
-}
-
-// use makes l the user's link, unless the user has left.
-func (u *user) use(l *link) bool {
-	u.mu.Lock()
-	old := u.link
-	idle := old != nil && old.retire()
-	if !u.left {
-		u.link = l
-	}
-	if u.linked != nil {
-		close(u.linked)
-		u.linked = nil
-	}
-	used := !u.left
-	u.mu.Unlock()
-	if idle {
-		old.close()
-	}
-	return used
-}
-
-// away says whether err is of a server, a store or a connection that is gone for now, or a gap:
-// whoever joins again may find what it looks for. What makes no sense is none of these.
-func away(err error) bool {
-	if status, ok := errors.AsType[*transports.StatusError](err); ok {
-		return status.Code >= http.StatusInternalServerError
-	}
-	if _, ok := errors.AsType[*transports.GapError](err); ok {
-		return true
-	}
-	return broken(err)
-}
-
-// broken says whether err is of a connection that has ended, or can't be made.
-func broken(err error) bool {
-	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, errStale) || errors.Is(err, transports.ErrUnsent) || errors.Is(err, transports.ErrStopping)
-}
-
-// send puts a message whose time has come on its way. It doesn't wait: the load is open. A user's
-// messages keep their order, so one may have to wait for the one before, and that counts in its
-// latency, not as the generator's lateness.
+// send queues a message whose time has come. It doesn't wait: the load is an open loop. A user's
+// messages keep their order, so one may have to wait for the one before it; that counts as latency,
+// not as lateness of the generator.
 func (u *user) send(ctx context.Context, i int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.queue = append(u.queue, i)
-	if !u.sending {
-		u.sending = true
+	if len(u.queue) == 1 {
 		u.window.senders.Go(func() { u.sendQueue(ctx) })
 	}
 }
 
-// sendQueue sends what is queued. While the user has to join again, messages wait for that; of one
-// that was under way it is not known whether it is stored, and it is not sent twice.
+// sendQueue sends until the queue is empty. Messages wait while the user is away. One that was on
+// its way when the link broke may have been stored, so it is not sent again. One that was refused for
+// now is not stored: it is sent again before the next one, after a wait.
 func (u *user) sendQueue(ctx context.Context) {
 	l := u.window.ledger
 	var body []byte
-	var free time.Duration // when what the message had to wait for was out of the way
-	again := -1            // a message that was tried before
-	for {
-		i, link, waited, ok := u.nextSend(ctx)
-		if !ok {
+	var free time.Duration // when the message could be sent, as nothing held it up any more
+	tried := -1            // the message that was tried before
+	var begun time.Time    // of its first try
+	again := firstBackoff
+	for more := true; more; {
+		i, link, waited := u.hold()
+		if link == nil {
 			return
 		}
 		planned := l.plan.Sends[i]
@@ -291,69 +278,78 @@ func (u *user) sendQueue(ctx context.Context) {
 		if waited {
 			free = actual
 		}
-		if i != again {
+		if i != tried {
 			l.sending(i, now, actual-max(planned.At, free))
+			tried, begun, again = i, now, firstBackoff
 		}
 		body = Stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
-		unsent := false // known when Send returns
+		from := begun      // the acknowledgement may come when the next message is sent
+		var unstored error // why the message must be sent again; final when Send returns
 		link.session.Send(ctx, body, func(err error) {
-			if errors.Is(err, transports.ErrUnsent) {
-				unsent = true
-				return
-			}
-			l.accepted(i, now, err)
-			if err != nil && broken(err) {
-				u.drop(link)
+			switch {
+			case errors.Is(err, transports.ErrUnsent) || err != nil && stepAfter(transports.Send, err) == transports.Repeat:
+				unstored = err
+			case err != nil && u.left():
+				// The user has given it up; the ledger knows that it is not acknowledged.
+			default:
+				l.accepted(i, from, err)
+				if err != nil && broken(err) {
+					u.move(away, link)
+				}
 			}
 		})
+		unsent := errors.Is(unstored, transports.ErrUnsent)
 		if unsent {
-			u.unsent(link, i)
-			again = i
+			if !u.left() {
+				l.fail(fmt.Errorf("sending a message: %w", transports.ErrUnsent))
+			}
+			u.move(away, link)
 		}
-		u.sent(link)
+		more = u.sent(link, unstored == nil)
+		if unstored != nil && !unsent {
+			l.refused(unstored)
+			pauseUntil(ctx, time.Now().Add(again.after(unstored))) // if ctx ends, the user has left
+		}
 		free = time.Since(l.start)
 	}
 }
 
-// unsent puts a message back that a link could not take, and lets the user join again.
-func (u *user) unsent(l *link, i int) {
+// hold waits until the user is joined, and returns the first message of the queue and the link to
+// send it on, which is held for it. The link is nil if the user is gone.
+func (u *user) hold() (i int, l *link, waited bool) {
 	u.mu.Lock()
-	u.queue = append([]int{i}, u.queue...)
-	left := u.left
-	u.mu.Unlock()
-	if !left {
-		u.window.ledger.fail(fmt.Errorf("sending a message: %w", transports.ErrUnsent))
+	defer u.mu.Unlock()
+	for u.state == away {
+		if u.back == nil {
+			u.back = make(chan struct{})
+		}
+		back := u.back
+		u.mu.Unlock()
+		<-back // it is closed at the latest when the user leaves
+		u.mu.Lock()
+		waited = true
 	}
-	u.drop(l)
+	if u.state == gone {
+		return 0, nil, waited
+	}
+	u.link.held++
+	return u.queue[0], u.link, waited
 }
 
-// nextSend takes a message off the queue, and waits for a link to send it on. It returns false
-// when there is no message, or the user stays away.
-func (u *user) nextSend(ctx context.Context) (i int, l *link, waited, ok bool) {
+// sent gives up the hold of a message on its link, and takes the message off the queue if it is
+// done. It reports whether there are more.
+func (u *user) sent(l *link, done bool) (more bool) {
 	u.mu.Lock()
-	for len(u.queue) > 0 && u.link == nil && !u.left {
-		if u.linked == nil {
-			u.linked = make(chan struct{})
-		}
-		linked := u.linked
-		u.mu.Unlock()
-		waited = true
-		select {
-		case <-linked:
-		case <-ctx.Done():
-		}
-		u.mu.Lock()
-		if ctx.Err() != nil {
-			break
+	unused := l.free()
+	if done {
+		if u.queue = u.queue[1:]; len(u.queue) == 0 {
+			u.queue = nil
 		}
 	}
-	defer u.mu.Unlock()
-	if len(u.queue) == 0 || u.link == nil {
-		u.queue, u.sending = nil, false
-		return 0, nil, waited, false
+	more = len(u.queue) > 0
+	u.mu.Unlock()
+	if unused {
+		l.close()
 	}
-	i = u.queue[0]
-	u.queue = u.queue[1:]
-	u.link.sending = true
-	return i, u.link, waited, true
+	return more
 }

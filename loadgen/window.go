@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"fmt"
 	"net/url"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/process"
@@ -20,97 +22,106 @@ import (
 const (
 	joinLimit      = time.Minute // for all users to join
 	joinersAtOnce  = 64
-	interruptDrain = time.Second           // longest wait for what is under way after an interrupt
-	drainStep      = 5 * time.Millisecond  // how often it is looked whether everything has come
-	linger         = 50 * time.Millisecond // after everything has come, for what comes once more
-	calm           = 20 * time.Millisecond // between what calibrates a window and its measured part
+	interruptDrain = time.Second           // longest drain after an interrupt
+	drainStep      = 5 * time.Millisecond  // between two checks whether everything has arrived
+	duplicateWait  = 50 * time.Millisecond // after everything has arrived, for duplicates
+	calm           = 20 * time.Millisecond // between the calibration and the measured part
 )
 
-// A window measures one transport once: all users join, warm up, talk, and wait for what is
-// still under way.
+// A window measures one transport once, with the users of a plan or of a part of it: all users join,
+// warm up, send, and wait for the messages still under way.
 type window struct {
-	name      string // of the transport, as on the command line
-	interval  time.Duration
-	round     int
-	servers   []served
-	transport transports.Transport
-	plan      *Plan
-	size      int           // bytes of a body
-	rooms     string        // begins the names of the rooms
-	drain     time.Duration // longest wait for what is under way
-	idle      process.Usage // of the generator, before it had anything of this window
+	name    string // of the transport, as on the command line
+	client  transports.Client
+	way     transports.Way // the client's
+	round   int
+	servers []served
+	plan    *Plan
+	size    int           // bytes of a body
+	rooms   string        // prefix of the rooms' names
+	drain   time.Duration // longest wait for messages under way
+	idle    process.Usage // of the generator, before the window allocated anything
+	target  bool          // the servers were not started for the window, so they are asked what they run
+	noStats bool          // the target is not asked for its stats
+	started []*Server     // the servers, if they were started for the window
+	store   *Server       // that keeps their messages; nil: it is none of ours
 
-	counts  Counts
-	ledger  *ledger
-	users   []user
-	rejoins atomic.Int64
-	begun   chan struct{} // closed once ledger.start is set
-	senders sync.WaitGroup
-	joined  atomic.Int64
-	phase   atomic.Pointer[string] // for the progress
+	authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
+
+	programs []string // that the servers reported to run, each once
+
+	counts     wire.Counts
+	departures wire.Departures // of users and probes
+	ledger     *ledger
+	users      []user
+	rejoins    atomic.Int64
+	begun      chan struct{} // closed once ledger.start is set
+	senders    sync.WaitGroup
+	phase      atomic.Pointer[phase] // for the progress
+
+	joinLimit time.Duration // for all users to join
+	connected atomic.Int64  // users that have their connections
+	joined    atomic.Int64
 }
 
-// A sample is what was carried and used up to one moment.
-type sample struct {
-	at        time.Time
-	wire      result.Wire
-	generator process.Usage
-	server    *serverStats // nil: the server doesn't tell
+// phaseJoining is the name of the phase in which the users join.
+const phaseJoining = "joining"
+
+// A phase of a window.
+type phase struct {
+	name  string
+	since time.Time
 }
 
-// newWindow draws nothing and connects nobody yet.
+// newWindow prepares a window; nothing is sent yet.
 func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, error) {
-	t, err := all.New(transport, transports.Limits{})
+	client, err := all.Client(transport)
 	if err != nil {
 		return nil, err
 	}
-	interval, err := all.Interval(transport)
-	if err != nil {
-		return nil, err
-	}
-	drain := s.Drain
-	switch by := t.(type) { // what was sent last is not asked for earlier
-	case transports.Periodic:
-		drain += by.Period()
-	case transports.Scanning:
-		drain += by.ScanInterval()
-	}
-	debug.FreeOSMemory() // what earlier windows held is not this one's
+	way := client.Way()
+	debug.FreeOSMemory() // the memory of earlier windows is not this one's
 	idle, err := process.Self()
 	if err != nil {
 		return nil, err
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, interval: interval, round: round, transport: t, plan: plan, size: s.Size, drain: drain,
-		rooms: rand.Text()[:10], begun: make(chan struct{}),
+		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size,
+		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
+		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}
 	w.enter("starting")
 	return w, nil
 }
 
-// A served is a server under test, and how its users reach it.
+// A served is a server under test, and the dialer of its users.
 type served struct {
-	base   *url.URL
-	dialer *Dialer
+	base   *url.URL // the dialer's
+	dialer *wire.Dialer
 }
 
-// serve names the servers that share the users.
-func (w *window) serve(bases []*url.URL) {
-	for _, base := range bases {
-		w.servers = append(w.servers, served{base, NewDialer(base, &w.counts)})
+// serve sets the addresses of the servers that share the users. Their requests count as polls or
+// handshakes, as the transport uses them.
+func (w *window) serve(addresses []*url.URL) {
+	for _, address := range addresses {
+		d := wire.NewDialer(address, &w.counts)
+		d.Stream, d.Departures = w.way.Stream, &w.departures
+		d.Trust(w.authorities)
+		w.servers = append(w.servers, served{d.Base(), d})
 	}
 }
 
-// measure runs the window against the servers at bases, over which its users are spread. When ctx
-// ends it stops early and returns what was measured until then, marked as interrupted; nil when
-// that is nothing.
+// measure runs the window against the servers at bases, over which its users are spread. If ctx ends,
+// it stops early and returns the window as measured until then, marked as interrupted; nil if
+// nothing was measured. Any other error says why the window could not be measured.
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	w.serve(bases)
-	idle := w.sample(ctx)
+	idle := w.ask(ctx)
+	idle.wait()
 	w.makeUsers()
 
-	// The users live on until everything was drained, also when ctx ends.
+	// The users stay until everything is drained, even if ctx ends.
 	living, kill := context.WithCancel(context.WithoutCancel(ctx))
 	var receivers sync.WaitGroup
 	leave := sync.OnceFunc(func() {
@@ -120,6 +131,7 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 		kill()
 		receivers.Wait()
 		w.senders.Wait()
+		w.departures.Close()
 	})
 	defer leave()
 	if err := w.join(ctx, living, &receivers); err != nil {
@@ -134,11 +146,13 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 	warming, warm := context.WithDeadline(ctx, w.ledger.start.Add(w.plan.Warmup-calm))
 	calibration := w.calibrate(warming)
 	warm()
-	from := w.sampleAt(ctx, w.plan.Warmup)
+	from := w.sampleAt(ctx, w.plan.Warmup, idle)
 	w.enter("measuring")
-	to := w.sampleAt(ctx, w.plan.End)
+	to := w.sampleAt(ctx, w.plan.End, idle)
+	defer from.servers.giveUp()
+	defer to.servers.giveUp()
 	if err := <-scheduled; err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sending on time: %w", err)
 	}
 	end := min(to.at.Sub(w.ledger.start), w.plan.End)
 	interrupted := ctx.Err() != nil && end < w.plan.End
@@ -149,36 +163,36 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 	w.ledger.interrupted.Store(interrupted)
 	leave()
 
-	out := &result.Window{
-		Transport: w.name, IntervalS: w.interval.Seconds(), Round: w.round, Started: w.ledger.start.Add(w.plan.Warmup),
-		Users: w.plan.Users, Cores: runtime.GOMAXPROCS(0),
-		DurationS: to.at.Sub(from.at).Seconds(), Interrupted: interrupted,
-		Wire: since(from.wire, to.wire), Calibration: calibration,
-		Generator: result.Process{
-			CPUS:     (to.generator.CPU - from.generator.CPU).Seconds(),
-			RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
-		},
+	out := w.empty()
+	out.Started = w.ledger.start.Add(w.plan.Warmup)
+	out.Cores = runtime.GOMAXPROCS(0)
+	out.DurationS, out.Interrupted = to.at.Sub(from.at).Seconds(), interrupted
+	out.Traffic, out.Calibration = wire.Between(from.traffic, to.traffic), calibration
+	out.Generator = result.Process{
+		CPUS:     (to.generator.CPU - from.generator.CPU).Seconds(),
+		RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
 	}
 	w.ledger.fill(out, end, !interrupted)
 	out.Rejoins = int(w.rejoins.Load())
-	if n := len(w.servers); n > 1 {
-		out.Servers = n
-	}
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()
 	}
-	if idle.server != nil && from.server != nil && to.server != nil && to.server.follows(from.server) {
-		out.Store = to.server.Store.since(from.server.Store)
-		out.Server = &result.Process{
-			CPUS:     to.server.Process.CPUS - from.server.Process.CPUS,
-			RSSBytes: to.server.Process.RSSBytes, RSSIdleBytes: idle.server.Process.RSSBytes,
-		}
-	}
+	w.fillServers(out, idle, from.servers, to.servers)
 	return out, nil
 }
 
-// makeUsers allocates the users in one piece. They take the servers in turns, so that the members
-// of a room sit on different ones.
+// empty returns what is known of the window before it is measured.
+func (w *window) empty() *result.Window {
+	out := &result.Window{
+		Transport: w.name, Way: WayOf(w.way), Round: w.round, Started: time.Now(), Users: w.plan.Users,
+	}
+	if n := len(w.servers); n > 1 {
+		out.Servers = n
+	}
+	return out
+}
+
+// makeUsers allocates all users at once, and spreads the members of each room over the servers.
 func (w *window) makeUsers() {
 	w.users = make([]user, w.plan.Users)
 	var room string
@@ -191,15 +205,20 @@ func (w *window) makeUsers() {
 	}
 }
 
-// join joins all users, a few at a time so that it isn't the server's listen queue that is
-// measured, and starts a goroutine for each. Goroutines of their own do the joining: it takes a
-// stack of 8 KB where receiving takes 4 (Linux, amd64), and a stack hardly shrinks.
+// join joins all users, a few at a time so that the server's listen queue doesn't overflow, and
+// starts a goroutine that receives for each. Joining runs on other goroutines, as it needs a stack of
+// 8 KB, receiving one of 4 KB (Linux, amd64), and a stack hardly shrinks.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) error {
-	w.enter("joining")
+	w.enter(phaseJoining)
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(joinLimit, func() {
-		cancel(fmt.Errorf("only %d of %d users could join within %v: use fewer users", w.joined.Load(), w.plan.Users, joinLimit))
+	timer := time.AfterFunc(w.joinLimit, func() {
+		joined := w.joined.Load()
+		advice := ""
+		if joined > 0 {
+			advice = ": use fewer users"
+		}
+		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, w.plan.Users, w.joinLimit, w.waiting(), advice))
 	})
 	defer timer.Stop()
 	var next atomic.Int64
@@ -209,7 +228,12 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) er
 			for i := next.Add(1) - 1; int(i) < len(w.users) && joining.Err() == nil; i = next.Add(1) - 1 {
 				u := &w.users[i]
 				if err := u.join(joining); err != nil {
-					cancel(fmt.Errorf("joining as user %d of %d: %w", i+1, len(w.users), err))
+					already := ""
+					if joined := w.joined.Load(); joined > 0 {
+						already = fmt.Sprintf(", after %d had joined", joined)
+					}
+					// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
+					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
 					return
 				}
 				w.joined.Add(1)
@@ -221,20 +245,43 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) er
 	return context.Cause(joining)
 }
 
-// connections returns how many connections a user opens to join. Where a request is held, a user
-// who talks needs another one to send. Opened during the measured part, those made single
-// deliveries 4 to 16 ms late, their own and others', which no long poll is to blame for.
+// waiting says what the users that have not joined wait for.
+func (w *window) waiting() string {
+	if w.connected.Load() > w.joined.Load() {
+		return "the server has accepted their connections, but does not answer the request to join"
+	}
+	return "the server does not accept their connections"
+}
+
+// connections returns how many connections a user opens to join. A user that sends may need a second
+// one. Opening it during the measured part delayed single deliveries, the user's own and others', by
+// 4 to 16 ms, which is not a property of the transport.
 func (w *window) connections(user int) int {
-	_, asks := w.transport.(transports.Periodic)
-	_, both := w.transport.(transports.Duplex)
-	if asks || both || len(w.plan.byUser[user]) == 0 {
+	if len(w.plan.byUser[user]) == 0 {
+		return 1
+	}
+	return connections(w.way)
+}
+
+// connections returns how many connections a user needs at the same time: to send while it waits for
+// the response to a held request, or reads a stream that goes one way, it needs a second one.
+func connections(way transports.Way) int {
+	if way.Every > 0 || way.Duplex {
 		return 1
 	}
 	return 2
 }
 
-// schedule puts every message on its way at its intended time, whatever the server does. When it
-// is late itself it still sends all of them: what it left out, no latency would tell.
+// WayOf returns w as it is kept in a result.
+func WayOf(w transports.Way) result.Way {
+	return result.Way{
+		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
+		Stream: w.Stream, Duplex: w.Duplex,
+	}
+}
+
+// schedule sends every message at its intended time, whatever the server does. If it is late itself
+// it still sends all of them: skipped messages would not show in any latency.
 func (w *window) schedule(ctx, living context.Context) error {
 	alarm, err := newAlarm()
 	if err != nil {
@@ -253,7 +300,7 @@ func (w *window) schedule(ctx, living context.Context) error {
 	return nil
 }
 
-// settle waits until everything planned before end has come, or the drain limit has passed.
+// settle waits until everything planned before end has arrived, or the drain limit has passed.
 func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) {
 	limit := w.drain
 	if ctx.Err() != nil {
@@ -273,19 +320,13 @@ func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) 
 			ctx = context.WithoutCancel(ctx)
 		}
 	}
-	time.Sleep(linger) //nolint:forbidigo // short, and an interrupt is seen by then
+	time.Sleep(duplicateWait) //nolint:forbidigo // short, and an interrupt is seen by then
 }
 
-// enter begins a phase, which is shown as progress.
-func (w *window) enter(phase string) { w.phase.Store(&phase) }
+// enter sets the phase that the progress shows.
+func (w *window) enter(name string) { w.phase.Store(&phase{name, time.Now()}) }
 
-// sampleAt samples at a time from the start of the window, or when ctx ends.
-func (w *window) sampleAt(ctx context.Context, at time.Duration) sample {
-	pauseUntil(ctx, w.ledger.start.Add(at))
-	return w.sample(ctx)
-}
-
-// pauseUntil waits for a time; false says that ctx ended first.
+// pauseUntil waits for a time, and returns false if ctx ends first.
 func pauseUntil(ctx context.Context, at time.Time) bool {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
@@ -295,24 +336,4 @@ func pauseUntil(ctx context.Context, at time.Time) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// sample reads the generator's counters and asks the servers for their own. One that doesn't tell
-// is no error: it may not be ours. Then nothing is told of any: a part would pass for the whole.
-func (w *window) sample(ctx context.Context) sample {
-	s := sample{at: time.Now(), wire: w.counts.totals()}
-	s.generator, _ = process.Self() // fails nowhere that it is known to build for
-	for i, server := range w.servers {
-		stats, err := readStats(context.WithoutCancel(ctx), server.base)
-		if err != nil {
-			s.server = nil
-			break
-		}
-		if i == 0 {
-			s.server = stats
-		} else {
-			s.server.add(stats)
-		}
-	}
-	return s
 }

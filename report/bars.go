@@ -2,70 +2,83 @@ package report
 
 import (
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
 const (
-	untold    = "the server does not tell"
-	undefined = "nothing was delivered"
+	unreported = "not reported by the server"
+	undefined  = "nothing was delivered"
+	unmeasured = "not measured"
 )
 
-// A bar is one value, or the reason why there is none.
+// A bar is one value, or the reason why it is missing.
 type bar struct {
 	series
 	value float64
-	faint float64 // how much of value is drawn faint, at its end
-	text  string  // beside the bar
-	note  string  // beside that, in small print
+	faint float64 // the part of value that is drawn faint, at the end of the bar
+	text  string  // next to the bar
+	note  string  // after the text, in small print
 	known bool
 }
 
-// noteGap is the room between a value and its note.
+// noteGap is the space between a value and its note.
 const noteGap = 5
 
-func requestsFigure(all []series) figure {
-	return barFigure(all, figure{
-		name:   "requests",
-		title:  "Requests it took to receive a message",
-		detail: "Polls of all users, for each delivered message. Lower is better.",
-	}, "requests per delivered message", func(s series) bar {
-		if s.Delivered == 0 {
-			return bar{note: undefined}
-		}
-		b := bar{value: s.RequestsPerDelivery, text: text.Number(s.RequestsPerDelivery, 3), known: true}
-		if s.handshakesOnly() {
-			b.note = "none after the handshake"
-		}
-		return b
-	})
-}
-
-func storeReadsFigure(all []series) figure {
-	detail := "What the servers asked of their store while they were measured. Lower is better."
-	if slices.ContainsFunc(all, func(s series) bool { return s.Store != nil && s.Store.EmptyReads > 0 }) {
-		detail = "What the servers asked of their store; the faint end of a bar is what found nothing. Lower is better."
+// barsFigure returns the bar chart of a metric, whose Chart must not be nil.
+func barsFigure(m result.Metric, all []series) figure {
+	m = m.Typeset()
+	chart := m.Chart
+	detail := chart.Detail
+	if chart.Together != "" && several(all) {
+		detail = chart.Together
 	}
-	return barFigure(all, figure{
-		name:   "store-reads",
-		title:  "Reads of the store in each second",
-		detail: detail,
-	}, "reads of the store per second", func(s series) bar {
-		if s.StorePerSecond == nil {
-			return bar{note: untold}
-		}
-		reads, empty := s.StorePerSecond.Reads, s.StorePerSecond.EmptyReads
-		b := bar{value: reads, faint: empty, text: text.Number(reads, 3) + " /s", known: true}
-		b.note = emptyNote(reads, empty)
-		return b
-	})
+	bars := make([]bar, 0, len(all))
+	for _, s := range all {
+		bars = append(bars, barOf(m, s))
+	}
+	if slices.ContainsFunc(bars, func(b bar) bool { return b.faint > 0 }) {
+		detail += " The faint end of a bar found nothing."
+	}
+	switch m.Worse {
+	case result.Higher:
+		detail += " Lower is better."
+	case result.Lower:
+		detail += " Higher is better."
+	}
+	return barFigure(bars, figure{name: chart.Name, title: chart.Title, detail: detail}, m.Labelled(m.Heading(several(all))))
 }
 
-// emptyNote says how many of the reads were empty; next to none is not none, nor next to all all.
+func barOf(m result.Metric, s series) bar {
+	value, ok := m.Value(s.Row)
+	switch {
+	case !s.Measured():
+		return bar{series: s, note: unmeasured}
+	case !ok && s.Delivered == 0 && m.Per == "message":
+		return bar{series: s, note: undefined}
+	case !ok:
+		return bar{series: s, note: unreported}
+	}
+	// The axis names what the value is per, so the bar shows only the unit.
+	b := bar{series: s, value: value, text: strings.TrimSpace(text.Value(m, value) + " " + m.Unit), known: true}
+	if m.Chart.Vain != nil {
+		b.faint = m.Chart.Vain(s.Row)
+		b.note = emptyNote(value, b.faint)
+	}
+	if value == 0 {
+		b.note = m.Chart.Zero
+	}
+	return b
+}
+
+// emptyNote returns the percentage of reads that were empty. It is rounded, but never to none or all
+// unless that is exact.
 func emptyNote(reads, empty float64) string {
 	switch percent := 100 * empty / reads; {
 	case empty == 0:
@@ -79,53 +92,8 @@ func emptyNote(reads, empty float64) string {
 	}
 }
 
-func cpuFigure(all []series) figure {
-	detail := "User and system time of the server's process while it was measured. Lower is better."
-	if several(all) {
-		detail = "User and system time of all servers of a run together while they were measured. Lower is better."
-	}
-	return barFigure(all, figure{
-		name:   "server-cpu",
-		title:  "Server CPU for each delivered message",
-		detail: detail,
-	}, "microseconds of CPU per delivered message", func(s series) bar {
-		switch {
-		case s.Server == nil:
-			return bar{note: untold}
-		case s.Delivered == 0:
-			return bar{note: undefined}
-		}
-		us := s.Server.CPUMicrosPerDelivery
-		return bar{value: us, text: text.Number(us, 3) + " µs", known: true}
-	})
-}
-
-func memoryFigure(all []series) figure {
-	detail := "Resident memory above what the server held before the users joined. Lower is better."
-	if several(all) {
-		detail = "Resident memory of all servers of a run together, above what they held before the users joined. Lower is better."
-	}
-	return barFigure(all, figure{
-		name:   "memory",
-		title:  "Server memory for each user",
-		detail: detail,
-	}, "kilobytes per user", func(s series) bar {
-		if s.Server == nil {
-			return bar{note: untold}
-		}
-		kb := kilobytes(s.Server.RSSBytesPerUser)
-		return bar{value: kb, text: text.Number(kb, 3) + " KB", known: true}
-	})
-}
-
-// barFigure draws one bar for each series, from the top, those of a transport together.
-func barFigure(all []series, f figure, unit string, of func(series) bar) figure {
-	bars := make([]bar, 0, len(all))
-	for _, s := range all {
-		b := of(s)
-		b.series = s
-		bars = append(bars, b)
-	}
+// barFigure completes f with one bar for each series, from the top, grouped by transport.
+func barFigure(bars []bar, f figure, unit string) figure {
 	rows := placeBars(bars)
 	height := vg.Length(headHeight + 75)
 	if n := len(rows); n > 0 {
@@ -149,8 +117,8 @@ func rowPitch(bars []bar) vg.Length {
 	return max(24, 46-3*vg.Length(len(bars)))
 }
 
-// placeBars returns, from the top, which bar stands in which row: -1 is the heading of a
-// transport that has several.
+// placeBars returns the index of the bar in each row, from the top; -1 is the heading of a transport
+// with a bar for each run.
 func placeBars(bars []bar) []int {
 	var rows []int
 	for i, b := range bars {
@@ -181,11 +149,11 @@ func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
 		x.ticks = nil
 	}
 	left = min(left, .32*(c.Max.X-c.Min.X)) + 10
-	// A label stands beside its bar: the room to the right is what the labels need beyond it.
+	// Labels follow their bars, so the longest ones need space to the right of the plot.
 	room := c.Max.X - c.Min.X - left
 	for _, b := range bars {
 		if !b.known {
-			continue // its note starts at zero, where there is room
+			continue // its note starts at zero and fits
 		}
 		share := vg.Length((max(b.value, 0) - x.min) / (x.max - x.min))
 		if need := share*room + value.Width(b.text) + noteGap + small.Width(b.note) + 10 - room; need > 0 && share > 0 {
@@ -201,7 +169,7 @@ func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
 type barPlotter struct {
 	bars []bar
 	rows []int
-	left vg.Length // room for the names
+	left vg.Length // width of the names
 }
 
 var _ plot.Plotter = barPlotter{}
@@ -211,22 +179,29 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	pitch := (c.Max.Y - c.Min.Y) / vg.Length(len(b.rows))
 	zero := toX(0)
+	var transports, runs []string
+	for _, bar := range b.bars {
+		transports, runs = append(transports, bar.name), append(runs, bar.run)
+	}
+	const indent = 10 // of the runs below their transport
+	transports = fit(bold(10, black), b.left-8, transports...)
+	runs = fit(regular(9.5, grey), b.left-8-indent, runs...)
 	for row, i := range b.rows {
 		y := toY(float64(len(b.rows)-row) - .5)
 		at := vg.Point{X: c.Min.X - b.left, Y: y}
 		if i < 0 {
-			first := b.bars[b.rows[row+1]]
-			name := bold(10, ink(first.style.colour))
-			c.FillText(name, vg.Point{X: at.X, Y: y - 1}, fit(name, first.name, b.left-8))
+			first := b.rows[row+1]
+			name := bold(10, ink(b.bars[first].style.colour))
+			c.FillText(name, vg.Point{X: at.X, Y: y - 1}, transports[first])
 			continue
 		}
 		bar := b.bars[i]
-		name, text := bold(10, ink(bar.style.colour)), bar.name
+		name, text := bold(10, ink(bar.style.colour)), transports[i]
 		if bar.run != "" {
-			name, text = regular(9.5, grey), bar.run
-			at.X += 10
+			name, text = regular(9.5, grey), runs[i]
+			at.X += indent
 		}
-		c.FillText(name, at, fit(name, text, c.Min.X-8-at.X))
+		c.FillText(name, at, text)
 		value, small := bold(10, black), regular(9.5, grey)
 		if !bar.known {
 			c.FillText(small, vg.Point{X: zero + 6, Y: y}, bar.note)
@@ -253,12 +228,12 @@ func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(draw.LineStyle{Color: grey, Width: .75}, zero, c.Min.Y, zero, c.Max.Y)
 }
 
-// hatches is how many ways there are to fill a bar.
+// hatches is the number of patterns that fill a bar, plain colour included.
 const hatches = 5
 
 func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	if r.Max.X-r.Min.X < .75 {
-		r.Max.X = r.Min.X + .75 // a value that is almost nothing is not nothing
+		r.Max.X = r.Min.X + .75 // a tiny value must still be visible
 	}
 	corners := cornersOf(r)
 	if s.hatch == 0 {
@@ -280,14 +255,14 @@ func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	c.StrokeLines(draw.LineStyle{Color: s.colour, Width: 1}, corners)
 }
 
-// drawFaintBar draws what counts for less than the same style's bar.
+// drawFaintBar draws a pale bar in the same style.
 func drawFaintBar(c draw.Canvas, r vg.Rectangle, s style) {
 	corners := cornersOf(r)
 	c.FillPolygon(mix(s.colour, white, .85), corners)
 	c.StrokeLines(draw.LineStyle{Color: mix(s.colour, white, .3), Width: .75}, corners)
 }
 
-// cornersOf returns those of r, the first also as the last.
+// cornersOf returns the corners of r as a closed path: the first one is repeated at the end.
 func cornersOf(r vg.Rectangle) []vg.Point {
 	return []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min}
 }

@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"io"
 	"math"
-	"unicode/utf8"
 
 	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -16,6 +15,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
@@ -29,15 +29,15 @@ const (
 
 // A figure is one chart before it is drawn.
 type figure struct {
-	name   string // of its files
+	name   string // of its files, without the extension
 	title  string // what it shows
-	detail string // how it shows it, in small print
-	doubt  string // why it is not to be believed; empty when it is
+	detail string // how to read it, in small print
+	doubt  string // which series are not to be believed; empty: none
 	height vg.Length
 	plot   func(draw.Canvas)
 }
 
-// A drawing is a figure on paper.
+// A drawing is a figure and its SVG.
 type drawing struct {
 	figure
 	svg []byte
@@ -45,15 +45,13 @@ type drawing struct {
 
 // figures returns the charts in the order of the page.
 func figures(all []series) []figure {
-	figures := []figure{
-		latencyFigure(all),
-		overTimeFigure(all),
-		requestsFigure(all),
-		storeReadsFigure(all),
-		cpuFigure(all),
-		memoryFigure(all),
+	figures := []figure{latencyFigure(all), overTimeFigure(all)}
+	for _, m := range result.Metrics() {
+		if m.Chart != nil {
+			figures = append(figures, barsFigure(m, all))
+		}
 	}
-	// A chart is shown without its page, too.
+	// A chart may be shown without the page, so it must carry the warning itself.
 	if names := distrusted(all, series.label); len(names) > 0 {
 		for i := range figures {
 			figures[i].doubt = "Not to be believed: " + list(names)
@@ -96,8 +94,8 @@ func (f figure) written(canvas io.WriterTo) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// withFallbackFonts names fonts of the same widths for readers who lack the one that the chart
-// was set in.
+// withFallbackFonts adds fonts of the same widths for viewers without the font that the text was
+// measured in.
 func withFallbackFonts(svg []byte) []byte {
 	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"),
 		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
@@ -113,33 +111,59 @@ func (f figure) draw(c draw.Canvas) {
 		doubt := bold(9.5, ink(vermillion))
 		doubt.XAlign, doubt.YAlign = draw.XRight, draw.YTop
 		room := c.Max.X - c.Min.X - title.Width(f.title) - 20
-		c.FillText(doubt, vg.Point{X: c.Max.X, Y: c.Max.Y - 2}, fit(doubt, f.doubt, room))
+		c.FillText(doubt, vg.Point{X: c.Max.X, Y: c.Max.Y - 2}, fit(doubt, room, f.doubt)[0])
 	}
-	c.FillText(detail, vg.Point{X: c.Min.X, Y: c.Max.Y - 18}, fit(detail, f.detail, c.Max.X-c.Min.X))
+	c.FillText(detail, vg.Point{X: c.Min.X, Y: c.Max.Y - 18}, fit(detail, c.Max.X-c.Min.X, f.detail)[0])
 	f.plot(draw.Crop(c, 0, 0, 0, -headHeight))
 }
 
-// regular and bold are text to the right of a point, centred on its height.
+// regular returns a style for text that starts at a point and is vertically centred on it.
 func regular(size vg.Length, c color.Color) draw.TextStyle {
 	return draw.TextStyle{
 		Color: c, Font: plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: size},
-		XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler,
+		XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: drawn,
 	}
 }
 
+// bold is regular in bold.
 func bold(size vg.Length, c color.Color) draw.TextStyle {
 	sty := regular(size, c)
 	sty.Font.Weight = font.WeightBold
 	return sty
 }
 
-// fit cuts text that is wider than width, in its middle: names differ at their ends.
-func fit(sty draw.TextStyle, name string, width vg.Length) string {
-	short := name
-	for keep := utf8.RuneCountInString(name) - 1; sty.Width(short) > width && keep > 0; keep-- {
-		short = cut(name, keep)
+// fit shortens each of the names, or one line of text, to width.
+func fit(sty draw.TextStyle, width vg.Length, names ...string) []string {
+	return shorten(names, func(name string) bool { return sty.Width(name) <= width })
+}
+
+// fitLabels returns the labels of all series, shortened to width. If one is too long, transports and
+// runs are shortened separately, as a label has to show parts of both. One of them gets more than half
+// of the width if the other leaves it.
+func fitLabels(sty draw.TextStyle, width vg.Length, all []series) []string {
+	var labels, transports, runs []string
+	var longest, longestRun vg.Length
+	for _, s := range all {
+		labels, transports, runs = append(labels, s.label()), append(transports, s.name), append(runs, s.run)
+		longest, longestRun = max(longest, sty.Width(s.label())), max(longestRun, sty.Width(s.run))
 	}
-	return short
+	if longest <= width {
+		return labels
+	}
+	if longestRun == 0 {
+		return fit(sty, width, labels...)
+	}
+	width -= sty.Width(between)
+	transports = fit(sty, max(width/2, width-longestRun), transports...)
+	var longestTransport vg.Length
+	for _, name := range transports {
+		longestTransport = max(longestTransport, sty.Width(name))
+	}
+	runs = fit(sty, width-longestTransport, runs...)
+	for i := range labels {
+		labels[i] = transports[i] + between + runs[i]
+	}
+	return labels
 }
 
 // newPlot returns an empty plot with a light grid.
@@ -155,7 +179,7 @@ func newPlot(x, y axis) *plot.Plot {
 	return p
 }
 
-// A grid is a light line at each tick but for the one on which the plot stands.
+// A grid draws a light line at each tick, except on the bottom edge, where the axis is.
 type grid struct{}
 
 var _ plot.Plotter = grid{}
@@ -176,7 +200,7 @@ func (grid) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// An axis is linear in what it is given: logarithms are taken by who draws.
+// An axis is linear. For a logarithmic one the caller passes logarithms.
 type axis struct {
 	label    string
 	min, max float64
@@ -190,17 +214,19 @@ func (a axis) set(to *plot.Axis) {
 	to.Label.Padding = 6
 	to.Label.TextStyle.Font = regular(9.5, grey).Font
 	to.Label.TextStyle.Color = grey
+	to.Label.TextStyle.Handler = drawn
 	to.Tick.Marker = plot.ConstantTicks(a.ticks)
 	to.Tick.Label.Font = regular(9, grey).Font
 	to.Tick.Label.Color = grey
+	to.Tick.Label.Handler = drawn
 	to.Tick.Length = 4
 	to.Tick.LineStyle = draw.LineStyle{Color: grey, Width: .75}
 }
 
-// latencyAxis spans latencies of low to high milliseconds, as their decimal logarithms, from one
-// round number to another.
+// latencyAxis returns an axis of decimal logarithms of milliseconds. It spans low to high (both in
+// milliseconds), extended to round numbers.
 func latencyAxis(low, high float64) axis {
-	const shortest = 1e-3 // a clock tells no less
+	const shortest = 1e-3 // 1 µs; the logarithm of 0 doesn't exist
 	low, high = max(low, shortest), max(high, shortest)
 	a := axis{label: "delivery latency (log)", min: math.Inf(1), max: math.Inf(-1)}
 	wide := math.Log10(high/low) > 1.6
@@ -222,7 +248,7 @@ func latencyAxis(low, high float64) axis {
 	return a
 }
 
-// countAxis spans 0, or low if that is less, to high in round steps.
+// countAxis returns an axis from 0, or from low if it is negative, to high, with round steps.
 func countAxis(label string, low, high float64) axis {
 	if high <= 0 {
 		high = max(1, -low)
@@ -237,13 +263,13 @@ func countAxis(label string, low, high float64) axis {
 	a := axis{label: label, min: min(low, 0), max: high}
 	digits := max(0, -text.Magnitude(step))
 	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
-		value := i*step + 0 // not the zero with a minus
+		value := i*step + 0 // turns -0 into 0
 		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: fixed(value, digits)})
 	}
 	return a
 }
 
-// say writes one line where a chart would be.
+// say writes one line in place of a chart.
 func say(c draw.Canvas, words string) {
 	sty := regular(11, grey)
 	sty.XAlign = draw.XCenter

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"strings"
 
 	"gonum.org/v1/plot/vg"
+
+	"pushpull/loadgen/result"
 )
 
-// The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people who see
-// no red or no green still tell apart. Their yellow is left out: on white it is no line.
+// The colours are those of Okabe and Ito, "Color Universal Design" (2008), which can be distinguished
+// with any colour blindness. Their yellow is left out: a yellow line is hard to see on white.
 var (
 	vermillion = color.RGBA{0xD5, 0x5E, 0x00, 0xFF}
 	green      = color.RGBA{0x00, 0x9E, 0x73, 0xFF}
@@ -25,61 +26,65 @@ var (
 	white = color.RGBA{0xFF, 0xFF, 0xFF, 0xFF}
 )
 
-// hueOf gives a transport its colour, the same in every chart of every result.
-func hueOf(kind string) (hue color.RGBA, known bool) {
-	switch kind {
-	case "short-poll":
+// hueOf returns the colour of a way, the same in every chart of every result.
+func hueOf(way string) (hue color.RGBA, known bool) {
+	switch way {
+	case result.Timer:
 		return vermillion, true
-	case "long-poll":
+	case result.Held:
 		return green, true
-	case "long-poll-scan":
+	case result.Scan:
 		return orange, true
-	case "websocket":
+	case result.Duplex:
 		return blue, true
-	case "sse":
+	case result.Stream:
 		return purple, true
 	}
 	return grey, false
 }
 
-// spareHues are for transports that this package has never heard of.
+// spareHues are the colours of transports whose way is unknown.
 var spareHues = []color.RGBA{sky, grey, black}
 
-// dashes tell the lines of runs apart that are laid side by side; the first is a solid line.
+// dashes distinguish the lines of runs that are laid side by side; the first is a solid line.
 var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.8}, {7, 2, 1.5, 2}, {9, 3, 2, 2, 2, 3}}
 
-// A style is how a series looks in every chart.
+// A style is the appearance of a series in every chart.
 type style struct {
 	colour color.RGBA
 	dashes []vg.Length
 	mark   int // on its lines
-	hatch  int // of its bars: 0 is none
+	hatch  int // of its bars; 0 is none
 }
 
-// stylesOf gives each kind of transport a hue and each interval of a kind a shade and a mark.
-func stylesOf(transports []string) map[string]style {
+// stylesOf returns the style of each transport, by name. Each way has a hue, and each transport of a
+// way a shade and a mark. Transports of unknown ways get a hue by their kind.
+func stylesOf(all []series) map[string]style {
 	styles := map[string]style{}
 	variants := map[string]int{}
 	spare := map[string]color.RGBA{}
-	for _, transport := range transports {
-		kind, _, _ := strings.Cut(transport, "@")
-		hue, known := hueOf(kind)
+	for _, s := range all {
+		if _, met := styles[s.Transport]; met {
+			continue
+		}
+		family := s.Way.Class()
+		hue, known := hueOf(family)
 		if !known {
-			if _, met := spare[kind]; !met {
-				spare[kind] = spareHues[len(spare)%len(spareHues)]
+			family = result.Kind(s.Transport)
+			if _, met := spare[family]; !met {
+				spare[family] = spareHues[len(spare)%len(spareHues)]
 			}
-			hue = spare[kind]
+			hue = spare[family]
 		}
-		variant := variants[kind]
-		variants[kind]++
-		styles[transport] = style{
-			colour: shade(hue, variant), mark: variant,
-		}
+		variant := variants[family]
+		variants[family]++
+		styles[s.Transport] = style{colour: shade(hue, variant), mark: variant}
 	}
 	return styles
 }
 
-// inRun keeps the colour; where several runs meet, dashes, marks and hatches tell them apart.
+// inRun returns the style in one of several runs: the colour is the same, and dashes, marks and
+// hatches distinguish the runs.
 func (s style) inRun(run, runs int) style {
 	if runs > 1 {
 		s.dashes = dashes[run%len(dashes)]
@@ -89,7 +94,7 @@ func (s style) inRun(run, runs int) style {
 	return s
 }
 
-// shade returns the hue itself, then darker and lighter ones.
+// shade returns the hue itself for variant 0, and darker and lighter ones for the next.
 func shade(hue color.RGBA, variant int) color.RGBA {
 	switch variant % 4 {
 	case 1:
@@ -102,8 +107,8 @@ func shade(hue color.RGBA, variant int) color.RGBA {
 	return hue
 }
 
-// ink darkens a colour until text in it is read with ease on white: a contrast of 4.5 to 1, as
-// WCAG 2 asks.
+// ink darkens a colour until text in it is readable on white, with the contrast of 4.5 to 1 that
+// WCAG 2 requires.
 func ink(c color.RGBA) color.RGBA {
 	for i := 0; i < 20 && 1.05/(luminance(c)+.05) < 4.5; i++ {
 		c = mix(c, color.RGBA{}, .08)
@@ -111,7 +116,7 @@ func ink(c color.RGBA) color.RGBA {
 	return c
 }
 
-// luminance is WCAG's relative luminance.
+// luminance returns the relative luminance as WCAG defines it.
 func luminance(c color.RGBA) float64 {
 	linear := func(v uint8) float64 {
 		x := float64(v) / 255
@@ -123,7 +128,7 @@ func luminance(c color.RGBA) float64 {
 	return .2126*linear(c.R) + .7152*linear(c.G) + .0722*linear(c.B)
 }
 
-// mix returns c with that share of other in it.
+// mix returns c mixed with that share of other.
 func mix(c, other color.RGBA, share float64) color.RGBA {
 	part := func(a, b uint8) uint8 {
 		return uint8(math.Round(float64(a)*(1-share) + float64(b)*share))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/bidi"
+
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
@@ -16,10 +18,10 @@ import (
 //go:embed report.html.tmpl
 var pageFiles embed.FS
 
-// page is what the template shows. Its strings are text, but for the drawings, which this package
-// has made.
+// page is the data of the template. All strings are plain text, which the template escapes; only the
+// SVG of a figure is inserted as it is.
 type page struct {
-	Back     Link // none if it is zero
+	Back     Link // zero: none
 	Title    string
 	Lede     []string
 	Answers  []answer
@@ -27,35 +29,38 @@ type page struct {
 	Remarks  []Remark
 	Figures  []pageFigure
 	Table    Grid
-	Store    Grid     // empty where no server tells of its store
-	Theory   Grid     // empty where theory says nothing
-	RunNames []string // none when there is only one run
-	Settings []fact
-	Places   []fact
+	Store    Grid     // empty if no server reports on its store
+	Theory   Grid     // empty if there are no predictions
+	RunNames []string // empty if there is only one run
+	Settings []condition
+	Places   []condition
 	Differs  []string
 	Commands []string
 }
 
-type answer struct{ Run, First, Rest string }
+// An answer is what a run says in sentences. Drawn is the name of the run in the charts if it differs
+// from Run.
+type answer struct{ Run, Drawn, First, Rest string }
 
-// A Grid is a table with a row for each transport of each run, whose first cell names it.
+// A Grid is a table with a row for each transport of each run. The first cell of a row names the
+// transport.
 type Grid struct {
 	Head []Cell
 	Rows []GridRow
 }
 
-// A GridRow is about one transport.
+// A GridRow is one transport in one run.
 type GridRow struct {
-	Kind   string // of the transport, like "short-poll"
-	Colour string // that the charts give it, like "#d55e00"
+	Way    string // class of the transport's result.Way
+	Colour string // in the charts, like "#d55e00"
 	Cells  []Cell
 }
 
-// A Cell is text, fit to be shown.
+// A Cell is plain text without control characters. It is not escaped for HTML.
 type Cell struct {
 	Text  string
-	Below string // in the heading: the unit
-	Left  bool   // words, not a number
+	Below string // in a heading: the unit
+	Left  bool   // aligned to the left, as it is words, not a number
 }
 
 type pageFigure struct {
@@ -63,16 +68,26 @@ type pageFigure struct {
 	SVG                 template.HTML
 }
 
-// renderPage makes the page from the drawings of the same series.
+// renderPage returns the HTML page. all and drawings must be those of runs.
 func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte, error) {
-	p := page{Back: back, Remarks: remarksOf(runs, all)}
+	p := page{Back: back}
+	for _, r := range remarksOf(runs, all) {
+		r.About = isolated(r.About)
+		p.Remarks = append(p.Remarks, r)
+	}
+	_, labels := namesOf(runs)
 	var names []string
-	for _, run := range runs {
-		names = append(names, run.name())
+	for _, label := range labels {
+		names = append(names, isolated(label))
+	}
+	for i, run := range runs {
 		words := sentences(run)
 		a := answer{First: unbroken(words[0]), Rest: unbroken(strings.Join(words[1:], " "))}
 		if len(runs) > 1 {
-			a.Run = run.name()
+			a.Run = names[i]
+			if drawn := drawable(labels[i]); drawn != labels[i] {
+				a.Drawn = drawn
+			}
 		}
 		p.Answers = append(p.Answers, a)
 		if command := text.Clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
@@ -94,15 +109,15 @@ func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte
 		}
 	}
 	for _, d := range drawings {
-		// Without the XML declaration, which has no place within a page. A drawing has no id that
-		// could clash with one of another, and its text was escaped as it was drawn.
+		// HTML allows no XML declaration, so it is cut off. The rest is safe to insert: the SVG
+		// writer escapes text and sets no ids that could clash.
 		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
 		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)})
 	}
-	p.Table = tableOf(columns(len(runs), all), all)
-	p.Store = tableOf(storeColumns(len(runs)), stored(all))
-	p.Theory = tableOf(theoryColumns(len(runs)), predicted(all))
-	for _, f := range facts(runs) {
+	p.Table = tableOf(columns(result.InTable, len(runs), all), all)
+	p.Store = tableOf(columns(result.InStore, len(runs), all), stored(all))
+	p.Theory = tableOf(columns(result.InTheory, len(runs), all), predicted(all))
+	for _, f := range conditions(runs) {
 		if f.Differs {
 			p.Differs = append(p.Differs, f.Name)
 		}
@@ -123,22 +138,23 @@ func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte
 	return out.Bytes(), nil
 }
 
+// tableOf returns the columns of all series as a Grid.
 func tableOf(cols []column, all []series) Grid {
 	var t Grid
 	for _, col := range cols {
-		t.Head = append(t.Head, Cell{col.head, strings.ReplaceAll(col.below, "us/", "µs/"), col.left()})
+		t.Head = append(t.Head, Cell{col.head, col.below, col.left})
 	}
 	for _, s := range all {
-		row := GridRow{Kind: kindOf(s.name), Colour: hex(s.style.colour)}
+		row := GridRow{Way: s.Way.Class(), Colour: hex(s.style.colour)}
 		for _, col := range cols {
-			row.Cells = append(row.Cells, Cell{col.cell(s), "", col.left()})
+			row.Cells = append(row.Cells, Cell{col.cell(s), "", col.left})
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
 }
 
-// ledeOf says below the title what was measured, and when.
+// ledeOf returns the lines below the title: what was measured, and when.
 func ledeOf(run result.Run) []string {
 	var lede []string
 	if about := text.Clean(run.Scenario.About); about != "" {
@@ -151,12 +167,26 @@ func ledeOf(run result.Run) []string {
 	return append(lede, load+".")
 }
 
-// loadOf is like "200 users, 2 rounds of 20 s".
+// loadOf returns the load in a few words, like "200 users, 2 rounds of 20 s".
 func loadOf(s result.Scenario) string {
-	return fmt.Sprintf("%s, %s of %s s", text.Plural(s.Users, "user", "users"), text.Plural(s.Rounds, "round", "rounds"), plain(s.DurationS))
+	return fmt.Sprintf("%s, %s of %v s", text.Plural(s.Users, "user", "users"), text.Plural(s.Rounds, "round", "rounds"), float64(s.Duration))
 }
 
-// quantity is a number before its unit.
+// isolated marks the direction of a name that is written from right to left, so that a page shows the
+// words and numbers around it in their own order.
+func isolated(name string) string {
+	const firstStrongIsolate, popDirectionalIsolate = "\u2068", "\u2069"
+	leftwards := func(r rune) bool {
+		properties, _ := bidi.LookupRune(r)
+		return properties.Class() == bidi.R || properties.Class() == bidi.AL
+	}
+	if !strings.ContainsFunc(name, leftwards) {
+		return name
+	}
+	return firstStrongIsolate + name + popDirectionalIsolate
+}
+
+// quantity matches the last digit of a number, and its unit.
 var quantity = regexp.MustCompile(`(\d) (µs|ms|s)\b`)
 
 // unbroken keeps a number and its unit on one line.

@@ -13,26 +13,40 @@ import (
 
 func TestSpoken(t *testing.T) {
 	for _, test := range []struct {
-		transport string
-		exact     bool
-		want      string
+		way   result.Way
+		exact bool
+		want  string
 	}{
-		{"short-poll", false, "polling"},
-		{"short-poll@5s", false, "polling every 5 s"},
-		{"short-poll@1s", false, "polling every second"},
-		{"short-poll@250ms", true, "polling every 250 ms"},
-		{"short-poll@1m30s", true, "polling every 1m30s"},
-		{"long-poll", true, "long polling"},
-		{"long-poll@30s", false, "long polling"},
-		{"long-poll@30s", true, "long polling held for 30 s"},
-		{"long-poll@1s", true, "long polling held for 1 s"},
-		{"long-poll-scan@5ms", true, "long polling with a scan every 5 ms"},
-		{"websocket", false, "WebSocket"},
-		{"sse", false, "server-sent events"},
-		{"carrier-pigeon@1s", false, "carrier-pigeon@1s"},
+		{result.Way{Title: "short polling", EveryS: 5}, false, "short polling every 5 s"},
+		{result.Way{Title: "short polling", EveryS: 1}, false, "short polling every second"},
+		{result.Way{Title: "short polling", EveryS: .25}, true, "short polling every 250 ms"},
+		{result.Way{Title: "long polling", HoldS: 30}, false, "long polling"},
+		{result.Way{Title: "long polling", HoldS: 30}, true, "long polling held for 30 s"},
+		{result.Way{Title: "long polling with a scan", HoldS: 30, ScanS: .005}, false, "long polling with a scan"},
+		{result.Way{Title: "long polling with a scan", HoldS: 30, ScanS: .005}, true, "long polling with a scan every 5 ms"},
+		{result.Way{Title: "WebSocket", Stream: true, Duplex: true}, true, "WebSocket"},
+		{result.Way{Title: "server-sent events", Stream: true}, false, "server-sent events"},
+		{result.Way{Title: "evil\n", Stream: true}, false, "evil\ufffd"},
+		{result.Way{}, false, "carrier-pigeon@1s"},
 	} {
-		if got := spoken(test.transport, test.exact); got != test.want {
-			t.Errorf("%s is spoken %q, want %q", test.transport, got, test.want)
+		if got := spoken("carrier-pigeon@1s", test.way, test.exact); got != test.want {
+			t.Errorf("%+v is spoken %q, want %q", test.way, got, test.want)
+		}
+	}
+}
+
+// Transports with the same way and setting are distinguished by their names.
+func TestCallsOf(t *testing.T) {
+	socket := result.Way{Title: "WebSocket", Stream: true, Duplex: true}
+	rows := []series{
+		{Row: result.Row{Way: socket}, name: "websocket"},
+		{Row: result.Row{Way: socket}, name: "websocket-lean"},
+		{Row: result.Row{Way: result.Way{Title: "long polling", HoldS: 30}}, name: "long-poll"},
+	}
+	call := callsOf(rows)
+	for i, want := range []string{"WebSocket (websocket)", "WebSocket (websocket-lean)", "long polling"} {
+		if got := call(rows[i]); got != want {
+			t.Errorf("%s is called %q, want %q", rows[i].name, got, want)
 		}
 	}
 }
@@ -40,15 +54,15 @@ func TestSpoken(t *testing.T) {
 func TestSetups(t *testing.T) {
 	run := func(name string, s result.Scenario, servers int) Run {
 		windows := []result.Window{{Servers: servers, Server: &result.Process{}}}
-		return Run{name, &result.Result{Run: result.Run{Scenario: s}, Windows: windows}}
+		return Run{Name: name, Result: &result.Result{Run: result.Run{Scenario: s}, Windows: windows}}
 	}
 	older := run("older", result.Scenario{}, 0)
 	memory := run("memory", result.Scenario{Servers: 1, Store: "memory"}, 1)
 	foreign := run("foreign", result.Scenario{Target: "http://there"}, 0)
 	sqlite := run("sqlite", result.Scenario{Store: "sqlite"}, 0)
 	redis := run("redis", result.Scenario{Servers: 2, Store: "redis\n"}, 2)
-	untelling := run("untelling", result.Scenario{Servers: 2, Store: "nats"}, 2)
-	untelling.Windows[0].Server = nil
+	unmeasured := run("unmeasured", result.Scenario{Servers: 2, Store: "nats"}, 2)
+	unmeasured.Windows[0].Server = nil
 	const together = " (CPU and memory are those of all servers together)"
 	for _, test := range []struct {
 		name string
@@ -57,14 +71,14 @@ func TestSetups(t *testing.T) {
 	}{
 		{"one in memory", []Run{older}, nil},
 		{"someone else's", []Run{foreign}, nil},
-		{"nothing to tell apart", []Run{older, memory, foreign}, nil},
+		{"nothing worth mentioning", []Run{older, memory, foreign}, nil},
 		{"a store", []Run{sqlite}, []string{"1 server, store sqlite"}},
-		{"servers", []Run{redis}, []string{"2 servers, store redis\uFFFD" + together}},
-		{"servers that tell nothing", []Run{untelling}, []string{"2 servers, store nats"}},
+		{"servers", []Run{redis}, []string{"2 servers, store redis[U+000A]" + together}},
+		{"servers without measured CPU", []Run{unmeasured}, []string{"2 servers, store nats"}},
 		{"the same", []Run{sqlite, sqlite}, []string{"1 server, store sqlite"}},
 		{"different", []Run{older, redis, foreign}, []string{
 			"older: 1 server, store memory",
-			"redis: 2 servers, store redis\uFFFD" + together,
+			"redis: 2 servers, store redis[U+000A]" + together,
 			"foreign: a server that someone else started",
 		}},
 	} {
@@ -96,33 +110,51 @@ func TestApart(t *testing.T) {
 	const pitch, low, high = 10, 0, 200
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
-		places := make([]vg.Length, 1+random.IntN(20))
-		for i := range places {
-			places[i] = vg.Length(high * random.Float64() * random.Float64())
+		heights := make([]vg.Length, 1+random.IntN(20))
+		for i := range heights {
+			heights[i] = vg.Length(high * random.Float64() * random.Float64())
 		}
-		before := slices.Clone(places)
-		apart(places, pitch, low, high)
-		for i := range places {
-			if places[i] < low-1e-9 || places[i] > high+1e-9 {
-				t.Fatalf("%v: %v is outside", before, places)
+		before := slices.Clone(heights)
+		apart(heights, pitch, low, high)
+		for i := range heights {
+			if heights[i] < low-1e-9 || heights[i] > high+1e-9 {
+				t.Fatalf("%v: %v is outside", before, heights)
 			}
 			for k := range i {
-				if gap := max(places[i]-places[k], places[k]-places[i]); gap < pitch-1e-9 {
-					t.Fatalf("%v: %v are %v apart", before, places, gap)
+				if gap := max(heights[i]-heights[k], heights[k]-heights[i]); gap < pitch-1e-9 {
+					t.Fatalf("%v: %v are %v apart", before, heights, gap)
 				}
-				if (before[i]-before[k])*(places[i]-places[k]) < 0 {
-					t.Fatalf("%v: %v have changed places", before, places)
+				if (before[i]-before[k])*(heights[i]-heights[k]) < 0 {
+					t.Fatalf("%v: %v are in another order", before, heights)
 				}
 			}
 		}
 	}
 }
 
+// Each class of ways has a hue of its own.
+func TestHues(t *testing.T) {
+	met := map[color.RGBA]string{}
+	for _, class := range result.Classes() {
+		hue, known := hueOf(class)
+		if !known || met[hue] != "" || slices.Contains(spareHues, hue) {
+			t.Errorf("the hue of %s is %v (known: %t), which is also that of %q or a spare one", class, hue, known, met[hue])
+		}
+		met[hue] = class
+	}
+}
+
 func TestColoursStay(t *testing.T) {
-	alone := stylesOf([]string{"websocket"})["websocket"]
-	styles := stylesOf([]string{"short-poll@5s", "mine", "short-poll@1s", "short-poll@2s", "short-poll@3s", "long-poll", "yours", "websocket"})
+	measured := func(transports ...string) (all []series) {
+		for _, transport := range transports {
+			all = append(all, series{Row: result.Row{Transport: transport, Way: result.FormerWay(transport, 0)}})
+		}
+		return all
+	}
+	alone := stylesOf(measured("websocket"))["websocket"]
+	styles := stylesOf(measured("short-poll@5s", "mine", "short-poll@1s", "short-poll@2s", "short-poll@3s", "long-poll", "yours", "websocket"))
 	if styles["websocket"].colour != alone.colour {
-		t.Error("a transport changes its colour in company")
+		t.Error("the colour of a transport depends on the other transports")
 	}
 	if other := alone.inRun(1, 2); other.colour != alone.colour || other.hatch == alone.hatch || slices.Equal(other.dashes, alone.dashes) {
 		t.Errorf("a second run looks like %+v", other)
@@ -130,7 +162,7 @@ func TestColoursStay(t *testing.T) {
 	seen := map[color.RGBA]string{}
 	for transport, style := range styles {
 		if other := seen[style.colour]; other != "" {
-			t.Errorf("%s and %s have one colour", transport, other)
+			t.Errorf("%s and %s have the same colour", transport, other)
 		}
 		seen[style.colour] = transport
 		if contrast := 1.05 / (luminance(ink(style.colour)) + .05); contrast < 4.5 {
@@ -157,7 +189,7 @@ func TestAxes(t *testing.T) {
 	}
 }
 
-// labels returns those of the ticks within the axis.
+// labels returns the labels of the ticks within the axis.
 func labels(a axis) []string {
 	var all []string
 	for _, tick := range a.ticks {

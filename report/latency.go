@@ -12,24 +12,25 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// A curve is one line of a chart, labelled at its end.
+// A curve is one line of the latency chart, labelled at its end.
 type curve struct {
 	points plotter.XYs
 	colour color.RGBA
 	line   draw.LineStyle
 	marks  plotter.XYs
 	glyph  draw.GlyphDrawer
-	label  string
+	series series
 	note   string      // below the label, in small print
-	theory plotter.XYs // what theory says of the same points; none where it says nothing
+	theory plotter.XYs // the predicted curve; empty: none
 }
 
-// latencyFigure draws each quantile against its latency. The axis of the quantiles is the
-// logarithm of 1/(1-p), as in HdrHistogram's own plots: each step to the right leaves out nine in
-// ten of those messages that are left, so that the tail is as wide as the rest.
+// latencyFigure draws the latency at each quantile p. The x axis is the logarithm of 1/(1-p), as in
+// HdrHistogram's own plots: a tenth as many messages are slower one step further right, so the tail
+// gets as much space as the rest.
 func latencyFigure(all []series) figure {
 	curves := make([]curve, 0, len(all))
 	for _, s := range all {
@@ -41,7 +42,7 @@ func latencyFigure(all []series) figure {
 	if slices.ContainsFunc(curves, func(c curve) bool { return c.theory != nil }) {
 		detail = "The time within which each share of the messages was delivered: measured and, dashed, as theory says. Lower is better."
 	}
-	pitch := vg.Length(27) // of the labels
+	pitch := vg.Length(27) // between labels
 	if len(curves) > 7 {
 		pitch = 13
 		for i := range curves {
@@ -70,7 +71,7 @@ func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
 		for _, at := range slices.Concat(curve.points, curve.theory) {
 			end, low, high = max(end, at.X), min(low, at.Y), max(high, at.Y)
 		}
-		width = max(width, bold(10, black).Width(curve.label), regular(8.5, grey).Width(curve.note))
+		width = max(width, bold(10, black).Width(curve.series.label()), regular(8.5, grey).Width(curve.note))
 	}
 	width = min(width+26, .4*(c.Max.X-c.Min.X))
 	p := newPlot(shareAxis(end), latencyAxis(math.Pow(10, low), math.Pow(10, high)))
@@ -100,23 +101,27 @@ func latencyCurve(s series) curve {
 		colour: s.style.colour,
 		line:   draw.LineStyle{Color: s.style.colour, Width: 1.8, Dashes: s.style.dashes},
 		glyph:  glyphs[s.style.mark%len(glyphs)],
-		label:  s.label(),
+		series: s,
 		note:   "p50 " + text.Duration(s.Latency.P50, 2) + ", p99 " + text.Duration(s.Latency.P99, 2),
 	}
-	if s.doubted("few-samples") { // too few for a p99
+	if s.doubted("few-samples") { // not enough for a p99
 		curve.note = "p50 " + text.Duration(s.Latency.P50, 2) + ", max " + text.Duration(s.Latency.Max, 2)
 	}
-	// A sample of n carries no quantile beyond 1-1/n.
+	// n samples say nothing about quantiles beyond 1-1/n.
 	end := math.Log10(float64(s.Histogram.Count()))
 	for i := range steps + 1 {
 		x := end * float64(i) / steps
 		curve.points = append(curve.points, at(x))
-		// Where runs are laid side by side, dashes tell them apart.
+		// With several runs, dashes distinguish the runs and can't stand for theory.
 		if s.run == "" && s.Theory != nil && s.Theory.Quantile != nil {
 			curve.theory = append(curve.theory, point(x, s.Theory.Quantile(share(x))))
 		}
 	}
-	for _, share := range []float64{.5, .9, .99, .999, .9999} {
+	marks := []float64{.9999} // marked in large samples, though not a metric
+	for _, m := range result.MetricsIn(result.OnCurve) {
+		marks = append(marks, m.Quantile)
+	}
+	for _, share := range marks {
 		if x := -math.Log10(1 - share); x <= end {
 			curve.marks = append(curve.marks, at(x))
 		}
@@ -124,7 +129,8 @@ func latencyCurve(s series) curve {
 	return curve
 }
 
-// shareAxis spans shares of the messages, from none to where 10^-end of them are left.
+// shareAxis returns an axis of -log10(1-share) from 0 to end, and to 90 % at least. share is a share of
+// the messages.
 func shareAxis(end float64) axis {
 	a := axis{label: "share of the messages", max: max(end, 1)}
 	for _, percent := range []float64{0, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99, 99.999, 99.9999} {
@@ -138,7 +144,8 @@ func shareAxis(end float64) axis {
 	return a
 }
 
-// endLabels names each curve to the right of its end, in its colour, and apart from the others.
+// endLabels writes the label of each curve to the right of its end, in its colour. Labels don't
+// overlap.
 type endLabels struct {
 	curves []curve
 	width  vg.Length
@@ -158,6 +165,11 @@ func (l endLabels) Plot(c draw.Canvas, p *plot.Plot) {
 		heights[i] = ends[i].Y
 	}
 	apart(heights, l.pitch, c.Min.Y+l.pitch/2, c.Max.Y)
+	var all []series
+	for _, curve := range l.curves {
+		all = append(all, curve.series)
+	}
+	labels := fitLabels(bold(10, black), l.width-20, all)
 	for i, curve := range l.curves {
 		colour := curve.colour
 		thin := draw.LineStyle{Color: colour, Width: .6}
@@ -169,30 +181,29 @@ func (l endLabels) Plot(c draw.Canvas, p *plot.Plot) {
 		})
 		name := bold(10, ink(colour))
 		at := vg.Point{X: c.Max.X + 20, Y: heights[i]}
-		room := l.width - 20
-		c.FillText(name, at, fit(name, curve.label, room))
+		c.FillText(name, at, labels[i])
 		if curve.note != "" {
 			c.FillText(regular(8.5, grey), at.Add(vg.Point{Y: -11}), curve.note)
 		}
 	}
 }
 
-// apart moves the places, as little as it takes, until pitch lies between any two of them. They
-// stay within low and high where there is room.
-func apart(places []vg.Length, pitch, low, high vg.Length) {
-	order := make([]int, len(places))
+// apart moves the heights as little as possible, so that any two are at least pitch apart. They stay
+// between low and high if there is room. Their order is kept.
+func apart(heights []vg.Length, pitch, low, high vg.Length) {
+	order := make([]int, len(heights))
 	for i := range order {
 		order[i] = i
 	}
-	// Of two at one height the first is the upper one: labels are read from the top.
+	// Labels are read from the top, so of two equal heights the first goes above the second.
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(places[a], places[b]), cmp.Compare(b, a))
+		return cmp.Or(cmp.Compare(heights[a], heights[b]), cmp.Compare(b, a))
 	})
 
-	// Groups of labels that touch are spread around the middle of where they want to be.
+	// Labels that would overlap form a group, which is centred on the mean of their wanted heights.
 	type group struct {
 		members []int
-		want    vg.Length // sum of the places that its first member would like
+		want    vg.Length // sum over the members of where each would put the first one
 	}
 	first := func(g group) vg.Length {
 		at := g.want / vg.Length(len(g.members))
@@ -200,7 +211,7 @@ func apart(places []vg.Length, pitch, low, high vg.Length) {
 	}
 	var groups []group
 	for _, i := range order {
-		groups = append(groups, group{[]int{i}, places[i]})
+		groups = append(groups, group{[]int{i}, heights[i]})
 		for len(groups) > 1 {
 			below, above := groups[len(groups)-2], groups[len(groups)-1]
 			if first(below)+pitch*vg.Length(len(below.members)) <= first(above) {
@@ -214,7 +225,7 @@ func apart(places []vg.Length, pitch, low, high vg.Length) {
 	}
 	for _, g := range groups {
 		for k, i := range g.members {
-			places[i] = first(g) + pitch*vg.Length(k)
+			heights[i] = first(g) + pitch*vg.Length(k)
 		}
 	}
 }

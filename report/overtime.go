@@ -13,15 +13,15 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// samplesSlow is how many samples a slice needs before its p99 is another than its maximum.
+// samplesSlow is the number of samples a slice needs for its p99 to differ from its maximum.
 const samplesSlow = 100
 
-// A moment is one slice of a window: when, and its latencies as decimal logarithms of
-// milliseconds.
+// A moment is one slice of a window: its middle in seconds, and its median and slow latency as decimal
+// logarithms of milliseconds.
 type moment struct{ at, median, slow float64 }
 
-// overTimeFigure draws a panel for each series and in it two lines for each round: the median and
-// the slow end of the messages that were to be sent in each slice.
+// overTimeFigure draws a panel for each series, with two lines for each window: the median and the p99
+// of the messages due in each slice. The maximum replaces the p99 if any slice has too few samples.
 func overTimeFigure(all []series) figure {
 	slow, slowName := .99, "p99"
 	for _, s := range all {
@@ -37,7 +37,7 @@ func overTimeFigure(all []series) figure {
 	f := figure{
 		name:   "latency-over-time",
 		title:  "Delivery latency over time",
-		detail: "Thick: median. Thin: " + slowName + ". Of the messages that were to be sent at that time; a pair of lines for each round.",
+		detail: "Thick: median. Thin: " + slowName + ". For the messages due at that time; one pair of lines per round.",
 		height: max(chartHeight, headHeight+60+150*vg.Length(grid.rows)),
 	}
 	if grid.rows == 1 {
@@ -47,8 +47,8 @@ func overTimeFigure(all []series) figure {
 	return f
 }
 
-// A panelGrid says where panels stand: those of a transport side by side when several runs have
-// room for that, one after the other otherwise.
+// A panelGrid is the arrangement of panels. With several runs that fit side by side, each transport
+// has a row and each run a column. Otherwise the panels fill row after row.
 type panelGrid struct {
 	columns, rows int
 	byRun         bool
@@ -68,8 +68,9 @@ func newPanelGrid(all []series) panelGrid {
 	return g
 }
 
-// place returns where the panel of the i-th series stands, and whether it is the lowest there.
-func (g panelGrid) place(all []series, i int) (column, row int, lowest bool) {
+// position returns the column and row of the panel of the i-th series, and whether it is the lowest
+// panel in its column.
+func (g panelGrid) position(all []series, i int) (column, row int, lowest bool) {
 	if g.byRun {
 		return all[i].column, all[i].row, all[i].row == g.rows-1
 	}
@@ -97,23 +98,34 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 	y := latencyAxis(math.Pow(10, low), math.Pow(10, high))
 	x := countAxis("", 0, end)
 
-	// All panels are as wide as each other; the first of a row has the axis before it.
+	// All panels have the same width; the y axis stands left of the first one in each row.
 	probe := newPlot(x, y)
 	axisWidth := probe.DataCanvas(c).Min.X - c.Min.X
 	bare := y
 	bare.label, bare.ticks = "", unlabelled(y.ticks)
 	bareWidth := newPlot(x, bare).DataCanvas(c).Min.X - c.Min.X
-	const gap, between, labelHeight = 16, 12, 17
+	const gap, rowGap, labelHeight = 16, 12, 17
 	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(grid.columns-1)) / vg.Length(grid.columns)
-	height := (c.Max.Y - c.Min.Y - labelHeight - between*vg.Length(grid.rows-1)) / vg.Length(grid.rows)
+	height := (c.Max.Y - c.Min.Y - labelHeight - rowGap*vg.Length(grid.rows-1)) / vg.Length(grid.rows)
+	// A label that is wider than its panel is parted into two lines.
+	labels, below, above := make([]string, len(all)), make([]string, len(all)), vg.Length(17)
+	wide := slices.ContainsFunc(all, func(s series) bool { return s.run != "" && bold(10, black).Width(s.label()) > width })
 	for i, s := range all {
-		column, row, lowest := grid.place(all, i)
+		labels[i] = s.label()
+		if wide {
+			labels[i], below[i] = s.name, s.run
+			above = 30
+		}
+	}
+	labels, below = fit(bold(10, black), width, labels...), fit(regular(9.5, grey), width, below...)
+	for i, s := range all {
+		column, row, lowest := grid.position(all, i)
 		panelX, panelY := x, y
 		if len(panelX.ticks) > 4 && grid.columns > 2 {
 			panelX.ticks = everyOther(panelX.ticks)
 		}
 		left := c.Min.X + axisWidth + (width+gap)*vg.Length(column)
-		top := c.Max.Y - (height+between)*vg.Length(row)
+		top := c.Max.Y - (height+rowGap)*vg.Length(row)
 		panel := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
 			Min: vg.Point{X: left, Y: top - height},
 			Max: vg.Point{X: left + width, Y: top},
@@ -131,16 +143,21 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 			panel.Min.X -= bareWidth
 			panelY = bare
 		}
-		name := bold(10, ink(s.style.colour))
-		c.FillText(name, vg.Point{X: left, Y: top - 6}, fit(name, s.label(), width))
-		plotPanel(draw.Crop(panel, 0, 0, 0, -17), lines[i], s.style, panelX, panelY)
+		c.FillText(bold(10, ink(s.style.colour)), vg.Point{X: left, Y: top - 6}, labels[i])
+		c.FillText(regular(9.5, grey), vg.Point{X: left, Y: top - 19}, below[i])
+		empty := undefined
+		if !s.Measured() {
+			empty = unmeasured
+		}
+		plotPanel(draw.Crop(panel, 0, 0, 0, -above), lines[i], empty, s.style, panelX, panelY)
 	}
 }
 
-func plotPanel(c draw.Canvas, lines [][]moment, s style, x, y axis) {
+// plotPanel plots the lines of a panel, or the words in empty if there are none.
+func plotPanel(c draw.Canvas, lines [][]moment, empty string, s style, x, y axis) {
 	p := newPlot(x, y)
 	if len(lines) == 0 {
-		p.Add(note("nothing was delivered"))
+		p.Add(note(empty))
 	}
 	thick := draw.LineStyle{Color: s.colour, Width: 1.7}
 	thin := draw.LineStyle{Color: s.colour, Width: .7}
@@ -172,7 +189,8 @@ func plotPanel(c draw.Canvas, lines [][]moment, s style, x, y axis) {
 	p.Draw(c)
 }
 
-// momentsOf returns the slices of w that hold anything, apart where there is a hole.
+// momentsOf returns the slices of w with deliveries, as one line for each stretch without a gap. slow is
+// the quantile of the slow latency.
 func momentsOf(w result.Window, slow float64) [][]moment {
 	var lines [][]moment
 	open := false
@@ -193,6 +211,7 @@ func momentsOf(w result.Window, slow float64) [][]moment {
 	return lines
 }
 
+// count returns the number of samples; 0 if h is nil.
 func count(h *result.Histogram) int64 {
 	if h == nil {
 		return 0
@@ -208,7 +227,7 @@ func everyOther(ticks []plot.Tick) []plot.Tick {
 	return kept
 }
 
-// unlabelled keeps the grid lines, which stand at ticks with a label, and shows no label.
+// unlabelled returns the ticks with blank labels, for their grid lines alone.
 func unlabelled(ticks []plot.Tick) []plot.Tick {
 	blank := make([]plot.Tick, 0, len(ticks))
 	for _, tick := range ticks {

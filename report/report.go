@@ -1,9 +1,10 @@
 // Package report draws results: a table for a terminal, the answer in words, charts as SVG and
 // PNG, and one page that opens from disk.
 //
-// It measures nothing and judges nothing: every number, and every doubt about one, comes from
-// package result. The same results give the same bytes. The page holds all it shows, runs no
-// script and asks the network for nothing; names in a result are text wherever they are shown.
+// It measures nothing and judges nothing: the numbers and the doubts about them come from packages
+// result and theory. The same results give the same bytes. The page is self-contained: it runs no script
+// and loads nothing. Names in a result may contain anything and are shown as plain text: what can't be
+// seen or drawn is spelled, and no two runs or transports are shown under the same name.
 package report
 
 import (
@@ -20,27 +21,33 @@ import (
 	"pushpull/report/theory"
 )
 
-// Page is the name of the page within the directory that Write fills.
+// Page is the file name of the page that Write makes.
 const Page = "report.html"
 
-// A Link leads to a page. Its text and URL are the caller's.
+// A Link is a link to another page.
 type Link struct{ Text, URL string }
 
-// A Run is one result under the name by which it is laid beside others. An empty name is the
-// scenario's.
+// A Run is one result with its rows, and the name that distinguishes it from other runs. Use NewRun to
+// make one. Every function that shows or writes a run uses its Rows and computes none of its own.
 type Run struct {
-	Name string
+	Name string // empty: the scenario's; runs with names that look alike are numbered where they are shown
 	*result.Result
+	Rows []result.Row // with the predictions and doubts of theory
 }
 
+// NewRun merges the windows of res into rows and compares these with theory. Windows that are added to
+// res later are not in the rows.
+func NewRun(name string, res *result.Result) Run { return Run{name, res, theory.Rows(res)} }
+
 // Write draws runs into dir, which must exist: report.html, and the charts latency,
-// latency-over-time, requests, store-reads, server-cpu and memory, each as .svg and .png. A file
-// that exists is replaced as a whole or, with an error, left as it was.
+// latency-over-time, requests, store-reads, server-cpu and memory, each as .svg and .png. Each file is
+// replaced atomically: after an error it has either the old or the new content. At least one run is
+// required.
 func Write(dir string, runs ...Run) error {
 	if len(runs) == 0 {
 		return errors.New("drawing a report: there is no result to draw")
 	}
-	all := lay(runs)
+	all := seriesOf(runs)
 	drawings, err := drawingsOf(all)
 	if err != nil {
 		return err
@@ -66,10 +73,10 @@ func Write(dir string, runs ...Run) error {
 	return replace(dir, Page, page)
 }
 
-// HTML writes to w the page of runs that Write leaves as report.html, with back at its head unless
-// it is zero. It draws no PNG, which is the slow half.
+// HTML writes the page that Write saves as report.html, with the link back at the top unless it is zero.
+// It is faster than Write, as it draws no PNGs.
 func HTML(w io.Writer, back Link, runs ...Run) error {
-	all := lay(runs)
+	all := seriesOf(runs)
 	drawings, err := drawingsOf(all)
 	if err != nil {
 		return err
@@ -84,9 +91,9 @@ func HTML(w io.Writer, back Link, runs ...Run) error {
 	return nil
 }
 
-// A Chart is one of those that a report has of all results alike.
+// A Chart is one of the charts of a report. All reports have the same ones.
 type Chart struct {
-	Name  string // of its files, without .svg or .png
+	Name  string // of its files, without the extension
 	Title string // what it shows
 }
 
@@ -99,15 +106,15 @@ func Charts() []Chart {
 	return all
 }
 
-// SVG writes to w the chart of that name.
+// SVG writes the chart with that name, of Charts, as SVG.
 func SVG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.svg, chart, runs) }
 
-// PNG writes to w the chart of that name.
+// PNG writes the chart with that name, of Charts, as PNG.
 func PNG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.png, chart, runs) }
 
-// one draws one chart alone.
+// one writes the chart with that name.
 func one(w io.Writer, render func(figure) ([]byte, error), chart string, runs []Run) error {
-	for _, fig := range figures(lay(runs)) {
+	for _, fig := range figures(seriesOf(runs)) {
 		if fig.name != chart {
 			continue
 		}
@@ -120,10 +127,10 @@ func one(w io.Writer, render func(figure) ([]byte, error), chart string, runs []
 		}
 		return nil
 	}
-	return fmt.Errorf("drawing %s: there is no such chart", chart)
+	return fmt.Errorf("drawing %s: no such chart", chart)
 }
 
-// replace writes beside the file first, so that a full disk leaves no half of one.
+// replace writes a temporary file and renames it, so that a full disk leaves no partial file.
 func replace(dir, name string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
@@ -145,43 +152,47 @@ func replace(dir, name string, data []byte) (err error) {
 	return nil
 }
 
-// A series is one transport in one run: a row of the table, a bar, a line.
+// A series is one transport in one run: a row of a table, a bar or a curve.
 type series struct {
 	result.Row
 	windows []result.Window
 
-	name   string // of the transport, fit to be shown
-	run    string // name of the run, fit to be shown; empty when there is only one
-	row    int    // place of the transport among all of them
-	column int    // place of the run
+	name   string // of the transport, as text.Name writes it
+	run    string // label of the run; empty if there is only one run
+	row    int    // index of the transport
+	column int    // index of the run
 	style  style
 }
 
-// label tells the series apart from all others.
+// label returns the name of the transport and, if there are several runs, that of the run.
 func (s series) label() string {
 	if s.run == "" {
 		return s.name
 	}
-	return s.name + " · " + s.run
+	return s.name + between + s.run
 }
 
-// handshakesOnly says that no request was made to receive once the users had joined.
+// between stands between the name of a transport and that of a run.
+const between = " · "
+
+// handshakesOnly reports whether the users made no requests to receive after their handshakes.
 func (s series) handshakesOnly() bool { return s.Requests > 0 && s.Requests == s.Handshakes }
 
-// lay brings the runs into one order: by transport, then by run.
-func lay(runs []Run) []series {
+// seriesOf returns the series of all runs, ordered by transport, then by run.
+func seriesOf(runs []Run) []series {
 	var transports []string
 	var all []series
+	_, labels := namesOf(runs)
 	for column, run := range runs {
-		for _, row := range theory.Rows(run.Result) {
-			place := slices.Index(transports, row.Transport)
-			if place < 0 {
-				place = len(transports)
+		for _, row := range run.Rows {
+			index := slices.Index(transports, row.Transport)
+			if index < 0 {
+				index = len(transports)
 				transports = append(transports, row.Transport)
 			}
-			s := series{Row: row, name: text.Clean(row.Transport), row: place, column: column}
+			s := series{Row: row, name: text.Name(row.Transport), row: index, column: column}
 			if len(runs) > 1 {
-				s.run = run.name()
+				s.run = labels[column]
 			}
 			for _, w := range run.Windows {
 				if w.Transport == row.Transport {
@@ -192,21 +203,14 @@ func lay(runs []Run) []series {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b series) int { return cmp.Compare(a.row, b.row) })
-	styles := stylesOf(transports)
+	styles := stylesOf(all)
 	for i, s := range all {
 		all[i].style = styles[s.Transport].inRun(s.column, len(runs))
 	}
 	return all
 }
 
-func (r Run) name() string {
-	if r.Name != "" {
-		return text.Clean(r.Name)
-	}
-	return text.Clean(r.Run.Scenario.Name)
-}
-
-// missing returns the transports of the scenario that the run never came to.
+// missing returns the transports of the scenario without a window.
 func (r Run) missing() []string {
 	var names []string
 	for _, transport := range r.Run.Scenario.Transports {

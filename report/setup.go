@@ -7,46 +7,29 @@ import (
 	"pushpull/report/text"
 )
 
-// servers returns how many servers shared the users of r; 0: someone else's, who doesn't tell.
-func (r Run) servers() int {
-	n := r.Run.Scenario.Servers
-	for _, w := range r.Windows {
-		n = max(n, w.Servers)
-	}
-	if r.Run.Scenario.Target != "" && n <= 1 {
-		return 0
-	}
-	return max(1, n)
-}
-
-// store returns the kind of the store of r, fit to be shown; "" where it isn't known.
-func (r Run) store() string {
-	return text.Clean(r.Run.Scenario.StoreKind())
-}
-
-// setup says on what r was measured, like "3 servers, store postgres".
+// setup returns the servers and the store of r, like "3 servers, store postgres".
 func (r Run) setup() string {
 	words := "a server that someone else started"
-	if n := r.servers(); n > 0 {
+	if n := r.Servers(); n > 0 {
 		words = text.Plural(n, "server", "servers")
 	}
-	if store := r.store(); store != "" {
+	if store := text.Name(r.Run.Scenario.StoreKind()); store != "" {
 		words += ", store " + store
 	}
-	told := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
-	if r.servers() > 1 && told {
+	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
+	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
 	}
 	return words
 }
 
-// setups returns the setup of runs, one line for all or, where they differ, one of each. There is
-// none to tell of one server with its store in memory.
+// setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
+// each run has one server with the default store, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.servers() > 1 || run.store() != "memory" && run.store() != ""
+		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != ""
 		lines = append(lines, run.setup())
 	}
 	if !notable {
@@ -55,13 +38,14 @@ func setups(runs []Run) []string {
 	if len(slices.Compact(slices.Clone(lines))) == 1 {
 		return lines[:1]
 	}
-	for i, run := range runs {
-		lines[i] = run.name() + ": " + lines[i]
+	_, labels := namesOf(runs)
+	for i, label := range labels {
+		lines[i] = label + ": " + lines[i]
 	}
 	return lines
 }
 
-// several says whether a series was measured on more than one server.
+// several reports whether any series was measured on more than one server.
 func several(all []series) bool {
 	return slices.ContainsFunc(all, func(s series) bool { return s.Servers > 1 })
 }

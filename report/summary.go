@@ -4,34 +4,35 @@ import (
 	"strings"
 	"time"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// Moment is how a report writes a time, which must be in UTC: a layout of package time.
+// Moment is the time.Layout of a time in a report. The time must be in UTC.
 const Moment = "2 January 2006, 15:04 UTC"
 
-// A Summary is what a list of runs shows of one. Its strings are text, fit to be shown.
+// A Summary is a run in short, for a list of runs. Its strings are plain text without control characters.
 type Summary struct {
 	Scenario  string // its name
 	About     string // may be empty
 	Load      string // like "200 users, 2 rounds of 20 s"
-	Setup     string // servers and store; empty: one server with its store in memory
+	Setup     string // servers and store; empty: one server with the default store, or unknown
 	Started   time.Time
 	Headlines Grid
 	Remarks   []Remark
 }
 
-// Summarize returns what run found, in short.
+// Summarize returns the summary of run.
 func Summarize(run Run) Summary {
 	runs := []Run{run}
-	all := lay(runs)
+	all := seriesOf(runs)
 	return Summary{
-		Scenario:  text.Clean(run.Run.Scenario.Name),
+		Scenario:  text.Name(run.Run.Scenario.Name),
 		About:     text.Clean(run.Run.Scenario.About),
 		Load:      loadOf(run.Run.Scenario),
 		Setup:     strings.Join(setups(runs), ""),
 		Started:   run.Run.Started,
-		Headlines: tableOf(headlines(all), all),
+		Headlines: tableOf(columns(result.InHeadlines, 1, all), all),
 		Remarks:   remarksOf(runs, all),
 	}
 }

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -9,15 +10,15 @@ import (
 	"pushpull/report"
 )
 
-// A model is how a transport behaves in a made-up result.
+// A model describes how a transport behaves in a synthetic result.
 type model struct {
 	transport  string
-	interval   float64                  // seconds; 0: theory is told nothing
+	interval   float64                  // seconds, as for result.FormerWay
 	latency    func(*rand.Rand) float64 // seconds
-	requests   int64                    // of a window, like all below
+	requests   int64                    // of a window, like all fields below
 	empty      int64
 	handshakes int64
-	reads      int64 // of the store
+	reads      int64 // from the store
 	emptyReads int64
 	bytes      int64
 	cpu        float64 // seconds
@@ -28,7 +29,7 @@ func uniform(most float64) func(*rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return .0003 + most*r.Float64() }
 }
 
-// lognormal has its median at that many seconds; one message in a hundred comes far later.
+// lognormal has that median in seconds. One message in a hundred takes 4 to 10 times as long.
 func lognormal(median, sigma float64) func(*rand.Rand) float64 {
 	return func(r *rand.Rand) float64 {
 		x := median * math.Exp(sigma*r.NormFloat64())
@@ -57,7 +58,7 @@ var (
 	}
 )
 
-// synthetic makes a result of windows of 20 seconds, 200 users and 400 deliveries.
+// synthetic returns a run with two rounds of windows of 20 seconds, 200 users and 400 deliveries.
 func synthetic(name string, seed uint64, models ...model) report.Run {
 	res := &result.Result{Run: result.Run{
 		Schema:  result.Schema,
@@ -66,7 +67,7 @@ func synthetic(name string, seed uint64, models ...model) report.Run {
 		Scenario: result.Scenario{
 			Name: "chat", About: "Rooms of five people, of whom one talks now and then.",
 			Users: 200, RoomSize: 5, Senders: 1, Rate: .125, Size: 64,
-			WarmupS: 2, DurationS: 20, DrainS: 10, Rounds: 2, Seed: 1,
+			Warmup: 2, Duration: 20, Drain: 10, Rounds: 2, Seed: 1,
 		},
 		Environment: result.Environment{
 			CPU: "AMD EPYC 7B13", Cores: 2, MemoryBytes: 8 << 30, OS: "debian 12.5", Kernel: "6.1.0", Arch: "amd64",
@@ -82,7 +83,7 @@ func synthetic(name string, seed uint64, models ...model) report.Run {
 			res.Windows = append(res.Windows, window(random, m, round))
 		}
 	}
-	return report.Run{Name: name, Result: res}
+	return report.NewRun(name, res)
 }
 
 func window(random *rand.Rand, m model, round int) result.Window {
@@ -91,7 +92,7 @@ func window(random *rand.Rand, m model, round int) result.Window {
 		Transport: m.transport, Round: round, Users: 200, Cores: 2, DurationS: seconds, DrainedS: 1,
 		Planned: 100, Sent: 100, Expected: deliveries, Delivered: deliveries,
 		Latency: result.NewHistogram(), SendDelay: result.NewHistogram(), Accept: result.NewHistogram(), Late: result.NewHistogram(),
-		Wire: result.Wire{
+		Traffic: result.Traffic{
 			Connections: 200, Requests: m.requests, Handshakes: m.handshakes, EmptyResponses: m.empty,
 			Posts: 100, BytesIn: m.bytes * 2 / 3, BytesOut: m.bytes / 3,
 		},
@@ -99,7 +100,10 @@ func window(random *rand.Rand, m model, round int) result.Window {
 		Server:    &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
 		Generator: result.Process{CPUS: .04, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
 	}
-	w.IntervalS = m.interval
+	w.Way = result.FormerWay(m.transport, m.interval)
+	if m.transport == "sse" {
+		w.Way = result.Way{Title: "server-sent events", Stream: true}
+	}
 	w.Calibration = &result.Calibration{
 		RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram(),
 		Bytes: &result.Bytes{Send: 358, Empty: 187, Answer: 241, Message: 121},
@@ -126,12 +130,12 @@ func window(random *rand.Rand, m model, round int) result.Window {
 	return w
 }
 
-// onServers has a run take place on that many servers, of which each asks the store for itself.
+// onServers changes a run to n servers, each of which reads the store for its own users.
 func onServers(run *report.Run, n int, store string) {
 	run.Run.Scenario.Servers, run.Run.Scenario.Store = n, store
 	for i, w := range run.Windows {
 		w.Servers = n
-		if w.IntervalS != 1 && w.IntervalS != 5 { // users who poll ask as often whatever there is to be asked
+		if w.Way.EveryS == 0 { // short polls don't depend on the number of servers
 			w.Store.Reads *= int64(n)
 		}
 		w.Server.CPUS *= 1.7
@@ -139,7 +143,7 @@ func onServers(run *report.Run, n int, store string) {
 	}
 }
 
-// cases are results that are drawn as goldens, or that no chart should be surprised by.
+// cases returns the runs of the goldens, among them ones that a chart may stumble over.
 func cases() map[string][]report.Run {
 	silent := synthetic("", 1, four...)
 	for i, w := range silent.Windows {
@@ -194,7 +198,15 @@ func cases() map[string][]report.Run {
 	servers := synthetic("", 1, four...)
 	onServers(&servers, 3, "postgres")
 	servers.Windows[2].Rejoins = 4
-	return map[string][]report.Run{
+	const longRun = "measurements/2026-03-01-on-the-machine-in-the-cellar/%s/with-three-servers-and-a-warm-cache"
+	names := []report.Run{
+		synthetic("日本", 1, poll5, webSocket),
+		synthetic("中国 \u202e👩", 2, poll5, webSocket),
+		synthetic("שלום", 3, poll5, webSocket),
+		synthetic(fmt.Sprintf(longRun, "before"), 4, poll5, webSocket),
+		synthetic(fmt.Sprintf(longRun, "after"), 5, poll5, webSocket),
+	}
+	all := map[string][]report.Run{
 		"chat":              {synthetic("", 1, four...)},
 		"two-runs":          {synthetic("before", 1, four...), elsewhere},
 		"stores":            {inMemory, inPostgres},
@@ -206,8 +218,15 @@ func cases() map[string][]report.Run {
 		"hostile":           {hostile},
 		"lost":              {lost},
 		"long-names":        {long},
+		"names":             names,
 		"few":               {short},
 		"one-transport":     {synthetic("", 1, webSocket)},
 		"eight-transports":  {synthetic("", 1, eight...)},
 	}
+	for _, runs := range all {
+		for i, run := range runs {
+			runs[i] = report.NewRun(run.Name, run.Result) // the windows have changed since
+		}
+	}
+	return all
 }

@@ -4,197 +4,82 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// longestName is how much of a name the table shows, in characters; the doubts show all of it.
+// longestName is the number of columns of a terminal that a table gives to a name. The doubts show all of it.
 const longestName = 28
 
-// A column is one property of a series, in two lines of heading.
+// A column is one property of a series, with two lines of heading.
 type column struct {
 	head, below string
-	cell        func(series) string // "-" where there is no value
+	left        bool // aligned to the left, as it is words, not a number
+	cell        func(series) string
 }
 
-// columns returns what the table of all shows, on the terminal and on the page.
-func columns(runs int, all []series) []column {
-	rss := "server RSS"
-	if several(all) {
-		rss = "RSS of all"
-	}
-	return named(runs, []column{
-		deliveredColumn(),
-		{"lost", "", func(s series) string { return fmt.Sprint(s.Lost) }},
-		p50Column(),
-		latencyColumn("p95", func(s series) float64 { return s.Latency.P95 }),
-		p99Column(),
-		latencyColumn("max", func(s series) float64 { return s.Latency.Max }),
-		requestsColumn(),
-		{"empty", "answers", func(s series) string {
-			if s.Requests == 0 {
-				return "-"
-			}
-			return fixed(100*float64(s.EmptyResponses)/float64(s.Requests), 0) + " %"
-		}},
-		{"bytes", "/message", func(s series) string { return s.delivered(text.Number(s.BytesPerDelivery, 3)) }},
-		cpuColumn(all),
-		{rss, "KB/user", func(s series) string {
-			if s.Server == nil {
-				return "-"
-			}
-			return text.Number(kilobytes(s.Server.RSSBytesPerUser), 3)
-		}},
-	})
-}
-
-// headlines returns those of the columns of one run that a list of runs has room for.
-func headlines(all []series) []column {
-	return named(1, []column{p50Column(), p99Column(), requestsColumn(), cpuColumn(all), deliveredColumn()})
-}
-
-func deliveredColumn() column {
-	return column{"delivered", "", func(s series) string { return fmt.Sprintf("%d/%d", s.Delivered, s.Expected) }}
-}
-
-func p50Column() column {
-	return latencyColumn("p50", func(s series) float64 { return s.Latency.P50 })
-}
-
-func p99Column() column {
-	return latencyColumn("p99", func(s series) float64 { return s.Latency.P99 })
-}
-
-func latencyColumn(head string, of func(series) float64) column {
-	return column{head, "", func(s series) string { return s.delivered(text.Duration(of(s), 3)) }}
-}
-
-func requestsColumn() column {
-	return column{"requests", "/message", func(s series) string { return s.delivered(text.Number(s.RequestsPerDelivery, 3)) }}
-}
-
-func cpuColumn(all []series) column {
-	head := "server CPU"
-	if several(all) {
-		head = "CPU of all"
-	}
-	return column{head, "us/message", func(s series) string {
-		if s.Server == nil {
-			return "-"
+// columns returns the columns of a view: the names of the series, then its metrics, each followed by its
+// prediction in the view of theory.
+func columns(view result.Views, runs int, all []series) []column {
+	cols := named(runs)
+	for _, m := range result.MetricsIn(view) {
+		cols = append(cols, columnOf(m, all))
+		if view == result.InTheory {
+			cols = append(cols, column{head: "theory", cell: func(s series) string { return text.Theory(m, s.Row) }})
 		}
-		return s.delivered(text.Number(s.Server.CPUMicrosPerDelivery, 3))
-	}}
+	}
+	return cols
 }
 
-// named puts before cols those that say which series a line is about.
-func named(runs int, cols []column) []column {
-	names := []column{{"transport", "", func(s series) string { return s.name }}}
+// columnOf returns the column of a metric. A heading without a unit is split after its first word, so
+// that the column gets narrower.
+func columnOf(m result.Metric, all []series) column {
+	m = m.Typeset()
+	col := column{head: m.Heading(several(all)), below: text.Below(m), cell: func(s series) string { return text.Cell(m, s.Row) }}
+	if col.below == "" {
+		col.head, col.below, _ = strings.Cut(col.head, " ")
+	}
+	return col
+}
+
+// named returns the columns with the names of the series.
+func named(runs int) []column {
+	names := []column{{head: "transport", left: true, cell: func(s series) string { return s.name }}}
 	if runs > 1 {
-		names = append(names, column{"run", "", func(s series) string { return s.run }})
+		names = append(names, column{head: "run", left: true, cell: func(s series) string { return s.run }})
 	}
-	return append(names, cols...)
+	return names
 }
 
-// storeColumns returns what the servers asked of their store.
-func storeColumns(runs int) []column {
-	rate := func(rates *result.Rates, of func(result.Rates) float64) string {
-		if rates == nil {
-			return "-"
-		}
-		return text.Number(of(*rates), 3)
-	}
-	message := func(of func(result.Rates) float64) func(series) string {
-		return func(s series) string { return rate(s.StorePerDelivery, of) }
-	}
-	second := func(of func(result.Rates) float64) func(series) string {
-		return func(s series) string { return rate(s.StorePerSecond, of) }
-	}
-	appends := func(r result.Rates) float64 { return r.Appends }
-	reads := func(r result.Rates) float64 { return r.Reads }
-	empty := func(r result.Rates) float64 { return r.EmptyReads }
-	return named(runs, []column{
-		{"store appends", "/message", message(appends)},
-		{"store reads", "/message", message(reads)},
-		{"empty reads", "/message", message(empty)},
-		{"store appends", "/s", second(appends)},
-		{"store reads", "/s", second(reads)},
-		{"empty reads", "/s", second(empty)},
-	})
-}
-
-// stored returns the series whose servers tell of their store.
+// stored returns the series whose servers reported on their store.
 func stored(all []series) []series {
 	return slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.Store == nil })
 }
 
-// theoryColumns returns what was measured and, to its right, what theory says it should have been.
-func theoryColumns(runs int) []column {
-	latency := func(ms *float64) string {
-		if ms == nil {
-			return "-"
-		}
-		return text.Duration(*ms, 3)
-	}
-	count := func(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
-	return named(runs, []column{
-		{"mean", "", func(s series) string { return text.Duration(s.Latency.Mean, 3) }},
-		{"theory", "", func(s series) string { return latency(s.Theory.Mean) }},
-		{"p99", "", func(s series) string { return text.Duration(s.Latency.P99, 3) }},
-		{"theory", "", func(s series) string { return latency(s.Theory.P99) }},
-		{"requests", "", func(s series) string { return strconv.FormatInt(s.Requests, 10) }},
-		{"theory", "", func(s series) string { return count(s.Theory.Requests) }},
-		{"store", "reads", func(s series) string {
-			if s.Store == nil {
-				return "-"
-			}
-			return strconv.FormatInt(s.Store.Reads, 10)
-		}},
-		{"theory", "", func(s series) string { return count(s.Theory.StoreReads) }},
-		{"bytes", "/message", func(s series) string { return text.Number(s.BytesPerDelivery, 3) }},
-		{"theory", "", func(s series) string {
-			if s.Theory.BytesPerDelivery == nil {
-				return "-"
-			}
-			return text.Number(*s.Theory.BytesPerDelivery, 3)
-		}},
-	})
-}
-
-// predicted returns the series that theory says something about.
+// predicted returns the series with predictions.
 func predicted(all []series) []series {
 	return slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.Theory == nil })
 }
 
-// delivered is the cell, or "-" when there is nothing that it could be about.
-func (s series) delivered(cell string) string {
-	if s.Delivered == 0 {
-		return "-"
-	}
-	return cell
-}
-
-// Table writes runs as one aligned table of plain text, a line for each transport in each run;
-// above it the servers and their store, unless it is one server in memory; below it what was asked
-// of the store, what theory says it should be, the doubts and, with several runs, in what they
-// differ.
+// Table writes runs as aligned plain text: a table with a line for each transport in each run, preceded by
+// servers and store, unless it is one server with the default store. It is followed by the operations
+// on the store, the comparison with theory, the doubts and, with several runs, their differences.
 func Table(w io.Writer, runs ...Run) error {
-	all := lay(runs)
+	all := seriesOf(runs)
 	var out strings.Builder
 	if lines := setups(runs); len(lines) > 0 {
 		out.WriteString(strings.Join(lines, "\n") + "\n\n")
 	}
-	writeGrid(&out, columns(len(runs), all), all)
+	writeGrid(&out, columns(result.InTable, len(runs), all), all)
 	if known := stored(all); len(known) > 0 {
 		out.WriteString("\n")
-		writeGrid(&out, storeColumns(len(runs)), known)
+		writeGrid(&out, columns(result.InStore, len(runs), known), known)
 	}
 	if known := predicted(all); len(known) > 0 {
 		out.WriteString("\n")
-		writeGrid(&out, theoryColumns(len(runs)), known)
+		writeGrid(&out, columns(result.InTheory, len(runs), known), known)
 	}
 	if remarks := remarksOf(runs, all); len(remarks) > 0 {
 		out.WriteString("\n")
@@ -202,7 +87,7 @@ func Table(w io.Writer, runs ...Run) error {
 			fmt.Fprintf(&out, "! %s: %s\n", r.About, r.Text)
 		}
 	}
-	// Not every terminal, log or mail has a micro sign.
+	// Not every terminal or log can show a micro sign.
 	_, err := io.WriteString(w, strings.ReplaceAll(out.String(), "µs", "us"))
 	if err != nil {
 		return fmt.Errorf("writing the table: %w", err)
@@ -210,33 +95,42 @@ func Table(w io.Writer, runs ...Run) error {
 	return nil
 }
 
-// writeGrid writes the columns of all, aligned below two lines of heading.
+// writeGrid writes the columns of all series, aligned below two lines of heading.
 func writeGrid(out *strings.Builder, cols []column, all []series) {
 	lines := [][]string{make([]string, len(cols)), make([]string, len(cols))}
 	for i, col := range cols {
 		lines[0][i], lines[1][i] = col.head, col.below
 	}
-	for _, s := range all {
-		line := make([]string, len(cols))
-		for i, col := range cols {
-			line[i] = cut(col.cell(s), longestName)
+	first := len(lines)
+	for range all {
+		lines = append(lines, make([]string, len(cols)))
+	}
+	for i, col := range cols {
+		var cells []string
+		for _, s := range all {
+			cells = append(cells, col.cell(s))
 		}
-		lines = append(lines, line)
+		if col.left {
+			cells = shorten(cells, func(name string) bool { return text.Width(name) <= longestName })
+		}
+		for k, cell := range cells {
+			lines[first+k][i] = cell
+		}
 	}
 	widths := make([]int, len(cols))
 	for _, line := range lines {
 		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], text.Width(cell))
 		}
 	}
 	for _, line := range lines {
 		var row strings.Builder
 		for i, cell := range line {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[i]-text.Width(cell))
 			if i > 0 {
 				row.WriteString("  ")
 			}
-			if cols[i].left() {
+			if cols[i].left {
 				row.WriteString(cell + pad)
 			} else {
 				row.WriteString(pad + cell)
@@ -246,27 +140,14 @@ func writeGrid(out *strings.Builder, cols []column, all []series) {
 	}
 }
 
-func (c column) left() bool { return c.head == "transport" || c.head == "run" }
-
-// cut keeps that many characters of s, an ellipsis in the middle among them.
-func cut(s string, width int) string {
-	runes := []rune(s)
-	if len(runes) <= width {
-		return s
-	}
-	tail := (width - 1) / 2
-	return string(runes[:width-1-tail]) + "…" + string(runes[len(runes)-tail:])
-}
-
-// A Remark is a doubt, or what else a reader must know before comparing numbers.
+// A Remark is a doubt, or another warning for readers who compare numbers.
 type Remark struct {
-	About string // a transport, mostly
+	About string // what it is about, mostly a transport
 	Text  string
-	Fatal bool // what it is about is not to be believed
+	Fatal bool // the numbers of About are not to be believed
 }
 
-// remarksOf returns the doubts, the transports that were never measured, and in what the runs
-// differ.
+// remarksOf returns the doubts, the transports that were not measured, and the differences between runs.
 func remarksOf(runs []Run, all []series) []Remark {
 	var remarks []Remark
 	for _, s := range all {
@@ -274,16 +155,17 @@ func remarksOf(runs []Run, all []series) []Remark {
 			remarks = append(remarks, Remark{s.label(), text.Clean(d.Text), d.Fatal})
 		}
 	}
-	for _, run := range runs {
+	_, labels := namesOf(runs)
+	for i, run := range runs {
 		for _, transport := range run.missing() {
-			about := text.Clean(transport)
+			about := text.Name(transport)
 			if len(runs) > 1 {
-				about += " · " + run.name()
+				about += between + labels[i]
 			}
 			remarks = append(remarks, Remark{about, "not measured", false})
 		}
 	}
-	for _, f := range facts(runs) {
+	for _, f := range conditions(runs) {
 		if f.Differs {
 			remarks = append(remarks, Remark{"the runs differ in " + f.Name, strings.Join(f.Values, " | "), false})
 		}

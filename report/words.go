@@ -5,30 +5,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// Answer says in words what the numbers of run say, fastest transport first. It ends with a
-// warning when a number is not to be believed.
+// Answer summarizes the numbers of run in sentences, fastest transport first. It ends with a warning
+// if a number is not to be believed.
 func Answer(run Run) string { return strings.Join(sentences(run), " ") }
 
-// sentences returns at least one, the most telling first.
+// sentences returns at least one sentence, the most important first.
 func sentences(run Run) []string {
-	rows := lay([]Run{run})
+	rows := seriesOf([]Run{run})
 	slices.SortStableFunc(rows, func(a, b series) int { return cmp.Compare(a.Latency.P50, b.Latency.P50) })
-	kinds := map[string]int{}
+	call := callsOf(rows)
+	var delivered, silent, unmeasured []series
 	for _, s := range rows {
-		kinds[kindOf(s.name)]++
-	}
-	call := func(s series) string { return spoken(s.name, kinds[kindOf(s.name)] > 1) }
-	var delivered, silent []series
-	for _, s := range rows {
-		if s.Delivered > 0 {
+		switch {
+		case !s.Measured():
+			unmeasured = append(unmeasured, s)
+		case s.Delivered > 0:
 			delivered = append(delivered, s)
-		} else {
+		default:
 			silent = append(silent, s)
 		}
 	}
@@ -39,11 +37,14 @@ func sentences(run Run) []string {
 		cpuWords(delivered, call),
 	}
 	for _, s := range silent {
-		said = append(said, upper(call(s))+" delivered nothing.")
+		said = append(said, text.Upper(call(s))+" delivered nothing.")
+	}
+	for _, s := range unmeasured {
+		said = append(said, text.Upper(call(s))+" could not be measured: see the doubts.")
 	}
 	for _, s := range delivered {
 		if s.Lost > 0 {
-			said = append(said, upper(call(s))+" lost "+text.Plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
+			said = append(said, text.Upper(call(s))+" lost "+text.Plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
 		}
 	}
 	if len(rows) == 0 {
@@ -60,7 +61,7 @@ func latencyWords(rows []series, call func(series) string) string {
 	for i, s := range rows {
 		within := " within " + text.Duration(s.Latency.P50, 2)
 		if i == 0 {
-			parts = append(parts, upper(call(s))+" delivered half of the messages"+within)
+			parts = append(parts, text.Upper(call(s))+" delivered half of the messages"+within)
 		} else {
 			parts = append(parts, call(s)+within)
 		}
@@ -68,10 +69,10 @@ func latencyWords(rows []series, call func(series) string) string {
 	return sentence(list(parts), len(parts) > 0)
 }
 
-// mostNamed is how many transports a sentence takes before it names only the ends.
+// mostNamed is how many transports a sentence lists; with more it names only the least and the most.
 const mostNamed = 4
 
-// values writes "1 ms by a, 2 ms by b and 3 ms by c", or, of many rows, the least and the most.
+// values writes "1 ms by a, 2 ms by b and 3 ms by c", or only the least and the most of many rows.
 func values(rows []series, call func(series) string, of func(series) float64, write func(float64) string) string {
 	part := func(s series) string { return write(of(s)) + " by " + call(s) }
 	if len(rows) > mostNamed {
@@ -85,7 +86,7 @@ func values(rows []series, call func(series) string, of func(series) float64, wr
 	return list(parts)
 }
 
-// tailWords leaves out whoever has too few samples for a p99.
+// tailWords leaves out rows with too few samples for a p99.
 func tailWords(rows []series, call func(series) string) string {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(s series) bool { return s.doubted("few-samples") })
 	if len(rows) == 0 {
@@ -107,7 +108,7 @@ func requestWords(rows []series, call func(series) string) string {
 		}
 	}
 	if len(asking) == 0 {
-		return sentence(upper(list(none))+" made no requests after the handshake", len(none) > 0)
+		return sentence(text.Upper(list(none))+" made no requests after the handshake", len(none) > 0)
 	}
 	words := "Requests for each message: " + values(asking, call,
 		func(s series) float64 { return s.RequestsPerDelivery },
@@ -136,7 +137,7 @@ func distrusted(rows []series, call func(series) string) []string {
 	var names []string
 	for _, s := range rows {
 		for _, d := range s.Doubts {
-			if d.Fatal {
+			if d.Fatal && s.Measured() {
 				names = append(names, call(s))
 				break
 			}
@@ -154,42 +155,55 @@ func (s series) doubted(code string) bool {
 	return false
 }
 
-func kindOf(transport string) string {
-	kind, _, _ := strings.Cut(transport, "@")
-	return kind
+// callsOf returns the name of each row in a sentence: the title of its way, plus its setting or its
+// own name if others have the same title.
+func callsOf(rows []series) func(series) string {
+	titles, phrases := map[string]int{}, map[string]int{}
+	for _, s := range rows {
+		titles[s.Way.Title]++
+	}
+	phrase := func(s series) string { return spoken(s.name, s.Way, titles[s.Way.Title] > 1) }
+	for _, s := range rows {
+		phrases[phrase(s)]++
+	}
+	return func(s series) string {
+		p := phrase(s)
+		if phrases[p] > 1 && p != s.name {
+			p += " (" + s.name + ")"
+		}
+		return p
+	}
 }
 
-// spoken is how people call a transport; exact tells it from others of its kind.
-func spoken(transport string, exact bool) string {
-	kind, interval, given := strings.Cut(transport, "@")
-	if interval == "1s" {
-		interval = "second"
-	}
-	if unit := strings.TrimLeft(interval, ".0123456789"); unit != interval && !strings.ContainsAny(unit, "0123456789") {
-		interval = strings.TrimSuffix(interval, unit) + " " + unit
-	}
-	switch kind {
-	case "short-poll":
-		if given {
-			return "polling every " + interval
+// spoken returns the name of a transport in running text: the title of its way, or its own name if
+// the way is unknown. exact adds the setting, which distinguishes it from others with the same title.
+func spoken(name string, way result.Way, exact bool) string {
+	title := text.Clean(way.Title)
+	seconds := func(s float64) string {
+		unit := " s"
+		if s < 1 {
+			s, unit = 1e3*s, " ms"
 		}
-		return "polling"
-	case "long-poll":
-		if given && exact {
-			return "long polling held for " + strings.Replace(interval, "second", "1 s", 1)
-		}
-		return "long polling"
-	case "long-poll-scan":
-		if given && exact {
-			return "long polling with a scan every " + interval
-		}
-		return "long polling with a scan"
-	case "websocket":
-		return "WebSocket"
-	case "sse":
-		return "server-sent events"
+		return strconv.FormatFloat(s, 'f', -1, 64) + unit
 	}
-	return transport
+	switch way.Class() {
+	case result.Timer:
+		if way.EveryS == 1 {
+			return title + " every second"
+		}
+		return title + " every " + seconds(way.EveryS)
+	case result.Scan:
+		if exact {
+			return title + " every " + seconds(way.ScanS)
+		}
+	case result.Held:
+		if exact {
+			return title + " held for " + seconds(way.HoldS)
+		}
+	case "":
+		return name
+	}
+	return title
 }
 
 // list writes "a, b and c".
@@ -201,16 +215,10 @@ func list(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
-// sentence is nothing when there is nothing to say.
+// sentence adds the full stop; it returns "" unless said.
 func sentence(s string, said bool) string {
 	if !said {
 		return ""
 	}
 	return s + "."
-}
-
-// upper begins a sentence; s is not empty.
-func upper(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }

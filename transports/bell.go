@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A Bell wakes who watches a room: a Store that embeds it has Watch, and rings when a message can
-// be read. It remembers nothing: who is not watching misses a ring. Its zero value is ready, and
-// it is safe for concurrent use.
+// A Bell wakes the watchers of a room. A Store that embeds it has Watch, and rings once a message
+// can be read. A ring with no watchers is lost. The zero value is ready to use, and a Bell is safe
+// for concurrent use.
 type Bell struct {
 	mu    sync.Mutex
 	rooms map[string][]chan struct{}
@@ -36,21 +36,21 @@ func (b *Bell) leave(room string, c chan struct{}) {
 	b.rooms[room] = left
 }
 
-// Watched says whether anybody watches any room.
+// Watched reports whether any room has a watcher.
 func (b *Bell) Watched() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.rooms) > 0
 }
 
-// Ring wakes who watches room. It never blocks.
+// Ring wakes the watchers of room. It never blocks.
 func (b *Bell) Ring(room string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ring(b.rooms[room])
 }
 
-// RingAll wakes who watches any room, for a store that can't tell what it has missed.
+// RingAll wakes all watchers, for a store that may have missed messages.
 func (b *Bell) RingAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +63,7 @@ func ring(watching []chan struct{}) {
 	for _, c := range watching {
 		select {
 		case c <- struct{}{}:
-		default: // it has not yet looked at what came before
+		default: // the watcher has not taken the previous value yet; one wake-up is enough
 		}
 	}
 }

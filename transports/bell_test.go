@@ -17,38 +17,38 @@ func rung(c <-chan struct{}) bool {
 
 func TestBell(t *testing.T) {
 	var b transports.Bell
-	b.Ring("nobody watches")
+	b.Ring("no watchers")
 	b.RingAll()
 	if b.Watched() {
-		t.Error("watched by nobody")
+		t.Error("watched before the first Watch")
 	}
 	one, stopOne := b.Watch("a")
 	two, stopTwo := b.Watch("a")
 	other, stopOther := b.Watch("b")
 	if rung(one) || rung(other) {
-		t.Error("woken by what was before")
+		t.Error("woken by a ring from before the watch")
 	}
 	b.Ring("a")
 	b.Ring("a")
 	if !rung(one) || rung(one) || !rung(two) || rung(other) {
-		t.Error("two rings are one wake-up of all who watch the room, and of nobody else")
+		t.Error("two rings must wake the watchers of the room once, and no others")
 	}
 	stopOne()
 	b.RingAll()
 	if rung(one) || !rung(two) || !rung(other) {
-		t.Error("all who still watch are woken")
+		t.Error("RingAll must wake the watchers that have not stopped, and no others")
 	}
 	stopTwo()
 	stopTwo()
 	if !b.Watched() {
-		t.Error("b is watched")
+		t.Error("b has a watcher")
 	}
 	stopOther()
 	if b.Watched() {
-		t.Error("nobody is left")
+		t.Error("watched after the last stop")
 	}
 	b.Ring("a")
 	if rung(two) {
-		t.Error("woken after it stopped")
+		t.Error("woken after stop")
 	}
 }

@@ -14,21 +14,23 @@ import (
 	"unicode/utf8"
 )
 
-// The native spelling, shared by the server and the transports:
+// The native HTTP API, shared by the server and the transports:
 //
 //	POST /rooms/{room}/messages            the text, or {"body":"the text"} as application/json
 //	                                       -> 201 {"seq":7}
 //	GET  /rooms/{room}/{transport}?after=7 -> 200 [{"seq":8,"body":"..."}] and Next-Cursor: 8
-//	                                          and Retry-After: 0 when there is more than one answer holds
+//	                                          and Retry-After: 0 when there is more than fits into one response
 //	                                       -> 204 and Next-Cursor: 7 when there is nothing new
 //	                                       -> 410 {"error":"...","oldest":9} when messages after 7 are gone
 //	any error                              -> 4xx or 5xx {"error":"one line that says what to do"}
+//
+// A response ends with the message with which it reaches BatchBytes.
 
-// NextCursor is the header of a poll's answer that says where to read on.
+// NextCursor is the header with the cursor to read on from, in the response to a poll.
 const NextCursor = "Next-Cursor"
 
-// wireMessage is a Message as it stands in JSON.
-type wireMessage struct {
+// jsonMessage is the JSON of a Message.
+type jsonMessage struct {
 	Seq  uint64 `json:"seq"`
 	Body string `json:"body"`
 }
@@ -42,10 +44,10 @@ func AppendJSON(buf []byte, m Message) []byte {
 	return append(buf, '}')
 }
 
-// ParseMessage reads a message as AppendJSON writes it from the beginning of data, in place: its
-// Body is within data. It returns what follows. Where a body is escaped, or the spelling is
-// another one, it says false, and encoding/json has to read the whole. A simulated user reads
-// every message this way: it saves time and, above all, stack.
+// ParseMessage parses a message at the beginning of data, in the format of AppendJSON, and returns
+// the rest of data. It parses in place: Body is a part of data. ok is false if the body is escaped or
+// the JSON is formatted in another way; then the caller must use encoding/json. Simulated users parse
+// all messages with it, as it takes less time and, above all, less stack.
 func ParseMessage(data []byte) (m Message, rest []byte, ok bool) {
 	rest, ok = bytes.CutPrefix(data, []byte(`{"seq":`))
 	digits := 0
@@ -70,8 +72,8 @@ func ParseMessage(data []byte) (m Message, rest []byte, ok bool) {
 	return Message{}, nil, false
 }
 
-// parseMessages appends the messages of a poll's answer, a JSON array, to into. Their bodies may
-// be within data.
+// parseMessages appends the messages in data, the JSON array of a response to a poll, to into. Their
+// bodies may be parts of data.
 func parseMessages(into []Message, data []byte) ([]Message, error) {
 	rest, ok := bytes.CutPrefix(data, []byte("["))
 	plain := into
@@ -85,7 +87,7 @@ func parseMessages(into []Message, data []byte) ([]Message, error) {
 			rest, ok = bytes.CutPrefix(rest, []byte(","))
 		}
 	}
-	var spelled []wireMessage
+	var spelled []jsonMessage
 	if err := json.Unmarshal(data, &spelled); err != nil {
 		return into, err
 	}
@@ -93,73 +95,6 @@ func parseMessages(into []Message, data []byte) ([]Message, error) {
 		into = append(into, Message{Seq: m.Seq, Body: []byte(m.Body)})
 	}
 	return into, nil
-}
-
-// appendString appends s as a JSON string. Printable ASCII, which is most of what is sent, is
-// copied; the rest is left to encoding/json.
-func appendString(buf, s []byte) []byte {
-	for _, c := range s {
-		if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			quoted, _ := json.Marshal(string(s)) // a string always marshals
-			return append(buf, quoted...)
-		}
-	}
-	buf = append(buf, '"')
-	buf = append(buf, s...)
-	return append(buf, '"')
-}
-
-// Error answers with status and one line of JSON that says what to do.
-func Error(w http.ResponseWriter, status int, format string, args ...any) {
-	writeError(w, status, struct {
-		Error string `json:"error"`
-	}{fmt.Sprintf(format, args...)})
-}
-
-// StoreError answers a request that the store could not serve: 410 for a gap, else 503.
-func StoreError(w http.ResponseWriter, err error) {
-	if gap, ok := errors.AsType[*GapError](err); ok {
-		writeError(w, http.StatusGone, struct {
-			Error  string `json:"error"`
-			Oldest uint64 `json:"oldest"`
-		}{gap.Error(), gap.Oldest})
-		return
-	}
-	Error(w, http.StatusServiceUnavailable, "the store can't be reached, try again later: %v", err)
-}
-
-func writeError(w http.ResponseWriter, status int, v any) {
-	line, _ := json.Marshal(v) // strings and numbers always marshal
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(append(line, '\n'))
-}
-
-// Answer writes a poll's answer: the messages and the place to read on from.
-func Answer(w http.ResponseWriter, after uint64, messages []Message) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	if len(messages) == 0 {
-		h.Set(NextCursor, strconv.FormatUint(after, 10))
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	h.Set(NextCursor, strconv.FormatUint(messages[len(messages)-1].Seq, 10))
-	h.Set("Content-Type", "application/json")
-	size := 2
-	for _, m := range messages {
-		size += len(m.Body) + 40
-	}
-	buf := append(make([]byte, 0, size), '[')
-	for i, m := range messages {
-		if i > 0 {
-			buf = append(buf, ',')
-		}
-		buf = AppendJSON(buf, m)
-	}
-	buf = append(buf, ']')
-	h.Set("Content-Length", strconv.Itoa(len(buf)))
-	w.Write(buf)
 }
 
 // Publisher serves POST /rooms/{room}/messages.
@@ -175,8 +110,7 @@ func Publisher(log Log, limits Limits) http.Handler {
 			Error(w, status, "%v", err)
 			return
 		}
-		// A message that arrived whole is stored, also when the server is stopping or the
-		// sender has gone.
+		// A message that has arrived is stored even if the server is stopping or the sender has gone.
 		seq, err := log.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body)
 		if err != nil {
 			StoreError(w, err)
@@ -188,7 +122,7 @@ func Publisher(log Log, limits Limits) http.Handler {
 	})
 }
 
-// readText reads the text of a POST: the body itself, or the member "body" of a JSON object.
+// readText reads the text of a POST: its body, or the member "body" of a JSON object.
 func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	bound := int64(limit)
@@ -200,7 +134,7 @@ func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 		return nil, tooLarge(limit)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the message did not arrive whole, send it again: %w", err)
+		return nil, errors.New("the message did not arrive whole, send it again") // err names the server's addresses
 	}
 	if kind == "application/json" {
 		return ParseText(data, limit)
@@ -215,14 +149,14 @@ func AppendText(buf, body []byte) []byte {
 	return append(buf, '}')
 }
 
-// ErrText says that what was sent can't be read as the text of a message.
+// ErrText means that the data sent is not the text of a message.
 var ErrText = errors.New("unreadable message")
 
-// ParseText reads {"body":"..."}, which is how a message is sent as JSON. Its errors are ErrText,
-// or *http.MaxBytesError for more than limit bytes.
+// ParseText parses {"body":"..."}, a message sent as JSON. Its errors are ErrText, or
+// *http.MaxBytesError if the text has more than limit bytes.
 func ParseText(data []byte, limit int) ([]byte, error) {
 	if !utf8.Valid(data) {
-		return nil, notUTF8() // json would put U+FFFD in its place
+		return nil, notUTF8() // json would replace it by U+FFFD
 	}
 	var sent struct {
 		Body *string `json:"body"`
@@ -233,7 +167,8 @@ func ParseText(data []byte, limit int) ([]byte, error) {
 	return []byte(*sent.Body), CheckText([]byte(*sent.Body), limit)
 }
 
-// CheckText says whether data can be a message. Too large is an *http.MaxBytesError.
+// CheckText returns an error if data can't be the text of a message: ErrText if it is not UTF-8,
+// *http.MaxBytesError if it has more than limit bytes.
 func CheckText(data []byte, limit int) error {
 	if len(data) > limit {
 		return tooLarge(limit)
@@ -251,32 +186,8 @@ func tooLarge(limit int) error {
 		limit, &http.MaxBytesError{Limit: int64(limit)})
 }
 
-// Publish sends body to room over HTTP and returns once the server has stored it.
-func Publish(ctx context.Context, t Target, room string, body []byte) error {
-	u := t.RoomURL(room, "messages")
-	req := (&http.Request{
-		Method: http.MethodPost, URL: u, Host: u.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		ContentLength: int64(len(body)),
-	}).WithContext(ctx)
-	resp, err := t.Wire.RoundTrip(req)
-	if err != nil {
-		return fmt.Errorf("sending a message: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusCreated {
-		return fmt.Errorf("sending a message: %w", AnswerError(resp))
-	}
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return fmt.Errorf("sending a message: %w", err)
-	}
-	return nil
-}
-
-// Place reads the place that a GET asks to read on from: after, or the start of the log. It has
-// answered with 400 when that is no place.
+// Place returns the place in the query of a GET to read on from, the parameter after; 0, the start of
+// the log, if there is none. If it is invalid, Place answers with 400 and ok is false.
 func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
 	after, err := Cursor(r.URL.Query().Get("after")).Seq()
 	if err != nil {
@@ -285,8 +196,8 @@ func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
 	return after, err == nil
 }
 
-// Asked reads a time that a GET asks for by name, like ?hold=30s: usual where it asks for none. It
-// has answered with 400 when that is no time, or less than none.
+// Asked returns the named time in the query of a GET, like ?hold=30s; usual if there is none. If it
+// is invalid or negative, Asked answers with 400 and ok is false.
 func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Duration) (d time.Duration, ok bool) {
 	asked := r.URL.Query().Get(name)
 	if asked == "" {
@@ -294,22 +205,8 @@ func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Durat
 	}
 	d, err := time.ParseDuration(asked)
 	if err != nil || d < 0 {
-		Error(w, http.StatusBadRequest, "bad %s %.40q: ask for a time like %v", name, asked, usual)
+		Error(w, http.StatusBadRequest, "bad %s %.40q: use a time like %v", name, asked, usual)
 		return 0, false
 	}
 	return d, true
-}
-
-// AnswerHeld answers a poll that was held: with the messages that follow after, with nothing when
-// its time has passed, or with the error of the store. When the server is stopping that is all that
-// an error says: the user is told nothing, politely, and to ask elsewhere.
-func AnswerHeld(w http.ResponseWriter, r *http.Request, after uint64, messages []Message, err error) {
-	switch ended := r.Context().Err() != nil; {
-	case ended:
-		w.Header().Set("Connection", "close") // the server is stopping
-	case err != nil:
-		StoreError(w, err)
-		return
-	}
-	Answer(w, after, messages)
 }

@@ -26,9 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const limit = 10
 
-// api is the native API on store, without a network.
+// api returns a handler of the native API on store.
 func api(store transports.Store) http.Handler {
-	limits, log := transports.Limits{MessageBytes: limit}, feed.New(store, 0) // nobody waits: nothing to close
+	limits, log := transports.Limits{MessageBytes: limit}, feed.New(store, 0) // needs no Close, as no reader waits
 	mux := http.NewServeMux()
 	mux.Handle("GET /rooms/{room}/short-poll", shortpoll.Transport{Limits: limits}.Handler(log))
 	mux.Handle("POST /rooms/{room}/messages", transports.Publisher(log, limits))
@@ -45,13 +45,13 @@ func ask(handler http.Handler, method, target, kind, body string) *httptest.Resp
 	return w
 }
 
-// says fails unless w is an error that says what to do in one line of JSON.
+// says checks that w is an error with status and one line of JSON that contains what.
 func says(t *testing.T, name string, w *httptest.ResponseRecorder, status int, what string) {
 	t.Helper()
 	var answer struct{ Error string }
 	err := json.Unmarshal(w.Body.Bytes(), &answer)
 	if w.Code != status || err != nil || !strings.Contains(answer.Error, what) {
-		t.Errorf("%s: %d %q, want %d and an error that says %q", name, w.Code, w.Body, status, what)
+		t.Errorf("%s: %d %q, want %d and an error with %q", name, w.Code, w.Body, status, what)
 	}
 	if strings.Count(w.Body.String(), "\n") != 1 || strings.ContainsAny(answer.Error, "\n\r") {
 		t.Errorf("%s: %q is not one line", name, w.Body)
@@ -77,7 +77,7 @@ func TestPublish(t *testing.T) {
 		"empty JSON body":   {js, `{"body":""}`, ""},
 		"escaped JSON":      {js, `{"body":"` + strings.Repeat(`\u0000`, limit) + `"}`, strings.Repeat("\x00", limit)},
 	} {
-		store := new(memory.Store)
+		store := &memory.Store{First: 1}
 		w := ask(api(store), http.MethodPost, "/rooms/room/messages", test.kind, test.body)
 		if w.Code != http.StatusCreated || w.Body.String() != "{\"seq\":1}\n" || w.Header().Get("Content-Type") != js {
 			t.Errorf("%s: %d %q", name, w.Code, w.Body)
@@ -110,7 +110,7 @@ func TestPublishRefuses(t *testing.T) {
 		"JSON that breaks off":  {js, `{"body":"a"`, 400, "bad JSON"},
 		"a JSON text":           {js, `"hello"`, 400, "bad JSON"},
 	} {
-		store := new(memory.Store)
+		store := &memory.Store{First: 1}
 		says(t, name, ask(api(store), http.MethodPost, "/rooms/room/messages", test.kind, test.body), test.status, test.says)
 		if got, err := store.After(t.Context(), "room", 0, 2); err != nil || len(got) > 0 {
 			t.Errorf("%s: the log holds %v, %v", name, got, err)
@@ -119,7 +119,7 @@ func TestPublishRefuses(t *testing.T) {
 }
 
 func TestPublishBrokenOff(t *testing.T) {
-	store := new(memory.Store)
+	store := &memory.Store{First: 1}
 	req := httptest.NewRequest(http.MethodPost, "/rooms/room/messages", io.MultiReader(strings.NewReader("hel"), breaks{}))
 	w := httptest.NewRecorder()
 	api(store).ServeHTTP(w, req)
@@ -134,12 +134,12 @@ type breaks struct{}
 func (breaks) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestPoll(t *testing.T) {
-	store := &memory.Store{Retention: 3}
+	store := &memory.Store{Retention: 3, First: 1}
 	for i := range 5 {
 		store.Append(t.Context(), "room", fmt.Append(nil, "<", i+1, ">"))
 	}
 	handler := api(store)
-	for question, want := range map[string]struct {
+	for query, want := range map[string]struct {
 		status     int
 		next, body string
 	}{
@@ -148,26 +148,26 @@ func TestPoll(t *testing.T) {
 		"?after=5":       {204, "5", ""},
 		"?x=1&after=5&y": {204, "5", ""},
 	} {
-		w := ask(handler, http.MethodGet, "/rooms/room/short-poll"+question, "", "")
+		w := ask(handler, http.MethodGet, "/rooms/room/short-poll"+query, "", "")
 		if w.Code != want.status || w.Header().Get(transports.NextCursor) != want.next || w.Body.String() != want.body {
-			t.Errorf("%s: %d, next %q, %s", question, w.Code, w.Header().Get(transports.NextCursor), w.Body)
+			t.Errorf("%s: %d, next %q, %s", query, w.Code, w.Header().Get(transports.NextCursor), w.Body)
 		}
 		if w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: a proxy may keep the answer", question)
+			t.Errorf("%s: a proxy may cache the response", query)
 		}
 	}
-	for _, question := range []string{"", "?after=", "?after=0", "?after=1", "?after=6", "?after=18446744073709551615"} {
-		w := ask(handler, http.MethodGet, "/rooms/room/short-poll"+question, "", "")
-		says(t, question, w, http.StatusGone, "oldest message is 3, read on with after=2")
+	for _, query := range []string{"", "?after=", "?after=0", "?after=1", "?after=6", "?after=18446744073709551615"} {
+		w := ask(handler, http.MethodGet, "/rooms/room/short-poll"+query, "", "")
+		says(t, query, w, http.StatusGone, "oldest message is 3, read on with after=2")
 		if !strings.HasSuffix(w.Body.String(), `,"oldest":3}`+"\n") {
-			t.Errorf("%s: %q does not tell the oldest", question, w.Body)
+			t.Errorf("%s: %q has no oldest seq", query, w.Body)
 		}
 	}
 	for _, cursor := range []string{"x", "-1", "1.5", "0x1", "18446744073709551616", "%0a%22", strings.Repeat("9", 1000)} {
 		w := ask(handler, http.MethodGet, "/rooms/room/short-poll?after="+cursor, "", "")
 		says(t, cursor, w, http.StatusBadRequest, "bad cursor")
 		if w.Body.Len() > 300 {
-			t.Errorf("%.20s...: an answer of %d bytes", cursor, w.Body.Len())
+			t.Errorf("%.20s...: a response of %d bytes", cursor, w.Body.Len())
 		}
 	}
 	if w := ask(handler, http.MethodGet, "/rooms/nobody/short-poll", "", ""); w.Code != 204 || w.Header().Get(transports.NextCursor) != "0" {
@@ -206,9 +206,9 @@ func FuzzCursor(f *testing.F) {
 		answer := httptest.NewRecorder()
 		place, ok := transports.Place(answer, req)
 		if place != seq || ok != (err == nil) || ok != (answer.Code == http.StatusOK) {
-			t.Errorf("asked with %q: %d, %t, status %d; on its own %d, %v", s, place, ok, answer.Code, seq, err)
+			t.Errorf("Place of %q: %d, %t, status %d; Seq: %d, %v", s, place, ok, answer.Code, seq, err)
 		}
-		transports.Place(httptest.NewRecorder(), &http.Request{URL: &url.URL{RawQuery: s}}) // whatever it is, no panic
+		transports.Place(httptest.NewRecorder(), &http.Request{URL: &url.URL{RawQuery: s}}) // must not panic
 	})
 }
 
@@ -221,7 +221,7 @@ func FuzzParseText(f *testing.F) {
 		if err != nil {
 			_, large := errors.AsType[*http.MaxBytesError](err)
 			if large == errors.Is(err, transports.ErrText) {
-				t.Errorf("%q: %v is neither unreadable nor too large, or both", data, err)
+				t.Errorf("%q: %v is not exactly one of ErrText and MaxBytesError", data, err)
 			}
 			return
 		}
@@ -230,19 +230,19 @@ func FuzzParseText(f *testing.F) {
 		}
 		again, err := transports.ParseText(transports.AppendText(nil, text), 100)
 		if err != nil || !bytes.Equal(again, text) {
-			t.Errorf("%q is written and read as %q, %v", text, again, err)
+			t.Errorf("%q is read back as %q, %v", text, again, err)
 		}
 	})
 }
 
-// FuzzAppendJSON checks the writing by hand against encoding/json.
+// FuzzAppendJSON checks that encoding/json reads what AppendJSON writes.
 func FuzzAppendJSON(f *testing.F) {
 	for _, s := range []string{"", "hello", `"\`, "<script>", "\x00\x1f\x7f", "ü🦆\u2028"} {
 		f.Add(uint64(7), s)
 	}
 	f.Fuzz(func(t *testing.T, seq uint64, body string) {
 		if !utf8.ValidString(body) {
-			return // not a message
+			return // messages are UTF-8
 		}
 		var got struct {
 			Seq  uint64
@@ -255,14 +255,14 @@ func FuzzAppendJSON(f *testing.F) {
 	})
 }
 
-// BenchmarkParseMessage measures what reading a message in place saves.
+// BenchmarkParseMessage compares parsing in place with encoding/json.
 func BenchmarkParseMessage(b *testing.B) {
 	data := transports.AppendJSON(nil, transports.Message{Seq: 1234567, Body: bytes.Repeat([]byte("x"), 100)})
 	b.Run("by=hand", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, rest, ok := transports.ParseMessage(data); !ok || len(rest) > 0 {
-				b.Fatal("not read")
+				b.Fatal("not parsed")
 			}
 		}
 	})

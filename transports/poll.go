@@ -3,99 +3,87 @@ package transports
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
-// A Poller is the Session of a transport that asks: a user who reads a room by GET and writes
-// to it by POST. Its fields are set before Messages is ranged over.
+// A Poller is the Session of a transport that polls: a user that reads a room by GET and sends to
+// it by POST. Its fields must be set before Messages is ranged over.
 type Poller struct {
-	Target Target
-	Room   string
-	Name   string        // of the transport, as in /rooms/{room}/{name}
-	Query  string        // added to every question, like "hold=30s"
-	From   Cursor        // where to read on from; moves on while Messages is ranged over
-	Every  time.Duration // from one question to the next, on a fixed timer; 0: ask again at once
+	Sender
 
-	mu               sync.Mutex
-	closed           bool
-	sending, reading context.CancelCauseFunc // end what goes on
+	Name  string        // of the transport, as in /rooms/{room}/{name}
+	Query string        // added to the query of every poll, like "hold=30s"
+	From  Cursor        // the place to read on from; advances while Messages is ranged over
+	Every time.Duration // period of the timer for polls; 0: poll again at once
+	Hold  time.Duration // for which the server may hold a poll; it must answer AnswerTime later
 
-	answer   []byte    // the last one
-	messages []Message // within it
+	next     time.Time // when the timer asks for the next poll; zero: it hasn't started
+	last     uint64    // seq of the last message yielded from the current response; 0: none, From is the place
+	answer   []byte    // body of the current response, reused for the next
+	messages []Message // parsed from answer
 }
 
 var _ Session = (*Poller)(nil)
 
-// Send stores body by POST and returns when it is done: one at a time keeps the order.
-func (p *Poller) Send(ctx context.Context, body []byte, stored func(error)) {
-	ctx, cancel := p.open(ctx, &p.sending)
-	defer cancel(nil)
-	stored(Publish(ctx, p.Target, p.Room, body))
-}
-
-// open returns ctx, which from now on ends with Close, too: end is where Close finds it.
-func (p *Poller) open(ctx context.Context, end *context.CancelCauseFunc) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	*end = cancel
-	if p.closed {
-		cancel(errClosed)
+// Cursor implements Receiver.
+func (p *Poller) Cursor() Cursor {
+	if p.last > 0 {
+		return CursorAt(p.last)
 	}
-	return ctx, cancel
+	return p.From
 }
 
-var errClosed = errors.New("the session is closed")
-
-// Messages asks at once and then every p.Every, and at once again after an answer that says that
-// there is more, with Retry-After: 0. A question that takes longer than that skips the
-// ticks that it missed.
+// Messages polls at once and then every p.Every. After a response with Retry-After: 0, which means
+// that there is more, it polls again at once. A poll that takes longer than p.Every skips the ticks
+// that it missed. After an error Messages may be called again: it polls at once, on the same
+// connections, and then at the times of the same timer.
 func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		ctx, cancel := p.open(ctx, &p.reading)
+		ctx, cancel := p.Reading(ctx)
 		defer cancel(nil)
+		p.From, p.last = p.Cursor(), 0
 		u := p.Target.RoomURL(p.Room, p.Name)
-		req := (&http.Request{
-			Method: http.MethodGet, URL: u, Host: u.Host,
-			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
-		}).WithContext(ctx)
+		req := NewRequest(Within(ctx, p.Hold+AnswerTime, "answer a poll"), http.MethodGet, u, http.Header{}, nil)
 		var timer *time.Timer
 		if p.Every > 0 {
 			timer = time.NewTimer(p.Every)
 			defer timer.Stop()
 		}
-		for next := time.Now(); ; {
+		if p.next.IsZero() {
+			p.next = time.Now()
+		}
+		for {
 			u.RawQuery = query(p.From, p.Query)
 			cursor, more, err := p.ask(req)
 			if ctx.Err() != nil {
 				return
 			}
 			if err != nil {
+				if gap, ok := errors.AsType[*GapError](err); ok {
+					p.From = gap.Cursor()
+				}
 				yield(Message{}, fmt.Errorf("polling %s: %w", p.Name, err))
 				return
 			}
 			for _, m := range p.messages {
-				p.From = CursorAt(m.Seq)
+				p.last = m.Seq
 				if !yield(m, nil) {
 					return
 				}
 			}
-			p.From = cursor
+			p.From, p.last = cursor, 0
 			if timer == nil || more {
 				continue
 			}
-			for now := time.Now(); !next.After(now); {
-				next = next.Add(p.Every)
+			for now := time.Now(); !p.next.After(now); {
+				p.next = p.next.Add(p.Every)
 			}
-			timer.Reset(time.Until(next))
+			timer.Reset(time.Until(p.next))
 			select {
 			case <-ctx.Done():
 				return
@@ -103,19 +91,6 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			}
 		}
 	}
-}
-
-// Close ends Messages, and a Send that is stuck. The connections are the wire's.
-func (p *Poller) Close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, end := range []context.CancelCauseFunc{p.sending, p.reading} {
-		if end != nil {
-			end(errClosed)
-		}
-	}
-	return nil
 }
 
 func query(after Cursor, more string) string {
@@ -133,61 +108,35 @@ func query(after Cursor, more string) string {
 	return b.String()
 }
 
-// ask sends one question and keeps the messages of its answer; more says that it was cut short.
+// ask sends one poll and sets p.messages from the response. more reports whether the server has more
+// messages than fit into one response.
 func (p *Poller) ask(req *http.Request) (cursor Cursor, more bool, err error) {
 	p.messages = p.messages[:0]
-	resp, err := p.Target.Wire.RoundTrip(req)
+	resp, err := p.Target.HTTP.RoundTrip(req)
 	if err != nil {
 		return "", false, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
+	if StepAfter(Poll, resp.StatusCode) != Proceed {
 		return "", false, AnswerError(resp)
 	}
 	cursor = Cursor(resp.Header.Get(NextCursor))
 	if _, err := cursor.Seq(); err != nil || cursor == "" {
-		return "", false, fmt.Errorf("the answer has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
+		return "", false, fmt.Errorf("the response has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
 	}
 	if resp.StatusCode == http.StatusNoContent {
 		return cursor, false, nil
 	}
 	answer := bytes.NewBuffer(p.answer[:0])
 	if cap(p.answer) > 16<<10 {
-		answer = new(bytes.Buffer) // one long answer should not cost its size from then on
+		answer = new(bytes.Buffer) // else one long response would cost its size from then on
 	}
 	if _, err := answer.ReadFrom(resp.Body); err != nil {
-		return "", false, fmt.Errorf("reading the answer: %w", err)
+		return "", false, fmt.Errorf("reading the response: %w", err)
 	}
 	p.answer = answer.Bytes()
 	if p.messages, err = parseMessages(p.messages, p.answer); err != nil {
-		return "", false, fmt.Errorf("reading the answer: %w", err)
+		return "", false, fmt.Errorf("reading the response: %w", err)
 	}
 	return cursor, resp.Header.Get("Retry-After") == "0", nil
-}
-
-// AnswerError makes an error of an answer that isn't the one hoped for: a *GapError for 410.
-func AnswerError(resp *http.Response) error {
-	data, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what was read is enough
-	var said struct {
-		Error  string
-		Oldest uint64
-	}
-	if err := json.Unmarshal(data, &said); err != nil {
-		said.Error = fmt.Sprintf("%.200q", data)
-	}
-	if resp.StatusCode == http.StatusGone && said.Oldest > 0 {
-		return &GapError{Oldest: said.Oldest}
-	}
-	return &StatusError{Code: resp.StatusCode, Status: resp.Status, Text: said.Error}
-}
-
-// A StatusError is an answer that isn't the one hoped for.
-type StatusError struct {
-	Code   int    // like 503
-	Status string // like "503 Service Unavailable"
-	Text   string // what the server says of it
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("the server answered %s: %s", e.Status, e.Text)
 }

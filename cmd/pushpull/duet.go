@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,14 +19,15 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/check"
+	"pushpull/transports"
 )
 
 type duetOptions struct {
-	base, head       string
+	base, head, ca   string
 	scenario         scenarioOptions
 	slices           int
 	brief            bool // --quick
-	place            place
+	destination      destination
 	rule             check.Options
 	printJSON, quiet bool
 	outputs          outputs
@@ -35,23 +38,37 @@ func newDuetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "duet --base A [--head B] [SCENARIO]",
 		Short: "The regression check on two servers, measured in turns",
-		Long: `Measure two servers in turns and fail when the head is worse than the base. Each of the two is
-a pushpull binary, of which a fresh server is started for every window, or the URL of a server
-that runs; the head is this binary unless another one is named. The users are those of this
-binary for both.
+		Long: `Measure two servers in turns and fail if the head is worse than the base. Each of the two is a
+pushpull binary, which is started anew for every window, or the URL of a running server. Without
+--head it is this binary. This binary simulates the users of both. If one of the two is replaced
+meanwhile, the windows that its successor served are not to be believed.
 
-In each pair (--rounds) both sides are measured on every transport in --slices short windows
-that take turns, with the same messages at the same times; who goes first is drawn for each
-pair. The median of the slices counts. What is a regression is said by pushpull check --help.
-A timing that looks worse is measured once more, with other messages, and fails only if it is
+In each pair (--rounds) both sides are measured on every transport, in --slices short windows
+that take turns, with the same messages at the same times. The side that goes first is random
+in each pair. The median of the slices counts. See pushpull check --help for what a regression
+is. A timing that looks worse is measured again with other messages, and fails only if it is
 worse again.
 
-It takes two to three minutes, and as long again at most for what looked worse. --quick gives a
-rough answer in about a minute: 8 pairs of two slices.
+A window in which the generator was late, as other processes kept the machine busy, is measured
+again together with its counterpart of the other side; at most a quarter of all are. Significantly
+more late windows in head than in base are a regression: its server starves the generator.
 
-The two results are kept as base and head in one directory, for pushpull check and report.
+A duet takes two to three minutes, and at most as long again for timings that look worse.
+--quick gives a rough answer in about a minute: 10 pairs of two slices.
 
-Exit codes: 0 no regression, 1 it could not be done, 2 wrong usage, 3 a regression, 4 no
+` + aboutURLs + `
+
+A head that is a URL needs --allow-missing servers,store if the base is a binary: whether they
+are the same is unknown.
+
+` + scenarioArgument + ` The default is duet.
+
+The two results are kept as base and head in one directory, for pushpull check and report. They
+and all other files are written before anything is printed, so a regression is exit code 3 even
+if the table can't be printed. A file that can't be written is reported before anything is
+measured.
+
+Exit codes: 0 no regression, 1 a failure, 2 wrong usage, 3 a regression, 4 not judged, or no
 regression in numbers that are not to be believed.`,
 		Example: `  pushpull duet --base ./pushpull-main --head ./pushpull
   pushpull duet --base http://127.0.0.1:8080 --head http://127.0.0.1:8081 --quick
@@ -65,17 +82,26 @@ regression in numbers that are not to be believed.`,
 
 func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringVar(&o.base, "base", "", "`server` to compare with: a pushpull binary, or the URL of a server that runs")
+	f.StringVar(&o.base, "base", "", "`server` to compare with: a pushpull binary, or the URL of a running server")
 	f.StringVar(&o.head, "head", "", "`server` that must not be worse, likewise (default: this binary)")
+	f.StringVar(&o.ca, "ca", "", "`file` of certificates to trust, for servers at a URL")
 	addRuleFlags(f, &o.rule)
-	f.BoolVar(&o.brief, "quick", false, "a rough answer in about a minute: --rounds 8 --slices 2")
-	f.IntVar(&o.slices, "slices", 5, "`windows` that each pair takes of each transport on each side")
+	f.BoolVar(&o.brief, "quick", false, "a rough answer in about a minute: --rounds 10 (more for many transports) --slices 2")
+	intVar(f, &o.slices, "slices", 5, "`windows` of each transport and side in a pair")
 	o.scenario.addFlags(f)
 	f.Lookup("rounds").Usage = "how many `pairs` are measured"
-	o.place.addFlags(f)
+	o.destination.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	o.outputs.addFlags(f)
+}
+
+// validate checks the flags that only fit together.
+func (o *duetOptions) validate() error {
+	if o.ca != "" && !isURL(o.base) && !isURL(o.head) {
+		return errNoURL
+	}
+	return nil
 }
 
 // plan returns the scenario and the number of slices.
@@ -84,7 +110,8 @@ func (o *duetOptions) plan(flags *pflag.FlagSet, args []string) (loadgen.Scenari
 	slices := o.slices
 	if o.brief {
 		if !flags.Changed("rounds") {
-			s.Rounds = 8 // fewer could not tell a change from noise
+			// In fewer pairs all must agree to be significant, and one disturbance hides a regression.
+			s.Rounds = max(10, 2+o.rule.Rounds(len(s.Transports)))
 		}
 		if !flags.Changed("slices") {
 			slices = 2
@@ -96,16 +123,20 @@ func (o *duetOptions) plan(flags *pflag.FlagSet, args []string) (loadgen.Scenari
 	return s, slices, err
 }
 
-// side returns the server that a flag names.
-func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Scenario) (loadgen.Side, error) {
+// side returns the side that a flag names, and the target if it is a running server.
+func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Scenario, trusted *x509.CertPool) (loadgen.Side, *target, error) {
 	side := loadgen.Side{Command: serverCommand(s)}
 	var err error
 	switch {
-	case strings.Contains(named, "://"):
-		side.Target, err = targetURL(ctx, flag, named)
+	case isURL(named):
+		running, err := reach(ctx, flag, named, trusted)
+		if err != nil {
+			return side, nil, err
+		}
+		return running.side(), running, nil
 	case named != "":
-		if side.Binary, err = exec.LookPath(named); err != nil {
-			return side, exitWith(exitUsage, "bad --%s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, err)
+		if side.Program, err = findProgram(named); err != nil {
+			return side, nil, exitWith(exitUsage, "bad --%s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, err)
 		}
 		side.Command[0] = named
 		if err = tryServer(ctx, side); err != nil && ctx.Err() == nil {
@@ -113,13 +144,16 @@ func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Sc
 		}
 	case flag == "base":
 		err = exitWith(exitUsage, "a duet needs --base: a pushpull binary, or a URL like http://127.0.0.1:8080")
+	default:
+		side.Program, err = loadgen.OpenProgram("")
 	}
-	return side, err
+	return side, nil, err
 }
 
-// tryServer starts a server and stops it again: what is none shall be known before its turn comes.
+// tryServer starts a server and stops it again, so that a wrong binary is reported before anything is
+// measured.
 func tryServer(ctx context.Context, side loadgen.Side) error {
-	server, err := loadgen.StartServer(ctx, side.Binary, side.Command)
+	server, err := loadgen.StartServer(ctx, side.Program, side.Command)
 	if err == nil {
 		err = server.Stop()
 	}
@@ -129,15 +163,30 @@ func tryServer(ctx context.Context, side loadgen.Side) error {
 	return err
 }
 
+// findProgram opens a program named as in a shell.
+func findProgram(name string) (*loadgen.Program, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil, transports.SecretsOf(name).RedactError(err) // it may be meant as an address
+	}
+	return loadgen.OpenProgram(path)
+}
+
 func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []string) error {
 	scenario, slices, err := opts.plan(cmd.Flags(), args)
 	if err == nil {
-		err = opts.rule.Validate()
+		err = cmp.Or(opts.validate(), opts.rule.Validate(), opts.rule.ValidateNames(scenario.Result().Transports))
 	}
 	if err != nil {
 		return usageError(cmd, err)
 	}
-	if err := loadgen.Fit(scenario); err != nil {
+	if err := loadgen.CheckLimits(scenario); err != nil {
+		return err
+	}
+	if err := opts.outputs.try(opts.destination.own(args, "base", "head", "again/base", "again/head")...); err != nil {
+		return err
+	}
+	if err := opts.destination.vacant("again/base", "again/head"); err != nil {
 		return err
 	}
 	d := &duet{
@@ -146,25 +195,33 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 			Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second),
 			Command: commandLine(cmd, args), Environment: loadgen.Environment(),
 		},
-		targets: [2]string{opts.base, opts.head},
-		show:    newProgress(cmd.ErrOrStderr(), opts.quiet, true),
+		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true),
 	}
-	if d.options.Base, err = opts.side(ctx, "base", opts.base, scenario); err != nil {
+	trusted, err := authorities(opts.ca)
+	if err != nil {
 		return err
 	}
-	if d.options.Head, err = opts.side(ctx, "head", opts.head, scenario); err != nil {
+	if d.options.Base, d.targets[0], err = opts.side(ctx, "base", opts.base, scenario, trusted); err != nil {
 		return err
 	}
-	if d.dir, d.made, err = opts.place.make("duet", d.run.Started); err != nil {
+	defer d.options.Base.Program.Close()
+	if d.options.Head, d.targets[1], err = opts.side(ctx, "head", opts.head, scenario, trusted); err != nil {
 		return err
+	}
+	defer d.options.Head.Program.Close()
+	if d.dir, d.made, err = opts.destination.make("duet", d.run.Started); err != nil {
+		return err
+	}
+	if needed := opts.rule.Rounds(len(scenario.Transports)); scenario.Rounds < needed {
+		d.show.few(scenario.Rounds, needed)
 	}
 	base, head, err := d.measure(ctx, "")
 	if err != nil {
-		return err
+		return d.unjudged(cmd.OutOrStdout(), err, base, head)
 	}
 	found, err := check.Compare(base, head, opts.rule)
 	if err != nil {
-		return err
+		return d.unjudged(cmd.OutOrStdout(), err, base, head)
 	}
 	if suspects := found.Suspects(); len(suspects) > 0 {
 		d.show.again(suspects)
@@ -172,41 +229,62 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		d.options.Scenario.Transports = suspects
 		baseAgain, headAgain, err := d.measure(ctx, "again")
 		if err != nil {
-			return err
+			return d.unjudged(cmd.OutOrStdout(), err, base, head)
 		}
 		again, err := check.Compare(baseAgain, headAgain, opts.rule)
 		if err != nil {
-			return err
+			return d.unjudged(cmd.OutOrStdout(), err, base, head)
 		}
 		found = check.Confirm(found, again)
 	}
-	return d.report(cmd, opts, base, head, found)
+	return checked(found, base, head, delivery{
+		dir: d.dir, files: opts.outputs, show: d.show,
+		kept: "the results are in " + d.dir + ", judge them with pushpull check",
+	}, opts.printJSON).deliver(cmd.OutOrStdout())
 }
 
 // A duet is two results in one directory.
 type duet struct {
 	options loadgen.DuetOptions
 	run     result.Run
-	targets [2]string // as they were named
+	targets [2]*target // base and head; nil: one that is started for each window
 	dir     string
-	made    bool // the directory is ours to remove
+	made    bool // the duet has created the directory, so it may remove it
 	show    *progress
+	last    []*recorder // of the last measure
 }
 
-// measure measures both sides into a directory within that of the duet.
+// unjudged draws what was measured before err ended the duet, and prints what no disk had room for.
+func (d *duet) unjudged(out io.Writer, err error, base, head *result.Result) error {
+	var runs []report.Run
+	for i, res := range []*result.Result{base, head} {
+		if res != nil && len(res.Windows) > 0 {
+			runs = append(runs, report.NewRun([]string{"base", "head"}[i], res))
+		}
+	}
+	rec := &record{results: d.last}
+	if len(runs) == 0 && !rec.full() {
+		return err
+	}
+	unfinished := delivery{runs: runs, what: "result", print: rec.writeLines, data: true, failed: err}
+	if !rec.full() {
+		unfinished.dir = d.dir
+	}
+	return unfinished.deliver(out)
+}
+
+// measure measures both sides and keeps their results in a subdirectory of the duet's directory.
 func (d *duet) measure(ctx context.Context, within string) (base, head *result.Result, err error) {
 	var sides [2]*recorder
 	for i, name := range []string{"base", "head"} {
-		dir, _, err := place{out: filepath.Join(d.dir, within, name)}.make("", d.run.Started)
+		dir, _, err := destination{out: filepath.Join(d.dir, within, name)}.make("", d.run.Started)
 		if err != nil {
 			return nil, nil, err
 		}
 		run := d.run
-		run.Scenario = d.options.Scenario.Result("")
+		run.Scenario = d.options.Scenario.Result()
 		run.Scenario.Slices = d.options.Slices
-		if strings.Contains(d.targets[i], "://") {
-			run.Scenario.Target = d.targets[i]
-		}
+		d.targets[i].describe(&run.Scenario)
 		if sides[i], err = newRecorder(dir, true, run); err != nil {
 			return nil, nil, err
 		}
@@ -218,6 +296,7 @@ func (d *duet) measure(ctx context.Context, within string) (base, head *result.R
 		}
 		d.show.update(now)
 	}
+	d.last = sides[:]
 	err = loadgen.Duet(ctx, d.options, func(head bool, w *result.Window) error {
 		if head {
 			return sides[1].add(w)
@@ -225,7 +304,7 @@ func (d *duet) measure(ctx context.Context, within string) (base, head *result.R
 		return sides[0].add(w)
 	})
 	d.show.end()
-	windows := len(sides[0].result.Windows) + len(sides[1].result.Windows)
+	windows := sides[0].measured() + sides[1].measured()
 	switch {
 	case windows == 0:
 		sides[0].discard()
@@ -243,21 +322,4 @@ func (d *duet) measure(ctx context.Context, within string) (base, head *result.R
 		err = fmt.Errorf("%w: what was measured of base and head is in %s", err, filepath.Join(d.dir, within))
 	}
 	return &sides[0].result, &sides[1].result, err
-}
-
-// report prints and draws what was found, and makes it an exit code.
-func (d *duet) report(cmd *cobra.Command, opts duetOptions, base, head *result.Result, found *check.Report) error {
-	out := cmd.OutOrStdout()
-	if err := printCheck(out, found, opts.printJSON); err != nil {
-		return fmt.Errorf("printing the check: %w: the results are in %s", err, d.dir)
-	}
-	drawn := report.Write(d.dir, report.Run{Name: "base", Result: base}, report.Run{Name: "head", Result: head})
-	if drawn != nil {
-		drawn = fmt.Errorf("%w: the results are in %s, judge them with pushpull check", drawn, d.dir)
-	} else if opts.printJSON {
-		d.show.kept(d.dir)
-	} else {
-		fmt.Fprintf(out, "\n%s\n", filepath.Join(d.dir, report.Page))
-	}
-	return finish(opts.outputs, base, head, found, drawn)
 }

@@ -3,15 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Exit codes. They are part of the command line: scripts and CI rely on them.
 const (
 	exitFine       = 0
-	exitFailed     = 1 // it could not be done
+	exitFailed     = 1 // the command failed
 	exitUsage      = 2 // wrong usage, or a bad scenario
 	exitRegression = 3 // the check found a regression
-	exitDoubtful   = 4 // measured, but not to be believed
+	exitDoubtful   = 4 // measured, but the numbers must not be believed, or not judged
 )
 
 // An exitError carries the exit code to main.
@@ -23,13 +24,12 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitWith returns an error that ends the process with code. Its text is the one line that the
-// user reads.
+// exitWith returns an error that ends the process with code. Its text is printed as one line.
 func exitWith(code int, format string, args ...any) error {
 	return &exitError{code, fmt.Errorf(format, args...)}
 }
 
-// exitCode is the one place where an error becomes an exit code.
+// exitCode returns the exit code for an error.
 func exitCode(err error) int {
 	if err == nil {
 		return exitFine
@@ -38,4 +38,10 @@ func exitCode(err error) int {
 		return e.code
 	}
 	return exitFailed
+}
+
+// complaint returns the text of the error that ends a command with arguments args: one line, without the
+// secrets of addresses among them.
+func complaint(err error, args []string) string {
+	return redact(strings.ReplaceAll(err.Error(), "\n", "; "), args)
 }

@@ -3,23 +3,27 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// jobs are the processes that a script has started, by name.
+// jobs holds the processes that a script has started, by name.
 type jobs map[string]*job
 
-// jobsKey is where a script keeps its jobs.
+// jobsKey is the key of a script's jobs in its environment.
 type jobsKey struct{}
 
 type job struct {
@@ -36,16 +40,16 @@ func started(ts *testscript.TestScript, name string) *job {
 	return j
 }
 
-// start NAME COMMAND [ARG...] starts a process. What it writes is in NAME.out and NAME.err.
+// start NAME COMMAND [ARG...] starts a process, whose output goes to NAME.out and NAME.err.
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "start NAME COMMAND [ARG...]")
 	program := args[1]
 	if unraced := ts.Getenv("UNRACED"); program == "pushpull" && unraced != "" {
-		program = unraced // exec.Command looks into the PATH of the tests, not of the script
+		program = unraced // exec.Command searches the PATH of the tests, not of the script
 	}
 	j := &job{command: exec.Command(program, args[2:]...), done: make(chan struct{})}
 	j.command.Dir = ts.MkAbs(".")
-	j.command.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+ts.Getenv("GORACE"))
+	j.command.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+ts.Getenv("GORACE"))
 	for suffix, w := range map[string]*io.Writer{".out": &j.command.Stdout, ".err": &j.command.Stderr} {
 		file, err := os.Create(ts.MkAbs(args[0] + suffix))
 		ts.Check(err)
@@ -64,30 +68,28 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(jobsKey{}).(jobs)[args[0]] = j
 }
 
-// signal NAME SIGNAL sends a signal to a process that start has started.
+// signal NAME SIGNAL sends a signal to a process started by start.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "signal NAME SIGNAL")
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}
 	ts.Check(started(ts, args[0]).command.Process.Signal(signals[args[1]]))
 }
 
-// ended NAME CODES WITHIN waits for the end of a process, like exits; -1 is the code of one that
-// was killed.
+// ended NAME CODES waits for the end of a process and checks it like exits; the code of a killed process
+// is -1.
 func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 3, "ended NAME CODES WITHIN")
+	usage(ts, neg, args, 2, "ended NAME CODES")
 	j := started(ts, args[0])
-	within, err := time.ParseDuration(args[2])
-	ts.Check(err)
 	select {
 	case <-j.done:
 		checkExit(ts, args[1], j.err, ts.ReadFile(args[0]+".err"))
-	case <-time.After(within):
-		ts.Fatalf("%s is still there after %v", args[0], within)
+	case <-time.After(scriptTimeout):
+		ts.Fatalf("%s still runs after %v", args[0], scriptTimeout)
 	}
 }
 
-// await FILE PATTERN [VAR] waits until a file holds what a pattern matches, and puts the pattern's
-// group into a variable.
+// await FILE PATTERN [VAR] waits until a pattern matches in a file, and sets the variable to the
+// pattern's group.
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "await FILE PATTERN [VAR]")
 	match := awaitMatch(ts, args[0], regexp.MustCompile("(?m)"+args[1]))
@@ -98,21 +100,25 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 
 func awaitMatch(ts *testscript.TestScript, file string, pattern *regexp.Regexp) (match []string) {
 	until(ts, fmt.Sprintf("%s in %s", pattern, file), func() bool {
-		match = pattern.FindStringSubmatch(ts.ReadFile(file))
+		data, err := os.ReadFile(ts.MkAbs(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false // whoever writes it has just been started
+		}
+		ts.Check(err)
+		match = pattern.FindStringSubmatch(string(data))
 		return match != nil
 	})
 	return match
 }
 
-// address NAME VAR waits for what pushpull serve prints and puts the server's address into a
-// variable.
+// address NAME VAR waits until pushpull serve prints its address, and sets the variable to it.
 func cmdAddress(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "address NAME VAR")
 	match := awaitMatch(ts, args[0]+".out", regexp.MustCompile(`(?m)^listening on (http://\S+)\n`))
 	ts.Setenv(args[1], match[1])
 }
 
-// await-sent URL N waits until a server has stored so many messages.
+// await-sent URL N waits until a server has stored N messages.
 func cmdAwaitSent(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "await-sent URL N")
 	n, err := strconv.Atoi(args[1])
@@ -128,14 +134,14 @@ func cmdAwaitSent(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// serverPID is how a plain line of progress names the server of the window.
+// serverPID matches the server in a plain line of progress.
 var serverPID = regexp.MustCompile(`server (\d+), `)
 
-// lastServer returns the process of the last window that has begun.
+// lastServer returns the server process of the latest window.
 func lastServer(ts *testscript.TestScript, name string) *os.Process {
 	matches := serverPID.FindAllStringSubmatch(ts.ReadFile(name+".err"), -1)
 	if matches == nil {
-		ts.Fatalf("%s has named no server", name)
+		ts.Fatalf("%s has printed no server", name)
 	}
 	pid, err := strconv.Atoi(matches[len(matches)-1][1])
 	ts.Check(err)
@@ -144,18 +150,40 @@ func lastServer(ts *testscript.TestScript, name string) *os.Process {
 	return server
 }
 
-// kill-server NAME kills the server of the window under way.
+// kill-server NAME kills the server of the latest window.
 func cmdKillServer(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 1, "kill-server NAME")
 	ts.Check(lastServer(ts, args[0]).Kill())
 }
 
-// server-gone NAME waits until the server of the last window is no more.
+// kill-store NAME kills the embedded store that a run has started. It works on Linux alone.
+func cmdKillStore(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "kill-store NAME")
+	run := strconv.Itoa(started(ts, args[0]).command.Process.Pid)
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	ts.Check(err)
+	for _, path := range stats {
+		stat, _ := os.ReadFile(path) // it may have ended
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if fields := strings.Fields(string(rest)); len(fields) > 1 && fields[1] == run && bytes.Contains(line, []byte("\x00store\x00")) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			ts.Check(err)
+			store, err := os.FindProcess(pid)
+			ts.Check(err)
+			ts.Check(store.Kill())
+			return
+		}
+	}
+	ts.Fatalf("%s has started no store", args[0])
+}
+
+// server-gone NAME waits until the server of the latest window has ended.
 func cmdServerGone(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 1, "server-gone NAME")
 	server := lastServer(ts, args[0])
 	until(ts, "the end of the server", func() bool {
-		// A process that nobody has waited for is a zombie, which takes signals.
+		// Without a parent that waits for it the server stays as a zombie, which still accepts signals.
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", server.Pid))
 		return bytes.Contains(stat, []byte(") Z ")) || server.Signal(syscall.Signal(0)) != nil
 	})

@@ -6,25 +6,25 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 )
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stdout, stderr := newStreams(os.Stdout, os.Stderr)
+	again := watchSignals(cancel)
 	go func() {
-		<-signals
-		cancel()
-		<-signals // whoever asks twice does not want to wait
-		fmt.Fprintln(os.Stderr, "pushpull: interrupted twice: ended at once")
+		<-again // a second signal doesn't wait for the command to stop
+		fmt.Fprintln(stderr, "pushpull: interrupted twice: ended at once")
+		stderr.end(ctx)
 		os.Exit(exitFailed)
 	}()
-	err := newRootCommand().ExecuteContext(ctx)
+	root := newRootCommand()
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := printed(root.ExecuteContext(ctx), flush(stdout))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "pushpull:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintln(stderr, "pushpull:", complaint(err, os.Args[1:]))
 	}
+	stderr.end(ctx)
 	os.Exit(exitCode(err))
 }

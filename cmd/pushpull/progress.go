@@ -13,19 +13,21 @@ import (
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
-// A progress tells on standard error how far a run is: on a terminal in one line that is written
-// over and over, elsewhere in a plain line as each window begins. Each window that ends leaves a
-// line.
+// A progress shows the progress of a run on standard error: on a terminal in one line that is
+// overwritten, elsewhere in a line for each window, or each pair of a duet, that begins. Except in a
+// duet, a line remains for each window that has ended.
 type progress struct {
 	w     io.Writer // nil: quiet
-	fd    int       // of the terminal
-	live  bool      // it is one
-	duet  bool      // rounds are pairs, of windows too short for a line each
-	begun int       // the window, or the pair, that was last said to have begun
-	ended bool      // it was said that the run stops early
-	last  loadgen.Progress
+	live  *stream   // w, if it is a terminal
+	duet  bool      // rounds are pairs, and windows are too short for a line each
+	begun int       // the last window, or pair, whose line was printed
+	ended bool      // stopping has printed its line
+
+	joining int           // the last window of which slow looked at the users that join
+	said    time.Duration // how long they have to wait until slow says so again
 }
 
 func newProgress(w io.Writer, quiet, duet bool) *progress {
@@ -34,19 +36,29 @@ func newProgress(w io.Writer, quiet, duet bool) *progress {
 		return p
 	}
 	p.w = w
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		p.fd, p.live = int(f.Fd()), true
+	if s, ok := w.(*stream); ok && s.terminal && os.Getenv("TERM") != "dumb" {
+		p.live = s
 	}
 	return p
 }
 
-// update shows how far the run is.
+// update shows the progress of the run.
 func (p *progress) update(now loadgen.Progress) {
-	p.last = now
 	switch {
 	case p.w == nil || p.ended:
-	case p.live:
-		fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(now))
+	case p.live != nil:
+		if !p.live.behind() { // a stopped terminal shows the latest state when it goes on, not all of them
+			fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(now))
+		}
+	default:
+		p.line(now)
+		p.slow(now)
+	}
+}
+
+// line prints the line of a window, or a pair, once.
+func (p *progress) line(now loadgen.Progress) {
+	switch {
 	case p.duet:
 		if now.Round != p.begun {
 			p.begun = now.Round
@@ -67,7 +79,42 @@ func (p *progress) update(now loadgen.Progress) {
 	}
 }
 
-// stopping says, once, that the run ends early and takes a moment for it.
+// slowJoin is how long users may take to join until the progress says what they wait for.
+const slowJoin = 3 * time.Second
+
+// slow prints what the users of a window wait for, if they take long to join, and again each time they have
+// waited for twice as long.
+func (p *progress) slow(now loadgen.Progress) {
+	if now.Window != p.joining {
+		p.joining, p.said = now.Window, slowJoin
+	}
+	if now.Waiting == "" || now.In < p.said {
+		return
+	}
+	p.said *= 2
+	where := heading(now)
+	if p.duet {
+		where = fmt.Sprintf("pair %d/%d  %s of %s", now.Round, now.Rounds, now.Transport, side(now))
+	}
+	fmt.Fprintf(p.w, "%s  %d of %d users have joined after %v: %s\n", where, now.Joined, now.Users, now.In.Round(time.Second), now.Waiting)
+}
+
+// side names the side of a duet.
+func side(now loadgen.Progress) string {
+	if now.Head {
+		return "head"
+	}
+	return "base"
+}
+
+// few prints that a duet has fewer pairs than it takes to judge timings.
+func (p *progress) few(pairs, needed int) {
+	if p.w != nil {
+		fmt.Fprintf(p.w, "pushpull: warning: timings can't be judged in fewer than %d pairs, and this duet has %d: use --rounds %d\n", needed, pairs, needed)
+	}
+}
+
+// stopping prints, once, that the run is about to end early.
 func (p *progress) stopping() {
 	if p.w == nil || p.ended {
 		return
@@ -77,17 +124,21 @@ func (p *progress) stopping() {
 	fmt.Fprintln(p.w, "stopping, what was measured is kept; Ctrl-C once more ends at once")
 }
 
-// window leaves a line for a window that has ended.
-func (p *progress) window(w *result.Window) {
+// window prints the line of a window that has ended. at has its round, transport and side.
+func (p *progress) window(at loadgen.Progress, w *result.Window) {
 	if p.w == nil || p.duet {
 		return
 	}
 	p.clear()
-	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(p.last),
+	if w.Failed != "" {
+		fmt.Fprintf(p.w, "%s  not measured: %s\n", heading(at), text.Clean(w.Failed))
+		return
+	}
+	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(at),
 		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
 }
 
-// again says that transports that look worse are measured once more.
+// again prints that the suspects, transports that look worse, are measured again.
 func (p *progress) again(suspects []string) {
 	p.begun = 0
 	if p.w == nil {
@@ -101,14 +152,14 @@ func (p *progress) again(suspects []string) {
 	}
 }
 
-// kept says where the result is.
+// kept prints where the result is.
 func (p *progress) kept(dir string) {
 	if p.w != nil {
 		fmt.Fprintf(p.w, "the result and its report are in %s\n", dir)
 	}
 }
 
-// end leaves the terminal as the table wants it.
+// end clears the line of the terminal for the output that follows.
 func (p *progress) end() {
 	if p.w != nil {
 		p.clear()
@@ -116,15 +167,15 @@ func (p *progress) end() {
 }
 
 func (p *progress) clear() {
-	if p.live {
+	if p.live != nil {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
 
-// fit returns the fullest line that the terminal has room for: a longer one could not be written
-// over. Room is left for the ^C that a terminal shows.
+// fit returns the fullest line that fits the terminal, as a wrapped line could not be overwritten. It
+// leaves room for the ^C that a terminal shows.
 func (p *progress) fit(now loadgen.Progress) string {
-	width, _, err := term.GetSize(p.fd)
+	width, _, err := term.GetSize(int(p.live.file.Fd()))
 	if err != nil {
 		width = 80
 	}
@@ -147,7 +198,7 @@ func heading(now loadgen.Progress) string {
 	return fmt.Sprintf("round %d/%d  %-16s", now.Round, now.Rounds, transport)
 }
 
-// status is the line of the live view, the fullest one first.
+// status returns versions of the live line, the fullest one first.
 func (p *progress) status(now loadgen.Progress) []string {
 	const cells = 12
 	full := cells * (now.Window - 1) / now.Windows
@@ -158,18 +209,17 @@ func (p *progress) status(now loadgen.Progress) []string {
 	}
 	left, head := clock(now.Left), heading(now)
 	if p.duet {
-		side := "base"
-		if now.Head {
-			side = "head"
-		}
 		pair := fmt.Sprintf("pair %d/%d", now.Round, now.Rounds)
 		return []string{
-			fmt.Sprintf("%s  %s %s  %s  %-16s", left, bar, pair, side, now.Transport),
+			fmt.Sprintf("%s  %s %s  %s  %-16s", left, bar, pair, side(now), now.Transport),
 			left + "  " + pair,
 		}
 	}
-	// What grows is padded, so that what follows stays where it is.
+	// Growing numbers are padded, so that the text after them doesn't move.
 	counts := fmt.Sprintf("sent %*d/%d  delivered %d", len(strconv.Itoa(now.Planned)), now.Sent, now.Planned, now.Delivered)
+	if now.Waiting != "" && now.In >= slowJoin {
+		counts = now.Waiting
+	}
 	short := fmt.Sprintf("%s  %d/%d %s  ", left, now.Round, now.Rounds, now.Transport)
 	if now.Joined < now.Users {
 		short += users
@@ -184,13 +234,13 @@ func (p *progress) status(now loadgen.Progress) []string {
 	}
 }
 
-// clock writes a time left as 1:05.
+// clock formats a remaining time like 1:05.
 func clock(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-// brief writes a latency with three digits.
+// brief rounds a latency to three digits.
 func brief(d time.Duration) time.Duration {
 	unit := time.Duration(1)
 	for d/unit >= 1000 {

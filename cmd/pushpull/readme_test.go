@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,15 +14,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// shorter makes a documented run quick: what is tested is that it is understood, and works.
-// A scenario's own transports would be drained for as long as they poll.
+// shorter makes a documented run quick, as the test checks only that it works. fewTransports replaces the
+// transports of a scenario, as draining takes as long as their polling interval.
 const (
 	shorter       = "--users 20 --rate 10 --warmup 0s --duration 200ms --rounds 1 --quiet"
 	fewTransports = "--transports long-poll,websocket"
 )
 
-// What the README's commands take for granted: results, a scenario of one's own, a server. The
-// results are recorded ones: what was measured here and now may be not to be believed.
+// readmeSetting prepares what the commands of a README use: results, a scenario file and a server. The
+// results are recorded, as results measured on a busy machine might not pass pushpull check.
 const readmeSetting = `
 mkdir results/a results/b
 cp $RECORDED/base/result.jsonl results/a/result.jsonl
@@ -30,31 +33,82 @@ exits 0 pushpull scenarios chat
 cp stdout mine.yaml
 `
 
-// TestReadme runs the commands of pushpull that the README shows in blocks of sh. A block behind
-// the line <!-- long --> is left out.
-func TestReadme(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+// readmes returns the paths of all READMEs of the project, without those in testdata.
+func readmes(t *testing.T) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains([]string{".git", "testdata"}, entry.Name()):
+			return filepath.SkipDir
+		case entry.Name() == "README.md":
+			paths = append(paths, path)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := readmeCommands(string(readme))
-	if len(commands) == 0 {
-		t.Fatal("the README shows no command of pushpull")
-	}
+	return paths
+}
+
+// TestReadme runs the pushpull commands in the sh blocks of each README. A block after the line
+// <!-- long --> is left out.
+func TestReadme(t *testing.T) {
+	t.Parallel()
 	recorded, err := filepath.Abs("../../testdata/results/duet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("unraced\nenv 'RECORDED=%s'\n%s", recorded, readmeSetting)
-	for i, args := range commands {
-		script += readmeStep(fmt.Sprint("readme", i), args)
+	dir := t.TempDir()
+	var files []string
+	for _, path := range readmes(t) {
+		readme, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands := readmeCommands(string(readme))
+		if len(commands) == 0 {
+			continue
+		}
+		script := fmt.Sprintf("env 'RECORDED=%s'\n%s", recorded, readmeSetting)
+		for i, args := range commands {
+			script += readmeStep(fmt.Sprint("readme", i), args)
+		}
+		name := cmp.Or(strings.ReplaceAll(filepath.ToSlash(filepath.Dir(path)), "/", "-"), "readme")
+		file := filepath.Join(dir, strings.TrimLeft(name, ".-")+"readme.txtar")
+		if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
 	}
-	file := filepath.Join(t.TempDir(), "readme.txtar")
-	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
-		t.Fatal(err)
+	if len(files) < 4 {
+		t.Fatalf("only %d READMEs show commands, want at least 4", len(files))
 	}
-	runScripts(t, testscript.Params{Files: []string{file}})
+	runScripts(t, testscript.Params{Files: files})
+}
+
+// link matches a Markdown link or image that refers to a file of the project.
+var link = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+
+// Links in a README lead to existing files, and the main README can be read in five minutes.
+func TestReadmesAreSound(t *testing.T) {
+	const most = 1200 // words
+	for _, path := range readmes(t) {
+		readme, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range link.FindAllStringSubmatch(string(readme), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), found[1])); err != nil {
+				t.Errorf("%s links to %s: %v", path, found[1], err)
+			}
+		}
+		if n := len(strings.Fields(string(readme))); path == filepath.Join("..", "..", "README.md") && n > most {
+			t.Errorf("%s has %d words, more than %d: move what is about one folder to its README", path, n, most)
+		}
+	}
 }
 
 // readmeCommands returns the arguments of each command of pushpull in blocks of sh.
@@ -80,10 +134,10 @@ func readmeCommands(readme string) (commands [][]string) {
 	return commands
 }
 
-// readmeStep returns the lines of a script that run a command.
+// readmeStep returns the script lines that run a README's command.
 func readmeStep(name string, args []string) string {
 	line := strings.ReplaceAll(strings.Join(args, " "), "http://127.0.0.1:8080", "$URL")
-	line = strings.ReplaceAll(line, "--watch :8081", "--watch :0") // which may be taken
+	line = strings.ReplaceAll(line, "--watch :8081", "--watch :0") // port 8081 may be in use
 	switch {
 	case slices.Contains(args, "run"):
 		_, line, _ = strings.Cut(line, "run")
@@ -92,7 +146,7 @@ func readmeStep(name string, args []string) string {
 		}
 		return fmt.Sprintf("measure %s %s\n", line, shorter)
 	case slices.Contains(args, "serve"):
-		return fmt.Sprintf("start %[1]s pushpull %[2]s --listen :0\naddress %[1]s OTHER\nsignal %[1]s TERM\nended %[1]s 0 10s\n", name, line)
+		return fmt.Sprintf("start %[1]s pushpull %[2]s --listen :0\naddress %[1]s OTHER\nsignal %[1]s TERM\nended %[1]s 0\n", name, line)
 	}
 	return fmt.Sprintf("exits 0 pushpull %s\n", line)
 }

@@ -12,36 +12,36 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/ci"
-	"pushpull/report/theory"
 )
 
-// A place is where what is measured gets a directory of its own.
-type place struct{ results, out string }
+// A destination is where a run puts its directory: a new one below results, or out itself if it is set.
+type destination struct{ results, out string }
 
-func (p *place) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&p.results, "results", "results", "`directory` in which the run gets one of its own")
-	f.StringVar(&p.out, "out", "", "`directory` of this run itself, which must not hold a result yet")
+func (d *destination) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&d.results, "results", "results", "`directory` in which the run creates its own")
+	f.StringVar(&d.out, "out", "", "`directory` of this run, instead of one in --results; it must not hold a result yet")
 }
 
-// make makes the directory that is asked for, or one with a name of its own: a second run may
-// begin in the same second. made says that it wasn't there.
-func (p place) make(name string, begun time.Time) (dir string, made bool, err error) {
+// make creates the directory of a run. A new one gets a unique name, as two runs may begin in the same
+// second. made reports whether make has created the directory.
+func (d destination) make(name string, begun time.Time) (dir string, made bool, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
 		}
 	}()
-	if p.out != "" {
-		_, err := os.Stat(p.out)
-		return p.out, errors.Is(err, os.ErrNotExist), os.MkdirAll(p.out, 0o755)
+	if d.out != "" {
+		_, err := os.Stat(d.out)
+		return d.out, errors.Is(err, os.ErrNotExist), os.MkdirAll(d.out, 0o755)
 	}
-	if err := os.MkdirAll(p.results, 0o755); err != nil {
+	if err := os.MkdirAll(d.results, 0o755); err != nil {
 		return "", false, err
 	}
-	name = filepath.Join(p.results, name+"-"+begun.Format("20060102-150405"))
+	name = filepath.Join(d.results, name+"-"+begun.Format("20060102-150405"))
 	dir = name
 	err = os.Mkdir(dir, 0o755)
 	for n := 2; errors.Is(err, os.ErrExist); n++ {
@@ -51,16 +51,56 @@ func (p place) make(name string, begun time.Time) (dir string, made bool, err er
 	return dir, true, err
 }
 
-// A recorder keeps what a run measures, on the disk and in memory.
+// vacant returns an error if a subdirectory of out, in which results begin later, can't be written or
+// holds a result already.
+func (d destination) vacant(within ...string) error {
+	if d.out == "" {
+		return nil // the run's directory is a new one
+	}
+	for _, dir := range within {
+		dir = filepath.Join(d.out, dir)
+		file := filepath.Join(dir, result.File)
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Errorf("%s holds a result already: use --out with another directory", dir)
+		}
+		if err := tryFile(file, true); err != nil {
+			return fmt.Errorf("creating the results directory: %s: %w: use --out with one that can be written", dir, err)
+		}
+	}
+	return nil
+}
+
+// own returns the directories and files that a run reads and writes itself, of which none may be an
+// output. args are the arguments of the command, and within are the subdirectories of the results, or "".
+func (d destination) own(args []string, within ...string) (paths []string) {
+	for _, arg := range args {
+		if arg != "-" && !slices.Contains(loadgen.Builtins(), arg) {
+			paths = append(paths, arg)
+		}
+	}
+	if d.out == "" {
+		return append(paths, d.results) // the run's directory gets a new name
+	}
+	paths = append(paths, d.out, filepath.Join(d.out, report.Page))
+	for _, chart := range report.Charts() {
+		paths = append(paths, filepath.Join(d.out, chart.Name+".svg"), filepath.Join(d.out, chart.Name+".png"))
+	}
+	for _, dir := range within {
+		paths = append(paths, filepath.Join(d.out, dir), filepath.Join(d.out, dir, result.File))
+	}
+	return paths
+}
+
+// A recorder keeps the windows of a run, on the disk and in memory.
 type recorder struct {
 	result result.Result
 	dir    string
-	made   bool // the directory is ours to remove
-	full   bool // no disk took the last window
+	made   bool // the run has created the directory, so discard may remove it
+	full   bool // the last window could not be written to any disk
 	file   *result.Writer
 }
 
-// newRecorder begins a result in dir; made says that the directory is the recorder's to remove.
+// newRecorder begins a result in dir. made allows discard to remove the directory.
 func newRecorder(dir string, made bool, run result.Run) (*recorder, error) {
 	r := &recorder{result: result.Result{Run: run}, dir: dir, made: made}
 	var err error
@@ -72,17 +112,24 @@ func newRecorder(dir string, made bool, run result.Run) (*recorder, error) {
 	}
 	if err := r.write(result.Line{Run: &run}); err != nil {
 		r.discard()
+		if _, large := errors.AsType[*result.SizeError](err); large {
+			return nil, fmt.Errorf("%w: shorten the scenario", err)
+		}
 		return nil, fmt.Errorf("%w: free some space, or use --results with another disk", err)
 	}
 	return r, nil
 }
 
-// add keeps a window. When the disk doesn't take it, everything measured so far goes elsewhere.
+// add keeps a window. If writing it fails, the whole result is copied to a temporary directory.
 func (r *recorder) add(w *result.Window) error {
 	r.result.Windows = append(r.result.Windows, *w)
 	err := r.write(result.Line{Window: w})
 	if err == nil {
 		return nil
+	}
+	if _, large := errors.AsType[*result.SizeError](err); large { // on any disk
+		r.result.Windows = r.result.Windows[:len(r.result.Windows)-1]
+		return err
 	}
 	dir, copyErr := os.MkdirTemp("", "pushpull-")
 	if copyErr == nil {
@@ -99,7 +146,7 @@ func (r *recorder) add(w *result.Window) error {
 
 func (r *recorder) write(line result.Line) error { return r.file.Write(line) }
 
-// copy writes the whole result into dir, and goes on there.
+// copy writes the whole result into dir, where the result continues.
 func (r *recorder) copy(dir string) error {
 	file, err := result.Create(dir)
 	if err != nil {
@@ -124,7 +171,7 @@ func (r *recorder) close() {
 	}
 }
 
-// discard removes a result in which nothing was measured.
+// discard removes a result without measured windows.
 func (r *recorder) discard() {
 	r.close()
 	os.Remove(filepath.Join(r.dir, result.File))
@@ -133,14 +180,14 @@ func (r *recorder) discard() {
 	}
 }
 
-// A record is what a run has measured: a result of each store.
+// A record keeps the results of a run, one for each store.
 type record struct {
-	dir     string // of all of it
+	dir     string // of the run
 	results []*recorder
-	names   []string // of the stores; that of one alone is not told
+	names   []string // of the stores; a single store has the name ""
 }
 
-// newRecord begins a result of each name, in directories of their own if there are several.
+// newRecord begins a result for each name, in subdirectories of dir if there are several.
 func newRecord(dir string, made bool, names []string, run func(i int) result.Run) (*record, error) {
 	all := &record{dir: dir, names: names}
 	for i, name := range names {
@@ -168,99 +215,118 @@ func (r *record) close() {
 	}
 }
 
-// discard removes the results in which nothing was measured, and the directory with the last of them.
+// discard removes the results without windows, all of them if no window could be measured, and the directory
+// if none is left.
 func (r *record) discard() {
-	made := false
+	made, measured := false, r.windows() > 0
 	for _, one := range r.results {
-		if len(one.result.Windows) == 0 {
+		if len(one.result.Windows) == 0 || !measured {
 			one.discard()
 			made = made || one.made
 		}
 	}
 	if made {
-		os.Remove(r.dir) // it stays if there is something in it
+		os.Remove(r.dir) // fails if it is not empty
 	}
 }
 
-// windows returns how many were measured.
+// windows returns the number of measured windows.
 func (r *record) windows() (n int) {
 	for _, one := range r.results {
-		n += len(one.result.Windows)
+		n += one.measured()
 	}
 	return n
 }
 
-// runs returns the results that hold something, as the report lays them.
+// measured returns the number of measured windows.
+func (r *recorder) measured() int { return len(result.Measured(r.result.Windows)) }
+
+// runs returns the results that have windows, with their rows. Call it once, after the last window:
+// tables, charts and files all use these rows.
 func (r *record) runs() (runs []report.Run) {
 	for i, one := range r.results {
 		switch {
 		case len(r.results) == 1:
-			runs = append(runs, report.Run{Result: &one.result})
+			runs = append(runs, report.NewRun("", &one.result))
 		case len(one.result.Windows) > 0:
-			runs = append(runs, report.Run{Name: r.names[i], Result: &one.result})
+			runs = append(runs, report.NewRun(r.names[i], &one.result))
 		}
 	}
 	return runs
 }
 
-// place returns where the report goes; a result alone may have had to go elsewhere.
-func (r *record) place() string {
+// location returns the directory of the report. A single result may have moved to a temporary one.
+func (r *record) location() string {
 	if len(r.results) == 1 {
 		return r.results[0].dir
 	}
 	return r.dir
 }
 
-// full says whether no disk took a window.
+// full reports whether a window could not be written to any disk.
 func (r *record) full() bool {
 	return slices.ContainsFunc(r.results, func(one *recorder) bool { return one.full })
 }
 
-// report prints the rows and draws the report. A row that is not to be believed is an error.
-func (r *record) report(out io.Writer, printJSON bool) error {
-	runs := r.runs()
-	print := func() error { return report.Table(out, runs...) }
-	switch {
-	case printJSON:
-		print = func() error { return writeSummary(out, runs) }
-	case r.full():
-		print = func() error { return r.writeLines(out) }
+// delivery completes d for the result, with the error for a row that has a fatal doubt as the verdict.
+func (r *record) delivery(d delivery) delivery {
+	d.runs = r.runs()
+	d.outcome = outcome(d.runs)
+	d.what, d.dir = "result", r.location()
+	d.kept = "the result is in " + d.dir + ", pushpull report prints and draws it"
+	d.print = func(out io.Writer) error { return report.Table(out, d.runs...) }
+	if d.data {
+		d.print = func(out io.Writer) error { return report.JSON(out, "stores", d.runs...) }
 	}
-	if err := print(); err != nil {
-		return fmt.Errorf("printing the result: %w: it is in %s", err, r.place())
-	}
-	if r.full() {
-		return nil // nor would it take charts
-	}
-	if err := report.Write(r.place(), runs...); err != nil {
-		return fmt.Errorf("%w: the result is in %s, draw it with pushpull report", err, r.place())
-	}
-	if !printJSON {
-		fmt.Fprintf(out, "\n%s\n", filepath.Join(r.place(), report.Page))
-	}
-	for _, run := range runs {
-		if rows := run.Rows(); result.Fatal(rows) {
-			name := ""
-			if run.Name != "" {
-				name = run.Name + ", "
-			}
-			return exitWith(exitDoubtful, "measured, but not to be believed: %s%s", name, firstDoubt(rows))
+	if r.full() { // the disk has no room for charts, nor for the result
+		d.dir, d.kept = "", ""
+		if !d.data {
+			d.print = r.writeLines
 		}
 	}
-	return nil
-}
-
-// outcome is the result for those who write it down once more.
-func (r *record) outcome() ci.Outcome {
-	runs := r.runs()
-	o := ci.Outcome{Words: report.Answer(runs[0])}
-	for _, run := range runs {
-		o.Sides = append(o.Sides, ci.Side{Name: run.Name, Result: run.Result, Rows: theory.Rows(run.Result)})
+	for _, run := range d.runs {
+		if d.verdict == nil && result.Fatal(run.Rows) {
+			d.verdict = exitWith(exitDoubtful, "%s", verdictOn(run))
+		}
 	}
-	return o
+	return d
 }
 
-// writeLines prints the results that no disk took as the lines of a result.jsonl each.
+// verdictOn returns the first fatal doubt about a run, in words: that about a transport that was not measured at
+// all, if there is one.
+func verdictOn(run report.Run) string {
+	name := ""
+	if run.Name != "" {
+		name = run.Name + ", "
+	}
+	said := ""
+	for _, row := range run.Rows {
+		for _, d := range row.Doubts {
+			switch {
+			case d.Fatal && !row.Measured():
+				return name + row.Transport + ": " + d.Text
+			case d.Fatal && said == "":
+				said = "measured, but not to be believed: " + name + row.Transport + ": " + d.Text
+			}
+		}
+	}
+	return said
+}
+
+// outcome returns runs for the files of package ci.
+func outcome(runs []report.Run) ci.Outcome {
+	return ci.Outcome{Words: report.Answer(runs[0]), Sides: sidesOf(runs)}
+}
+
+// sidesOf returns runs as the sides of an outcome.
+func sidesOf(runs []report.Run) (sides []ci.Side) {
+	for _, run := range runs {
+		sides = append(sides, ci.Side{Name: run.Name, Result: run.Result, Rows: run.Rows})
+	}
+	return sides
+}
+
+// writeLines prints the results that could not be written to any disk, each as lines of a result.jsonl.
 func (r *record) writeLines(out io.Writer) error {
 	for _, one := range r.results {
 		if one.full {
@@ -282,42 +348,4 @@ func (r *recorder) writeLines(out io.Writer) error {
 		}
 	}
 	return err
-}
-
-func firstDoubt(rows []result.Row) string {
-	for _, row := range rows {
-		for _, d := range row.Doubts {
-			if d.Fatal {
-				return row.Transport + ": " + d.Text
-			}
-		}
-	}
-	return ""
-}
-
-// A summary is a result as the object of --json.
-type summary struct {
-	Schema      int                `json:"schema"`
-	Scenario    result.Scenario    `json:"scenario"`
-	Environment result.Environment `json:"environment"`
-	Windows     []result.Window    `json:"windows"`
-	Transports  []result.Row       `json:"transports"`
-}
-
-// writeSummary prints results as the one object of --json: that of a store alone, or a list of them.
-func writeSummary(w io.Writer, runs []report.Run) error {
-	var all []summary
-	for _, run := range runs {
-		r := run.Result
-		all = append(all, summary{r.Run.Schema, r.Run.Scenario, r.Run.Environment, r.Windows, theory.Rows(r)})
-	}
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	if len(all) == 1 {
-		return out.Encode(all[0])
-	}
-	return out.Encode(struct {
-		Schema int       `json:"schema"`
-		Stores []summary `json:"stores"`
-	}{result.Schema, all})
 }

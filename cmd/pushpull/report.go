@@ -6,16 +6,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/text"
 )
 
 type reportOptions struct {
-	out string
+	out                 string
+	printJSON, printCSV bool
 }
 
 func newReportCommand() *cobra.Command {
@@ -23,30 +26,65 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report DIR...",
 		Short: "Draw table, charts and report.html again, or several runs together",
-		Long: `Draw table, charts and report.html from the result.jsonl in DIR. Several directories are laid
-side by side, in a directory of their own.
+		Long: `Draw the table, the charts and report.html from the result.jsonl in DIR. Several runs are shown
+side by side, in a new directory. Each is called by the end of its path, by as much of it as tells
+it from the others: report a/chat b/chat compares a/chat with b/chat. The same result can't be
+named twice. A character that can't be shown is spelled, like [U+65E5].
 
-A result whose last line is not whole, as a run that was killed leaves it, is read up to
-there, with a warning.`,
+--json prints the same object as pushpull run --json, or for several runs
+{"schema":1,"runs":[...]}, each with its name. --csv prints a header, and a line for each
+transport of each run. The names of its columns include the unit, like
+server_cpu_us_per_message. A message counts once for each member that receives it. Unknown
+values are empty. With --json or --csv nothing is drawn unless there is an --out.
+
+If the last line of a result is incomplete, as after a run that was killed, the lines before it
+are used, with a warning.`,
+		Example: `  pushpull report results/chat
+  pushpull report results/a results/b --out both
+  pushpull report results/chat --csv > chat.csv`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return runReport(cmd, opts, args) },
 	}
+	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&opts.out, "out", "", "`directory` to draw into (default: DIR itself; for several results/side-by-side-TIME)")
+	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
+	cmd.Flags().BoolVar(&opts.printCSV, "csv", false, "print comma-separated values instead of the table")
 	return cmd
 }
 
 func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
+	if opts.printJSON && opts.printCSV {
+		return usageError(cmd, errors.New("--json and --csv are two formats: choose one"))
+	}
+	if first, again, same := sameResult(paths); same {
+		return usageError(cmd, fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
+	}
+	names, err := runNames(paths)
+	if err != nil {
+		return err
+	}
 	var runs []report.Run
-	for _, path := range paths {
+	for i, path := range paths {
 		res, err := openResult(cmd.ErrOrStderr(), path)
 		if err != nil {
 			return err
 		}
-		runs = append(runs, report.Run{Name: filepath.Base(filepath.Clean(path)), Result: res})
+		runs = append(runs, report.NewRun(names[i], res))
+	}
+	out := cmd.OutOrStdout()
+	print := func(io.Writer) error { return report.Table(out, runs...) }
+	data := opts.printJSON || opts.printCSV
+	switch {
+	case opts.printJSON:
+		print = func(io.Writer) error { return report.JSON(out, "runs", runs...) }
+	case opts.printCSV:
+		print = func(io.Writer) error { return report.CSV(out, runs...) }
 	}
 	dir := opts.out
 	switch {
 	case dir != "":
+	case data:
+		return delivery{what: "report", print: print, data: true}.deliver(out)
 	case len(paths) > 1:
 		dir = filepath.Join("results", "side-by-side-"+time.Now().UTC().Format("20060102-150405"))
 	default:
@@ -58,17 +96,71 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 	}
-	if err := report.Table(cmd.OutOrStdout(), runs...); err != nil {
-		return fmt.Errorf("printing the table: %w", err)
-	}
-	if err := report.Write(dir, runs...); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", filepath.Join(dir, report.Page))
-	return nil
+	return delivery{dir: dir, runs: runs, what: "report", print: print, data: data}.deliver(out)
 }
 
-// openResult reads the result at path, or warns of what it had to leave out.
+// runNames returns a name for each result: the end of its absolute path, as many elements as no other
+// path ends with. The paths must name different files.
+func runNames(paths []string) ([]string, error) {
+	elements := make([][]string, len(paths))
+	for i, path := range paths {
+		whole, err := filepath.Abs(path) // "." has no name
+		if err != nil {
+			return nil, fmt.Errorf("naming %s: %w", path, err)
+		}
+		if info, err := os.Stat(whole); err == nil && !info.IsDir() && filepath.Base(whole) == result.File {
+			whole = filepath.Dir(whole)
+		}
+		elements[i] = strings.Split(filepath.ToSlash(whole), "/")
+	}
+	names := make([]string, len(paths))
+	for i, own := range elements {
+		most := 1 // elements
+		for k, other := range elements {
+			if k != i {
+				most = max(most, 1+sharedEnd(own, other))
+			}
+		}
+		names[i] = strings.Join(own[max(0, len(own)-most):], "/")
+		if names[i] == "" {
+			names[i] = "/"
+		}
+	}
+	return names, nil
+}
+
+// sharedEnd returns the number of elements at the end of a that b ends with too.
+func sharedEnd(a, b []string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return n
+}
+
+// sameResult returns the first two paths of one file. Results that can't be read are not looked at:
+// opening them reports why.
+func sameResult(paths []string) (first, again string, same bool) {
+	infos := make([]os.FileInfo, len(paths))
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			info, err = os.Stat(filepath.Join(path, result.File))
+		}
+		if err != nil {
+			continue
+		}
+		infos[i] = info
+		for k, other := range infos[:i] {
+			if other != nil && os.SameFile(other, info) {
+				return paths[k], path, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// openResult reads the result at path. It writes a warning if the last line is incomplete.
 func openResult(warnings io.Writer, path string) (*result.Result, error) {
 	res, err := result.Open(path)
 	if cut, ok := errors.AsType[*result.TruncatedError](err); ok {

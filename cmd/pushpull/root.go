@@ -12,17 +12,17 @@ func newRootCommand() *cobra.Command {
 		Use:   "pushpull",
 		Short: "Compare short polling, long polling and WebSockets",
 		Long: `pushpull runs the same simulated users against every transport, on one server and one
-store, and says what each costs: how long a message takes, how many requests and bytes,
-how much CPU and memory.
+store, and reports what each costs: message latency, requests and bytes, CPU and memory.
 
-Exit codes: 0 fine, 1 it could not be done, 2 wrong usage or a bad scenario,
-3 a regression, 4 measured but not to be believed.`,
+Exit codes: 0 fine, 1 a failure, 2 wrong usage or a bad scenario, 3 a regression,
+4 measured but not to be believed, or not judged. A command whose output nobody reads any more
+goes on to its end, with the exit code it would have had.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return exitWith(exitUsage, "unknown command %q (see %s --help)", args[0], cmd.CommandPath())
+				return usageError(cmd, fmt.Errorf("unknown command %q", args[0]))
 			}
 			return nil
 		},
@@ -43,12 +43,13 @@ Exit codes: 0 fine, 1 it could not be done, 2 wrong usage or a bad scenario,
 	return root
 }
 
-// usageError makes a wrong use of cmd an error that says where to read on.
+// usageError wraps a usage error of cmd with the exit code and a pointer to --help. No other function
+// adds the pointer, so err has none.
 func usageError(cmd *cobra.Command, err error) error {
 	return exitWith(exitUsage, "%w (see %s --help)", err, cmd.CommandPath())
 }
 
-// arguments turns what cobra finds wrong with the arguments into a usage error.
+// arguments turns the errors of check into usage errors.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -58,7 +59,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// noArguments is cobra.NoArgs, which would call an argument an unknown command.
+// noArguments replaces cobra.NoArgs, whose error calls an argument an unknown command.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s takes no arguments, not %q", cmd.Name(), args[0])
@@ -66,7 +67,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// version is that of the module, as the toolchain stamped it into the binary.
+// version returns the version of the module that the toolchain stamped into the binary.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -17,15 +16,17 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
+	"pushpull/transports"
+	"pushpull/transports/all"
 	"pushpull/transports/store"
 )
 
 type runOptions struct {
 	scenario         scenarioOptions
-	target           string
+	target, ca       string
 	stores           []string
 	servers          int
-	place            place
+	destination      destination
 	watch            watchOptions
 	printJSON, quiet bool
 	outputs          outputs
@@ -37,35 +38,50 @@ func newRunCommand() *cobra.Command {
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
 		Long: `Run the same simulated users against every transport, side by side, and report what each
-costs. SCENARIO is the name of a built-in scenario (see pushpull scenarios) or the path of a
-YAML file; without one it is chat. Flags override what the scenario says.
+costs. Flags override the values in the scenario, which is chat by default.
 
-A fresh server is started for every measured window, unless --target names one that runs. It
-keeps the messages where --store says:
+` + scenarioArgument + `
+
+A server is started for every measured window, unless --target names a running one. --store
+names the store of its messages:
 
 ` + store.Usage() + `
 
-With several --store the same is measured on each, and they are laid side by side. --servers
-starts several servers on one store, and spreads the members of each room over them.
+With several --store every transport is measured on each, and the results are shown side by
+side. --servers starts several servers that share a store, and spreads the members of each room
+over them.
 
-Each window is written to result.jsonl as it ends; charts and report.html follow. Ctrl-C
-ends the window under way and keeps what was measured; a second one ends at once.
+` + aboutURLs + `
 
---watch serves a page that shows the run as it goes, and ends with it: what was delivered, p50
-and p99 of each transport. --open serves the report once it is drawn, on the same address or on
-a free port of loopback, and opens it in the browser. Without a browser it prints the address
-alone; Ctrl-C ends it, and the exit code is that of the run. Both authenticate nobody.
+Each window is written to result.jsonl as it ends; charts, report.html and the files for CI
+systems follow, and what is printed comes last. Ctrl-C, SIGTERM or a closed terminal ends the
+window under way and keeps what was measured; a second Ctrl-C ends at once. A reader of the
+output that is slow does not hold up the run, and one that is gone, as in pushpull run | head,
+does not end it or change its exit code. A full disk under the output is exit code 1.
 
-Exit code 4 says that the numbers are there but not to be believed: a message was lost, or
-the generator was the bottleneck. The doubts below the table say why.
+--watch serves a live page during the run, with the deliveries, p50 and p99 of each transport.
+--open serves the finished report, at the same address or on a free port of loopback, and opens
+it in the browser, or only prints the address if there is none. Ctrl-C ends it, and the exit
+code is that of the run. Neither page has authentication.
 
---junit, --markdown, --benchfmt and --benchmark-action write what CI systems read, with any of
+A window that can't be measured, as its users can't join or its servers don't start, costs that
+window: the row of its transport says why, and the others are measured. The run ends with exit
+code 1 if nothing at all can be measured. A transport that takes longer than ten seconds to fail
+is not tried again in later rounds.
+
+Exit code 4 means that there are numbers, but they are not to be believed, or not all of them: a
+message was lost, the generator was the bottleneck, a server or its store ended during a window,
+or a window could not be measured. The doubts below the table say why.
+
+--junit, --markdown, --benchfmt and --benchmark-action write files for CI systems, with any of
 these exit codes, as long as something was measured. In a step of a GitHub workflow the Markdown
-is added to the step's summary, too.`,
+is also added to the step's summary. A file that can't be written is reported before anything is
+measured.`,
 		Example: `  pushpull run
   pushpull run rooms --users 500 --transports short-poll@1s,long-poll,websocket
   pushpull run chat --watch 127.0.0.1:8090 --open
   pushpull run chat --target http://127.0.0.1:8080 --json
+  pushpull run chat --target https://tester:secret@chat.example/api?team=7 --ca ca.pem
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
   pushpull run chat --servers 3 --store postgres://user@localhost/chat`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -80,26 +96,15 @@ is added to the step's summary, too.`,
 func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	o.scenario.addFlags(f)
-	f.StringVar(&o.target, "target", "", "`URL` of a running server, instead of a fresh one for each window")
-	f.StringArrayVar(&o.stores, "store", nil, "`address` of the store of our own servers (default memory:); several are measured side by side")
-	f.IntVar(&o.servers, "servers", 1, "how many `servers` share the store and the users")
-	o.place.addFlags(f)
+	f.StringVar(&o.target, "target", "", "`URL` of a running server, instead of a new one for each window")
+	f.StringVar(&o.ca, "ca", "", "`file` of certificates to trust, for --target")
+	f.StringArrayVar(&o.stores, "store", nil, "`address` of the servers' store (default "+store.Default+"); may be repeated, to compare stores")
+	intVar(f, &o.servers, "servers", 1, "how many `servers` share the store and the users")
+	o.destination.addFlags(f)
 	o.watch.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	o.outputs.addFlags(f)
-}
-
-// targetURL returns the server to measure, which flag names; nil for one of our own.
-func targetURL(ctx context.Context, flag, target string) (*url.URL, error) {
-	if target == "" {
-		return nil, nil
-	}
-	u, err := url.Parse(target)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, exitWith(exitUsage, "bad --%s %q: write it like http://127.0.0.1:8080", flag, target)
-	}
-	return u, loadgen.Reach(ctx, u)
 }
 
 func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []string) error {
@@ -107,11 +112,14 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(cmd, err)
 	}
-	if err := loadgen.Fit(scenario); err != nil {
+	if err := loadgen.CheckLimits(scenario); err != nil {
 		return err
 	}
 	if err := opts.validate(); err != nil {
 		return usageError(cmd, err)
+	}
+	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
+		return err
 	}
 	listener, err := opts.watch.listen()
 	if err != nil {
@@ -120,18 +128,24 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if listener != nil {
 		defer listener.Close()
 	}
-	target, err := targetURL(ctx, "target", opts.target)
+	trusted, err := authorities(opts.ca)
 	if err != nil {
 		return err
 	}
-	sides, stop, err := opts.sides(ctx, scenario, target)
+	var running *target
+	if opts.target != "" {
+		if running, err = reach(ctx, "target", opts.target, trusted); err != nil {
+			return err
+		}
+	}
+	sides, stop, err := opts.sides(ctx, scenario, running)
 	if err != nil {
 		return err
 	}
 	stop = sync.OnceFunc(stop)
 	defer stop()
 	begun := time.Now().UTC().Truncate(time.Second)
-	dir, made, err := opts.place.make(scenario.Name, begun)
+	dir, made, err := opts.destination.make(scenario.Name, begun)
 	if err != nil {
 		return err
 	}
@@ -142,9 +156,10 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	rec, err := newRecord(dir, made, names, func(i int) result.Run {
 		run := result.Run{
 			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args),
-			Scenario: scenario.Result(opts.target), Environment: loadgen.Environment(),
+			Scenario: scenario.Result(), Environment: loadgen.Environment(),
 		}
-		if target == nil {
+		running.describe(&run.Scenario)
+		if running == nil {
 			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
 		}
 		return run
@@ -156,22 +171,22 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 
 	var watch *watcher
 	if listener != nil {
-		watch = newWatcher(cmd.ErrOrStderr(), listener, &web.Results{Dir: opts.place.root(dir)}, rec)
+		watch = newWatcher(cmd.ErrOrStderr(), listener, opts.watch.host(), &web.Results{Dir: opts.destination.root(dir)}, rec)
 	}
 	if opts.watch.address != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)
 	}
 	err = opts.measure(ctx, cmd, scenario, sides, rec, watch)
-	stop() // whoever reads the report needs no store
+	stop() // the report, which may be served for long, needs no store
 	page := ""
 	if opts.watch.open {
-		page = reportURL(opts.place.root(dir), rec)
+		page = reportURL(opts.destination.root(dir), rec)
 	}
-	watch.end(ctx, rec.place(), page, err)
+	watch.end(ctx, rec.location(), page, err)
 	return err
 }
 
-// measure runs the scenario on all sides into rec, and reports what it found.
+// measure runs the scenario on all sides, records the windows in rec, and delivers the result.
 func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario loadgen.Scenario, sides []loadgen.Side, rec *record, watch *watcher) error {
 	show := newProgress(cmd.ErrOrStderr(), o.quiet, false)
 	measuring := loadgen.Run(ctx, loadgen.Options{
@@ -185,7 +200,7 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 			watch.update(now)
 		},
 	}, func(side int, w *result.Window) error {
-		show.window(w)
+		show.window(loadgen.Progress{Round: w.Round, Rounds: scenario.Rounds, Transport: w.Transport, Side: sides[side].Name}, w)
 		defer watch.window(rec)
 		return rec.results[side].add(w)
 	})
@@ -198,25 +213,19 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 		measuring = errors.New("interrupted before anything was measured")
 	default:
 		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s",
-			windows, scenario.Rounds*len(scenario.Transports)*len(sides), rec.place())
+			windows, scenario.Rounds*len(scenario.Transports)*len(sides), rec.location())
 	}
 	if windows == 0 {
 		return measuring
 	}
 	watch.drawing()
-	reported := rec.report(cmd.OutOrStdout(), o.printJSON)
-	if o.printJSON && measuring == nil {
-		show.kept(rec.place()) // standard output holds the object alone
-	}
-	failed := errors.Join(measuring, o.outputs.write(rec.outcome()))
-	if failed != nil && exitCode(reported) == exitDoubtful {
-		return failed // that it was not all done says more; the doubts are printed beside the numbers
-	}
-	return errors.Join(failed, reported)
+	return rec.delivery(delivery{
+		files: o.outputs, data: o.printJSON, show: show, failed: measuring,
+	}).deliver(cmd.OutOrStdout())
 }
 
-// validate says what is wrong with the address of the live page, or with where the servers keep
-// their messages. Without --store it is the default.
+// validate checks the address of the live page, the stores, and the number of servers that share
+// each. Without --store it sets the default.
 func (o *runOptions) validate() error {
 	if o.watch.address != "" {
 		if _, err := listenAddress("watch", o.watch.address); err != nil {
@@ -225,7 +234,9 @@ func (o *runOptions) validate() error {
 	}
 	switch {
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
-		return errors.New("--target names a server that has its store: leave out --store and --servers")
+		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
+	case o.target == "" && o.ca != "":
+		return errNoURL
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
@@ -236,85 +247,126 @@ func (o *runOptions) validate() error {
 		if err := store.Validate(address); err != nil {
 			return fmt.Errorf("bad --store: %w", err)
 		}
-		if o.servers > 1 && address == store.Default {
-			return fmt.Errorf("--servers %d need a --store that they can share, which %s is not: see pushpull run --help", o.servers, address)
+		if o.servers == 1 {
+			continue
+		}
+		if err := store.ValidateShared(address); err != nil {
+			return fmt.Errorf("--servers %d need a --store that they can share: %w", o.servers, err)
 		}
 	}
 	return nil
 }
 
-// sides returns what is measured: the target, or our own servers on each store. stop ends what had
-// to be started for it.
-func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, target *url.URL) (sides []loadgen.Side, stop func(), err error) {
-	if target != nil {
-		return []loadgen.Side{{Target: target}}, func() {}, nil
+// sides returns the sides to measure: the target, or servers to start on each store. stop stops the
+// embedded stores that it has started.
+func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
+	if running != nil {
+		return []loadgen.Side{running.side()}, func() {}, nil
+	}
+	self, err := loadgen.OpenProgram("")
+	if err != nil {
+		return nil, nil, err
 	}
 	var started []*loadgen.Server
 	stop = func() {
 		for _, server := range started {
-			_ = server.Stop() // nothing was measured on it any more
+			_ = server.Stop() // the measurement is over
 		}
+		self.Close()
 	}
-	seen := map[string]int{}
-	for _, address := range o.stores {
-		name := store.Kind(address)
-		if seen[name]++; seen[name] > 1 {
-			name = fmt.Sprintf("%s-%d", name, seen[name])
-		}
+	names := storeNames(o.stores)
+	for i, address := range o.stores {
+		var kept *loadgen.Server
 		if store.IsEmbedded(address) {
-			// In a process of its own: its CPU is neither the servers' nor the generator's.
-			server, err := loadgen.StartServer(ctx, "", []string{os.Args[0], "store", address})
-			if err != nil {
+			// In a separate process, its CPU time is counted neither for the servers nor the generator.
+			var err error
+			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", address}); err != nil {
 				stop()
-				return nil, nil, fmt.Errorf("starting the store %s: %w", address, err)
+				return nil, nil, fmt.Errorf("starting the store %s: %w", transports.Redacted(address), err)
 			}
-			started, address = append(started, server), server.Base.String()
+			started, address = append(started, kept), kept.Base.String()
 		} else if err := tryStore(ctx, address); err != nil {
 			stop()
 			return nil, nil, err
 		}
-		if len(o.stores) == 1 {
-			name = ""
-		}
 		sides = append(sides, loadgen.Side{
-			Name: name, Servers: o.servers,
-			Command: append(serverCommand(s), "--store", address),
+			Name: names[i], Servers: o.servers, Program: self, Store: kept,
+			Command: append(serverCommand(s), "--store-from", storeVariable),
+			Env:     []string{storeVariable + "=" + address}, // a password would be seen among the arguments
 		})
 	}
 	return sides, stop, nil
 }
 
-// tryStore opens a store and closes it again: what can't be reached shall be known before its turn.
+// storeNames returns the names of the sides that use the stores, which are those of their directories too:
+// the kinds of store. A single side has the name "".
+func storeNames(stores []string) []string {
+	if len(stores) < 2 {
+		return []string{""}
+	}
+	var names []string
+	seen := map[string]int{}
+	for _, address := range stores {
+		name := store.Kind(address)
+		if seen[name]++; seen[name] > 1 {
+			name = fmt.Sprintf("%s-%d", name, seen[name])
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// tryStore opens a store and closes it again, so that an unreachable one is reported before
+// anything is measured.
 func tryStore(ctx context.Context, address string) error {
-	s, err := store.Open(ctx, address, store.Options{})
+	s, err := store.Open(ctx, address, transports.StoreOptions{})
 	if err == nil {
 		err = s.Close()
 	}
 	return err
 }
 
-// serverCommand starts a server of this binary that ends when its parent does, and has room for
-// the scenario's users.
+// serverCommand returns the arguments that start this binary as a server, which ends with its parent
+// and accepts the connections and scans of the scenario's users.
 func serverCommand(s loadgen.Scenario) []string {
-	return []string{
+	command := []string{
 		os.Args[0], "serve", "--listen", "127.0.0.1:0", "--until-eof",
 		"--max-connections", strconv.Itoa(loadgen.Connections(s) + 100),
 	}
+	usual := transports.Limits{}.WithDefaults()
+	shortest := usual.MinScan
+	for _, spec := range s.Transports {
+		if client, err := all.Client(spec); err == nil && client.Way().Scan > 0 {
+			shortest = min(shortest, client.Way().Scan)
+		}
+	}
+	// Only what is needed, as a base of pushpull duet may be too old for these flags.
+	if shortest < usual.MinScan {
+		command = append(command, "--min-scan", shortest.String())
+	}
+	if frames := int(10 * s.Rate); frames > usual.Frames { // more than the most that a user sends in any second
+		command = append(command, "--max-frames", strconv.Itoa(frames))
+	}
+	return command
 }
 
-// commandLine returns what repeats the run.
+// commandLine returns a command line that repeats the run, apart from the secrets of addresses.
 func commandLine(cmd *cobra.Command, args []string) string {
-	words := append([]string{"pushpull", cmd.Name()}, args...)
+	words := []string{"pushpull", cmd.Name()}
+	words = append(words, args...)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name == "store" {
+		switch value := f.Value.String(); f.Name {
+		case "store":
 			stores, _ := cmd.Flags().GetStringArray(f.Name)
 			for _, address := range stores {
-				words = append(words, "--store="+store.Redacted(address))
+				words = append(words, "--store="+transports.Redacted(address))
 			}
-			return
+		case "target", "base", "head":
+			words = append(words, "--"+f.Name+"="+shown(value))
+		default:
+			value = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]")
+			words = append(words, "--"+f.Name+"="+value)
 		}
-		value := strings.TrimSuffix(strings.TrimPrefix(f.Value.String(), "["), "]")
-		words = append(words, "--"+f.Name+"="+value)
 	})
 	for i, word := range words {
 		if strings.ContainsAny(word, " \t\n'\"$`\\*?[]{}()<>|&;#~!") {

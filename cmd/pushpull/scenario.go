@@ -3,38 +3,53 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/result"
 )
 
-// scenarioOptions choose a scenario and override what it says.
+// scenarioOptions choose a scenario and override its values.
 type scenarioOptions struct {
-	usual                   string // the scenario that is taken when none is named
-	users, rounds, size     int
-	rate                    float64
-	duration, warmup, drain time.Duration
-	seed                    uint64
-	transports              []string
+	usual  string          // name of the default scenario
+	values result.Scenario // of the flags
 }
 
+// addFlags adds a flag for each knob that has one.
 func (o *scenarioOptions) addFlags(f *pflag.FlagSet) {
-	f.IntVar(&o.users, "users", 0, "how many `users`, all rooms together")
-	f.Float64Var(&o.rate, "rate", 0, "`messages` per second of each user who talks")
-	f.DurationVar(&o.duration, "duration", 0, "measured `time` of each window")
-	f.DurationVar(&o.warmup, "warmup", 0, "`time` before it that is not measured")
-	f.DurationVar(&o.drain, "drain", 0, "longest `time` to wait for what is under way; a poll interval comes on top")
-	f.IntVar(&o.rounds, "rounds", 0, "how many `times` every transport is measured")
-	f.IntVar(&o.size, "size", 0, "`bytes` of a message")
-	f.Uint64Var(&o.seed, "seed", 0, "`number` that all that is random is drawn from")
-	f.StringSliceVar(&o.transports, "transports", nil, "`list` like short-poll@5s,long-poll,websocket; behind the @ the poll interval, hold or scan interval")
+	for _, k := range result.Knobs() {
+		if k.Usage == "" {
+			continue
+		}
+		name := k.Flag()
+		switch value := k.Field(&o.values).(type) {
+		case *int:
+			intVar(f, value, name, 0, k.Usage)
+		case *uint64:
+			uintVar(f, value, name, k.Usage)
+		case *float64:
+			floatVar(f, value, name, k.Usage)
+		case *result.Seconds:
+			f.Var(value, name, k.Usage)
+			f.Lookup(name).DefValue = "" // the default is the scenario's
+		case *string:
+			f.StringVar(value, name, "", k.Usage)
+		case *[]string:
+			listVar(f, value, name, k.Usage)
+		default:
+			panic(fmt.Sprintf("knob %s: no flag can hold a %T", k.Key, value))
+		}
+	}
 }
 
-// scenario returns the scenario that is named, with the flags that were set on top.
+// scenario returns the named scenario, or the default one, with the values of the flags that were set.
 func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen.Scenario, error) {
 	name := o.usual
 	if len(args) > 0 {
@@ -44,39 +59,68 @@ func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen
 	if err != nil {
 		return s, err
 	}
-	for flag, override := range map[string]func(){
-		"users":      func() { s.Users = o.users },
-		"rate":       func() { s.Rate = o.rate },
-		"duration":   func() { s.Duration = o.duration },
-		"warmup":     func() { s.Warmup = o.warmup },
-		"drain":      func() { s.Drain = o.drain },
-		"rounds":     func() { s.Rounds = o.rounds },
-		"size":       func() { s.Size = o.size },
-		"seed":       func() { s.Seed = o.seed },
-		"transports": func() { s.Transports = o.transports },
-	} {
-		if flags.Changed(flag) {
-			override()
+	set := map[string]string{} // the flags that were set, by key
+	for _, k := range result.Knobs() {
+		if k.Usage != "" && flags.Changed(k.Flag()) {
+			value := reflect.ValueOf(k.Field(&o.values)).Elem()
+			reflect.ValueOf(k.Field((*result.Scenario)(&s))).Elem().Set(value)
+			set[k.Key] = k.Flag()
 		}
 	}
 	if err := s.Validate(); err != nil {
 		field, ok := errors.AsType[*loadgen.FieldError](err)
-		if ok && flags.Changed(field.Key) {
-			return s, fmt.Errorf("--%w", err)
+		if ok && set[field.Key] != "" {
+			return s, fmt.Errorf("--%s %s", set[field.Key], field.Text)
 		}
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
 }
 
-// loadScenario reads a built-in scenario by its name, or a file by its path.
+// scenarioArgument describes the argument that loadScenario reads, for the help of the commands.
+const scenarioArgument = `SCENARIO is the name of a built-in scenario (see pushpull scenarios), the path of a YAML
+file, or - for standard input. A built-in name wins over a file of that name: write ./NAME for
+the file.`
+
+// loadScenario reads a built-in scenario by its name, a YAML file by its path, or standard input, "-".
 func loadScenario(name string) (loadgen.Scenario, error) {
-	if !strings.ContainsAny(name, `./\`) {
+	if slices.Contains(loadgen.Builtins(), name) {
 		return loadgen.Builtin(name)
 	}
-	data, err := os.ReadFile(name)
+	data, err := source(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, ending := range []string{".yaml", ".yml"} {
+			if _, err := os.Stat(name + ending); err == nil {
+				return loadgen.Scenario{}, fmt.Errorf("there is no scenario %s: the file is %s", name, name+ending)
+			}
+		}
+		if !strings.ContainsAny(name, `./\`) {
+			return loadgen.Builtin(name) // an error that names them all
+		}
+		err = fmt.Errorf("%w: pushpull scenarios lists the built-in ones", err)
+	}
 	if err != nil {
 		return loadgen.Scenario{}, fmt.Errorf("reading the scenario: %w", err)
 	}
+	if name == "-" {
+		name = "standard input"
+	}
 	return loadgen.Parse(name, data)
+}
+
+// source returns the content of a file, or of standard input if its path is "-". Of a file that is too
+// long for a scenario, and may have no end, it returns one byte more than a scenario has.
+func source(path string) ([]byte, error) {
+	file := os.Stdin
+	if path != "-" {
+		var err error
+		if file, err = os.Open(path); err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: give the path of a YAML file", path)
+	}
+	return io.ReadAll(io.LimitReader(file, loadgen.MaxSource+1))
 }

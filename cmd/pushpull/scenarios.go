@@ -13,8 +13,8 @@ func newScenariosCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "scenarios [NAME]",
 		Short: "List or print the built-in scenarios",
-		Long: `List the built-in scenarios, or print one as YAML. To make one of your own, change what is
-printed and hand its path to pushpull run.`,
+		Long: `List the built-in scenarios, or print one as YAML. To make your own, save one to a file,
+change it, and pass the path to pushpull run.`,
 		Example: `  pushpull scenarios chat > mine.yaml
   pushpull run ./mine.yaml`,
 		Args: arguments(cobra.MaximumNArgs(1)),

@@ -4,18 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,8 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/transports"
+	"pushpull/transports/all"
+	"pushpull/transports/scratch"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 )
@@ -32,10 +37,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakFree{m}, map[string]func(){"pushpull": main})
 }
 
-// leakFree fails when the tests leave goroutines behind.
+// leakFree fails if the tests leak goroutines.
 type leakFree struct{ m *testing.M }
 
 func (l leakFree) Run() int {
+	// The tests mostly wait for other processes, so more of them than there are processors run at once.
+	// A -parallel on the command line overrides this.
+	flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	// A SIGHUP that is ignored, as under nohup, would stay ignored in the processes that the tests start; one
+	// that is caught gets its default there.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	code := l.m.Run()
 	removeBuilt()
 	if err := goleak.Find(); code == 0 && err != nil {
@@ -45,25 +58,9 @@ func (l leakFree) Run() int {
 	return code
 }
 
-// The scripts that measure what they print run first, and have the machine for themselves.
-func TestRun(t *testing.T) {
-	for _, script := range scriptsIn(t, "testdata/run") {
-		runScripts(t, testscript.Params{Files: []string{script}})
-	}
-}
-
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	runScripts(t, testscript.Params{Dir: "testdata/script"})
-}
-
-func scriptsIn(t *testing.T, dir string) []string {
-	t.Helper()
-	scripts, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("scripts in %s: %q, %v", dir, scripts, err)
-	}
-	return scripts
 }
 
 func runScripts(t *testing.T, p testscript.Params) {
@@ -71,13 +68,13 @@ func runScripts(t *testing.T, p testscript.Params) {
 	p.RequireExplicitExec = true
 	p.Setup = func(env *testscript.Env) error {
 		env.Values[jobsKey{}] = jobs{}
-		// A process under the race detector would sleep a second before it ends.
+		// Under the race detector a process sleeps for a second before it exits, by default.
 		env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=10"))
-		return nil
+		return unrace(env)
 	}
 	p.Condition = condition
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"unraced":     cmdUnraced,
+		"raced":       cmdRaced,
 		"exits":       cmdExits,
 		"measure":     cmdMeasure,
 		"json":        cmdJSON,
@@ -85,7 +82,11 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"result":      cmdResult,
 		"chop":        cmdChop,
 		"http":        cmdHTTP,
+		"crowd":       cmdCrowd,
 		"lossy":       cmdLossy,
+		"limiting":    cmdLimiting,
+		"guarded":     cmdGuarded,
+		"refusing":    cmdRefusing,
 		"start":       cmdStart,
 		"await":       cmdAwait,
 		"await-sent":  cmdAwaitSent,
@@ -93,12 +94,13 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"ended":       cmdEnded,
 		"address":     cmdAddress,
 		"kill-server": cmdKillServer,
+		"kill-store":  cmdKillStore,
 		"server-gone": cmdServerGone,
 	}
 	testscript.Run(t, p)
 }
 
-// usage ends a script that calls one of its commands wrongly.
+// usage ends a script that calls one of its commands with wrong arguments.
 func usage(ts *testscript.TestScript, neg bool, args []string, atLeast int, text string) {
 	if neg || len(args) < atLeast {
 		ts.Fatalf("usage: %s", text)
@@ -106,7 +108,7 @@ func usage(ts *testscript.TestScript, neg bool, args []string, atLeast int, text
 }
 
 // exits CODES COMMAND [ARG...] runs a command that must end with one of the exit codes, like 0 or
-// 1,4, and say on standard error what pushpull promises for it.
+// 1,4, and with the standard error that checkStderr requires for it.
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "exits CODES COMMAND [ARG...]")
 	err := ts.Exec(args[1], args[2:]...)
@@ -123,67 +125,55 @@ func checkExit(ts *testscript.TestScript, want string, err error, stderr string)
 	if !slices.Contains(strings.Split(want, ","), strconv.Itoa(code)) {
 		ts.Fatalf("exit code %d, want %s", code, want)
 	}
-	if code >= 0 { // a signal ends it without a word
+	if code >= 0 { // a process killed by a signal prints no error
 		ts.Check(checkStderr(code, stderr))
 	}
 }
 
-// An aside is a line on standard error that is no error.
+// aside matches the lines on standard error that report no error.
 var aside = regexp.MustCompile(`^(round \d|pair \d|case \d|stopping, |watching on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring )`)
 
-// checkStderr holds pushpull to its promise: what went wrong is one line, the last one, that
-// begins with its name. There is no stack and no usage beside it.
+// checkStderr checks that a failed pushpull reports its error in one line, the last, which begins with
+// its name, and that a successful one reports none. A stack or a usage text is one line too many.
 func checkStderr(code int, stderr string) error {
 	lines := slices.Collect(strings.Lines(stderr))
 	if code != exitFine {
 		last := len(lines) - 1
 		if last < 0 || !strings.HasPrefix(lines[last], "pushpull: ") || aside.MatchString(lines[last]) {
-			return fmt.Errorf("exit code %d without a last line that says why:\n%s", code, stderr)
+			return fmt.Errorf("exit code %d without an error in the last line:\n%s", code, stderr)
 		}
 		lines = lines[:last]
 	}
 	for _, line := range lines {
 		if !aside.MatchString(line) {
-			return fmt.Errorf("exit code %d with a line too many: %s", code, line)
+			return fmt.Errorf("exit code %d with an unexpected line: %s", code, line)
 		}
 	}
 	return nil
 }
 
-// measure [-calm] ARG... runs pushpull run ARG..., which must exit 0. On a busy machine it may
-// rightly say that the generator was late, which is no fault of pushpull: -calm tries again then.
+// measure ARG... runs pushpull run ARG..., which must exit 0, or 4 if the generator was late, as it may
+// be on a busy machine.
 func cmdMeasure(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 1, "measure [-calm] ARG...")
-	calm := args[0] == "-calm"
-	if calm {
-		args = args[1:]
+	usage(ts, neg, args, 1, "measure ARG...")
+	err := ts.Exec("pushpull", append([]string{"run"}, args...)...)
+	stderr := ts.ReadFile("stderr")
+	want := "0"
+	if disturbed(stderr) {
+		want = "4"
 	}
-	for try := 1; ; try++ {
-		err := ts.Exec("pushpull", append([]string{"run"}, args...)...)
-		stderr := ts.ReadFile("stderr")
-		if !disturbed(stderr) || try == 5 {
-			checkExit(ts, "0", err, stderr)
-			return
-		}
-		if !calm {
-			checkExit(ts, "4", err, stderr)
-			return
-		}
-		if out := slices.Index(args, "--out"); out >= 0 {
-			ts.Check(os.RemoveAll(ts.MkAbs(args[out+1])))
-		}
-	}
+	checkExit(ts, want, err, stderr)
 }
 
-// disturbed says whether a run is not to be believed because the machine was busy.
+// disturbed returns true if the results can't be trusted because the machine was busy.
 func disturbed(stderr string) bool {
 	return strings.Contains(stderr, "not to be believed") && strings.Contains(stderr, "the generator ")
 }
 
-// json PATH OP VALUE compares what standard output holds at a path like scenario.users or
-// transports.websocket.lost with a value. A part of the path is a key, an index, the name of a
-// transport, or * for every element. A value that begins with a dot names a neighbour in the
-// same object.
+// json PATH OP VALUE compares the value at a path in the JSON on standard output, like scenario.users
+// or transports.websocket.lost, with VALUE. A part of the path is a key, an index, the name of a
+// transport, or * for every element. A VALUE that begins with a dot names another key of the same
+// object.
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 3, "json PATH OP VALUE")
 	parts := strings.Split(args[0], ".")
@@ -225,7 +215,7 @@ func document(ts *testscript.TestScript) any {
 	return document
 }
 
-// find returns what is at a path; nothing there ends the script.
+// find returns the values at a path; if there are none, it ends the script.
 func find(ts *testscript.TestScript, value any, path []string) []any {
 	if len(path) == 0 {
 		return []any{value}
@@ -265,7 +255,7 @@ func at(value any, key string) (any, bool) {
 	return nil, false
 }
 
-// compare compares numbers as numbers, everything else as text.
+// compare compares numbers by value, and everything else as text.
 func compare(got, op, want string) bool {
 	order := strings.Compare(got, want)
 	a, errA := strconv.ParseFloat(got, 64)
@@ -299,8 +289,8 @@ func compare(got, op, want string) bool {
 	return false
 }
 
-// result PATH WINDOWS [interrupted] checks that a result holds whole lines only, and how many
-// windows, like 3 or 1+, the last of them stopped early or not.
+// result PATH WINDOWS [interrupted] checks that a result has complete lines only and the number of
+// windows, like 3 or 1+. With interrupted, the last window must be marked so, else none.
 func cmdResult(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "result PATH WINDOWS [interrupted]")
 	r, err := result.Open(ts.MkAbs(args[0]))
@@ -326,10 +316,11 @@ func cmdChop(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(data[:len(data)-n]), 0o644))
 }
 
-// http STATUS METHOD URL [BODY] asks a server; the answer's body is on standard output.
+// http STATUS METHOD URL [BODY] sends a request and prints the body of the response, whose status must
+// be STATUS.
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 3, "http STATUS METHOD URL [BODY]")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, args[1], args[2], strings.NewReader(strings.Join(args[3:], " ")))
 	ts.Check(err)
@@ -352,22 +343,56 @@ func ask(req *http.Request) (status int, body []byte, err error) {
 	return resp.StatusCode, body, err
 }
 
-// lossy VAR starts a server that loses every fifth message and puts its address into a variable.
+// lossy VAR starts a server that loses every fifth message and sets the variable to its address.
 func cmdLossy(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 1, "lossy VAR")
+	serve(ts, args[0], server.Server{Store: &lossyStore{Store: &memory.Store{}}})
+}
+
+// serve starts a server that ends with the script, and sets the variable to its address.
+func serve(ts *testscript.TestScript, variable string, s server.Server) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() {
-		s := server.Server{Store: &lossyStore{Store: &memory.Store{}}}
-		served <- s.Serve(ctx, l)
-	}()
+	go func() { served <- s.Serve(ctx, l) }()
 	ts.Defer(func() { stop(); <-served })
-	ts.Setenv(args[0], "http://"+l.Addr().String())
+	ts.Setenv(variable, "http://"+l.Addr().String())
 }
 
-// A lossyStore forgets every fifth message that it says it has stored.
+// refusing VAR TRANSPORT STATUS|DELAY starts a server and sets the variable to its address. It answers all requests for
+// the transport with the status, or that much later, like 4s.
+func cmdRefusing(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 3, "refusing VAR TRANSPORT STATUS|DELAY")
+	endpoints := all.Endpoints(transports.Limits{}.WithDefaults())
+	endpoints[args[1]] = refusing{endpoints[args[1]], args[2]}
+	serve(ts, args[0], server.Server{Store: &memory.Store{}, Transports: endpoints})
+}
+
+// refusing is an endpoint that refuses every request, or delays it.
+type refusing struct {
+	transports.Endpoint
+	how string // a status or a duration
+}
+
+func (r refusing) Handler(log transports.Log) http.Handler {
+	next := r.Endpoint.Handler(log)
+	status, refused := strconv.Atoi(r.how)
+	delay, _ := time.ParseDuration(r.how)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if refused == nil {
+			http.Error(w, "no", status)
+			return
+		}
+		select {
+		case <-time.After(delay):
+			next.ServeHTTP(w, req)
+		case <-req.Context().Done():
+		}
+	})
+}
+
+// A lossyStore acknowledges every fifth message without storing it.
 type lossyStore struct {
 	transports.Store
 	appended atomic.Int64
@@ -380,31 +405,31 @@ func (s *lossyStore) Append(ctx context.Context, room string, body []byte) (uint
 	return s.Store.Append(ctx, room, body)
 }
 
-// patience is how long a script waits for what must come. Nothing takes so long that works.
-const patience = 30 * time.Second
+// scriptTimeout limits each wait of a script. It is far above what any step takes.
+const scriptTimeout = 2 * time.Minute
 
-// until asks every few milliseconds.
+// until polls done until it returns true, and ends the script after scriptTimeout.
 func until(ts *testscript.TestScript, what string, done func() bool) {
 	begun := time.Now()
 	for range time.Tick(10 * time.Millisecond) {
 		if done() {
 			return
 		}
-		if time.Since(begun) > patience {
-			ts.Fatalf("waited %v for %s", patience, what)
+		if time.Since(begun) > scriptTimeout {
+			ts.Fatalf("waited %v for %s", scriptTimeout, what)
 		}
 	}
 }
 
-// condition knows [mount]: a script can mount a file system for itself.
+// condition implements [mount], which is true if a script can mount a file system of its own.
 func condition(name string) (bool, error) {
 	if name != "mount" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
-	dir, err := os.MkdirTemp("", "pushpull-mount-")
+	dir, err := scratch.Make("pushpull-mount")
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(dir)
-	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", dir).Run() == nil, nil
+	defer func() { _ = dir.Remove() }()
+	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", dir.Path).Run() == nil, nil
 }

@@ -28,16 +28,17 @@ func newSelftestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "selftest [CASE...]",
 		Short: "Measure servers of known behaviour",
-		Long: `Measure servers of known behaviour with the generator that run uses, on every transport,
-and say line by line what is known, what was measured, and whether they agree. It also tells
-what this machine can do: the round trip on loopback, how late the generator is, and how many
-users can be connected, by which limit. It takes less than a minute.
+		Long: `Measure servers of known behaviour with the generator of pushpull run, on every transport, and
+print for each measurement what is expected, what was measured, and whether they agree. The
+self-test also reports what this machine can do: the round trip on loopback, how late the
+generator is, how many users can connect, and which limit they reach. It takes less than a
+minute.
 
-The cases; without one named it is all of them:
+The cases, which all run if none is named:
 
 ` + selftestCases() + `
-Exit code 4 says that something else was measured than is known: don't believe what run says
-on this machine. Times can only be judged on a machine that is otherwise quiet.`,
+Exit code 4 means that a measurement differs from the known value: don't believe pushpull run
+on this machine. Times can only be judged on an otherwise idle machine.`,
 		Example: `  pushpull selftest
   pushpull selftest stall lost --transports websocket`,
 		Args: arguments(cobra.ArbitraryArgs),
@@ -51,12 +52,12 @@ on this machine. Times can only be judged on a machine that is otherwise quiet.`
 
 func (o *selftestOptions) addFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringSliceVar(&o.transports, "transports", nil, "`list` like long-poll,websocket; all of them when none is named")
+	listVar(f, &o.transports, "transports", "`list` like long-poll,websocket (default all)")
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the lines")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 }
 
-// selftestCases lists the cases.
+// selftestCases returns the list of the cases, a line each.
 func selftestCases() string {
 	var b strings.Builder
 	for _, c := range selftest.Cases() {
@@ -94,23 +95,21 @@ func runSelftest(ctx context.Context, cmd *cobra.Command, opts selftestOptions, 
 		}
 	})
 	if ctx.Err() != nil {
-		err = errors.New("interrupted: the lines that are missing were not judged")
+		err = errors.New("interrupted: the missing lines were not measured")
+	}
+	if opts.printJSON && (err == nil || len(lines) > 0) {
+		err = errors.Join(err, writeLines(out, lines))
 	}
 	if err != nil {
 		return err
 	}
-	if opts.printJSON {
-		if err := writeLines(out, lines); err != nil {
-			return err
-		}
-	}
 	if differ > 0 {
-		return exitWith(exitDoubtful, "%d of %d measurements differ from what is known: see the lines that say so", differ, judged)
+		return exitWith(exitDoubtful, "%d of %d measurements differ from the known values: see the lines marked %s", differ, judged, selftest.Differs)
 	}
 	return nil
 }
 
-// printLine prints a line as it is known: the widths of columns can't wait for the last one.
+// printLine prints a line at once. The columns have fixed widths, as later lines are not known yet.
 func printLine(out io.Writer, l selftest.Line) {
 	expected, measured := l.Says()
 	printColumns(out, l.Case, l.Transport, l.Verdict, expected, measured)
@@ -123,7 +122,7 @@ func printColumns(out io.Writer, columns ...any) {
 	fmt.Fprintf(out, "%-13s %-19s %-8s %-61s %s\n", columns...)
 }
 
-// writeLines prints what was found as the one object of --json.
+// writeLines prints all lines as the object of --json.
 func writeLines(out io.Writer, lines []selftest.Line) error {
 	return json.NewEncoder(out).Encode(struct {
 		Schema      int                `json:"schema"`

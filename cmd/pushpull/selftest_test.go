@@ -10,7 +10,7 @@ import (
 	"pushpull/loadgen/selftest"
 )
 
-// TestSelftestExits has a self-test find what it should, something else, or nothing at all.
+// TestSelftestExits checks the exit code of a self-test that agrees, one that differs, and one that fails.
 func TestSelftestExits(t *testing.T) {
 	figures := []selftest.Figure{{Name: "lost", Known: &selftest.Known{Value: 3}, Measured: 2}}
 	for name, c := range map[string]struct {
@@ -22,7 +22,7 @@ func TestSelftestExits(t *testing.T) {
 		"agrees": {
 			[]selftest.Line{{Case: "lost", Verdict: selftest.OK}}, nil, exitFine, "",
 		},
-		"told": {
+		"not judged": {
 			[]selftest.Line{{Case: "round trip", Figures: figures}}, nil, exitFine, "",
 		},
 		"differs": {
@@ -49,11 +49,33 @@ func TestSelftestExits(t *testing.T) {
 				t.Errorf("exit code %d and %v, want %d and %q", got, err, c.code, c.says)
 			}
 			if n := strings.Count(out.String(), "\n"); n != len(c.lines)+1 {
-				t.Errorf("%d lines, want %d and a head:\n%s", n, len(c.lines), out.String())
+				t.Errorf("%d lines, want %d and a header:\n%s", n, len(c.lines), out.String())
 			}
 			if name == "differs" && !strings.Contains(out.String(), "differs  3 lost ") {
-				t.Errorf("it doesn't say what differs:\n%s", out.String())
+				t.Errorf("the figure that differs is missing:\n%s", out.String())
 			}
 		})
+	}
+}
+
+// A self-test that fails prints what it has measured as JSON, too.
+func TestSelftestFailsWithJSON(t *testing.T) {
+	for lines, want := range map[int]int{0: 0, 2: 1} { // objects
+		cmd := newSelftestCommand()
+		var out strings.Builder
+		cmd.SetOut(&out)
+		cmd.SetErr(io.Discard)
+		opts := selftestOptions{printJSON: true, run: func(_ context.Context, _ selftest.Options, emit func(selftest.Line)) error {
+			for range lines {
+				emit(selftest.Line{Case: "lost", Verdict: selftest.OK})
+			}
+			return errors.New("no such port")
+		}}
+		if err := runSelftest(t.Context(), cmd, opts, nil); exitCode(err) != exitFailed {
+			t.Errorf("exit code %d, want %d", exitCode(err), exitFailed)
+		}
+		if got := strings.Count(out.String(), `"schema"`); got != want || strings.Count(out.String(), `"lost"`) != lines {
+			t.Errorf("%d lines: %q", lines, out.String())
+		}
 	}
 }

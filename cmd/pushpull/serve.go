@@ -14,13 +14,19 @@ import (
 	"pushpull/transports"
 	"pushpull/transports/server"
 	"pushpull/transports/store"
-	"pushpull/transports/store/memory"
 )
+
+// storeVariable is the environment variable by which a run gives its servers the address of their store.
+// Unlike arguments, other users of the machine can't read it.
+const storeVariable = "PUSHPULL_STORE"
 
 type serveOptions struct {
 	listen         string
 	store          string
+	storeFrom      string // the environment variable that holds store instead
 	retention      int
+	maxRooms       int
+	maxLog         int
 	limits         transports.Limits
 	maxConnections int
 	untilEOF       bool
@@ -33,19 +39,24 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server alone, with its pages",
-		Long: `Run the server alone, until SIGINT or SIGTERM.
+		Long: `Run the server alone, until SIGINT, SIGTERM or SIGHUP.
 
-Once it accepts connections it prints one line, like "listening on http://127.0.0.1:8080". A
-browser shows there how each transport feels, and at /results the runs in --results.
-Warnings go to standard error. On a signal it answers held polls, closes WebSockets and
-ends within 5 seconds; on a second one at once, with exit code 1.
+Once it accepts connections, it prints one line like "listening on http://127.0.0.1:8080". The
+page at that address lets you try the transports, and /results shows the runs in --results.
+Warnings go to standard error. On a signal the server answers held polls, closes WebSockets and
+ends within 5 seconds; on a second SIGINT or SIGTERM it ends at once, with exit code 1.
 
-Messages are kept where --store says:
+--store names the store of the messages:
 
 ` + store.Usage() + `
 
-It authenticates nobody. It listens beyond loopback only when told an explicit address,
-such as --listen 0.0.0.0:8080.`,
+The server has no authentication. It listens beyond loopback only if --listen names the address,
+such as 0.0.0.0:8080. On loopback it answers only requests whose Host is a name or address of
+loopback, the host of --listen or that of an --allow-origin, as the page of any site can let its
+name lead to loopback. A proxy on this machine that passes its public Host on needs
+--allow-origin https://chat.example here, or there: proxy_set_header Host localhost;
+
+Users are not told the errors of the store. They are logged, each at most once a second.`,
 		Args: arguments(noArguments),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runServe(cmd.Context(), cmd, opts)
@@ -57,29 +68,34 @@ such as --listen 0.0.0.0:8080.`,
 
 func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	limits := transports.Limits{}.WithDefaults()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on; without a host loopback, port 0 is any free one")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on; the default host is loopback, port 0 is any free one")
 	f.StringVar(&o.store, "store", store.Default, "`address` of the store, see above")
-	f.IntVar(&o.retention, "retention", memory.DefaultRetention, "`messages` that a room keeps, the oldest leave first")
-	f.IntVar(&o.limits.MessageBytes, "max-message", limits.MessageBytes, "largest message, in `bytes`")
-	f.IntVar(&o.limits.Batch, "max-batch", limits.Batch, "most `messages` in one answer")
-	f.DurationVar(&o.limits.Hold, "max-hold", limits.Hold, "longest `time` that a poll is held")
-	f.DurationVar(&o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "a user who takes nothing for this `time` is cut off")
-	f.IntVar(&o.maxConnections, "max-connections", 20_000, "most `connections` at a time")
-	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, like https://chat.example; may be repeated")
+	f.StringVar(&o.storeFrom, "store-from", "", "environment `variable` with the address of the store")
+	intVar(f, &o.retention, "retention", transports.DefaultRetention, "`messages` that a room keeps; the oldest are removed")
+	intVar(f, &o.maxRooms, "max-rooms", 50_000, "most `rooms` that messages are sent to; messages to others are refused")
+	intVar(f, &o.maxLog, "max-log", transports.DefaultBytes, "most `bytes` of all messages in memory, beyond which the oldest of the largest rooms are removed, or of a SQLite file, if given")
+	intVar(f, &o.limits.MessageBytes, "max-message", limits.MessageBytes, "largest message, in `bytes`")
+	intVar(f, &o.limits.Batch, "max-batch", limits.Batch, "most `messages` in one response")
+	durationVar(f, &o.limits.Hold, "max-hold", limits.Hold, "longest `time` that a poll is held")
+	durationVar(f, &o.limits.MinScan, "min-scan", limits.MinScan, "shortest scan interval `time` of a held poll; shorter ones are refused")
+	intVar(f, &o.limits.Frames, "max-frames", limits.Frames, "most `frames` a second that a user may send on a WebSocket; one that sends more is held back, then cut off")
+	durationVar(f, &o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "a client that takes more than this `time` to read an answer is cut off")
+	intVar(f, &o.maxConnections, "max-connections", 20_000, "most `connections` at a time; fewer if ulimit -n allows no more")
+	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
 	f.StringVar(&o.results, "results", "results", "`directory` whose runs are shown at /results")
 	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
-	f.DurationVar(&o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU for each answer and frame")
-	f.DurationVar(&o.slow.Delay, "debug-delay", 0, "wait for this `time` before each answer and frame")
+	durationVar(f, &o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU for each response and frame")
+	durationVar(f, &o.slow.Delay, "debug-delay", 0, "wait for this `time` before each response and frame")
 	for _, hidden := range []string{
-		"until-eof",                 // for a parent that must not leave its server behind
-		"debug-burn", "debug-delay", // for whoever wants to see a check fail
+		"until-eof", "store-from", // to end with the process that started the server, and to hide its password
+		"debug-burn", "debug-delay", // to make a check fail
 	} {
 		_ = f.MarkHidden(hidden) // fails only for unknown flags
 	}
 }
 
-// listenAddress returns where to listen, with loopback for a host that isn't there. flag is the one
-// that says it.
+// listenAddress returns the address to listen on, with loopback for a missing host. flag is the name
+// of the flag, for the error.
 func listenAddress(flag, address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err == nil {
@@ -94,16 +110,20 @@ func listenAddress(flag, address string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// server makes the server that the flags describe, without its store.
-func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
+// server returns the server that the flags describe, without its store.
+func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Server, error) {
 	for _, f := range []struct {
 		name  string
 		value int64
 	}{
 		{"retention", int64(o.retention)},
+		{"max-rooms", int64(o.maxRooms)},
+		{"max-log", int64(o.maxLog)},
 		{"max-message", int64(o.limits.MessageBytes)},
 		{"max-batch", int64(o.limits.Batch)},
 		{"max-hold", int64(o.limits.Hold)},
+		{"min-scan", int64(o.limits.MinScan)},
+		{"max-frames", int64(o.limits.Frames)},
 		{"write-timeout", int64(o.limits.WriteTimeout)},
 		{"max-connections", int64(o.maxConnections)},
 	} {
@@ -114,35 +134,48 @@ func (o *serveOptions) server(log *slog.Logger) (*server.Server, error) {
 	if err := store.Validate(o.store); err != nil {
 		return nil, fmt.Errorf("bad --store: %w", err)
 	}
-	pages, err := pages(o.limits, o.results)
+	pages, err := pages(o.results)
 	if err != nil {
 		return nil, err
 	}
-	s := &server.Server{Limits: o.limits, Connections: o.maxConnections, Slow: o.slow, Log: log, Pages: pages.Handler()}
+	connections := o.maxConnections
+	if !f.Changed("max-connections") {
+		connections = 0 // as many as the process may have, without a warning if that is almost the default
+	}
+	host, _, _ := net.SplitHostPort(o.listen) // listenAddress has checked it
+	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
 	return s, s.Validate()
 }
 
 func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error {
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	address, err := listenAddress("listen", opts.listen)
 	if err != nil {
 		return usageError(cmd, err)
 	}
-	s, err := opts.server(log)
+	if opts.storeFrom != "" {
+		opts.store = os.Getenv(opts.storeFrom)
+	}
+	s, err := opts.server(cmd.Flags(), logger)
 	if err != nil {
 		return usageError(cmd, err)
 	}
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
-		return usageError(cmd, fmt.Errorf("bad --results %q: name a directory, as pushpull run fills one", opts.results))
+		return usageError(cmd, fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("%w: use --listen with another address or port", err)
 	}
 	if !cmd.Flags().Changed("retention") {
-		opts.retention = 0 // what there is already may have one of its own
+		opts.retention = 0 // an existing log keeps the retention it has
 	}
-	kept, err := store.Open(ctx, opts.store, store.Options{Retention: opts.retention, Log: log})
+	if !cmd.Flags().Changed("max-log") {
+		opts.maxLog = 0 // a file may fill its disk
+	}
+	kept, err := store.Open(ctx, opts.store, transports.StoreOptions{
+		Retention: opts.retention, Bytes: int64(opts.maxLog), Logger: logger,
+	})
 	if err != nil {
 		l.Close()
 		return err
@@ -154,7 +187,11 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		defer cancel()
 		cancelAtEOF(cmd.InOrStdin(), cancel)
 	}
-	// The kernel accepts from here on. Standard output is not buffered.
+	// The kernel accepts from here on.
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", l.Addr())
+	if err := flush(cmd.OutOrStdout()); err != nil {
+		l.Close()
+		return errors.Join(fmt.Errorf("printing the address: %w", err), kept.Close())
+	}
 	return errors.Join(s.Serve(ctx, l), kept.Close())
 }

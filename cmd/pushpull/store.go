@@ -10,12 +10,12 @@ import (
 	"pushpull/transports/store"
 )
 
-// newStoreCommand makes the command by which a run gives its servers a store that is within the
-// binary, in a process of its own.
+// newStoreCommand returns the command that runs an embedded store in a process of its own. A run
+// starts it so that its servers can share the store.
 func newStoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "store ADDRESS",
-		Short:  "Run a store that is within this binary, like nats:, until standard input ends",
+		Short:  "Run an embedded store, like nats:, until standard input ends",
 		Hidden: true,
 		Args:   arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,8 +33,8 @@ func newStoreCommand() *cobra.Command {
 	}
 }
 
-// cancelAtEOF cancels when a parent has gone, which must not leave its children behind. Nobody waits
-// for the goroutine: a read of standard input can't be called off.
+// cancelAtEOF calls cancel when in ends, so that a child process ends with its parent. Its goroutine
+// may outlive the command, as a read of standard input can't be interrupted.
 func cancelAtEOF(in io.Reader, cancel func()) {
 	go func() {
 		_, _ = io.Copy(io.Discard, in)

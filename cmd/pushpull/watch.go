@@ -22,6 +22,8 @@ import (
 	"pushpull/report"
 	"pushpull/report/theory"
 	"pushpull/report/web"
+	"pushpull/transports"
+	"pushpull/transports/all"
 )
 
 type watchOptions struct {
@@ -30,11 +32,11 @@ type watchOptions struct {
 }
 
 func (o *watchOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.address, "watch", "", "serve a live page of the run on this `address`; without a host loopback, port 0 is any free one")
+	f.StringVar(&o.address, "watch", "", "serve a live page of the run on this `address`; the default host is loopback, port 0 is any free one")
 	f.BoolVar(&o.open, "open", false, "serve the report until Ctrl-C, and open it in the browser if there is one")
 }
 
-// listen returns nil when there is nothing to serve.
+// listen returns nil if there is nothing to serve.
 func (o *watchOptions) listen() (net.Listener, error) {
 	address := "127.0.0.1:0"
 	switch {
@@ -53,22 +55,29 @@ func (o *watchOptions) listen() (net.Listener, error) {
 	return l, nil
 }
 
-// A watcher serves the live page of a run, and the report that follows. It is used by one goroutine
-// at a time. Of nil nothing is served.
+// host returns the host of --watch, "" if it is missing.
+func (o *watchOptions) host() string {
+	host, _, _ := net.SplitHostPort(o.address)
+	return host
+}
+
+// A watcher serves the live page of a run, and the report after it. One goroutine at a time may use it.
+// A nil watcher serves nothing.
 type watcher struct {
-	out    io.Writer // what is said to people
+	out    io.Writer // for messages to the user
 	base   string    // URL of the server
 	server http.Server
 	served chan struct{} // closed when the server has ended, and failed is set
 	failed error
-	down   bool // it was said that the server has broken
+	down   bool // check has warned that the server failed
 	live   web.Live
 	begun  time.Time
 	state  web.State // the last one, without the window under way
 }
 
-// newWatcher begins to serve over l the run that rec keeps, and runs.
-func newWatcher(out io.Writer, l net.Listener, runs *web.Results, rec *record) *watcher {
+// newWatcher starts serving the run that rec keeps, and the results of other runs, on l. host is the host
+// it listens on, as the user named it.
+func newWatcher(out io.Writer, l net.Listener, host string, runs *web.Results, rec *record) *watcher {
 	run := rec.results[0].result.Run
 	w := &watcher{
 		out: out, base: "http://" + reachable(l.Addr()), served: make(chan struct{}), begun: time.Now(),
@@ -79,9 +88,11 @@ func newWatcher(out io.Writer, l net.Listener, runs *web.Results, rec *record) *
 	}
 	w.live.Set(w.state)
 	w.server = http.Server{
-		Handler:           (&web.Pages{Live: &w.live, Results: runs}).Handler(),
+		Handler: transports.Hosts{
+			Others: []string{host}, Advice: "open " + w.base + "/",
+		}.Handler((&web.Pages{Live: &w.live, Results: runs}).Handler()),
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what a browser does is no news of the run
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // errors of browsers would disturb the output of the run
 	}
 	go func() {
 		defer close(w.served)
@@ -90,7 +101,8 @@ func newWatcher(out io.Writer, l net.Listener, runs *web.Results, rec *record) *
 	return w
 }
 
-// reachable returns the host and port at which this machine reaches a server on an address.
+// reachable returns a host and port at which this machine can connect to a server that listens on
+// address.
 func reachable(address net.Addr) string {
 	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
@@ -98,7 +110,7 @@ func reachable(address net.Addr) string {
 	return address.String()
 }
 
-// update shows how far the run is.
+// update shows the progress of the run.
 func (w *watcher) update(now loadgen.Progress) {
 	if w == nil {
 		return
@@ -126,7 +138,7 @@ func (w *watcher) update(now loadgen.Progress) {
 	w.live.Set(shown)
 }
 
-// window shows what rec holds, as a window has ended.
+// window shows the windows in rec, after another one has ended.
 func (w *watcher) window(rec *record) {
 	if w == nil {
 		return
@@ -135,20 +147,24 @@ func (w *watcher) window(rec *record) {
 	w.live.Set(w.state)
 }
 
-// standings returns those of every transport of rec, by transport and then by store.
+// standings returns the standings of all transports of rec, ordered by transport and then by store.
 func standings(rec *record) []web.Standing {
 	run := rec.results[0].result.Run.Scenario
-	all := make([]web.Standing, 0, len(run.Transports)*len(rec.results))
+	found := make([]web.Standing, 0, len(run.Transports)*len(rec.results))
 	for _, transport := range run.Transports {
+		way := ""
+		if client, err := all.Client(transport); err == nil {
+			way = loadgen.WayOf(client.Way()).Class()
+		}
 		for i := range rec.results {
-			all = append(all, web.Standing{Transport: transport, Side: rec.names[i], Rounds: run.Rounds})
+			found = append(found, web.Standing{Transport: transport, Way: way, Side: rec.names[i], Rounds: run.Rounds})
 		}
 	}
 	for i, one := range rec.results {
 		for _, row := range theory.Rows(&one.result) {
-			for at := range all {
-				if s := &all[at]; s.Transport == row.Transport && s.Side == rec.names[i] {
-					s.Windows, s.Doubts = row.Rounds, row.Doubts
+			for at := range found {
+				if s := &found[at]; s.Transport == row.Transport && s.Side == rec.names[i] {
+					s.Windows, s.Failed, s.Doubts = row.Rounds, row.Failed, row.Doubts
 					s.Figures = web.Figures{
 						Delivered: row.Delivered, Expected: row.Expected, Lost: row.Lost,
 						P50: row.Latency.P50, P99: row.Latency.P99,
@@ -157,10 +173,10 @@ func standings(rec *record) []web.Standing {
 			}
 		}
 	}
-	return all
+	return found
 }
 
-// drawing says that all windows are measured.
+// drawing shows that all windows are measured, and the report is being drawn.
 func (w *watcher) drawing() {
 	if w == nil {
 		return
@@ -169,7 +185,7 @@ func (w *watcher) drawing() {
 	w.live.Set(w.state)
 }
 
-// end shows how the run ended, which err says. With a report to open it serves that until ctx ends.
+// end shows that the run ended, with err. If there is a report to open, it serves that until ctx ends.
 func (w *watcher) end(ctx context.Context, dir, report string, err error) {
 	if w == nil {
 		return
@@ -202,19 +218,19 @@ func (w *watcher) end(ctx context.Context, dir, report string, err error) {
 	w.close()
 }
 
-// check says once that the server has broken, which is no reason to end the run.
+// check warns, once, if the server failed. The run goes on without its page.
 func (w *watcher) check() {
 	select {
 	case <-w.served:
 		if !w.down {
 			w.down = true
-			fmt.Fprintf(w.out, "pushpull: warning: the pages of the run are served no longer: %v\n", w.failed)
+			fmt.Fprintf(w.out, "pushpull: warning: the pages of the run are no longer served: %v\n", w.failed)
 		}
 	default:
 	}
 }
 
-// close ends the server, once those who watch have the last state or a second has passed.
+// close stops the server once the open pages have the last state, or after a second.
 func (w *watcher) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -224,15 +240,15 @@ func (w *watcher) close() {
 	<-w.served
 }
 
-// root returns the directory whose runs are shown beside the one in dir.
-func (p place) root(dir string) string {
-	if p.out != "" {
+// root returns the directory whose runs are shown together with the one in dir.
+func (d destination) root(dir string) string {
+	if d.out != "" {
 		return dir
 	}
-	return p.results
+	return d.results
 }
 
-// reportURL returns where the pages of a web.Results of root show what rec holds, without the host.
+// reportURL returns the path and query at which the pages of a web.Results of root show rec.
 func reportURL(root string, rec *record) string {
 	var names []string
 	for _, one := range rec.results {
@@ -246,8 +262,8 @@ func reportURL(root string, rec *record) string {
 	return "/results?" + url.Values{"run": names}.Encode()
 }
 
-// runName is how the pages of a web.Results of root call the run in dir: by its path below root, or by its
-// own name when it is root.
+// runName returns the name of the run in dir on the pages of a web.Results of root: its path below
+// root, or the name of the directory if it is root itself.
 func runName(root, dir string) string {
 	root, err := filepath.Abs(root)
 	if err == nil {
@@ -260,12 +276,12 @@ func runName(root, dir string) string {
 	return filepath.ToSlash(name)
 }
 
-// openBrowser opens a page in the browser, if there is one. Nobody waits for it: it may be the
-// browser itself that runs.
+// openBrowser opens a page in the browser, if there is one. It doesn't wait, as the command may be the
+// browser itself, which runs until it is closed.
 func openBrowser(url string) {
 	if runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" && os.Getenv("BROWSER") == "" {
-		return // it has no screen
+		return // there is no screen
 	}
-	browser.Stdout, browser.Stderr = nil, nil // what it says is no news of the run
-	go func() { _ = browser.OpenURL(url) }()  // the address was printed
+	browser.Stdout, browser.Stderr = nil, nil // its output would disturb that of the run
+	go func() { _ = browser.OpenURL(url) }()  // an error doesn't matter: the address was printed
 }

@@ -14,7 +14,7 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// recordOf is a record in memory alone, of a result in each directory.
+// recordOf returns a record with a result for each directory, in memory only.
 func recordOf(names []string, dirs ...string) *record {
 	rec := &record{names: names}
 	for _, dir := range dirs {
@@ -54,7 +54,7 @@ func TestReportURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := runName(".", "."), filepath.Base(here); got != want {
-		t.Errorf("the run in . is called %s, want %s", got, want)
+		t.Errorf("the run in . is named %s, want %s", got, want)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestReachable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := reachable(tcp); got != want {
-			t.Errorf("%s is reached at %s, want %s", address, got, want)
+			t.Errorf("%s is reachable at %s, want %s", address, got, want)
 		}
 	}
 }
@@ -77,19 +77,35 @@ func watcherOf(t *testing.T, rec *record) (w *watcher, l net.Listener, said *str
 		t.Fatal(err)
 	}
 	said = &strings.Builder{}
-	return newWatcher(said, l, nil, rec), l, said
+	return newWatcher(said, l, "box.example", nil, rec), l, said
 }
 
 // TestWatcher follows a run on two stores.
 func TestWatcher(t *testing.T) {
 	rec := recordOf([]string{"memory", "sqlite"}, "memory", "sqlite")
 	w, _, said := watcherOf(t, rec)
-	// The stream ends with the run.
+	// io.ReadAll below returns, as the stream ends with the run.
 	resp, err := http.Get(w.base + "/live/states")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	for host, status := range map[string]int{
+		"evil.example": http.StatusMisdirectedRequest, "127.0.0.1.evil.example:80": http.StatusMisdirectedRequest,
+		"localhost:80": http.StatusOK, "box.example": http.StatusOK,
+	} {
+		for _, path := range []string{"/live", "/page/live.js"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.base+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			got, body, err := ask(req)
+			if err != nil || got != status || status != http.StatusOK && !strings.Contains(string(body), "open "+w.base+"/") {
+				t.Errorf("%s for %s: %d %s, %v, want %d", path, host, got, body, err, status)
+			}
+		}
+	}
 	w.update(loadgen.Progress{
 		Transport: "long-poll", Side: "sqlite", Round: 1, Rounds: 2, Window: 2, Windows: 8, Phase: "measuring",
 		Delivered: 3, Expected: 4, Left: time.Minute,
@@ -105,20 +121,21 @@ func TestWatcher(t *testing.T) {
 	last := string(stream)[strings.LastIndex(string(stream), "data: "):]
 	for _, want := range []string{
 		`"status":"done","dir":"r"`,
-		`"standings":[{"transport":"long-poll","side":"memory","windows":0,"rounds":2,`,
-		`{"transport":"long-poll","side":"sqlite","windows":0,`,
-		`{"transport":"websocket","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,
+		`"standings":[{"transport":"long-poll","way":"held","side":"memory","windows":0,"rounds":2,`,
+		`{"transport":"long-poll","way":"held","side":"sqlite","windows":0,`,
+		`{"transport":"websocket","way":"duplex","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,
 	} {
 		if !strings.Contains(last, want) {
 			t.Errorf("no %s in %s", want, last)
 		}
 	}
 	if said.Len() > 0 {
-		t.Errorf("it says %s", said)
+		t.Errorf("the watcher printed %s", said)
 	}
 }
 
-// A run goes on without its page, and does not stay for a report that nobody can see.
+// A run continues if its page can't be served, and then ends without waiting for Ctrl-C, as its report
+// isn't served either.
 func TestWatcherBroken(t *testing.T) {
 	rec := recordOf([]string{""}, "r")
 	w, l, said := watcherOf(t, rec)
@@ -133,8 +150,8 @@ func TestWatcherBroken(t *testing.T) {
 	<-w.served
 	w.end(t.Context(), "r", "/results/r/report.html", nil)
 	for _, said := range []string{said.String(), again.String()} {
-		if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "pushpull: warning: the pages of the run are served no longer: ") {
-			t.Errorf("it says %q", said)
+		if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "pushpull: warning: the pages of the run are no longer served: ") {
+			t.Errorf("the watcher printed %q", said)
 		}
 	}
 }

@@ -1,21 +1,37 @@
 package result
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Samples that a quantile needs before it is believed.
+// The number of samples from which on a quantile is reliable.
 const (
 	samplesP99  = 300
 	samplesP999 = 3000
 )
 
-// A Doubt is a reason not to take a row at its word.
+// A Doubt is a reason to distrust a row.
 type Doubt struct {
 	Code  string `json:"code"`  // stable, like "lost"
 	Text  string `json:"text"`  // one line, with the numbers
-	Fatal bool   `json:"fatal"` // the row is not to be believed: exit code 4
+	Fatal bool   `json:"fatal"` // the row must not be believed: exit code 4
 }
 
-// Fatal says whether any row is not to be believed.
+// lateLimit returns the lateness of the generator that can be tolerated, of its p99, for a delivery
+// latency with that p50. All are in milliseconds.
+func lateLimit(p50 float64) float64 { return max(5, .05*p50) }
+
+// GeneratorLate reports whether the generator spoiled the window: it was later than can be tolerated, so
+// its lateness may be a large part of the latencies.
+func (w *Window) GeneratorLate() bool {
+	if w.Late == nil || w.Latency == nil {
+		return false
+	}
+	return milliseconds(w.Late.Quantile(.99)) > lateLimit(milliseconds(w.Latency.Quantile(.5)))
+}
+
+// Fatal reports whether any row has a fatal doubt.
 func Fatal(rows []Row) bool {
 	for _, row := range rows {
 		for _, d := range row.Doubts {
@@ -27,19 +43,33 @@ func Fatal(rows []Row) bool {
 	return false
 }
 
-// doubts judges a row and the windows it was merged from.
-func doubts(row Row, windows []Window) []Doubt {
+// doubts returns the doubts about a row, which was merged from the windows of all that did not fail.
+func doubts(row Row, all []Window) []Doubt {
 	var found []Doubt
 	add := func(fatal bool, code, format string, args ...any) {
 		found = append(found, Doubt{code, fmt.Sprintf(format, args...), fatal})
 	}
-	planned, busiest, cores := 0, 0.0, 0
+	windows := Measured(all)
+	unmeasured(slices.DeleteFunc(slices.Clone(all), func(w Window) bool { return w.Failed == "" }), len(all), add)
+	outages(all, add)
+	if !row.Measured() {
+		dropped(all, add)
+		return found
+	}
+	planned, busiest, cores, others := 0, 0.0, 0, 0
+	grown := int64(0) // memory of the server
 	failures := map[string]int{}
 	var texts []string
 	for _, w := range windows {
 		planned += w.Planned
+		if w.Server != nil {
+			grown += w.Server.RSSBytes - w.Server.RSSIdleBytes
+		}
 		if w.Interrupted {
 			add(false, "interrupted", "round %d was stopped after %.1f s: what was still under way counts nowhere", w.Round, w.DurationS)
+		}
+		if w.OtherProgram {
+			others++
 		}
 		if w.DurationS > 0 && w.Cores > 0 {
 			if share := w.Generator.CPUS / w.DurationS / float64(w.Cores); share > busiest {
@@ -52,6 +82,13 @@ func doubts(row Row, windows []Window) []Doubt {
 			}
 			failures[f.Text] += f.Count
 		}
+	}
+	if others > 0 {
+		add(true, "other-program", "%d of %d windows were served by another program than the first, which was replaced during the run: run again, and leave it alone meanwhile", others, len(windows))
+	}
+	dropped(all, add)
+	if row.Server != nil && grown < 0 {
+		add(false, "memory", "the server ended with %.0f KB less memory than it had at idle, so the memory per user is left out: measure more users", -float64(grown)/float64(len(windows))/1e3)
 	}
 	if row.Lost > 0 {
 		add(true, "lost", "%d of %d deliveries never came", row.Lost, row.Expected)
@@ -68,10 +105,14 @@ func doubts(row Row, windows []Window) []Doubt {
 	if row.Sent < planned {
 		add(true, "fewer-sends", "%d of %d planned messages were stored", row.Sent, planned)
 	}
-	if row.Delivered == 0 {
+	switch {
+	case row.Delivered > 0:
+	case row.Lost > 0 || row.Sent < planned:
+		add(true, "no-samples", "nothing was delivered")
+	default:
 		add(true, "no-samples", "nothing was delivered: send more, or longer")
 	}
-	if limit := max(5, .05*row.Latency.P50); row.Generator.LateP99 > limit {
+	if limit := lateLimit(row.Latency.P50); row.Generator.LateP99 > limit {
 		add(true, "generator-late", "the generator sent up to %.1f ms late (p99), more than the %.1f ms that can be tolerated: use fewer users or a faster machine", row.Generator.LateP99, limit)
 	}
 	if busiest > .9 {
@@ -80,6 +121,13 @@ func doubts(row Row, windows []Window) []Doubt {
 	if row.Delivered > 0 && row.Delivered < samplesP99 {
 		add(false, "few-samples", "%d samples are few for a p99, which needs %d: run longer, or more users", row.Delivered, samplesP99)
 	}
+	if n := row.Generator.Replaced; n > 0 {
+		windows := fmt.Sprintf("%d windows", n)
+		if n == 1 {
+			windows = "one window"
+		}
+		add(false, "replaced", "the generator was late in %s, measured again together with the other side's", windows)
+	}
 	if row.Rejoins > 0 {
 		times := fmt.Sprintf("%d times", row.Rejoins)
 		if row.Rejoins == 1 {
@@ -87,8 +135,53 @@ func doubts(row Row, windows []Window) []Doubt {
 		}
 		add(false, "rejoins", "%s a user had to join again after its session broke", times)
 	}
+	if row.Limited > 0 {
+		add(false, "limited", "the target limits its users: %d requests were answered 429, or 503 with a time to wait, and made again after it, so the latencies hold these waits: use fewer users, or raise the limit", row.Limited)
+	}
 	for _, text := range texts {
 		add(false, "errors", "%d times: %s", failures[text], text)
 	}
 	return found
+}
+
+// dropped adds a doubt for each figure that values of the windows were taken out of.
+func dropped(windows []Window, add func(fatal bool, code, format string, args ...any)) {
+	type found struct {
+		first   Drop
+		round   int
+		windows int
+	}
+	all, order := map[string]*found{}, []string(nil)
+	for _, w := range windows {
+		for _, d := range w.Dropped {
+			name := d.Cost
+			if d.Fatal {
+				name = d.What // each is a number of its own
+			}
+			if all[name] == nil {
+				all[name] = &found{first: d, round: w.Round}
+				order = append(order, name)
+			}
+			all[name].windows++
+		}
+	}
+	for _, name := range order {
+		f := all[name]
+		more := ""
+		if f.windows > 1 {
+			more = fmt.Sprintf(", and %d more like it", f.windows-1)
+		}
+		add(f.first.Fatal, "implausible", "%s in round %d%s: %s", f.first.What, f.round, more, f.first.Cost)
+	}
+}
+
+// beyond returns a doubt about durations that were longer than a histogram distinguishes; none if there
+// are none. what names them.
+func beyond(what string, h *Histogram) []Doubt {
+	n := h.Beyond()
+	if n == 0 {
+		return nil
+	}
+	return []Doubt{{Code: "above-limit", Text: fmt.Sprintf("%d %s took %v or longer, and longer times are not told apart: figures that depend on them are left out",
+		n, what, SecondsOf(Longest))}}
 }

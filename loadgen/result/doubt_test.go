@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sound is a window that nobody doubts: just enough samples, about 10 ms each.
+// sound returns a window without doubts: just enough samples, each about 10 ms.
 func sound() Window {
 	w := Window{
 		Transport: "websocket", Round: 3, Users: 2, Cores: 2, DurationS: 10,
@@ -32,27 +32,45 @@ func TestDoubts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		spoil func(*Window)
-		code  string // of the one doubt; none when it is empty
-		text  string // within it
+		code  string // of the only doubt; empty: there is none
+		text  string // part of the doubt's text
 		fatal bool
 	}{
 		{"nothing", func(*Window) {}, "", "", false},
 		{"lost", func(w *Window) { w.Lost, w.Expected = 1, 301 }, "lost", "1 of 301 deliveries", true},
-		{"duplicated", func(w *Window) { w.Duplicated = 2 }, "duplicated", "2 deliveries", true},
-		{"reordered", func(w *Window) { w.Reordered = 3 }, "reordered", "3 deliveries", true},
-		{"misdelivered", func(w *Window) { w.Misdelivered = 4 }, "misdelivered", "4 messages", true},
+		{"duplicated", func(w *Window) { w.Duplicated = 1 }, "duplicated", "1 deliveries", true},
+		{"reordered", func(w *Window) { w.Reordered = 1 }, "reordered", "1 deliveries", true},
+		{"misdelivered", func(w *Window) { w.Misdelivered = 1 }, "misdelivered", "1 messages", true},
 		{"fewer sends", func(w *Window) { w.Planned = 301 }, "fewer-sends", "300 of 301 planned", true},
-		{"nothing delivered", func(w *Window) { w.Delivered = 0 }, "no-samples", "nothing was delivered", true},
+		{"nothing delivered", func(w *Window) { w.Delivered = 0 }, "no-samples", "nothing was delivered: send more, or longer", true},
 		{"late", func(w *Window) { slow(w, 10*time.Millisecond, 5010*time.Microsecond) }, "generator-late", "5.0 ms late (p99)", true},
 		{"late, but less than 5% of the median", func(w *Window) { slow(w, 2*time.Second, 99*time.Millisecond) }, "", "", false},
 		{"late by more than 5% of the median", func(w *Window) { slow(w, 2*time.Second, 101*time.Millisecond) }, "generator-late", "more than the 100", true},
 		{"busy", func(w *Window) { w.Generator.CPUS = 18.1 }, "generator-cpu", "of the machine's 2 cores", true},
+		{"busy for less than a second", func(w *Window) { w.DurationS, w.Generator.CPUS = .5, .91 }, "generator-cpu", "used 91% of the machine's 2 cores", true},
+		{"busy on one core", func(w *Window) { w.Cores, w.Generator.CPUS = 1, 9.1 }, "generator-cpu", "used 91% of the machine's 1 cores", true},
 		{"busy on more cores", func(w *Window) { w.Generator.CPUS, w.Cores = 18.1, 4 }, "", "", false},
 		{"few samples", func(w *Window) { w.Planned, w.Sent, w.Expected, w.Delivered = 299, 299, 299, 299 }, "few-samples", "299 samples are few", false},
+		{"one sample", func(w *Window) { w.Planned, w.Sent, w.Expected, w.Delivered = 1, 1, 1, 1 }, "few-samples", "1 samples are few", false},
 		{"interrupted", func(w *Window) { w.Interrupted = true }, "interrupted", "round 3 was stopped after 10.0 s", false},
+		{"a failed window", func(w *Window) { w.Failed = "joining: refused" }, "not-measured", "not measured: joining: refused", true},
+		{"an outage", func(w *Window) {
+			w.Outages = []Outage{{"one of 3 servers", "ended", "killed by signal 9", "panic: out"}}
+		}, "outage", "one of 3 servers ended during round 3 (killed by signal 9): panic: out", true},
+		{"an outage that nothing explains", func(w *Window) { w.Outages = []Outage{{Of: "the store", Did: "ended"}} }, "outage", "the store ended during round 3", true},
+		{"another program", func(w *Window) { w.OtherProgram = true }, "other-program", "1 of 1 windows were served by another program", true},
 		{"errors", func(w *Window) { w.Errors = []Failure{{"refused", 7}} }, "errors", "7 times: refused", false},
 		{"rejoins", func(w *Window) { w.Rejoins = 7 }, "rejoins", "7 times a user had to join again", false},
 		{"one rejoin", func(w *Window) { w.Rejoins = 1 }, "rejoins", "once a user had to join again", false},
+		{"limited", func(w *Window) { w.Limited = 7 }, "limited", "the target limits its users: 7 requests", false},
+		{"less memory than at idle", func(w *Window) { w.Server = &Process{RSSBytes: 5e6, RSSIdleBytes: 6e6} }, "memory", "ended with 1000 KB less memory", false},
+		{"more memory", func(w *Window) { w.Server = &Process{RSSBytes: 6e6, RSSIdleBytes: 5e6} }, "", "", false},
+		{"memory at idle unknown", func(w *Window) { w.Server = &Process{RSSBytes: 6e6} }, "", "", false},
+		{"a latency above an hour", func(w *Window) { w.Latency.Record(2 * time.Hour) }, "above-limit", "1 deliveries took 1h or longer", false},
+		{"an acknowledgement above an hour", func(w *Window) { w.Accept.Record(2 * time.Hour) }, "above-limit", "1 acknowledgements took 1h or longer", false},
+		{"a send above an hour", func(w *Window) { w.SendDelay.Record(2 * time.Hour) }, "above-limit", "1 starts of a send took 1h or longer", false},
+		{"no cores", func(w *Window) { w.Cores = 0 }, "", "", false},
+		{"no time", func(w *Window) { w.DurationS = 0 }, "", "", false},
 		{"no time and no cores", func(w *Window) { w.DurationS, w.Cores = 0, 0 }, "", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -73,9 +91,42 @@ func TestDoubts(t *testing.T) {
 				t.Fatalf("doubts %+v, want %s with %q, fatal: %t", doubts, c.code, c.text, c.fatal)
 			}
 			if Fatal(rows) != c.fatal || Fatal(append(Rows([]Window{sound()}), rows...)) != c.fatal {
-				t.Errorf("the row is fatal: %t, want %t", Fatal(rows), c.fatal)
+				t.Errorf("the row has a fatal doubt: %t, want %t", Fatal(rows), c.fatal)
 			}
 		})
+	}
+}
+
+// TestLateLimit has a generator as late as can be tolerated, and later.
+func TestLateLimit(t *testing.T) {
+	for late, want := range map[float64]int{5: 0, 5.001: 1} {
+		row := Row{Sent: 300, Delivered: 300, Generator: Generator{LateP99: late}}
+		if found := doubts(row, nil); len(found) != want {
+			t.Errorf("late by %v ms: %+v", late, found)
+		}
+	}
+}
+
+// TestLateWindows counts the windows that the generator spoiled: those kept, and those replaced.
+func TestLateWindows(t *testing.T) {
+	const limit = 4990 * time.Microsecond
+	first, second, none := sound(), sound(), sound()
+	first.Late, second.Late = histogramOf(limit), histogramOf(5010*time.Microsecond)
+	second.Spoiled, none.Late = 2, nil
+	if first.GeneratorLate() || !second.GeneratorLate() || none.GeneratorLate() {
+		t.Errorf("late: %t, %t, %t", first.GeneratorLate(), second.GeneratorLate(), none.GeneratorLate())
+	}
+	second.Latency = histogramOf(101 * time.Millisecond) // a twentieth of it is longer than 5 ms
+	if second.GeneratorLate() {
+		t.Error("late by less than a twentieth of the p50")
+	}
+	second.Latency = histogramOf(limit)
+	row := Rows([]Window{first, second})[0]
+	if g := row.Generator; g.LateWindows != 3 || g.Replaced != 2 {
+		t.Errorf("%+v", g)
+	}
+	if d := row.Doubts[len(row.Doubts)-1]; d.Code != "replaced" || d.Fatal || !strings.Contains(d.Text, "2 windows") {
+		t.Errorf("%+v", row.Doubts)
 	}
 }
 
@@ -110,6 +161,6 @@ func TestFewSamplesCountAllRounds(t *testing.T) {
 	half := sound()
 	half.Planned, half.Sent, half.Expected, half.Delivered = 150, 150, 150, 150
 	if doubts := Rows([]Window{half, half})[0].Doubts; len(doubts) != 0 {
-		t.Errorf("doubts %+v about 300 samples", doubts)
+		t.Errorf("300 samples in two rounds give the doubts %+v", doubts)
 	}
 }

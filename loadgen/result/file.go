@@ -7,15 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"pushpull/loadgen/input"
 )
 
-// A Writer writes a result line by line, each as soon as it is known. It is not safe for
-// concurrent use.
+// A Writer writes a result line by line, as a run goes on. It is not safe for concurrent use.
 type Writer struct {
 	file  *os.File
-	whole int64 // bytes up to the end of the last whole line
+	whole int64 // bytes up to the end of the last complete line
+
+	windows int // written
 }
 
 // Create starts a result in dir, which must exist.
@@ -27,14 +31,14 @@ func Create(dir string) (*Writer, error) {
 	return &Writer{file: file}, nil
 }
 
-// Write adds one line and has it on the disk when it returns. After an error the file still ends
-// with the last whole line.
+// Write appends one line, which is on the disk when it returns. A window is settled first: the caller's
+// own stays as it is. After an error the file still ends with the last complete line. A line that would
+// make the file too large for its readers is a *SizeError.
 func (w *Writer) Write(line Line) error {
-	data, err := json.Marshal(line)
+	data, err := w.encode(line)
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
-	data = append(data, '\n')
 	_, err = w.file.Write(data)
 	if err == nil {
 		err = w.file.Sync()
@@ -43,10 +47,64 @@ func (w *Writer) Write(line Line) error {
 		return errors.Join(fmt.Errorf("writing the result: %w", err), w.cut())
 	}
 	w.whole += int64(len(data))
+	if line.Window != nil {
+		w.windows++
+	}
 	return nil
 }
 
-// cut drops what was written of a line that did not fit.
+// encode returns the text of a line that Read accepts after those written so far.
+func (w *Writer) encode(line Line) ([]byte, error) {
+	if line.Window != nil {
+		settled := *line.Window
+		line.Window = &settled
+	}
+	if err := line.settle(w.whole > 0); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(line)
+	if err != nil {
+		return nil, err
+	}
+	data = append(data, '\n')
+	switch {
+	case len(data) > mostLine:
+		return nil, tooLong(mostLine)
+	case w.whole+int64(len(data)) > mostFile:
+		return nil, tooLarge(mostFile)
+	case line.Window != nil && w.windows >= mostWindows:
+		return nil, tooMany(mostWindows)
+	}
+	return data, nil
+}
+
+// Limits of a file. A window has at most 15 MB, if its histograms hold all latencies that they tell
+// apart; those of the built-in scenarios have 10 KB. A reader needs up to three times the size of a
+// file, and a server may read several at a time.
+const (
+	mostLine    = 32 << 20
+	mostFile    = 256 << 20
+	mostWindows = 200_000 // a window may be short, and takes a kilobyte in memory
+)
+
+// A SizeError reports that a result, or one line of it, is larger than results may be.
+type SizeError struct{ text string }
+
+func (e *SizeError) Error() string { return e.text }
+
+func tooLong(most int) error {
+	return &SizeError{fmt.Sprintf("a line is longer than %d MB, and pushpull writes and reads none that long", most>>20)}
+}
+
+func tooLarge(most int) error {
+	return &SizeError{fmt.Sprintf("it is larger than %d MB, and pushpull writes and reads none that large: measure fewer rounds or transports", most>>20)}
+}
+
+func tooMany(most int) error {
+	return &SizeError{fmt.Sprintf("it has more than %d windows, and pushpull writes and reads none with more: measure fewer rounds or transports", most)}
+}
+
+// cut removes an incomplete line.
 func (w *Writer) cut() error {
 	if err := w.file.Truncate(w.whole); err != nil {
 		return err
@@ -58,16 +116,16 @@ func (w *Writer) cut() error {
 // Close closes the file.
 func (w *Writer) Close() error { return w.file.Close() }
 
-// A Result is a run as it was read back.
+// A Result is a run with its windows.
 type Result struct {
 	Run     Run
 	Windows []Window
 }
 
-// Rows merges the windows, in the order of the scenario's transports.
+// Rows merges the windows into rows, in the order of the scenario's transports.
 func (r *Result) Rows() []Row { return Order(Rows(r.Windows), r.Run.Scenario.Transports) }
 
-// A TruncatedError says that the last line of a result is not whole. What came before it is good.
+// A TruncatedError reports that the last line of a result is incomplete. The lines before it are valid.
 type TruncatedError struct {
 	Path string
 	Line int
@@ -77,11 +135,13 @@ func (e *TruncatedError) Error() string {
 	return fmt.Sprintf("%s:%d: the last line is not whole: the lines before it are used", e.Path, e.Line)
 }
 
-// Open reads the result at path, a result.jsonl or the directory that holds one. A last line that
-// is not whole is a *TruncatedError beside the Result; with any other error there is none.
+// Open reads the result at path, a result.jsonl or the directory that holds one. If the last line is
+// incomplete, it returns the Result with a *TruncatedError; with any other error it returns no Result.
 func Open(path string) (*Result, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, File)
+		if path, err = within(path); err != nil {
+			return nil, err
+		}
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -91,22 +151,40 @@ func Open(path string) (*Result, error) {
 	return Read(file, path)
 }
 
-// Read reads a result; name stands in its errors.
+// Read reads a result as Open does; its errors begin with name. It refuses a file that is too large
+// before it reads it.
 func Read(r io.Reader, name string) (*Result, error) {
-	in := bufio.NewReader(r)
+	if file, ok := r.(fs.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > mostFile {
+			return nil, fmt.Errorf("%s: not a pushpull result: %w", name, tooLarge(mostFile))
+		}
+	}
+	return read(r, name, mostLine, mostFile)
+}
+
+// read is Read with other limits.
+func read(r io.Reader, name string, mostLine, mostFile int) (*Result, error) {
+	decoded := input.NewReader(r)
+	in := bufio.NewReader(decoded)
 	var res Result
+	all := 0 // bytes
 	for number := 1; ; number++ {
-		data, err := in.ReadBytes('\n')
-		if err != nil && err != io.EOF {
+		data, err := readLine(in, mostLine)
+		whole := err == nil
+		if all += len(data); all > mostFile {
+			err = tooLarge(mostFile)
+		}
+		if _, long := errors.AsType[*SizeError](err); long {
+			return nil, fmt.Errorf("%s:%d: not a pushpull result: %w", name, number, err)
+		} else if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
-		whole := err == nil
 		if len(bytes.TrimSpace(data)) > 0 {
 			if err := res.add(data); err != nil {
 				if !whole && res.Run.Schema != 0 {
 					return &res, &TruncatedError{name, number}
 				}
-				return nil, fmt.Errorf("%s:%d: not a pushpull result: %w", name, number, err)
+				return nil, wrongLine(name, number, data, res.Run.Schema != 0, decoded.Head(), err)
 			}
 		}
 		if !whole {
@@ -114,9 +192,25 @@ func Read(r io.Reader, name string) (*Result, error) {
 		}
 	}
 	if res.Run.Schema == 0 {
-		return nil, fmt.Errorf("%s: not a pushpull result: it is empty", name)
+		return nil, wrongLine(name, 1, nil, false, decoded.Head(), nil)
 	}
 	return &res, nil
+}
+
+// readLine reads a line with its end, which the last one may lack: then the error is io.EOF. If the
+// line is longer than most, the error is a *SizeError.
+func readLine(in *bufio.Reader, most int) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line)+len(part) > most {
+			return nil, tooLong(most)
+		}
+		line = append(line, part...)
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
+	}
 }
 
 func (r *Result) add(data []byte) error {
@@ -124,50 +218,37 @@ func (r *Result) add(data []byte) error {
 	if err := json.Unmarshal(data, &line); err != nil {
 		return err
 	}
-	switch first := r.Run.Schema == 0; {
-	case line.Run != nil && line.Window != nil:
-		return errors.New(`both "run" and "window" in one line`)
-	case line.Run != nil && first:
-		if line.Run.Schema < 1 || line.Run.Schema > Schema {
-			return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", line.Run.Schema, Schema)
-		}
-		if err := line.Run.Scenario.plausible(); err != nil {
-			return err
-		}
-		r.Run = *line.Run
+	if err := line.settle(r.Run.Schema != 0); err != nil {
+		return err
+	}
+	switch {
 	case line.Run != nil:
-		return errors.New("a second run begins here: one run a file")
-	case line.Window == nil:
-		return errors.New(`neither "run" nor "window"`)
-	case first:
-		return errors.New("a window comes before the run")
+		r.Run = *line.Run
+	case len(r.Windows) >= mostWindows:
+		return tooMany(mostWindows)
 	default:
-		return r.addWindow(*line.Window)
+		r.Windows = append(r.Windows, *line.Window)
 	}
 	return nil
 }
 
-func (r *Result) addWindow(w Window) error {
-	if w.Transport == "" || w.Users <= 0 {
-		return errors.New("a window without transport or users")
-	}
-	if err := w.plausible(); err != nil {
-		return err
-	}
-	histograms := []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late}
-	if c := w.Calibration; c != nil {
-		histograms = append(histograms, &c.RoundTrip, &c.Delivery)
-	}
-	for _, h := range histograms {
-		if *h == nil {
-			*h = NewHistogram()
+// settle makes l a line that can be written and read, and returns an error if that can't be done. begun
+// is set if there are lines before it.
+func (l *Line) settle(begun bool) error {
+	switch {
+	case l.Run != nil && l.Window != nil:
+		return errors.New(`both "run" and "window" in one line`)
+	case l.Run != nil && begun:
+		return errors.New("a second run begins here: use one file per run")
+	case l.Run != nil:
+		if l.Run.Schema < 1 || l.Run.Schema > Schema {
+			return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", l.Run.Schema, Schema)
 		}
+		return l.Run.Scenario.plausible()
+	case l.Window == nil:
+		return errors.New(`neither "run" nor "window"`)
+	case !begun:
+		return errors.New("a window comes before the run")
 	}
-	for i := range w.Slices {
-		if w.Slices[i].Latency == nil {
-			w.Slices[i].Latency = NewHistogram()
-		}
-	}
-	r.Windows = append(r.Windows, w)
-	return nil
+	return l.Window.Settle()
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -19,8 +20,8 @@ import (
 var aRun = Run{
 	Schema: Schema, Started: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Command: "pushpull run chat",
 	Scenario: Scenario{
-		Name: "chat", About: "pairs", Users: 200, RoomSize: 2, Senders: 2, Rate: .25, Size: 100, WarmupS: 1, DurationS: 5,
-		DrainS: 10, Rounds: 2, Seed: math.MaxUint64, Transports: []string{"websocket", "long-poll"}, Target: "http://there",
+		Name: "chat", About: "pairs", Users: 200, RoomSize: 2, Senders: 2, Rate: .25, Size: 100, Warmup: 1, Duration: 5,
+		Drain: 10, Rounds: 2, Seed: math.MaxUint64, Transports: []string{"websocket", "long-poll"}, Target: "http://there",
 	},
 	Environment: Environment{
 		CPU: "a processor", Cores: 2, MemoryBytes: 8 << 30, OS: "debian 12.5", Kernel: "6.1.0", Arch: "amd64", Go: "go1.26",
@@ -31,12 +32,12 @@ var aRun = Run{
 func aWindow(transport string, round int) Window {
 	h := func(d time.Duration) *Histogram { return histogramOf(d, 2*d) }
 	return Window{
-		Transport: transport, Round: round, Started: time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC), Users: 200, Cores: 2,
-		DurationS: 5.25, DrainedS: .5, Interrupted: true, Planned: 9, Sent: 8, Expected: 7, Delivered: 6, Lost: 5,
+		Transport: transport, Way: FormerWay(transport, 0), Round: round, Started: time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC), Users: 200, Cores: 2,
+		DurationS: 5.25, DrainedS: .5, Interrupted: true, OtherProgram: true, Planned: 9, Sent: 8, Expected: 7, Delivered: 6, Lost: 5,
 		Duplicated: 4, Reordered: 3, Misdelivered: 2,
 		Latency: h(time.Millisecond), SendDelay: h(time.Microsecond), Accept: h(time.Second), Late: h(time.Nanosecond),
 		Slices: []Slice{{AtS: 1, WidthS: 2, Latency: h(time.Millisecond)}},
-		Wire: Wire{
+		Traffic: Traffic{
 			Connections: 1, Requests: 2, Handshakes: 3, EmptyResponses: 4, Posts: 5, BytesIn: 6, BytesOut: 7, HandshakeBytes: 8,
 		},
 		Store: &Store{Appends: 1, Reads: 2, EmptyReads: 3}, Server: &Process{CPUS: .1, RSSBytes: 2, RSSIdleBytes: 1},
@@ -44,7 +45,7 @@ func aWindow(transport string, round int) Window {
 	}
 }
 
-// asJSON compares what histograms hold, not how.
+// asJSON returns v in JSON, in which equal histograms are equal, however they are held in memory.
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
@@ -68,7 +69,7 @@ func TestWriteAndRead(t *testing.T) {
 		if err := w.Write(Line{Window: &windows[i]}); err != nil {
 			t.Fatal(err)
 		}
-		// Each is there as soon as it is written.
+		// Each window can be read as soon as it is written.
 		if res, err := Open(dir); err != nil || len(res.Windows) != i+1 {
 			t.Fatalf("after window %d: %v", i, err)
 		}
@@ -93,14 +94,14 @@ func TestWriteAndRead(t *testing.T) {
 		}
 	}
 	if _, err := Create(filepath.Join(dir, "nowhere")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a result in a directory that isn't there: %v", err)
+		t.Errorf("creating a result in a missing directory: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a result that isn't there: %v", err)
+		t.Errorf("opening a missing result: %v", err)
 	}
 }
 
-// TestFailedWrite leaves whole lines, and can go on after them.
+// TestFailedWrite checks that complete lines remain after a failed write, and that more can follow.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()
 	w, err := Create(dir)
@@ -110,12 +111,12 @@ func TestFailedWrite(t *testing.T) {
 	if err := w.Write(Line{Run: &aRun}); err != nil {
 		t.Fatal(err)
 	}
-	bad := aWindow("websocket", 1)
-	bad.DurationS = math.NaN() // which JSON can't say
-	if err := w.Write(Line{Window: &bad}); err == nil {
-		t.Error("what can't be written is written")
+	nobody := aWindow("websocket", 1)
+	nobody.Users = 0
+	if err := w.Write(Line{Window: &nobody}); err == nil {
+		t.Error("writing a window without users returns no error")
 	}
-	// A disk that is full takes a part of a line.
+	// A full disk may take a part of a line.
 	if _, err := io.WriteString(w.file, `{"window":{"transp`); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestFailedWrite(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 
-	// The file can't be written to any more: nothing changes, and that is told.
+	// If the file can't be written to, Write returns an error and the file doesn't change.
 	path := filepath.Join(dir, File)
 	before, err := os.ReadFile(path)
 	if err != nil {
@@ -170,26 +171,26 @@ func TestReadWhatIsNoResult(t *testing.T) {
 	newer := aRun
 	newer.Schema = Schema + 1
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":               {"", "x: not a pushpull result: it is empty"},
-		"blank":               {"\n \n", "x: not a pushpull result: it is empty"},
-		"foreign text":        {"hello\n", "x:1: not a pushpull result: invalid character"},
-		"foreign JSON":        {"{\"a\":1}\n", `x:1: not a pushpull result: neither "run" nor "window"`},
-		"foreign array":       {"[1]\n", "x:1: not a pushpull result: json: "},
-		"first line cut":      {`{"run":{"schema":1`, "x:1: not a pushpull result: unexpected end"},
-		"run cut":             {"\n{\"run\":{\"schema\":1", "x:2: not a pushpull result: unexpected end"},
+		"empty":               {"", "x: this is an empty file, not a pushpull result: pushpull run writes one: give "},
+		"blank":               {"\n \n", "x: this is an empty file, not a pushpull result: pushpull run writes one: give "},
+		"foreign text":        {"hello\n", "x: not a pushpull result: pushpull run writes one: give "},
+		"foreign JSON":        {"{\"a\":1}\n", "x: this is a JSON file of another program, not a pushpull result: "},
+		"foreign array":       {"[1]\n", "x: this is a JSON array, not a pushpull result: "},
+		"first line cut":      {`{"run":{"schema":1`, "x:1:19: not a pushpull result: the line ends in the middle of a JSON object"},
+		"run cut":             {"\n{\"run\":{\"schema\":1", "x:2:19: not a pushpull result: the line ends in the middle of a JSON object"},
 		"newer schema":        {lines(t, Line{Run: &newer}, measured), "x:1: not a pushpull result: its schema is 2, this pushpull reads up to 1: use a newer one"},
 		"no schema":           {"{\"run\":{}}\n", "x:1: not a pushpull result: its schema is 0"},
 		"second run":          {lines(t, run, measured, run), "x:3: not a pushpull result: a second run begins here"},
 		"window first":        {lines(t, measured, run), "x:1: not a pushpull result: a window comes before the run"},
 		"run and window":      {lines(t, run, Line{Run: &aRun, Window: &window}), "x:2: not a pushpull result: both "},
-		"garbage between":     {lines(t, run, measured, "\x00\xff", measured), "x:3: not a pushpull result: invalid character"},
-		"cut between":         {lines(t, run, `{"window":{"transp`, measured), "x:2: not a pushpull result: invalid character"},
+		"garbage between":     {lines(t, run, measured, "\x00\xff", measured), "x:3:1: not a pushpull result: from here on the line is not JSON"},
+		"cut between":         {lines(t, run, `{"window":{"transp`, measured), "x:2:19: not a pushpull result: from here on the line is not JSON"},
 		"no transport":        {lines(t, run, `{"window":{"users":2}}`), "x:2: not a pushpull result: a window without transport or users"},
 		"no users":            {lines(t, run, `{"window":{"transport":"sse"}}`), "x:2: not a pushpull result: a window without transport or users"},
-		"text for a number":   {lines(t, run, `{"window":{"transport":"sse","users":"2"}}`), "x:2: not a pushpull result: json: "},
+		"text for a number":   {lines(t, run, `{"window":{"transport":"sse","users":"2"}}`), "x:2:41: not a pushpull result: window.users can't be the string that it is here"},
 		"no histogram":        {lines(t, run, `{"window":{"transport":"sse","users":2,"latency":"AAAA"}}`), "x:2: not a pushpull result: decoding a histogram: "},
-		"numbers of no type":  {lines(t, run, `{"window":{"transport":"sse","users":1e99}}`), "x:2: not a pushpull result: json: "},
-		"two objects in line": {lines(t, asJSON(t, run)+asJSON(t, measured)), "x:1: not a pushpull result: invalid character"},
+		"numbers of no type":  {lines(t, run, `{"window":{"transport":"sse","users":1e99}}`), "x:2:42: not a pushpull result: window.users can't be the number 1e99 that it is here"},
+		"two objects in line": {lines(t, asJSON(t, run)+asJSON(t, measured)), "x:1:536: not a pushpull result: from here on the line is not JSON"},
 	} {
 		res, err := Read(strings.NewReader(c.text), "x")
 		if res != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -202,7 +203,7 @@ func TestReadWhatIsNoResult(t *testing.T) {
 	}
 }
 
-// TestReadTruncated cuts a result at many places within its last line.
+// TestReadTruncated cuts a result in many positions of its last line.
 func TestReadTruncated(t *testing.T) {
 	window := aWindow("websocket", 1)
 	kept := lines(t, Line{Run: &aRun}, Line{Window: &window})
@@ -221,19 +222,34 @@ func TestReadTruncated(t *testing.T) {
 	}
 }
 
-// TestReadMissingHistograms can be reported all the same.
+// TestReadMissingHistograms checks that a window without histograms can be merged into rows.
 func TestReadMissingHistograms(t *testing.T) {
 	res, err := Read(strings.NewReader(lines(t, Line{Run: &aRun},
-		`{"window":{"transport":"sse","users":2,"latency":null,"slices":[{"at_s":0,"width_s":1}],"unknown":1}}`)), "x")
+		`{"window":{"transport":"sse","users":2,"latency":null,"slices":[{"at_s":0,"width_s":1}],"calibration":{},"unknown":1}}`)), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := res.Windows[0]
-	for _, h := range []*Histogram{w.Latency, w.SendDelay, w.Accept, w.Late, w.Slices[0].Latency} {
-		if h == nil || h.Count() != 0 {
-			t.Errorf("a missing histogram is %v", h)
+	var look func(path string, v reflect.Value)
+	look = func(path string, v reflect.Value) {
+		switch h, is := reflect.TypeAssert[*Histogram](v); {
+		case is:
+			if h == nil || h.Count() != 0 {
+				t.Errorf("%s, a missing histogram, is %v", path, h)
+			}
+		case v.Type() == reflect.TypeFor[time.Time]():
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				look(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		case v.Kind() == reflect.Pointer && !v.IsNil():
+			look(path, v.Elem())
+		case v.Kind() == reflect.Slice:
+			for i := range v.Len() {
+				look(path, v.Index(i))
+			}
 		}
 	}
+	look("Window", reflect.ValueOf(res.Windows[0]))
 	if rows := res.Rows(); len(rows) != 1 || rows[0].Delivered != 0 {
 		t.Errorf("rows %+v", rows)
 	}
@@ -264,11 +280,11 @@ func FuzzRead(f *testing.F) {
 		var cut *TruncatedError
 		if err != nil && !errors.As(err, &cut) {
 			if !strings.HasPrefix(err.Error(), "x:") {
-				t.Fatalf("%q doesn't begin with its place", err)
+				t.Fatalf("%q doesn't begin with the name", err)
 			}
 			return
 		}
-		// Whatever is read can be merged, written and read again.
+		// Every result that can be read can be merged, written and read again.
 		if _, err := json.Marshal(res.Rows()); err != nil {
 			t.Fatal(err)
 		}

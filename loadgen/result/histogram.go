@@ -13,18 +13,19 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// longest is the largest latency that a Histogram tells apart; longer ones count as this.
-const longest = time.Hour
+// Longest is the largest duration that a Histogram distinguishes: all longer ones count as this.
+const Longest = time.Hour
 
-// digits is how many significant digits of a latency a Histogram keeps.
+// digits is the number of significant digits that a Histogram keeps of a duration.
 const digits = 3
 
-// A Histogram is a HdrHistogram of nanoseconds: three significant digits, so that 200 us is known
-// to 0.2 us. In JSON it is HdrHistogram's own compressed encoding (V2, base64), which other
-// HdrHistogram tools read. It is safe for concurrent use as long as nobody writes to it.
+// A Histogram is an HdrHistogram of nanoseconds with three significant digits: it keeps 200 us to
+// 0.2 us. It distinguishes durations up to an hour: longer ones count as an hour, see Beyond. In JSON it
+// has HdrHistogram's own compressed encoding (V2, base64), which other HdrHistogram tools read.
+// Concurrent use is safe as long as no call writes to it.
 type Histogram struct {
-	// One of them is set, or none when it is empty. What was read stays as it was read until it is
-	// written to: a hundred bytes can stand for a quarter of a megabyte.
+	// At most one is set, none if the histogram is empty. A decoded histogram stays encoded until the
+	// first write, as the encoding may take a hundred bytes, the histogram a quarter of a megabyte.
 	hdr     *hdrhistogram.Histogram
 	encoded []byte
 }
@@ -38,41 +39,67 @@ func (h *Histogram) open() *hdrhistogram.Histogram {
 		return h.hdr
 	}
 	if h.encoded != nil {
-		if hdr, err := hdrhistogram.Decode(h.encoded); err == nil { // as it was when it was read
+		if hdr, err := hdrhistogram.Decode(h.encoded); err == nil { // UnmarshalJSON has decoded it once
 			return hdr
 		}
 	}
-	return hdrhistogram.New(1, int64(longest), digits)
+	return hdrhistogram.New(1, int64(Longest), digits)
 }
 
 // change returns the histogram for writing.
 func (h *Histogram) change() *hdrhistogram.Histogram {
 	if h.hdr == nil {
 		h.hdr, h.encoded = h.open(), nil
+		if h.hdr.HighestTrackableValue() < int64(Longest) || h.hdr.SignificantFigures() < digits {
+			whole := hdrhistogram.New(1, int64(Longest), digits)
+			whole.Merge(h.hdr) // that of another tool would drop what is beyond its own range
+			h.hdr = whole
+		}
 	}
 	return h.hdr
 }
 
-// Record counts d once. Less than nothing counts as nothing.
+// Record counts d once. A negative duration counts as 0.
 func (h *Histogram) Record(d time.Duration) {
-	_ = h.change().RecordValue(min(max(int64(d), 0), int64(longest))) // always in range
+	_ = h.change().RecordValue(min(max(int64(d), 0), int64(Longest))) // fails only for values out of range
 }
 
 // Count returns how many durations were recorded.
 func (h *Histogram) Count() int64 { return h.open().TotalCount() }
 
-// Mean returns the mean; 0 when nothing was recorded.
-func (h *Histogram) Mean() time.Duration { return time.Duration(h.open().Mean()) }
+// Mean returns the mean; 0 if nothing was recorded. It is too small if a duration was beyond an hour.
+func (h *Histogram) Mean() time.Duration { return atMost(int64(h.open().Mean())) }
 
-// Max returns the largest duration recorded; 0 when nothing was recorded.
-func (h *Histogram) Max() time.Duration { return time.Duration(h.open().Max()) }
+// Max returns the largest duration recorded; 0 if nothing was recorded. An hour stands for an hour or
+// longer.
+func (h *Histogram) Max() time.Duration { return atMost(h.open().Max()) }
 
-// Quantile returns the smallest duration that a share p of those recorded, 0 to 1, does not exceed.
+// Quantile returns the p-quantile, 0 <= p <= 1: the smallest duration that at least a share p of the
+// recorded ones don't exceed. An hour stands for an hour or longer.
 func (h *Histogram) Quantile(p float64) time.Duration {
-	return time.Duration(h.open().ValueAtQuantile(100 * p))
+	return atMost(h.open().ValueAtQuantile(100 * p))
 }
 
-// Merge adds what was recorded in other; nil adds nothing.
+// atMost returns n nanoseconds. HdrHistogram returns the end of a range of durations that it doesn't
+// tell apart, and that of the last range is beyond an hour.
+func atMost(n int64) time.Duration { return min(time.Duration(n), Longest) }
+
+// Beyond returns how many of the recorded durations were an hour or longer, to the three digits that are
+// kept. How much longer is unknown.
+func (h *Histogram) Beyond() int64 {
+	if h.Max() < Longest {
+		return 0
+	}
+	n := int64(0)
+	for _, bar := range h.open().Distribution() {
+		if bar.To >= int64(Longest) {
+			n += bar.Count
+		}
+	}
+	return n
+}
+
+// Merge adds the durations recorded in other; nil adds nothing.
 func (h *Histogram) Merge(other *Histogram) {
 	if other != nil {
 		h.change().Merge(other.open())
@@ -81,6 +108,9 @@ func (h *Histogram) Merge(other *Histogram) {
 
 // MarshalJSON implements json.Marshaler.
 func (h *Histogram) MarshalJSON() ([]byte, error) {
+	if h.encoded != nil {
+		return json.Marshal(string(h.encoded))
+	}
 	encoded, err := h.open().Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a histogram: %w", err)
@@ -103,17 +133,18 @@ func (h *Histogram) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("decoding a histogram: %w", err)
 	}
 	if hdr.TotalCount() > mostRecorded {
-		return fmt.Errorf("decoding a histogram: %d durations are more than anybody has recorded", hdr.TotalCount())
+		return fmt.Errorf("decoding a histogram: %d durations are more than a run can record", hdr.TotalCount())
 	}
 	h.hdr, h.encoded = nil, []byte(encoded)
 	return nil
 }
 
-// mostRecorded is more than a run has; so many files of that can be merged before a count overflows.
+// mostRecorded is more than any run records, and so little that merging many files doesn't overflow a
+// count.
 const mostRecorded = 1 << 48
 
-// checkRange looks at the head of an encoded histogram, which says what it takes to hold it: more
-// than our own would be memory for nothing, and out of the range of what it is merged into.
+// checkRange checks the head of an encoded histogram, which holds its range and precision. Beyond
+// those of a Histogram, decoding would waste memory, and merging would fail.
 func checkRange(encoded string) error {
 	const cookies, size = 8, 40 // see HdrHistogram's encodeIntoByteBuffer
 	raw := base64.NewDecoder(base64.StdEncoding, strings.NewReader(encoded))
@@ -130,8 +161,8 @@ func checkRange(encoded string) error {
 	}
 	precision := int32(binary.BigEndian.Uint32(head[12:]))
 	highest := time.Duration(binary.BigEndian.Uint64(head[24:]))
-	if precision > digits || highest > longest {
-		return fmt.Errorf("it goes up to %v with %d digits, more than %v with %d", highest, precision, longest, digits)
+	if precision > digits || highest > Longest {
+		return fmt.Errorf("it goes up to %v with %d digits, more than %v with %d", highest, precision, Longest, digits)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// lognormal draws latencies about 2 ms, from some microseconds to seconds.
+// lognormal returns n random latencies around 2 ms, from some microseconds to seconds.
 func lognormal(n int) []time.Duration {
 	random := rand.New(rand.NewPCG(1, 2))
 	var d []time.Duration
@@ -35,7 +35,7 @@ func histogramOf(durations ...time.Duration) *Histogram {
 	return h
 }
 
-// near says whether got is want to a thousandth.
+// near reports whether got differs from want by at most a thousandth.
 func near(got, want time.Duration) bool {
 	return math.Abs(float64(got-want)) <= float64(want)/1000
 }
@@ -45,7 +45,7 @@ func TestHistogramQuantiles(t *testing.T) {
 	h := histogramOf(durations...)
 	slices.Sort(durations)
 	for _, p := range []float64{.01, .25, .5, .9, .95, .99, .999, 1} {
-		// the smallest that a share p does not exceed
+		// the smallest duration that a share p does not exceed
 		exact := durations[int(math.Ceil(p*float64(len(durations))))-1]
 		if got := h.Quantile(p); !near(got, exact) {
 			t.Errorf("p%v is %v, want %v within 0.1%%", 100*p, got, exact)
@@ -59,7 +59,7 @@ func TestHistogramQuantiles(t *testing.T) {
 		t.Errorf("the mean is %v, want %v", h.Mean(), mean)
 	}
 	if most := durations[len(durations)-1]; !near(h.Max(), most) || h.Count() != 20_000 {
-		t.Errorf("%d up to %v, want 20000 up to %v", h.Count(), h.Max(), most)
+		t.Errorf("%d durations up to %v, want 20000 up to %v", h.Count(), h.Max(), most)
 	}
 }
 
@@ -69,8 +69,43 @@ func TestHistogramEnds(t *testing.T) {
 		t.Error("an empty histogram holds something")
 	}
 	h := histogramOf(-time.Second, 0, 1, 2*time.Hour)
-	if h.Count() != 4 || !near(h.Max(), time.Hour) || h.Quantile(.5) != 0 || h.Quantile(.75) != 1 {
+	if h.Count() != 4 || h.Max() != time.Hour || h.Quantile(.5) != 0 || h.Quantile(.75) != 1 {
 		t.Errorf("%d durations, median %v, p75 %v, max %v, want 4, 0, 1ns and 1h", h.Count(), h.Quantile(.5), h.Quantile(.75), h.Max())
+	}
+}
+
+// TestHistogramBeyond counts the durations that a histogram doesn't tell apart, also after it was written
+// and merged.
+func TestHistogramBeyond(t *testing.T) {
+	for _, c := range []struct {
+		all  []time.Duration
+		want int64
+	}{
+		{nil, 0},
+		{[]time.Duration{time.Millisecond, 59 * time.Minute}, 0},
+		{[]time.Duration{time.Millisecond, time.Hour, 61 * time.Minute, 30 * time.Hour}, 3},
+	} {
+		h := histogramOf(c.all...)
+		merged := NewHistogram()
+		merged.Merge(h)
+		for what, h := range map[string]*Histogram{"recorded": h, "read": decoded(t, h), "merged": merged} {
+			if got := h.Beyond(); got != c.want || h.Max() > time.Hour || h.Quantile(1) > time.Hour {
+				t.Errorf("%v %s: %d beyond, max %v, want %d", c.all, what, got, h.Max(), c.want)
+			}
+		}
+	}
+}
+
+// TestHistogramOfSmallerRange records and merges into a histogram of another tool.
+func TestHistogramOfSmallerRange(t *testing.T) {
+	h := NewHistogram()
+	if err := json.Unmarshal([]byte(`"`+encoded(int64(time.Minute), 2, []byte{2, 4})+`"`), h); err != nil {
+		t.Fatal(err)
+	}
+	h.Record(10 * time.Minute)
+	h.Merge(histogramOf(20 * time.Minute))
+	if h.Count() != 5 || !near(h.Max(), 20*time.Minute) {
+		t.Errorf("%d durations up to %v, want 5 up to 20m", h.Count(), h.Max())
 	}
 }
 
@@ -87,7 +122,7 @@ func TestHistogramMerge(t *testing.T) {
 	}
 }
 
-// decoded writes a histogram as JSON and reads it again.
+// decoded returns a histogram after a round trip through JSON.
 func decoded(t *testing.T, h *Histogram) *Histogram {
 	t.Helper()
 	data, err := json.Marshal(h)
@@ -116,7 +151,7 @@ func TestHistogramJSON(t *testing.T) {
 	}
 }
 
-// encoded makes a histogram of any range, which may hold nothing of what it says.
+// encoded returns an encoded histogram with the given range, digits and counts, which need not match.
 func encoded(highest int64, digits int32, counts []byte) string {
 	var inner bytes.Buffer
 	z := zlib.NewWriter(&inner)
@@ -124,7 +159,7 @@ func encoded(highest int64, digits int32, counts []byte) string {
 		hdrhistogram.V2EncodingCookieBase | 0x10, int32(len(counts)), int32(0), digits, int64(1), highest, float64(1), counts,
 	} {
 		if err := binary.Write(z, binary.BigEndian, field); err != nil {
-			panic(err) // into memory
+			panic(err) // can't happen: it writes to memory
 		}
 	}
 	z.Close()
@@ -149,14 +184,14 @@ func TestHistogramOfOthers(t *testing.T) {
 			t.Errorf("%s gives %v", name, err)
 		}
 	}
-	// One that is smaller than ours is fine, like those of other tools.
+	// Other tools may write histograms of a smaller range and precision.
 	h := NewHistogram()
 	if err := json.Unmarshal([]byte(`"`+encoded(int64(time.Minute), 2, []byte{2, 4})+`"`), h); err != nil || h.Count() != 3 {
-		t.Errorf("a smaller one holds %d: %v", h.Count(), err)
+		t.Errorf("a histogram of a smaller range holds %d durations, %v", h.Count(), err)
 	}
 }
 
-// TestHistogramMemory reads many from little.
+// TestHistogramMemory checks that decoded histograms take little memory.
 func TestHistogramMemory(t *testing.T) {
 	data, err := json.Marshal(histogramOf(time.Minute))
 	if err != nil {

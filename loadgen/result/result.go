@@ -1,21 +1,22 @@
-// Package result is what a run leaves behind: one line of JSON for the run and one for each
-// window, and the rows that are merged from them.
+// Package result holds the results of runs: it writes and reads them as files, and merges windows into
+// the rows and metrics from which reports take every number.
 //
-// It measures nothing and draws nothing. Every number that a report shows comes from here.
+// It measures nothing and draws nothing.
 //
 // A result is the file result.jsonl. Each of its lines holds an object with exactly one member,
 // "run" or "window"; the run comes first. Times are seconds, latencies are histograms of
-// nanoseconds, memory is bytes.
+// nanoseconds, memory is bytes. A line has at most 32 MB, a file 256 MB: a Writer writes no more, and
+// a reader reads no more. What a Writer has written can be read.
 package result
 
 import (
 	"time"
 )
 
-// Schema is the version of the format. A reader refuses a newer one.
+// Schema is the version of the format. Read refuses newer ones.
 const Schema = 1
 
-// File is the name of a result within its directory.
+// File is the name of a result's file in its directory.
 const File = "result.jsonl"
 
 // A Line is one line of a result: exactly one of its fields is set.
@@ -24,7 +25,7 @@ type Line struct {
 	Window *Window `json:"window,omitempty"`
 }
 
-// A Run says what was measured, on what, and how to measure it again.
+// A Run describes what was measured, on which machine, and how to repeat it.
 type Run struct {
 	Schema      int         `json:"schema"`
 	Started     time.Time   `json:"started"`
@@ -33,37 +34,7 @@ type Run struct {
 	Environment Environment `json:"environment"`
 }
 
-// A Scenario is what the simulated users do, as it was run: built-in or file, then flags.
-type Scenario struct {
-	Name       string   `json:"name"`
-	About      string   `json:"about,omitempty"`
-	Users      int      `json:"users"`
-	RoomSize   int      `json:"room_size"` // members of a room, the sender among them
-	Senders    int      `json:"senders"`   // members of each room who talk
-	Rate       float64  `json:"rate"`      // messages per second of each sender, Poisson
-	Size       int      `json:"size"`      // bytes of a message's body
-	WarmupS    float64  `json:"warmup_s"`
-	DurationS  float64  `json:"duration_s"` // of the measured part of a window
-	DrainS     float64  `json:"drain_s"`    // longest wait for what is still under way
-	Rounds     int      `json:"rounds"`
-	Slices     int      `json:"slices,omitempty"` // windows that each round takes of each transport; 0: one
-	Seed       uint64   `json:"seed"`
-	Transports []string `json:"transports"`        // like "short-poll@5s"
-	Target     string   `json:"target,omitempty"`  // a server that someone else started; empty: our own, fresh for each window
-	Store      string   `json:"store,omitempty"`   // the kind of our servers' store, like "sqlite"; empty: unknown, or in memory
-	Servers    int      `json:"servers,omitempty"` // of our own that share the store and the users; 0: one
-}
-
-// StoreKind returns the kind of the servers' store; that of our own is in memory where nothing else
-// is said, and of someone else's it may be "", unknown.
-func (s Scenario) StoreKind() string {
-	if s.Store == "" && s.Target == "" {
-		return "memory"
-	}
-	return s.Store
-}
-
-// An Environment is where a run took place.
+// An Environment is the machine and the software of a run.
 type Environment struct {
 	CPU         string            `json:"cpu"`
 	Cores       int               `json:"cores"`
@@ -73,105 +44,127 @@ type Environment struct {
 	Arch        string            `json:"arch"`
 	Go          string            `json:"go"`
 	Pushpull    string            `json:"pushpull"` // its version, "(devel)" for a working tree
-	Modules     map[string]string `json:"modules"`  // the versions of the libraries that are measured
+	Modules     map[string]string `json:"modules"`  // versions of the measured libraries, by path
 }
 
-// A Window is one transport measured once, by all users of the scenario, on one server.
+// A Window is one measurement of one transport, with all users of the scenario.
 //
-// A message belongs to the window when it was to be sent within its measured part; what was
-// sent while warming up is carried but not counted.
+// It counts the messages whose intended time is in its measured part. Those of the warm-up are sent
+// and delivered, but not counted.
+//
+// A window that could not be measured has Failed set, and no figures: only Transport, Round, Started
+// (of the attempt), Way, Users, Servers and Outages are known, and JSON has only those.
 type Window struct {
 	Transport   string    `json:"transport"`            // like "short-poll@5s"
 	Round       int       `json:"round"`                // from 1
 	Started     time.Time `json:"started"`              // of the measured part
-	IntervalS   float64   `json:"interval_s,omitempty"` // the transport's poll interval, hold or scan interval; 0: it has none
+	Way         Way       `json:"way"`                  // of the transport
+	IntervalS   float64   `json:"interval_s,omitempty"` // in old results, instead of Way; never written
 	Users       int       `json:"users"`
 	Servers     int       `json:"servers,omitempty"`     // that share the users; 0: one
 	Cores       int       `json:"cores"`                 // that the generator could use
-	DurationS   float64   `json:"duration_s"`            // of the measured part, as it was
+	DurationS   float64   `json:"duration_s"`            // actual duration of the measured part
 	DrainedS    float64   `json:"drained_s"`             // from its end to the last delivery
-	Interrupted bool      `json:"interrupted,omitempty"` // stopped early: what was still under way counts nowhere
+	Interrupted bool      `json:"interrupted,omitempty"` // stopped early: messages still under way are not counted
 
-	Planned      int `json:"planned"`      // messages that were to be sent
-	Sent         int `json:"sent"`         // of them, those that the server stored
-	Expected     int `json:"expected"`     // copies of those for members other than the sender
-	Delivered    int `json:"delivered"`    // of them, those that came, each counted once
-	Lost         int `json:"lost"`         // of them, those that did not
-	Duplicated   int `json:"duplicated"`   // copies that came again
-	Reordered    int `json:"reordered"`    // copies that came after a later one of the same sender
-	Misdelivered int `json:"misdelivered"` // what came and was never sent to that room
+	Failed  string   `json:"failed,omitempty"`  // why the window could not be measured, in one line; empty: it was
+	Outages []Outage `json:"outages,omitempty"` // of servers, and of their store
+
+	// A server ran another file than those of the first window, as the program was replaced during the run.
+	OtherProgram bool `json:"other_program,omitempty"`
+
+	Planned      int `json:"planned"`      // messages whose intended time is in the measured part
+	Sent         int `json:"sent"`         // of the planned messages, those that the server stored
+	Expected     int `json:"expected"`     // copies of the sent messages: one for each member other than the sender
+	Delivered    int `json:"delivered"`    // of the expected copies, those that arrived, each counted once
+	Lost         int `json:"lost"`         // of the expected copies, those that did not arrive
+	Duplicated   int `json:"duplicated"`   // copies that arrived again
+	Reordered    int `json:"reordered"`    // copies that arrived after a later one of the same sender
+	Misdelivered int `json:"misdelivered"` // messages that arrived and were never sent to that room
 
 	FailedRequests int `json:"failed_requests,omitempty"` // to receive, to send and to join, warm-up and drain included
-	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session had ended early, likewise
+	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session ended early, warm-up and drain included
+	Limited        int `json:"limited,omitempty"`         // requests that a server refused for now and users made again, warm-up and drain included
+	Spoiled        int `json:"spoiled,omitempty"`         // in a duet: windows replaced by this one and its partner, as GeneratorLate was true of them
 
 	Latency   *Histogram `json:"latency"`    // from the intended time to the decoded message, of each delivery
 	SendDelay *Histogram `json:"send_delay"` // from the intended time to the start of sending
-	Accept    *Histogram `json:"accept"`     // from the start of sending to the server's word that it is stored
-	Late      *Histogram `json:"late"`       // what the generator itself added to the intended time
+	Accept    *Histogram `json:"accept"`     // from the start of sending to the server's acknowledgement
+	Late      *Histogram `json:"late"`       // the delay that the generator itself added to the intended time
 	Slices    []Slice    `json:"slices"`     // latency over time
 
-	Wire      Wire      `json:"wire"`
-	Store     *Store    `json:"store,omitempty"`  // nil: the server doesn't tell
-	Server    *Process  `json:"server,omitempty"` // nil: the server doesn't tell
+	Traffic   Traffic   `json:"wire"`
+	Store     *Store    `json:"store,omitempty"`  // nil if unknown
+	Server    *Process  `json:"server,omitempty"` // nil if unknown
 	Generator Process   `json:"generator"`
 	Errors    []Failure `json:"errors,omitempty"`
+	Dropped   []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
 }
 
-// A Calibration is what theory has to be told about the machine and the server. Two extra members
-// of a room of their own measure it while the window warms up, under the same load as the rest.
+// A Calibration holds the inputs of theory: properties of the machine and the server. Extra members in
+// rooms of their own measure them during the warm-up, under the same load as the users.
 type Calibration struct {
-	Members   int        `json:"members"`    // who measured it, at a time: what they took of memory is not the users'
+	Members   int        `json:"members"`    // extra members at a time: they use memory, too
 	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
-	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message, with nothing else to wait for; empty where somebody asks on a timer
-	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time for it
+	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message; empty if users poll, or the server scans, on a timer
+	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time to measure them
 }
 
-// Bytes is what one exchange carries in both directions, the head of HTTP included.
+// Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP.
 type Bytes struct {
-	Send    int64 `json:"send"`    // to send a message, and the word that it is stored
-	Empty   int64 `json:"empty"`   // a question answered with nothing new; 0 where nobody asks
-	Answer  int64 `json:"answer"`  // a question and its answer, without the messages; 0 where nobody asks
-	Message int64 `json:"message"` // each message in it
+	Send    int64 `json:"send"`    // of sending a message and its acknowledgement
+	Empty   int64 `json:"empty"`   // of a poll with an empty response; 0 if users don't poll
+	Answer  int64 `json:"answer"`  // of a poll with messages, without the messages; 0 if users don't poll
+	Message int64 `json:"message"` // of each message
 }
 
-// A Slice is the latency of the deliveries whose messages were to be sent in one part of a window.
+// A Slice is the latency of the deliveries whose intended time is in one part of a window.
 type Slice struct {
 	AtS     float64    `json:"at_s"`    // its start, from the start of the measured part
 	WidthS  float64    `json:"width_s"` // its length
 	Latency *Histogram `json:"latency"`
 }
 
-// Wire counts what the users' connections carried during the measured part of a window.
-// Connections and handshakes count from the join on, as the measured part lives on them.
-type Wire struct {
+// Traffic is the traffic on the users' connections during the measured part of a window. Connections
+// and handshakes are counted from the join on, as the measured part uses them.
+type Traffic struct {
 	Connections    int64 `json:"connections"`
 	Requests       int64 `json:"requests"`        // to receive: polls, streams and handshakes
-	Handshakes     int64 `json:"handshakes"`      // of those requests, the ones that opened a WebSocket
-	EmptyResponses int64 `json:"empty_responses"` // of those requests, the ones answered with nothing new
+	Handshakes     int64 `json:"handshakes"`      // those of the requests that opened a stream
+	EmptyResponses int64 `json:"empty_responses"` // those of the requests whose response held no message
 	Posts          int64 `json:"posts"`           // requests to send
 	BytesIn        int64 `json:"bytes_in"`        // from the server, all of HTTP and TLS included
 	BytesOut       int64 `json:"bytes_out"`       // to the server, likewise
-	HandshakeBytes int64 `json:"handshake_bytes"` // of the handshakes in both directions, apart from the two above
+	HandshakeBytes int64 `json:"handshake_bytes"` // of the handshakes, in both directions; not part of the two above
 }
 
-// Store counts what the server asked of its store during the measured part of a window.
+// Store counts the calls of the servers to their store during the measured part of a window.
 type Store struct {
 	Appends    int64 `json:"appends"`
 	Reads      int64 `json:"reads"`
 	EmptyReads int64 `json:"empty_reads"`
 }
 
-// A Process is what a process, or several that share the users, used during the measured part of a window.
+// A Process is the usage of a process during the measured part of a window, or that of several servers
+// together.
 type Process struct {
 	CPUS         float64 `json:"cpu_s"`          // user and system time
 	RSSBytes     int64   `json:"rss_bytes"`      // resident memory at the end
 	RSSIdleBytes int64   `json:"rss_idle_bytes"` // resident memory before the users joined
 }
 
-// A Failure is an error that users met, and how often.
+// A Failure is an error of users, and how often it occurred.
 type Failure struct {
 	Text  string `json:"text"`
 	Count int    `json:"count"`
+}
+
+// An Outage is the end of a server under test, or of its store, during a window, from the join to the drain.
+type Outage struct {
+	Of   string `json:"of"`             // like "one of 3 servers"
+	Did  string `json:"did"`            // like "ended"
+	How  string `json:"how"`            // like "killed by signal 9"; may be empty
+	Last string `json:"last,omitempty"` // the last line that it wrote to its standard error; may be empty
 }

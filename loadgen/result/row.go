@@ -6,13 +6,17 @@ import (
 )
 
 // A Row is one transport, merged over the rounds of a run: counts are added, histograms merged,
-// memory averaged. Fields that the server under test didn't tell are nil.
+// memory averaged. Figures that the server under test doesn't report are nil. If all windows failed, no
+// figure is known: see Measured. Then JSON has null for each of them. Metrics has the names of
+// the figures for people; "per message" there is "per delivery" in JSON.
 type Row struct {
 	Transport           string    `json:"transport"`
+	Way                 Way       `json:"way"`
 	Users               int       `json:"users"`
-	Servers             int       `json:"servers"` // that share the users
-	Rounds              int       `json:"rounds"`
-	DurationS           float64   `json:"duration_s"` // measured time, all rounds together
+	Servers             int       `json:"servers"`        // that share the users
+	Rounds              int       `json:"rounds"`         // that were measured
+	Failed              int       `json:"failed_windows"` // that could not be measured, and are not part of the row
+	DurationS           float64   `json:"duration_s"`     // measured time, all rounds together
 	Sent                int       `json:"sent"`
 	Expected            int       `json:"expected"`
 	Delivered           int       `json:"delivered"`
@@ -24,29 +28,31 @@ type Row struct {
 	SendDelay           Delay     `json:"send_delay_ms"`
 	Accept              Delay     `json:"accept_ms"`
 	Connections         int64     `json:"connections"`
-	Requests            int64     `json:"requests"` // to receive, as in Wire
+	Requests            int64     `json:"requests"` // to receive, as in Traffic
 	Handshakes          int64     `json:"handshakes"`
 	Posts               int64     `json:"posts"`
 	EmptyResponses      int64     `json:"empty_responses"`
-	RequestsPerDelivery float64   `json:"requests_per_delivery"` // without the handshakes, of which a connection has one however long it lives
+	RequestsPerDelivery float64   `json:"requests_per_delivery"` // without the handshakes: a connection has one, however long it lasts
 	BytesIn             int64     `json:"bytes_in"`
 	BytesOut            int64     `json:"bytes_out"`
 	HandshakeBytes      int64     `json:"handshake_bytes"`
 	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions, without the handshakes
 	FailedRequests      int       `json:"failed_requests"`
 	Rejoins             int       `json:"rejoins"`
+	Limited             int       `json:"limited"` // as in Window
 	Store               *Store    `json:"store"`
 	StorePerDelivery    *Rates    `json:"store_per_delivery"`
 	StorePerSecond      *Rates    `json:"store_per_second"`
 	Server              *Usage    `json:"server"`
 	Generator           Generator `json:"generator"`
-	Theory              *Theory   `json:"theory"` // nil: theory doesn't know the transport
+	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
 
 	Histogram *Histogram `json:"-"` // of the delivery latency
 }
 
-// Quantiles are in milliseconds. P999 is nil with fewer samples than it needs.
+// Quantiles are in milliseconds. P999 is nil with fewer samples than it needs. A quantile of 3,600,000,
+// an hour, stands for an hour or longer; then there is a doubt, and Mean is too small.
 type Quantiles struct {
 	Mean float64  `json:"mean"`
 	P50  float64  `json:"p50"`
@@ -57,7 +63,7 @@ type Quantiles struct {
 	Max  float64  `json:"max"`
 }
 
-// A Delay is in milliseconds.
+// A Delay is in milliseconds. 3,600,000, an hour, stands for an hour or longer.
 type Delay struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
@@ -78,35 +84,37 @@ func (s *Store) over(n float64) *Rates {
 	return &Rates{float64(s.Appends) / n, float64(s.Reads) / n, float64(s.EmptyReads) / n}
 }
 
-// Usage is what a process, or several together, needed for the deliveries and users it served.
+// Usage is the usage of a process, or of several together, in total and per delivery or user.
 type Usage struct {
-	CPUMicrosPerDelivery float64 `json:"cpu_us_per_delivery"`
-	CPUS                 float64 `json:"cpu_s"`
-	RSSBytes             int64   `json:"rss_bytes"`
-	RSSBytesPerUser      float64 `json:"rss_bytes_per_user"` // above what it held before they joined
+	CPUMicrosPerDelivery float64  `json:"cpu_us_per_delivery"`
+	CPUS                 float64  `json:"cpu_s"`
+	RSSBytes             int64    `json:"rss_bytes"`
+	RSSBytesPerUser      *float64 `json:"rss_bytes_per_user"` // above the memory before the users joined; nil: unknown, or it shrank
 }
 
 // A Generator is the load generator's own usage, and how late it was.
 type Generator struct {
 	Usage
-	LateP99 float64 `json:"late_p99_ms"` // what it added to the intended send times
+	LateP99     float64 `json:"late_p99_ms"`      // the delay that it added to the intended send times
+	LateWindows int     `json:"late_windows"`     // windows that it spoiled by being late, those replaced included
+	Replaced    int     `json:"replaced_windows"` // of LateWindows, those measured again and not part of the row
 }
 
-// A Theory is what a row should have measured, by package theory. A field is nil where theory has
-// not been told enough about the machine.
+// A Theory is the prediction of package theory for a row. A field is nil where the calibration lacks
+// the inputs for it.
 type Theory struct {
 	Mean             *float64 `json:"mean_ms"` // of the delivery latency
 	P50              *float64 `json:"p50_ms"`
 	P99              *float64 `json:"p99_ms"`
-	Requests         float64  `json:"requests"` // as in Row, handshakes among them
+	Requests         float64  `json:"requests"` // as in Row, handshakes included
 	StoreReads       float64  `json:"store_reads"`
 	BytesPerDelivery *float64 `json:"bytes_per_delivery"`
 
-	Quantile func(p float64) float64 `json:"-"` // of the delivery latency, in milliseconds; nil where it is not known
+	Quantile func(p float64) float64 `json:"-"` // of the delivery latency, in milliseconds; nil if unknown
 }
 
-// Rows merges the windows of a run, one row a transport, in the order in which the transports
-// first come.
+// Rows merges the windows of a run into a row for each transport, in the order of the transports'
+// first windows.
 func Rows(windows []Window) []Row {
 	var order []string
 	by := map[string][]Window{}
@@ -123,8 +131,8 @@ func Rows(windows []Window) []Row {
 	return rows
 }
 
-// Order returns rows in the order of transports, which is that of the command line; windows come
-// in the order in which they were measured, which is drawn.
+// Order returns rows in the order of transports, which is usually that of the command line: the order
+// in which windows are measured is random.
 func Order(rows []Row, transports []string) []Row {
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b Row) int {
@@ -133,16 +141,17 @@ func Order(rows []Row, transports []string) []Row {
 	return rows
 }
 
-func merge(windows []Window) Row {
-	first := windows[0]
+func merge(all []Window) Row {
+	first, windows := all[0], Measured(all)
 	row := Row{
-		Transport: first.Transport, Users: first.Users, Servers: max(1, first.Servers), Rounds: len(windows),
-		Histogram: NewHistogram(), Doubts: []Doubt{},
+		Transport: first.Transport, Way: first.Way, Users: first.Users, Servers: max(1, first.Servers), Rounds: countRounds(windows),
+		Failed: len(all) - len(windows), Histogram: NewHistogram(), Doubts: []Doubt{},
 	}
 	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
-	var server, generator Process
-	serverTold, storeTold := true, true
-	extra := 0 // members who calibrated
+	var servers, generators []Process
+	storeKnown := true
+	extra := 0 // members that calibrated
+	replaced, keptLate := 0, 0
 	for _, w := range windows {
 		row.DurationS += w.DurationS
 		row.Sent += w.Sent
@@ -154,20 +163,25 @@ func merge(windows []Window) Row {
 		row.Misdelivered += w.Misdelivered
 		row.FailedRequests += w.FailedRequests
 		row.Rejoins += w.Rejoins
+		row.Limited += w.Limited
+		replaced += w.Spoiled
+		if w.GeneratorLate() {
+			keptLate++
+		}
 		row.Histogram.Merge(w.Latency)
 		sendDelay.Merge(w.SendDelay)
 		accept.Merge(w.Accept)
 		late.Merge(w.Late)
-		row.Connections += w.Wire.Connections
-		row.Requests += w.Wire.Requests
-		row.Handshakes += w.Wire.Handshakes
-		row.Posts += w.Wire.Posts
-		row.EmptyResponses += w.Wire.EmptyResponses
-		row.BytesIn += w.Wire.BytesIn
-		row.BytesOut += w.Wire.BytesOut
-		row.HandshakeBytes += w.Wire.HandshakeBytes
+		row.Connections += w.Traffic.Connections
+		row.Requests += w.Traffic.Requests
+		row.Handshakes += w.Traffic.Handshakes
+		row.Posts += w.Traffic.Posts
+		row.EmptyResponses += w.Traffic.EmptyResponses
+		row.BytesIn += w.Traffic.BytesIn
+		row.BytesOut += w.Traffic.BytesOut
+		row.HandshakeBytes += w.Traffic.HandshakeBytes
 		if w.Store == nil {
-			storeTold = false
+			storeKnown = false
 		} else {
 			if row.Store == nil {
 				row.Store = &Store{}
@@ -176,31 +190,36 @@ func merge(windows []Window) Row {
 			row.Store.Reads += w.Store.Reads
 			row.Store.EmptyReads += w.Store.EmptyReads
 		}
-		if w.Server == nil {
-			serverTold = false
-		} else {
-			server.add(*w.Server)
+		if w.Server != nil {
+			servers = append(servers, *w.Server)
 		}
-		generator.add(w.Generator)
+		generators = append(generators, w.Generator)
 		if w.Calibration != nil {
 			extra += w.Calibration.Members
 		}
 	}
-	members := row.Users + extra/row.Rounds
+	members := row.Users + extra/max(1, len(windows))
 	row.Latency = quantiles(row.Histogram)
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
-	row.RequestsPerDelivery = per(float64(row.Requests-row.Handshakes), row.Delivered)
+	// A handshake under way when the measured part begins may be counted without its request.
+	row.RequestsPerDelivery = per(float64(max(0, row.Requests-row.Handshakes)), row.Delivered)
 	row.BytesPerDelivery = per(float64(row.BytesIn+row.BytesOut), row.Delivered)
-	if !storeTold {
-		row.Store = nil // a part would pass for the whole
+	if !storeKnown {
+		row.Store = nil // the sum of some windows would mislead
 	}
 	row.StorePerDelivery, row.StorePerSecond = row.Store.over(float64(row.Delivered)), row.Store.over(row.DurationS)
-	if serverTold {
-		usage := server.usage(row, members)
+	if len(servers) == len(windows) && row.Measured() {
+		usage := usage(servers, row, members)
 		row.Server = &usage
 	}
-	row.Generator = Generator{generator.usage(row, members), milliseconds(late.Quantile(.99))}
-	row.Doubts = append(row.Doubts, doubts(row, windows)...)
+	row.Generator = Generator{
+		Usage:   usage(generators, row, members),
+		LateP99: milliseconds(late.Quantile(.99)), LateWindows: keptLate + replaced, Replaced: replaced,
+	}
+	row.Doubts = append(row.Doubts, doubts(row, all)...)
+	row.Doubts = append(row.Doubts, beyond("deliveries", row.Histogram)...)
+	row.Doubts = append(row.Doubts, beyond("starts of a send", sendDelay)...)
+	row.Doubts = append(row.Doubts, beyond("acknowledgements", accept)...)
 	return row
 }
 
@@ -210,19 +229,34 @@ func (p *Process) add(q Process) {
 	p.RSSIdleBytes += q.RSSIdleBytes
 }
 
-// usage reads p as the sum over the rounds of row. members are the users, and those who calibrated
-// and left: few processes give memory back so soon.
-func (p Process) usage(row Row, members int) Usage {
-	rounds := int64(row.Rounds)
-	return Usage{
-		CPUMicrosPerDelivery: per(p.CPUS*1e6, row.Delivered),
-		CPUS:                 p.CPUS,
-		RSSBytes:             p.RSSBytes / rounds,
-		RSSBytesPerUser:      per(float64((p.RSSBytes-p.RSSIdleBytes)/rounds), members),
+// countRounds returns the number of rounds among the windows: a duet measures several windows in each.
+func countRounds(windows []Window) int {
+	seen := map[int]bool{}
+	for _, w := range windows {
+		seen[w.Round] = true
 	}
+	return len(seen)
 }
 
-// per is 0 where there is nothing to share among, so that a row is always JSON.
+// usage returns the usage of which each window has a part. members are the users and the members that
+// calibrated: those have left, but few processes return memory to the system so soon.
+func usage(parts []Process, row Row, members int) Usage {
+	var p Process
+	idleKnown := true
+	for _, part := range parts {
+		p.add(part)
+		idleKnown = idleKnown && part.RSSIdleBytes > 0
+	}
+	each := int64(max(1, len(parts)))
+	u := Usage{CPUMicrosPerDelivery: per(p.CPUS*1e6, row.Delivered), CPUS: p.CPUS, RSSBytes: p.RSSBytes / each}
+	if grown := p.RSSBytes - p.RSSIdleBytes; idleKnown && grown >= 0 && len(parts) > 0 {
+		user := per(float64(grown/each), members)
+		u.RSSBytesPerUser = &user
+	}
+	return u
+}
+
+// per returns total / n, or 0 if n is 0, as JSON has no infinity.
 func per(total float64, n int) float64 {
 	if n == 0 {
 		return 0

@@ -8,7 +8,7 @@ import (
 	"pushpull/loadgen"
 )
 
-// TestLongRun has messages sent at even times, for a long time.
+// TestLongRun compares longRun with the latencies of messages that are sent evenly for a long time.
 func TestLongRun(t *testing.T) {
 	var all []time.Duration
 	for at := time.Duration(0); at < 20*stallPeriod; at += time.Millisecond {
@@ -22,13 +22,13 @@ func TestLongRun(t *testing.T) {
 	for p, want := range map[float64]time.Duration{.5: 0, .8: 0, .9: 500 * time.Millisecond, .99: 950 * time.Millisecond} {
 		got := longRun(p)
 		if off := (got - quantile(all, p)).Abs(); got != want || off > 2*time.Millisecond {
-			t.Errorf("p%v: %v, want %v; counted one by one %v", 100*p, got, want, quantile(all, p))
+			t.Errorf("p%v: %v, want %v; the messages have %v", 100*p, got, want, quantile(all, p))
 		}
 	}
 }
 
-// simulate walks through everything that happens to a plan, with one nanosecond for what takes
-// none: senders who wait for an answer, and pollers who ask and are held.
+// simulate returns the latencies of a plan, sorted, by simulating each event: senders that wait for
+// the response, and users that poll and are held up. Events that take no time take one nanosecond.
 func simulate(plan *loadgen.Plan, t timing) (all []time.Duration) {
 	held := func(at time.Duration) time.Duration {
 		if end, stalled := stallEnd(at); t.stalls && stalled {
@@ -36,7 +36,7 @@ func simulate(plan *loadgen.Plan, t timing) (all []time.Duration) {
 		}
 		return at
 	}
-	free := map[int32]time.Duration{} // by sender, when the message before was answered
+	free := map[int32]time.Duration{} // by sender, when the previous message was answered
 	for _, send := range plan.Sends {
 		begun := send.At
 		if t.posts {
@@ -66,7 +66,7 @@ func simulate(plan *loadgen.Plan, t timing) (all []time.Duration) {
 	return all
 }
 
-// TestLatencies compares what is known with a simulation, of every kind of transport.
+// TestLatencies compares latencies with a simulation, for streams and for polls on a timer.
 func TestLatencies(t *testing.T) {
 	plan := loadgen.NewPlan(caseOf(t, "stall").load, 1)
 	for _, timing := range []timing{
@@ -80,20 +80,20 @@ func TestLatencies(t *testing.T) {
 	} {
 		got, want := timing.latencies(plan), simulate(plan, timing)
 		if len(got) != len(want) || len(got) != len(plan.Sends) {
-			t.Fatalf("%+v: %d latencies of %d messages, and %d are simulated", timing, len(got), len(plan.Sends), len(want))
+			t.Fatalf("%+v: %d latencies of %d messages, but %d simulated ones", timing, len(got), len(plan.Sends), len(want))
 		}
 		for i := range got {
 			if (got[i] - want[i]).Abs() > time.Microsecond {
-				t.Errorf("%+v: latency %d in order is %v, simulated %v", timing, i, got[i], want[i])
+				t.Errorf("%+v: latency %d of the sorted ones is %v, simulated %v", timing, i, got[i], want[i])
 				break
 			}
 		}
 	}
 }
 
-// simulateScans walks through the looks of a server that takes no time: it looks as a question comes,
-// and then from time to time, and a question follows an answer at once. What it looks at in a stall
-// is what is there at its end.
+// simulateScans is simulate for a server that scans. It scans when a poll comes and then once every
+// scan interval, and a poll follows the previous response at once. A scan during a stall finds the
+// messages that are stored at the end of the stall.
 func simulateScans(plan *loadgen.Plan, t timing) (all []time.Duration) {
 	held := func(at time.Duration) time.Duration {
 		if end, stalled := stallEnd(at); t.stalls && stalled {
@@ -137,7 +137,7 @@ func simulateScans(plan *loadgen.Plan, t timing) (all []time.Duration) {
 	return all
 }
 
-// TestScanLatencies compares what is known of a server that looks with a simulation of it.
+// TestScanLatencies compares latencies with a simulation, for a server that scans.
 func TestScanLatencies(t *testing.T) {
 	plan := loadgen.NewPlan(caseOf(t, "stall").load, 1)
 	for _, timing := range []timing{
@@ -147,11 +147,11 @@ func TestScanLatencies(t *testing.T) {
 	} {
 		got, want := timing.latencies(plan), simulateScans(plan, timing)
 		if len(want) != len(plan.Sends) || len(got)%len(want) != 0 {
-			t.Fatalf("%+v: %d latencies of %d messages, and %d are simulated", timing, len(got), len(plan.Sends), len(want))
+			t.Fatalf("%+v: %d latencies of %d messages, but %d simulated ones", timing, len(got), len(plan.Sends), len(want))
 		}
 		for _, p := range []float64{.5, .9, .99} {
 			known, seen := quantile(got, p), quantile(want, p)
-			if (known - seen).Abs() > seen/50+timing.scans/20 { // a thousand messages scatter
+			if (known - seen).Abs() > seen/50+timing.scans/20 { // the quantiles of a thousand messages scatter
 				t.Errorf("%+v: p%v is %v, simulated %v", timing, 100*p, known, seen)
 			}
 		}

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
-	"pushpull/transports"
-	"pushpull/transports/all"
 )
 
 // Verdicts on a line.
@@ -18,38 +16,38 @@ const (
 	Differs = "differs"
 )
 
-// A Line is what was found on one transport in one case, or of this machine.
+// A Line is the result of one case on one transport, or a figure of this machine.
 type Line struct {
 	Case      string   `json:"case"`
 	Transport string   `json:"transport,omitempty"`
-	Verdict   string   `json:"verdict,omitempty"` // OK or Differs; empty: it is told, not judged
+	Verdict   string   `json:"verdict,omitempty"` // OK or Differs; empty: reported, not judged
 	Figures   []Figure `json:"figures"`
-	Expected  []string `json:"expected_doubts,omitempty"` // their codes, sorted
-	Doubts    []string `json:"doubts,omitempty"`          // those that there are, likewise
-	Notes     []string `json:"notes,omitempty"`           // what the doubts say that should not be there
+	Expected  []string `json:"expected_doubts,omitempty"` // codes of the expected doubts, sorted
+	Doubts    []string `json:"doubts,omitempty"`          // codes of the actual doubts, sorted
+	Notes     []string `json:"notes,omitempty"`           // texts of the unexpected doubts
 }
 
 // A Figure is one number.
 type Figure struct {
 	Name     string  `json:"name"`
-	Unit     string  `json:"unit,omitempty"` // empty: it is a count
-	Known    *Known  `json:"known,omitempty"`
+	Unit     string  `json:"unit,omitempty"`  // empty: a count
+	Known    *Known  `json:"known,omitempty"` // nil: the figure is not judged
 	Measured float64 `json:"measured"`
 }
 
-// Known is what a figure must be.
+// Known is the known value of a figure. The measured one agrees from Value-Less to Value+More.
 type Known struct {
 	Value float64 `json:"value"`
-	Less  float64 `json:"less"` // how much less it may be
-	More  float64 `json:"more"` // how much more it may be
+	Less  float64 `json:"less"`
+	More  float64 `json:"more"`
 }
 
 func (f Figure) agrees() bool {
 	return f.Known == nil || f.Measured >= f.Known.Value-f.Known.Less && f.Measured <= f.Known.Value+f.Known.More
 }
 
-// Says returns what was expected and what was measured, as a person reads it. What is as
-// it would be on any server, like counts that are 0, is left out.
+// Says returns the expected and the measured figures as text. It leaves out unremarkable figures, such
+// as counts that are 0 as expected.
 func (l Line) Says() (expected, measured string) {
 	var want, got []string
 	for _, f := range l.Figures {
@@ -86,7 +84,7 @@ func (f Figure) say(v float64, tolerance string) string {
 	return f.Name + " " + digits(v) + tolerance + " " + f.Unit
 }
 
-// digits writes a time with three digits.
+// digits formats v with three significant digits, and with at most three decimals.
 func digits(v float64) string {
 	switch {
 	case v >= 99.95:
@@ -105,18 +103,18 @@ func figure(name, unit string, measured float64) Figure {
 	return Figure{Name: name, Unit: unit, Measured: measured}
 }
 
-// told returns a line on which there is no verdict.
-func told(name, transport string, figures ...Figure) Line {
+// unjudged returns a line without a verdict.
+func unjudged(name, transport string, figures ...Figure) Line {
 	return Line{Case: name, Transport: transport, Figures: figures}
 }
 
 // counts are the counts of a window.
 type counts struct {
-	Sent, Delivered, Lost, Duplicated, Reordered, Misdelivered, Errors int
+	Sent, Delivered, Lost, Duplicated, Reordered, Misdelivered, Errors, Limited int
 }
 
 func countsOf(w *result.Window) counts {
-	c := counts{w.Sent, w.Delivered, w.Lost, w.Duplicated, w.Reordered, w.Misdelivered, 0}
+	c := counts{w.Sent, w.Delivered, w.Lost, w.Duplicated, w.Reordered, w.Misdelivered, 0, w.Limited}
 	for _, f := range w.Errors {
 		c.Errors += f.Count
 	}
@@ -133,13 +131,14 @@ func (c counts) each() []Figure {
 		figure("reordered", "", float64(c.Reordered)),
 		figure("misdelivered", "", float64(c.Misdelivered)),
 		figure("errors", "", float64(c.Errors)),
+		figure("limited", "", float64(c.Limited)),
 	}
 }
 
-// tolerance is how far, as a share, a quantile may be from what is known.
+// tolerance is the relative error that a quantile may have.
 const tolerance = .05
 
-// line judges a measurement. trip is a round trip on this machine.
+// line judges a measurement. trip is the duration of a round trip on this machine.
 func (c Case) line(m measurement, trip time.Duration) Line {
 	l := Line{Case: c.Name, Transport: m.transport, Verdict: OK, Expected: c.doubts}
 	planned := 0
@@ -157,7 +156,7 @@ func (c Case) line(m measurement, trip time.Duration) Line {
 	l.Figures = append(l.Figures, c.quantiles(m, trip)...)
 
 	for _, d := range m.doubts() {
-		// A busy machine spoils no count, and that a p99 is of few samples is known.
+		// A busy machine can't change a count, and the windows are too short for many samples.
 		if d.Code == "few-samples" || busy(d) && !c.alone {
 			continue
 		}
@@ -175,22 +174,15 @@ func (c Case) line(m measurement, trip time.Duration) Line {
 	return l
 }
 
-// quantiles judges the latency: a round trip comes on top of what is known, give or take 5%. Where
-// nobody goes by a clock, be it the plan's or one of a scan, nothing is faster than it can be.
+// quantiles judges the latency quantiles. A measured quantile may exceed the known one by a round trip
+// and the tolerance. It may be lower by as much only where a clock decides when messages come, that of
+// polls, scans or stalls; elsewhere no message can be faster than known.
 func (c Case) quantiles(m measurement, trip time.Duration) []Figure {
 	if c.timing == nil {
 		return nil
 	}
-	t, _ := all.New(m.transport, transports.Limits{}) // it was measured
-	var of timing
-	switch by := t.(type) {
-	case transports.Periodic:
-		of.every = by.Period()
-	case transports.Scanning:
-		of.scans = by.ScanInterval()
-	}
-	of.posts = !is[transports.Duplex](t)
-	of = c.timing(of)
+	way := wayOf(m.transport)
+	of := c.timing(timing{every: way.Every, scans: way.Scan, posts: !way.Duplex})
 	latencies := of.latencies(m.plan)
 	var figures []Figure
 	for _, p := range c.judge {

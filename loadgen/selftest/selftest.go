@@ -1,9 +1,8 @@
-// Package selftest measures servers of known behaviour with the real generator, and says whether
-// what it measured is what is known: that a loss is told as a loss, to the message, and a stall
-// with its whole length.
+// Package selftest tests the load generator: it measures servers of known behaviour and compares the
+// results with what is known, such as the exact number of lost messages or the full length of a stall.
 //
-// It starts its servers itself, in this process and on loopback. It measures no transport against
-// another one, and knows nothing of the servers that people have.
+// It starts its own servers, in this process and on loopback. It doesn't compare transports, and can't
+// measure other servers.
 package selftest
 
 import (
@@ -24,57 +23,63 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// Options say what is tested. Their zero value is everything.
+// Options are the options of Run. The zero value tests everything.
 type Options struct {
-	Cases      []string       // by their names; nil: all
-	Transports []string       // by their names; nil: all of package all
-	Progress   func(Progress) // called as each case begins; nil: nobody looks
+	Cases      []string       // names; nil: all
+	Transports []string       // names, without a setting; nil: all of package all
+	Progress   func(Progress) // called as each case begins; nil: no progress is reported
 }
 
-// Progress is how far a self-test is.
+// Progress is the progress of a self-test.
 type Progress struct {
-	Case        Case
+	Case        Case // the case that begins
 	Done, Cases int
-	Left        time.Duration // of the self-test, about
+	Left        time.Duration // estimate for the rest of the self-test
 }
 
-// A Case is a server of known behaviour, and what a true measurement of it says.
+// A Case is a server of known behaviour, and the results that a correct measurement of it has.
 type Case struct {
 	Name  string
-	About string
+	About string // continues "a server that", as in "loses 1% of all messages"
 
 	make   func(*loadgen.Plan) subject
 	load   loadgen.Scenario
-	alone  bool                               // its transports are measured one after the other: milliseconds are judged
-	polls  bool                               // only transports that poll have it
-	counts func(c counts, spoiled int) counts // what is counted, from what an honest server's users would count
-	doubts []string                           // the codes of the doubts that there must be, sorted
-	timing func(timing) timing                // what is known of the times; nil: nothing
-	judge  []float64                          // the quantiles of the latency to judge by it
+	alone  bool                               // transports are measured one after the other, as milliseconds are judged
+	polls  bool                               // applies only to transports that poll
+	counts func(c counts, spoiled int) counts // expected counts, given those of an honest server and how often this one was wrong
+	doubts []string                           // codes of the expected doubts, sorted
+	timing func(timing) timing                // the known timing, given that of an honest server; nil: times are not judged
+	judge  []float64                          // the latency quantiles that are judged
 }
 
-// Polls and scans are frequent, so that little is drowned in the wait for them.
+// pollInterval is the interval of polls and scans. It is short, so that waiting for them hides little.
 const pollInterval = 10 * time.Millisecond
 
 // Cases returns all cases, in the order in which they are run.
 func Cases() []Case {
-	// They take little, so that it is the server which is measured. Of this seed the quantiles of
-	// the stall are close to those of the long run, and don't hang on a single message.
+	// The loads are light, so that the server determines the results. With this seed the quantiles of
+	// the stall are close to those of the long run and don't depend on a single message.
 	pairs := loadgen.Scenario{
 		Name: "pairs", Users: 40, RoomSize: 2, Rate: 5, Size: 100, Rounds: 1, Seed: 265,
-		Duration: 2 * time.Second, Drain: 2 * time.Second,
+		Duration: 2, Drain: 2,
 	}
-	// A fault counts for every member that it hits.
+	// Rooms of four, as a fault must count once for each affected member.
 	fours := loadgen.Scenario{
 		Name: "fours", Users: 24, RoomSize: 4, Rate: 25, Size: 100, Rounds: 1, Seed: 1,
-		Duration: 2 * time.Second, Drain: 2 * time.Second,
+		Duration: 2, Drain: 2,
 	}
 	lasting := func(s loadgen.Scenario, d time.Duration) loadgen.Scenario {
-		s.Duration = d
+		s.Duration = result.SecondsOf(d)
+		return s
+	}
+	// A user may be told to wait for a second several times.
+	patient := func(s loadgen.Scenario) loadgen.Scenario {
+		s = lasting(s, 500*time.Millisecond)
+		s.Drain = 10
 		return s
 	}
 	same := func(c counts, _ int) counts { return c }
-	// Whoever is answered garbage has got nothing, and doesn't ask again.
+	// A user that gets garbage receives nothing and doesn't poll again.
 	deaf := func(c counts, spoiled int) counts {
 		return counts{Sent: c.Sent, Lost: c.Delivered, Errors: spoiled}
 	}
@@ -88,16 +93,16 @@ func Cases() []Case {
 	others := members - 1
 	return []Case{
 		{
-			Name: "honest", About: "does no wrong",
+			Name: "honest", About: "behaves correctly",
 			make: honest, load: pairs, alone: true, counts: same,
 		},
 		{
-			Name: "delay", About: fmt.Sprintf("shows every message %v after it came", delay),
+			Name: "delay", About: fmt.Sprintf("delays every message by %v", delay),
 			make: newDelayed, load: pairs, alone: true, counts: same,
 			timing: func(t timing) timing { t.delay = delay; return t }, judge: []float64{.5},
 		},
 		{
-			Name: "stall", About: fmt.Sprintf("answers nobody for %v in every %v (in the long run p90 %v, p99 %v)", stallLength, stallPeriod,
+			Name: "stall", About: fmt.Sprintf("stalls for %v in every %v (in the long run p90 %v, p99 %v)", stallLength, stallPeriod,
 				longRun(.9), longRun(.99)),
 			make: newStalling, load: lasting(pairs, stallPeriod), alone: true, counts: same,
 			timing: func(t timing) timing { t.stalls = true; return t }, judge: []float64{.9, .99},
@@ -116,12 +121,12 @@ func Cases() []Case {
 			doubts: []string{"duplicated"},
 		},
 		{
-			Name: "reordered", About: "has 1% of all messages overtaken", make: spoils(swap), load: fours,
+			Name: "reordered", About: "reorders 1% of all messages", make: spoils(swap), load: fours,
 			counts: func(c counts, k int) counts { c.Reordered = others * k; return c },
 			doubts: []string{"reordered"},
 		},
 		{
-			Name: "misdelivered", About: "puts 1% of all messages into another room", make: spoils(misplace), load: fours,
+			Name: "misdelivered", About: "delivers 1% of all messages to another room", make: spoils(misplace), load: fours,
 			counts: func(c counts, k int) counts {
 				c.Delivered, c.Lost, c.Misdelivered = c.Delivered-others*k, others*k, members*k
 				return c
@@ -137,20 +142,30 @@ func Cases() []Case {
 			doubts: []string{"errors", "fewer-sends"},
 		},
 		garbage("not-json", "a page of HTML", notJSON),
-		garbage("half-json", "JSON that lacks its end", halfJSON),
+		garbage("half-json", "truncated JSON", halfJSON),
 		garbage("no-list", "a message instead of a list", noList),
-		garbage("bad-cursor", "a cursor that is none", badCursor),
+		garbage("bad-cursor", "an invalid cursor", badCursor),
 		{
-			// That is what a server does that dies: its users come again, and miss nothing.
-			Name: "cut-off", About: "ends the connection in the first answer to each user",
+			// Like a server that dies: its users rejoin and miss nothing.
+			Name: "cut-off", About: "cuts the connection within the first response to each user",
 			make: gives(members, cutOff), polls: true, load: lasting(fours, 500*time.Millisecond),
 			counts: func(c counts, k int) counts { c.Errors = k; return c }, doubts: []string{"errors", "rejoins"},
+		},
+		{
+			// Its users wait where they are, ask again and miss nothing.
+			Name: "limited", About: fmt.Sprintf("answers 1 of %d requests to receive with 429, up to %d in each room", limitedEvery, members),
+			make: limits(members), load: patient(fours),
+			counts: func(c counts, k int) counts { c.Limited = k; return c }, doubts: []string{"limited"},
+		},
+		{
+			Name: "silent", About: "never answers a poll", make: silence, polls: true, load: lasting(fours, 500*time.Millisecond),
+			counts: deaf, doubts: []string{"errors", "lost", "no-samples"},
 		},
 	}
 }
 
-// Run runs the cases and hands over each line as it is known. It ends early, with an error, when
-// a measurement could not be made or ctx ends; what it measured of that case is not judged.
+// Run runs the cases and hands each line to emit as soon as it is known. If a measurement fails or
+// ctx ends, it returns an error and doesn't judge the current case.
 func Run(ctx context.Context, o Options, emit func(Line)) error {
 	cases, specs, err := o.selected()
 	if err != nil {
@@ -160,10 +175,10 @@ func Run(ctx context.Context, o Options, emit func(Line)) error {
 	if err != nil {
 		return fmt.Errorf("measuring the round trip: %w", err)
 	}
-	emit(told("round trip", "", figure("p50", "ms", ms(trip.Quantile(.5))), figure("p99", "ms", ms(trip.Quantile(.99)))))
-	for _, spec := range specs {
-		if users, limit, most := loadgen.Capacity(spec); limit != "" {
-			emit(told("capacity", spec, figure("users", "", float64(users)), figure(limit, "", float64(most))))
+	emit(unjudged("round trip", "", figure("p50", "ms", ms(trip.Quantile(.5))), figure("p99", "ms", ms(trip.Quantile(.99)))))
+	if limit := loadgen.ConnectionLimit(); limit.Of != "" {
+		for _, spec := range specs {
+			emit(unjudged("capacity", spec, figure("users", "", float64(limit.Users(spec))), figure(limit.Of, "", float64(limit.Most))))
 		}
 	}
 	for i, c := range cases {
@@ -179,19 +194,19 @@ func Run(ctx context.Context, o Options, emit func(Line)) error {
 			return fmt.Errorf("measuring %s: %w", c.Name, err)
 		}
 		if c.Name == "honest" {
-			emit(told("lateness", "", figure("p50", "ms", ms(late.Quantile(.5))), figure("p99", "ms", ms(late.Quantile(.99)))))
+			emit(unjudged("lateness", "", figure("p50", "ms", ms(late.Quantile(.5))), figure("p99", "ms", ms(late.Quantile(.99)))))
 		}
 	}
 	return nil
 }
 
-// Validate returns an error when o names what there isn't, or leaves nothing to test.
+// Validate returns an error if o has an unknown name or leaves nothing to test.
 func (o Options) Validate() error {
 	_, _, err := o.selected()
 	return err
 }
 
-// selected returns what is to be tested: cases, and transports as a scenario names them.
+// selected returns the cases to run and the specs of the transports to test.
 func (o Options) selected() (cases []Case, specs []string, err error) {
 	if cases, err = o.cases(); err != nil {
 		return nil, nil, err
@@ -201,12 +216,12 @@ func (o Options) selected() (cases []Case, specs []string, err error) {
 	}
 	cases = slices.DeleteFunc(cases, func(c Case) bool { return len(c.among(specs)) == 0 })
 	if len(cases) == 0 {
-		return nil, nil, errors.New("nothing is left to test: answers to polls can be garbage only where users poll")
+		return nil, nil, errors.New("nothing is left to test: these cases need a transport that polls")
 	}
 	return cases, specs, nil
 }
 
-// cases returns the cases that are named, in their own order.
+// cases returns the named cases, in the order of Cases.
 func (o Options) cases() ([]Case, error) {
 	cases := Cases()
 	if len(o.Cases) == 0 {
@@ -224,7 +239,7 @@ func (o Options) cases() ([]Case, error) {
 	return slices.DeleteFunc(cases, func(c Case) bool { return !slices.Contains(o.Cases, c.Name) }), nil
 }
 
-// transports returns the transports that are named as a scenario names them.
+// transports returns the specs of the named transports, as they stand in a scenario.
 func (o Options) transports() ([]string, error) {
 	names := all.Names()
 	for _, name := range o.Transports {
@@ -237,7 +252,7 @@ func (o Options) transports() ([]string, error) {
 		if len(o.Transports) > 0 && !slices.Contains(o.Transports, name) {
 			continue
 		}
-		if t, _ := all.New(name, transports.Limits{}); is[transports.Periodic](t) || is[transports.Scanning](t) {
+		if wayOf(name).Timer() > 0 {
 			name += "@" + pollInterval.String()
 		}
 		specs = append(specs, name)
@@ -245,25 +260,31 @@ func (o Options) transports() ([]string, error) {
 	return specs, nil
 }
 
-func is[T any](v any) bool { _, ok := v.(T); return ok }
+// wayOf returns the Way of a transport with a valid spec.
+func wayOf(spec string) transports.Way {
+	client, err := all.Client(spec)
+	if err != nil {
+		panic(err)
+	}
+	return client.Way()
+}
 
-// among returns those of the transports that c is for.
+// among returns the transports to which c applies.
 func (c Case) among(specs []string) []string {
 	if !c.polls {
 		return specs
 	}
 	return slices.DeleteFunc(slices.Clone(specs), func(spec string) bool {
-		t, _ := all.New(spec, transports.Limits{})
-		return is[transports.Duplex](t) // it has no answers to spoil
+		return !wayOf(spec).Polls() // there are no responses to spoil
 	})
 }
 
-// left returns about how long cases take.
+// left estimates how long cases take.
 func left(cases []Case, specs []string) (sum time.Duration) {
 	for _, c := range cases {
-		once := c.load.Duration + 200*time.Millisecond
+		once := c.load.Duration.Duration() + 200*time.Millisecond
 		if slices.Contains(c.doubts, "lost") {
-			once += c.load.Drain // what is lost is waited for
+			once += c.load.Drain.Duration() // the generator waits for the lost messages
 		}
 		if c.alone {
 			once *= time.Duration(len(specs))
@@ -273,16 +294,16 @@ func left(cases []Case, specs []string) (sum time.Duration) {
 	return sum
 }
 
-// A measurement is one transport of a case.
+// A measurement is the measurement of one case on one transport.
 type measurement struct {
 	plan      *loadgen.Plan
 	transport string
 	window    *result.Window
-	spoiled   int // how often the server has done wrong
+	spoiled   int // how often the server was wrong
 }
 
-// run measures the case on all given transports and hands each measurement over as it is made. It
-// returns when it has stopped its servers.
+// run measures the case on the given transports and hands each measurement to made. Its servers have
+// stopped when it returns.
 func (c Case) run(ctx context.Context, specs []string, made func(measurement)) error {
 	atOnce := len(specs)
 	if c.alone {
@@ -308,8 +329,8 @@ func (c Case) run(ctx context.Context, specs []string, made func(measurement)) e
 	return nil
 }
 
-// measureCalmly measures times again, twice at most, when the machine was too busy for the
-// generator: such a window is not to be believed, as it says itself, and shows nothing.
+// measureCalmly repeats a measurement of times, at most twice, if the machine was too busy for the
+// generator. The result of such a window is doubtful, so it shows nothing about the case.
 func (c Case) measureCalmly(ctx context.Context, spec string) (measurement, error) {
 	for try := 1; ; try++ {
 		m, err := c.measure(ctx, spec)
@@ -319,15 +340,15 @@ func (c Case) measureCalmly(ctx context.Context, spec string) (measurement, erro
 	}
 }
 
-// busy says whether a doubt is about the generator, and so about the machine.
+// busy reports whether a doubt is about the generator, which means that the machine was busy.
 func busy(d result.Doubt) bool { return strings.HasPrefix(d.Code, "generator-") }
 
-// doubts returns what the result itself says against the measurement.
+// doubts returns the doubts of the measurement's result.
 func (m measurement) doubts() []result.Doubt {
 	return result.Rows([]result.Window{*m.window})[0].Doubts
 }
 
-// measure measures the case on one transport, against a server of its own.
+// measure measures the case on one transport, with a server of its own.
 func (c Case) measure(ctx context.Context, spec string) (_ measurement, err error) {
 	s := c.load
 	s.Transports = []string{spec}
@@ -338,7 +359,7 @@ func (c Case) measure(ctx context.Context, spec string) (_ measurement, err erro
 		return m, err
 	}
 	defer func() { err = cmp.Or(err, stop()) }()
-	err = loadgen.Run(ctx, loadgen.Options{Scenario: s, Sides: []loadgen.Side{{Target: base}}}, func(_ int, w *result.Window) error {
+	err = loadgen.Run(ctx, loadgen.Options{Scenario: s, Sides: []loadgen.Side{{Target: base, NoStats: true}}}, func(_ int, w *result.Window) error {
 		m.window = w
 		return nil
 	})
@@ -348,7 +369,7 @@ func (c Case) measure(ctx context.Context, spec string) (_ measurement, err erro
 	return m, err
 }
 
-// roundTrip measures small exchanges with an honest server, on a connection that is kept.
+// roundTrip measures small exchanges with an honest server, on a kept connection.
 func roundTrip(ctx context.Context) (_ *result.Histogram, err error) {
 	const exchanges = 2000
 	base, stop, err := subject{store: &memory.Store{}}.serve(ctx)

@@ -23,29 +23,25 @@ import (
 // A subject is a server of known behaviour.
 type subject struct {
 	store   transports.Store
-	spoiled func() int            // how often it has done wrong so far; nil: it never does
-	work    func(context.Context) // goes on as long as it serves; may be nil
-	garbage *garbage              // what it answers polls with; nil: what is right
+	spoiled func() int                                    // how often it was wrong so far; nil: it is never wrong
+	work    func(context.Context)                         // runs while it serves; may be nil
+	wrap    func(transports.Endpoint) transports.Endpoint // changes its answers to requests to receive; nil: they are correct
 }
 
 // serve serves s on loopback until stop is called.
 func (s subject) serve(ctx context.Context) (base *url.URL, stop func() error, err error) {
 	served := &server.Server{Store: s.store}
-	if s.garbage != nil {
-		served.Transports = map[string]transports.Transport{}
-		for _, name := range all.Names() {
-			t, err := all.New(name, transports.Limits{})
-			if err != nil {
-				return nil, nil, err
-			}
-			served.Transports[name] = garbled{t, s.garbage}
+	if s.wrap != nil {
+		served.Transports = all.Endpoints(transports.Limits{})
+		for name, endpoint := range served.Transports {
+			served.Transports[name] = s.wrap(endpoint)
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting a server: %w", err)
 	}
-	// It outlives ctx until stop: whoever measures it leaves first.
+	// The server runs on when ctx ends, so that the generator can leave first.
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
 	var failed error
@@ -64,10 +60,10 @@ func (s subject) serve(ctx context.Context) (base *url.URL, stop func() error, e
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}, stop, nil
 }
 
-// honest does no wrong.
+// honest makes a server that behaves correctly.
 func honest(*loadgen.Plan) subject { return subject{store: &memory.Store{}} }
 
-// until waits for a time; false when ctx ended first.
+// until waits until at. It returns false if ctx ends first.
 func until(ctx context.Context, at time.Time) bool {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
@@ -79,8 +75,8 @@ func until(ctx context.Context, at time.Time) bool {
 	}
 }
 
-// A delayed store shows each message a constant time after it came. It takes messages at once: if
-// it let senders wait, one message would delay the next, and the delay would not be constant.
+// A delayed store stores each message a constant time after it came. It acknowledges messages at once:
+// if senders had to wait, one message would delay the next, and the delay would not be constant.
 type delayed struct {
 	memory.Store
 	by   time.Duration
@@ -100,16 +96,16 @@ func newDelayed(plan *loadgen.Plan) subject {
 
 func (d *delayed) Append(_ context.Context, room string, body []byte) (uint64, error) {
 	d.came <- arrival{room, slices.Clone(body), time.Now()}
-	return 1, nil // no user goes by the seq of what it has sent
+	return 1, nil // users ignore the seq of the messages they have sent
 }
 
-// show stores what came, when its time has come.
+// show stores each message when its delay has passed.
 func (d *delayed) show(ctx context.Context) {
 	for {
 		select {
 		case a := <-d.came:
-			// A timer is up to a millisecond late when nothing else runs, which would stand in
-			// every latency: the last one is waited for awake.
+			// A timer of an idle process is up to a millisecond late, which would add to every
+			// latency. So the last millisecond is waited for without sleeping.
 			shown := a.at.Add(d.by)
 			if !until(ctx, shown.Add(-time.Millisecond)) {
 				return
@@ -117,27 +113,27 @@ func (d *delayed) show(ctx context.Context) {
 			for time.Now().Before(shown) {
 				runtime.Gosched()
 			}
-			_, _ = d.Store.Append(ctx, a.room, a.body) // it never fails
+			_, _ = d.Store.Append(ctx, a.room, a.body) // memory.Store never fails
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// A stalling store stops now and then, like a server that collects garbage, and nobody is
-// answered until it goes on. It keeps to the plan's clock, which the messages tell: the one that
-// was under way for the shortest time is the closest.
+// A stalling store stops now and then, like a server that collects garbage, and answers no calls until
+// it continues. It stalls by the plan's clock, whose start it estimates from the stamps of the messages:
+// the message that was under way for the shortest time has the best estimate.
 type stalling struct {
 	memory.Store
 
 	mu    sync.Mutex
-	start time.Time // of the window, as far as is known; zero: no message has come
+	start time.Time // estimated start of the window; zero: no message has come
 }
 
 func newStalling(*loadgen.Plan) subject { return subject{store: &stalling{}} }
 
-// Append keeps what comes in a stall where nobody sees it before the end, which is also when the
-// sender is answered.
+// Append stores a message at once, even in a stall, but returns after the stall. As reads wait, too, the
+// message is not delivered before.
 func (s *stalling) Append(ctx context.Context, room string, body []byte) (uint64, error) {
 	if stamp, ok := loadgen.ParseStamp(body); ok {
 		start := time.Now().Add(-stamp.Actual)
@@ -157,7 +153,7 @@ func (s *stalling) After(ctx context.Context, room string, seq uint64, limit int
 	return s.Store.After(ctx, room, seq, limit)
 }
 
-// pass returns once the store isn't stalled.
+// pass waits for the end of a stall.
 func (s *stalling) pass(ctx context.Context) {
 	s.mu.Lock()
 	start := s.start
@@ -170,7 +166,7 @@ func (s *stalling) pass(ctx context.Context) {
 	}
 }
 
-// A spoiler does wrong to every nth message, and keeps count.
+// A spoiler is a store that mishandles every nth message and counts them.
 type spoiler struct {
 	memory.Store
 
@@ -178,16 +174,16 @@ type spoiler struct {
 	spoil func(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error)
 
 	mu      sync.Mutex
-	came    int
-	spoiled int
-	rooms   []string       // in which something came
-	held    map[int][]byte // by user, a message that the user's next one overtakes
+	came    int            // messages so far
+	spoiled int            // mishandled ones
+	rooms   []string       // rooms with messages
+	held    map[int][]byte // by user, the message that the user's next one is to overtake
 }
 
-// one in so many messages is spoiled.
+// nth is the period in which a message is mishandled.
 const nth = 100
 
-// spoils returns what makes a server that does wrong by spoil.
+// spoils returns a function that makes a server whose store mishandles messages with spoil.
 func spoils(spoil func(*spoiler, context.Context, string, []byte) (uint64, error)) func(*loadgen.Plan) subject {
 	return func(plan *loadgen.Plan) subject {
 		s := &spoiler{plan: plan, spoil: spoil, held: map[int][]byte{}}
@@ -201,7 +197,7 @@ func spoils(spoil func(*spoiler, context.Context, string, []byte) (uint64, error
 
 func (s *spoiler) Append(ctx context.Context, room string, body []byte) (uint64, error) {
 	if _, ok := loadgen.ParseStamp(body); !ok {
-		return s.Store.Append(ctx, room, body) // it is not of the plan
+		return s.Store.Append(ctx, room, body) // not a message of the plan
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +208,7 @@ func (s *spoiler) Append(ctx context.Context, room string, body []byte) (uint64,
 	return s.spoil(s, ctx, room, body)
 }
 
-// due says whether it is the turn of the message that came to be spoiled.
+// due reports whether the current message must be mishandled, and counts it.
 func (s *spoiler) due() bool {
 	if (s.came+nth/2)/nth == s.spoiled {
 		return false
@@ -221,7 +217,7 @@ func (s *spoiler) due() bool {
 	return true
 }
 
-// lose says that it has stored what it forgets.
+// lose acknowledges a message without storing it.
 func lose(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	if s.due() {
 		return 1, nil
@@ -232,12 +228,12 @@ func lose(s *spoiler, ctx context.Context, room string, body []byte) (uint64, er
 // double stores a message twice.
 func double(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	if s.due() {
-		_, _ = s.Store.Append(ctx, room, body) // it never fails
+		_, _ = s.Store.Append(ctx, room, body) // memory.Store never fails
 	}
 	return s.Store.Append(ctx, room, body)
 }
 
-// swap keeps a message back until the same user's next one is stored.
+// swap holds a message back until the same user's next one is stored.
 func swap(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	stamp, _ := loadgen.ParseStamp(body)
 	held, overtakes := s.held[stamp.User]
@@ -261,7 +257,7 @@ func misplace(s *spoiler, ctx context.Context, room string, body []byte) (uint64
 	return s.Store.Append(ctx, room, body)
 }
 
-// refuse says that it can't.
+// refuse fails without storing the message.
 func refuse(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	if s.due() {
 		return 0, errors.New("out of order")
@@ -269,19 +265,19 @@ func refuse(s *spoiler, ctx context.Context, room string, body []byte) (uint64, 
 	return s.Store.Append(ctx, room, body)
 }
 
-// A garbage is an answer to a poll that is none.
+// A garbage gives wrong answers to polls.
 type garbage struct {
-	// write answers, instead of with the given list of messages and the place to read on from.
+	// write writes the wrong response. The right one has the given list of messages and cursor.
 	write func(w http.ResponseWriter, cursor string, list []byte)
 
-	most int // answers in each room, before all are right; 0: all
+	most int // wrong responses per room, before all others are right; 0: all are wrong
 
 	mu     sync.Mutex
-	given  int
-	inRoom map[string]int
+	given  int            // wrong responses so far
+	inRoom map[string]int // the same by room
 }
 
-// due says whether it is the turn of an answer in room to be garbage.
+// due reports whether the current response in room must be wrong, and counts it.
 func (g *garbage) due(room string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -293,12 +289,13 @@ func (g *garbage) due(room string) bool {
 	return true
 }
 
-// gives returns what makes a server that answers polls by write, most of each room or, if that is
-// 0, all of them.
+// gives returns a function that makes a server that answers polls with write: the first polls of each
+// room, as many as most, or all if that is 0.
 func gives(most int, write func(w http.ResponseWriter, cursor string, list []byte)) func(*loadgen.Plan) subject {
 	return func(*loadgen.Plan) subject {
 		g := &garbage{write: write, most: most, inRoom: map[string]int{}}
-		return subject{store: &memory.Store{}, garbage: g, spoiled: func() int {
+		wrap := func(e transports.Endpoint) transports.Endpoint { return garbled{e, g} }
+		return subject{store: &memory.Store{}, wrap: wrap, spoiled: func() int {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			return g.given
@@ -306,15 +303,15 @@ func gives(most int, write func(w http.ResponseWriter, cursor string, list []byt
 	}
 }
 
-// A garbled transport answers garbage once there is something to say, so that messages are within
-// reach of whoever reads on regardless. Every poll is held until then.
+// A garbled transport holds every poll until there are messages, and then answers with garbage. So a
+// generator that wrongly accepts garbage would find the messages in it.
 type garbled struct {
-	transports.Transport
+	transports.Endpoint
 	garbage *garbage
 }
 
 func (g garbled) Handler(log transports.Log) http.Handler {
-	right := g.Transport.Handler(log)
+	right := g.Endpoint.Handler(log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
 		if !ok {
@@ -323,7 +320,7 @@ func (g garbled) Handler(log transports.Log) http.Handler {
 		room := r.PathValue("room")
 		messages, err := log.Next(r.Context(), room, after, nth)
 		if r.Context().Err() != nil {
-			transports.Answer(w, after, nil) // the server stops, or who asked has gone
+			transports.Answer(w, after, nil, transports.Limits{}) // the server stops, or the client has gone
 			return
 		}
 		if err != nil {
@@ -351,13 +348,13 @@ func notJSON(w http.ResponseWriter, cursor string, _ []byte) {
 	fmt.Fprint(w, "<!DOCTYPE html><title>Bad gateway</title>")
 }
 
-// halfJSON leaves out the last bracket alone: every message is there.
+// halfJSON leaves out only the last bracket: all messages are complete.
 func halfJSON(w http.ResponseWriter, cursor string, list []byte) {
 	w.Header().Set(transports.NextCursor, cursor)
 	w.Write(list[:len(list)-1])
 }
 
-// noList is a message, or several, where a list is due.
+// noList writes the messages without the brackets of a list.
 func noList(w http.ResponseWriter, cursor string, list []byte) {
 	w.Header().Set(transports.NextCursor, cursor)
 	w.Write(list[1 : len(list)-1])
@@ -368,7 +365,7 @@ func badCursor(w http.ResponseWriter, _ string, list []byte) {
 	w.Write(list)
 }
 
-// cutOff ends the connection one byte early.
+// cutOff ends the response one byte early, upon which net/http closes the connection.
 func cutOff(w http.ResponseWriter, cursor string, list []byte) {
 	w.Header().Set(transports.NextCursor, cursor)
 	w.Header().Set("Content-Length", strconv.Itoa(len(list)))

@@ -1,10 +1,10 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,15 +12,15 @@ import (
 	"pushpull/report/text"
 )
 
-// measured says whether a result holds a window that was measured to its end.
+// measured returns an error if no window of the result is complete.
 func measured(side string, r *result.Result) error {
-	if !slices.ContainsFunc(r.Windows, func(w result.Window) bool { return !w.Interrupted }) {
+	if !slices.ContainsFunc(r.Windows, complete) {
 		return fmt.Errorf("%s holds no window that was measured to its end: run it again", side)
 	}
 	return nil
 }
 
-// transports returns the transports that a result holds windows of.
+// transports returns the transports of the windows of a result.
 func transports(r *result.Result) []string {
 	var all []string
 	for _, w := range r.Windows {
@@ -31,149 +31,120 @@ func transports(r *result.Result) []string {
 	return all
 }
 
-// without returns what is in all and not in others.
+// without returns the elements of all that are not in others.
 func without(all, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
 
-// A fact is a property of a run that two runs may differ in.
-type fact struct {
-	name string
-	of   func(result.Run) string
-}
-
-// differing writes each fact in which the two differ, like "users 200 | 500", fit to be shown.
-func differing(base, head *result.Result, facts []fact) []string {
+// differing returns the wanted facts in which base and head differ, as plain text like
+// "users 200 | 500".
+func differing(base, head *result.Result, wanted func(result.Fact) bool) []string {
 	var all []string
-	for _, f := range facts {
-		if a, b := f.of(base.Run), f.of(head.Run); a != b {
-			all = append(all, text.Clean(fmt.Sprintf("%s %s | %s", f.name, stated(a), stated(b))))
+	for _, f := range result.Facts(base, head) {
+		if f.Differs() && wanted(f) {
+			all = append(all, text.Clean(fmt.Sprintf("%s %s | %s", f.Name, stated(f.Values[0]), stated(f.Values[1]))))
 		}
 	}
 	return all
 }
 
-func stated(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
+func stated(s string) string { return cmp.Or(s, "unknown") }
+
+// meaning selects the facts whose difference means d.
+func meaning(d result.Difference) func(result.Fact) bool {
+	return func(f result.Fact) bool { return f.Difference == d }
 }
 
-// load returns in what the users differ: such results measure different things.
+// load returns the differences between the loads. Results with different loads are not compared.
 func load(base, head *result.Result) []string {
-	count := func(of func(result.Scenario) int) func(result.Run) string {
-		return func(r result.Run) string { return strconv.Itoa(of(r.Scenario)) }
-	}
-	amount := func(unit string, of func(result.Scenario) float64) func(result.Run) string {
-		return func(r result.Run) string { return strconv.FormatFloat(of(r.Scenario), 'f', -1, 64) + unit }
-	}
-	return differing(base, head, []fact{
-		{"users", count(func(s result.Scenario) int { return s.Users })},
-		{"room size", count(func(s result.Scenario) int { return s.RoomSize })},
-		{"senders", count(func(s result.Scenario) int { return s.Senders })},
-		{"rate", amount("/s", func(s result.Scenario) float64 { return s.Rate })},
-		{"size", count(func(s result.Scenario) int { return s.Size })},
-		{"warm-up", amount(" s", func(s result.Scenario) float64 { return s.WarmupS })},
-		{"duration", amount(" s", func(s result.Scenario) float64 { return s.DurationS })},
-	})
+	return differing(base, head, func(f result.Fact) bool { return f.Scope == result.Load })
 }
 
-// setup returns in what the servers differ: such results measure different things, too. A store that
-// is not known is taken for the same one.
+// setup returns the other differences that rule out a comparison. A fact that is unknown for one of the
+// two may be the same.
 func setup(base, head *result.Result) []string {
-	facts := []fact{{"servers", func(r result.Run) string { return strconv.Itoa(max(1, r.Scenario.Servers)) }}}
-	if store(base.Run) != "" && store(head.Run) != "" {
-		facts = append(facts, fact{"store", store})
+	return differing(base, head, func(f result.Fact) bool { return setUp(f) && f.Known() })
+}
+
+// unknownInHead returns the keys of the facts of that kind that base knows and head doesn't.
+func unknownInHead(base, head *result.Result) []string {
+	var all []string
+	for _, f := range result.Facts(base, head) {
+		if setUp(f) && f.Values[0] != "" && f.Values[1] == "" {
+			all = append(all, f.Key())
+		}
 	}
-	return differing(base, head, facts)
+	return all
 }
 
-func store(r result.Run) string { return r.Scenario.StoreKind() }
+// setUp selects the facts that setup and unknownInHead compare.
+func setUp(f result.Fact) bool { return f.Scope != result.Load && f.Difference == result.Refused }
 
-// machine returns in what the machines differ: timings of such results are not compared.
+// machine returns the differences between machines that rule out gating timings.
 func machine(base, head *result.Result) []string {
-	return differing(base, head, []fact{
-		{"CPU", func(r result.Run) string { return r.Environment.CPU }},
-		{"cores", func(r result.Run) string { return strconv.Itoa(r.Environment.Cores) }},
-		{"architecture", func(r result.Run) string { return r.Environment.Arch }},
-	})
+	return differing(base, head, meaning(result.Ungated))
 }
 
-// differences returns what else a reader must know of how the two were measured, a line each.
+// differences returns a warning for each other difference between the measurements, a line each.
 func differences(base, head *result.Result) []string {
 	var all []string
 	if found := machine(base, head); len(found) > 0 {
-		all = append(all, "base and head ran on different machines: timings are told, not gated: "+strings.Join(found, ", "))
+		all = append(all, "base and head ran on different machines: timings are reported, not judged: "+strings.Join(found, ", "))
 	}
-	seed := []fact{{"seed", func(r result.Run) string { return strconv.FormatUint(r.Scenario.Seed, 10) }}}
-	if found := differing(base, head, seed); len(found) > 0 {
-		all = append(all, "base and head sent other messages at other times, so counts may differ by more: "+found[0])
+	if found := differing(base, head, meaning(result.Redrawn)); len(found) > 0 {
+		all = append(all, "base and head sent other messages at other times, so counts may differ by more: "+strings.Join(found, ", "))
 	}
-	if found := differing(base, head, environment(base, head)); len(found) > 0 {
+	noted := func(f result.Fact) bool {
+		return f.Difference == result.Warned || f.Difference == result.Refused && !f.Known()
+	}
+	if found := differing(base, head, noted); len(found) > 0 {
 		all = append(all, "base and head differ in "+strings.Join(found, ", "))
 	}
 	if a, b := rounds(base), rounds(head); !slices.Equal(a, b) {
 		all = append(all, fmt.Sprintf("base holds %s, head %d: only those of both are compared", text.Plural(len(a), "round", "rounds"), len(b)))
 	}
-	return append(all, slices.Concat(onlyIn("base", base, head), onlyIn("head", head, base), stopped("base", base), stopped("head", head))...)
+	return append(all, slices.Concat(added(base, head), stopped("base", base), stopped("head", head))...)
 }
 
-func environment(base, head *result.Result) []fact {
-	facts := []fact{
-		{"scenario", func(r result.Run) string { return r.Scenario.Name }},
-		{"drain limit", func(r result.Run) string { return strconv.FormatFloat(r.Scenario.DrainS, 'f', -1, 64) + " s" }},
-		{"store", store}, // where one of the two is not known
-		{"OS", func(r result.Run) string { return r.Environment.OS }},
-		{"kernel", func(r result.Run) string { return r.Environment.Kernel }},
-		{"Go", func(r result.Run) string { return r.Environment.Go }},
-		{"pushpull", func(r result.Run) string { return r.Environment.Pushpull }},
-	}
-	modules := map[string]bool{}
-	for _, run := range []result.Run{base.Run, head.Run} {
-		for name := range run.Environment.Modules {
-			modules[name] = true
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		facts = append(facts, fact{name, func(r result.Run) string { return r.Environment.Modules[name] }})
-	}
-	return facts
-}
-
-// rounds returns the numbers of the rounds that a result holds.
+// rounds returns the sorted numbers of the rounds of a result.
 func rounds(r *result.Result) []int {
 	held := map[int]bool{}
-	for _, w := range r.Windows {
+	for _, w := range result.Measured(r.Windows) {
 		held[w.Round] = true
 	}
 	return slices.Sorted(maps.Keys(held))
 }
 
-func onlyIn(side string, r, other *result.Result) []string {
+// added returns a warning for each transport that head has and base lacks.
+func added(base, head *result.Result) []string {
 	var all []string
-	for _, transport := range without(transports(r), transports(other)) {
-		all = append(all, fmt.Sprintf("%s was measured in %s alone, and is not compared", text.Clean(transport), side))
+	for _, transport := range without(transports(head), transports(base)) {
+		all = append(all, text.Clean(transport)+" was measured in head alone, and is not compared")
 	}
 	return all
 }
 
+// stopped returns a warning for each interrupted window.
 func stopped(side string, r *result.Result) []string {
 	var all []string
 	for _, w := range r.Windows {
 		if w.Interrupted {
-			all = append(all, fmt.Sprintf("%s, %s: round %d was stopped early: of that window only the faults count", side, text.Clean(w.Transport), w.Round))
+			all = append(all, fmt.Sprintf("%s, %s: round %d was stopped early: only the faults of that window count", side, text.Clean(w.Transport), w.Round))
 		}
 	}
 	return all
 }
 
-// doubts returns why the rows of a result are not to be believed, but for the faults, which are compared.
+// doubts returns the reasons not to believe the rows of a result. Faults are left out, as they are
+// compared.
 func doubts(side string, rows []result.Row) []string {
 	var all []string
 	for _, row := range rows {
 		for _, d := range row.Doubts {
-			if m, ok := named(d.Code); d.Fatal && !(ok && m.Kind == Fault) {
+			if !row.Measured() && d.Code == result.CodeUnmeasured {
+				continue // it is not judged
+			}
+			if d.Fatal && gateOf(d.Code) != result.Fault {
 				all = append(all, fmt.Sprintf("%s, %s: %s", side, text.Clean(row.Transport), text.Clean(d.Text)))
 			}
 		}
@@ -181,8 +152,7 @@ func doubts(side string, rows []result.Row) []string {
 	return all
 }
 
-// measuredInTurns says whether base and head are of one duet, or their windows lie in one stretch of
-// time.
+// measuredInTurns reports whether base and head are from one duet, or their windows overlap in time.
 func measuredInTurns(base, head *result.Result) bool {
 	if base.Run.Scenario.Slices > 0 && head.Run.Scenario.Slices > 0 && base.Run.Started.Equal(head.Run.Started) {
 		return true
@@ -192,8 +162,9 @@ func measuredInTurns(base, head *result.Result) bool {
 	return !baseFirst.After(headLast) && !headFirst.After(baseLast)
 }
 
-// stretch returns when the first and the last window of a result began.
+// stretch returns the start times of the first and the last window.
 func stretch(r *result.Result) (first, last time.Time) {
 	byStart := func(a, b result.Window) int { return a.Started.Compare(b.Started) }
-	return slices.MinFunc(r.Windows, byStart).Started, slices.MaxFunc(r.Windows, byStart).Started
+	windows := result.Measured(r.Windows)
+	return slices.MinFunc(windows, byStart).Started, slices.MaxFunc(windows, byStart).Started
 }

@@ -7,7 +7,8 @@ import (
 	"pushpull/report/text"
 )
 
-// ratio writes a ratio to a hundredth, or, of small and large ones, what tells them apart.
+// ratio writes a ratio with three significant digits from 1 up, two decimals from .1 up, and two
+// significant digits below.
 func ratio(x float64) string {
 	switch {
 	case x >= 1:
@@ -18,7 +19,7 @@ func ratio(x float64) string {
 	return text.Number(x, 2)
 }
 
-// percent writes how much a ratio above 1 is above it.
+// percent writes a ratio of 1 or more as an increase: "5%" for 1.05.
 func percent(x float64) string {
 	digits := 1
 	if x >= 1.1 {

@@ -9,8 +9,8 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// A recording is a duet of one server with itself: for each gated timing of each transport, the
-// values of the windows of each pair, base's and head's.
+// A recording is a duet of a server with itself: for each gated timing of each transport, the values
+// of the base's and the head's windows in each pair.
 type recording struct {
 	timings []recorded
 	pairs   int
@@ -18,7 +18,7 @@ type recording struct {
 
 type recorded struct {
 	transport string
-	metric    Metric
+	metric    result.Metric
 	limit     float64
 	windows   [][2][]float64 // by pair
 }
@@ -36,9 +36,9 @@ func record(t *testing.T) recording {
 	rounds := rounds(sides[0])
 	r.pairs = len(rounds)
 	for _, transport := range transports(sides[0]) {
-		for _, m := range Metrics() {
-			gated, limit := Options{}.gated(m.Name, true)
-			if m.Kind != Timing || !gated {
+		for _, m := range result.Metrics() {
+			gated, limit := Options{}.gated(m, true)
+			if m.Gate != result.Timing || !gated {
 				continue
 			}
 			one := recorded{transport: transport, metric: m, limit: limit}
@@ -46,7 +46,7 @@ func record(t *testing.T) recording {
 				var pair [2][]float64
 				for i, side := range sides {
 					for _, row := range rowsOf(whole(side, transport)[round]) {
-						if x, ok := m.Of(row); ok {
+						if x, ok := m.Value(row); ok {
 							pair[i] = append(pair[i], x)
 						}
 					}
@@ -59,10 +59,10 @@ func record(t *testing.T) recording {
 	return r
 }
 
-// draw makes a duet of n pairs out of windows that were recorded: a pair of those there are, its
-// sides exchanged or not, and as many of its windows as it had. All timings share the pair, as
-// they share the machine. What touches the head's windows is up to slow.
-func (r recording) draw(random *rand.Rand, n int, slow func(m Metric, transport string) float64) *Report {
+// draw resamples a duet of n pairs. Each is a random recorded pair with its sides exchanged or not,
+// and as many random windows of it as it has. All timings use the same pairs and windows, as they
+// come from the same machine. slow returns a factor for the head's values.
+func (r recording) draw(random *rand.Rand, n int, slow func(m result.Metric, transport string) float64) *Report {
 	type choice struct {
 		pair, head int
 		slices     [2][]int
@@ -79,7 +79,7 @@ func (r recording) draw(random *rand.Rand, n int, slow func(m Metric, transport 
 	}
 	report := &Report{}
 	for _, one := range r.timings {
-		d := draft{Comparison: Comparison{Transport: one.transport, Metric: one.metric.Name, Gated: true, Limit: one.limit}}
+		d := draft{Comparison: Comparison{Transport: one.transport, Metric: one.metric.Key, Gated: true, Limit: one.limit}}
 		var bases, heads []float64
 		for _, c := range choices {
 			var middle [2]float64
@@ -102,8 +102,9 @@ func (r recording) draw(random *rand.Rand, n int, slow func(m Metric, transport 
 	return report
 }
 
-// decide draws a whole decision: a duet and, where it looks worse, a fresh one.
-func (r recording) decide(random *rand.Rand, slow func(Metric, string) float64) []Comparison {
+// decide returns the regressions of a whole decision: of a duet and, if it has any, of a second one
+// that must confirm them.
+func (r recording) decide(random *rand.Rand, slow func(result.Metric, string) float64) []Comparison {
 	first := r.draw(random, r.pairs, slow)
 	if len(first.Regressions()) == 0 {
 		return nil
@@ -111,8 +112,8 @@ func (r recording) decide(random *rand.Rand, slow func(Metric, string) float64) 
 	return Confirm(first, r.draw(random, r.pairs, slow)).Regressions()
 }
 
-// TestRecordedFalseAlarms resamples the noise of a real machine. One in a hundred decisions may be
-// wrong.
+// TestRecordedFalseAlarms resamples the noise of a real machine: at most one in a hundred decisions
+// may be a false alarm.
 func TestRecordedFalseAlarms(t *testing.T) {
 	const decisions = 1000
 	r := record(t)
@@ -122,7 +123,7 @@ func TestRecordedFalseAlarms(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	alarms := 0
 	for range decisions {
-		if found := r.decide(random, func(Metric, string) float64 { return 1 }); len(found) > 0 {
+		if found := r.decide(random, func(result.Metric, string) float64 { return 1 }); len(found) > 0 {
 			alarms++
 		}
 	}
@@ -132,16 +133,16 @@ func TestRecordedFalseAlarms(t *testing.T) {
 	}
 }
 
-// TestRecordedDetection makes the head's server use 25% more CPU on one transport, in the same
-// noise: that has to be found, there alone.
+// TestRecordedDetection adds 25% of CPU to the head's server on one transport, in the same noise.
+// This regression must be found, and no other.
 func TestRecordedDetection(t *testing.T) {
 	const decisions = 200
 	r := record(t)
 	random := rand.New(rand.NewPCG(2, 1))
 	found, elsewhere := 0, 0
 	for range decisions {
-		for _, c := range r.decide(random, func(m Metric, transport string) float64 {
-			if m.Name == "server-cpu" && transport == "websocket" {
+		for _, c := range r.decide(random, func(m result.Metric, transport string) float64 {
+			if m.Key == "server-cpu" && transport == "websocket" {
 				return 1.25
 			}
 			return 1

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// simulated is what a check says of gated timings with these logarithms of ratios.
+// simulated returns the report of a check of gated timings with these logarithms of ratios.
 func simulated(timings ...[]float64) *Report {
 	r := &Report{}
 	for i, logs := range timings {
@@ -18,8 +18,8 @@ func simulated(timings ...[]float64) *Report {
 	return r
 }
 
-// alarms returns how often the recorded noise fails a check of n pairs and four gated timings, as
-// two transports have, of which one has an effect: at once, and after it was confirmed.
+// alarms returns the share of checks that fail, before and after confirmation. Each has n pairs with
+// the recorded noise and the four gated timings of two transports, one of which has an effect.
 func alarms(random *rand.Rand, draws, n int, effect float64) (once, confirmed float64) {
 	draw := func() *Report {
 		return simulated(noise(random, n, math.Log(effect)), noise(random, n, 0), noise(random, n, 0), noise(random, n, 0))
@@ -37,7 +37,7 @@ func alarms(random *rand.Rand, draws, n int, effect float64) (once, confirmed fl
 	return once / float64(draws), confirmed / float64(draws)
 }
 
-// TestFalseAlarms draws base against itself.
+// TestFalseAlarms compares a server with itself.
 func TestFalseAlarms(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(4, 1))
@@ -66,13 +66,14 @@ func TestDetection(t *testing.T) {
 	}
 }
 
-// TestNoPlainRatio draws noise in which the plain ratio of two medians cries wolf.
+// TestNoPlainRatio draws noise in which a plain ratio of two medians has many false alarms, and the
+// rule has few.
 func TestNoPlainRatio(t *testing.T) {
 	random := rand.New(rand.NewPCG(6, 1))
 	const draws, n = 3000, 10
 	plain, rule := 0, 0
 	for range draws {
-		// A slow machine is slow for both sides of a pair; a block has it for itself.
+		// A slow phase of the machine affects both sides of a pair, but only one of two long blocks.
 		baseBlock, headBlock := .17*random.NormFloat64(), .17*random.NormFloat64()
 		if math.Exp(headBlock-baseBlock) > 1.10 {
 			plain++
@@ -87,7 +88,7 @@ func TestNoPlainRatio(t *testing.T) {
 	}
 }
 
-// TestOneSlowRound has a mean of 1.4 and a total of 1.4, and is no regression.
+// TestOneSlowRound has one slow round of ten, which changes the mean to 1.4 but is no regression.
 func TestOneSlowRound(t *testing.T) {
 	logs := make([]float64, 10)
 	for i := range logs {
@@ -96,5 +97,68 @@ func TestOneSlowRound(t *testing.T) {
 	logs[4] = math.Log(5)
 	if got := simulated(logs).Comparisons[0]; got.Verdict != Same {
 		t.Errorf("one slow round of ten: %+v", got)
+	}
+}
+
+// TestJudgeAtLimits has timings at the limits of the rule: p must be below alpha, and the ratio
+// beyond the limit, whichever way.
+func TestJudgeAtLimits(t *testing.T) {
+	const alpha = 1. / 128
+	up := []float64{1, 2, 3, 4, 5, 6, 7, 8}        // p is 1/256, of the opposite 1
+	nearlyUp := []float64{-1, 2, 3, 4, 5, 6, 7, 8} // p is 2/256
+	mixed := []float64{1, -2, 3, -4, 5, -6, 7, -8} // p says nothing
+	for _, c := range []struct {
+		logs  []float64
+		ratio float64
+		want  Verdict
+	}{
+		{up, 1.2500001, Worse},
+		{up, 1.25, Same},
+		{nearlyUp, 2, Same},
+		{mixed, 2, Same},
+		{negated(up), .7999999, Better},
+		{negated(up), .8, Same},
+		{negated(up), .99, Same},
+		{negated(nearlyUp), .5, Same},
+		{mixed, .5, Same},
+		{up[:7], 2, TooFew},
+	} {
+		d := draft{Comparison: Comparison{P: Wilcoxon(c.logs), Ratio: c.ratio, Limit: 1.25, Pairs: len(c.logs), Gated: true}, logs: c.logs}
+		if d.judge(alpha); d.Verdict != c.want || d.Gated != (c.want != TooFew) {
+			t.Errorf("pairs %v, ratio %v: %s, want %s", c.logs, c.ratio, d.Verdict, c.want)
+		}
+	}
+}
+
+// TestRounds has options and numbers of transports that it takes another round to judge.
+func TestRounds(t *testing.T) {
+	for _, c := range []struct {
+		o          Options
+		transports int
+		want       int
+	}{
+		{Options{}, 0, 7},
+		{Options{}, 2, 7},
+		{Options{}, 3, 8},
+		{Options{}, 4, 8},
+		{Options{}, 5, 9},
+		{Options{Gate: []string{"p99"}}, 6, 7},
+		{Options{Gate: []string{"p50"}}, 4, 8},
+	} {
+		if got := c.o.Rounds(c.transports); got != c.want {
+			t.Errorf("%q on %d transports: %d rounds, want %d", c.o.Gate, c.transports, got, c.want)
+		}
+	}
+}
+
+// TestRoundsFor has probabilities just above and exactly at what a number of pairs can reach.
+func TestRoundsFor(t *testing.T) {
+	for _, c := range []struct {
+		alpha float64
+		want  int
+	}{{.05, 7}, {1. / 127, 7}, {1. / 128, 8}, {1. / 255, 8}, {1. / 256, 9}} {
+		if got := roundsFor(c.alpha); got != c.want {
+			t.Errorf("%d pairs for a p below %v, want %d", got, c.alpha, c.want)
+		}
 	}
 }

@@ -3,19 +3,22 @@ package check
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// mostExact is how many differences the exact distribution is taken for. Its probabilities are
-// multiples of 2^-n, which a float64 holds without rounding up to here.
+// mostExact is the largest number of differences for which the exact distribution is used. Its
+// probabilities are multiples of 2^-n, which a float64 holds without rounding up to here.
 const mostExact = 50
 
-// Wilcoxon returns the probability of a signed-rank sum as large as that of the differences d, or
-// larger, when each difference is as likely to be above zero as below: the one-sided p-value of "d
-// is above zero". Differences of zero are dropped, as Wilcoxon did, and equal ones share the mean
-// of their ranks. Without a difference it is 1.
+// Wilcoxon returns the one-sided p-value of "d is above zero": the probability of a signed-rank sum
+// at least as large as that of the differences d, if each difference is as likely to be above zero
+// as below. Differences of zero are dropped, as Wilcoxon did, and equal ones share the mean of their
+// ranks. Without differences the p-value is 1.
 //
-// Up to 50 differences it is exact, with ties too; beyond, it is the normal approximation with its
-// corrections for ties and continuity.
+// It is exact for up to 50 differences, with ties too. For more it is the normal approximation,
+// corrected for ties and continuity.
 //
 // F. Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1 (1945);
 // M. Hollander, D. A. Wolfe, Nonparametric Statistical Methods, section 3.1.
@@ -30,12 +33,12 @@ func Wilcoxon(d []float64) float64 {
 	}
 	mean := n * (n + 1) / 4
 	deviation := math.Sqrt(n*(n+1)*(2*n+1)/24 - ties/48)
-	return math.Erfc((float64(sum)/2-mean-.5)/deviation/math.Sqrt2) / 2
+	return distuv.UnitNormal.Survival((float64(sum)/2 - mean - .5) / deviation)
 }
 
-// signedRanks returns the ranks of the differences that are not zero, the sum of those that belong
-// to differences above zero, and the sum of t^3-t over the groups of t equal ones. Ranks and sum
-// are doubled, which makes a mean of two ranks whole.
+// signedRanks returns the ranks of the differences that are not zero, the sum of the ranks of those
+// above zero, and the sum of t^3-t over all groups of t equal ones. Ranks and their sum are doubled,
+// so that the mean of two ranks is an integer.
 func signedRanks(d []float64) (ranks []int, sum int, ties float64) {
 	d = slices.DeleteFunc(slices.Clone(d), func(x float64) bool { return x == 0 })
 	slices.SortFunc(d, func(a, b float64) int {
@@ -52,7 +55,7 @@ func signedRanks(d []float64) (ranks []int, sum int, ties float64) {
 		for next < len(d) && math.Abs(d[next]) == math.Abs(d[first]) {
 			next++
 		}
-		rank := first + 1 + next // of both ends, which is twice their mean
+		rank := first + 1 + next // first and last rank of the group: twice its mean
 		for _, x := range d[first:next] {
 			ranks = append(ranks, rank)
 			if x > 0 {
@@ -66,18 +69,17 @@ func signedRanks(d []float64) (ranks []int, sum int, ties float64) {
 	return ranks, sum, ties
 }
 
-// atLeast returns the probability that ranks, each taken or left with equal chance, add up to sum
-// or more.
+// atLeast returns the probability that a random subset of ranks, each included with probability 1/2,
+// adds up to sum or more.
 func atLeast(ranks []int, sum int) float64 {
 	p := 0.0
-	for _, chance := range slices.Backward(sums(ranks)[sum:]) { // the small ones first
+	for _, chance := range slices.Backward(sums(ranks)[sum:]) { // small ones first, for less rounding
 		p += chance
 	}
 	return p
 }
 
-// sums returns the probability of each sum of ranks, of which each is taken or left with equal
-// chance.
+// sums returns the probability of each sum of a random subset of ranks, by the sum.
 func sums(ranks []int) []float64 {
 	total := 0
 	for _, r := range ranks {
@@ -98,14 +100,14 @@ func sums(ranks []int) []float64 {
 	return chance
 }
 
-// HodgesLehmann returns the median of the means of all pairs of d, each value with itself among
-// them, and the interval that holds the true centre in at least 95% of cases: the estimate and the
-// interval that belong to Wilcoxon. All are in the unit of d: of logarithms of ratios, exp makes
-// them ratios. The interval has no ends, -Inf and +Inf, with fewer than 6 values, which no interval
-// covers with 95%. Without a value the estimate is NaN.
+// HodgesLehmann returns the median of the means of all pairs of d, including each value paired with
+// itself, and a confidence interval that contains the true centre in at least 95% of cases. They are
+// the estimate and the interval that belong to Wilcoxon's test. All are in the unit of d: if d are
+// logarithms of ratios, exp turns them into ratios. With fewer than 6 values no interval reaches 95%,
+// and it is -Inf to +Inf. Without values the estimate is NaN.
 //
-// Up to 50 values the interval is that of the exact distribution without ties, beyond of the
-// normal approximation.
+// For up to 50 values the interval is that of the exact distribution without ties, for more that of
+// the normal approximation.
 //
 // J. L. Hodges, E. L. Lehmann, Estimates of location based on rank tests, Annals of Mathematical
 // Statistics 34 (1963); Hollander and Wolfe, sections 3.2 and 3.3.
@@ -124,14 +126,13 @@ func HodgesLehmann(d []float64) (estimate, low, high float64) {
 	return median(means), low, high
 }
 
-// beyond returns the largest c for which a signed-rank sum of n values is below c with a
-// probability of at most 2.5%: the c-th mean of pairs from either end bounds the interval. It is 0
-// where there is none.
+// beyond returns the largest c such that a signed-rank sum of n values is below c with a probability
+// of at most 2.5%; 0 if there is none. The c-th mean of pairs from either end bounds the interval.
 func beyond(n int) int {
 	const tail = .025
 	if n > mostExact {
 		n := float64(n)
-		return int(n*(n+1)/4 - 1.959964*math.Sqrt(n*(n+1)*(2*n+1)/24) + .5)
+		return int(n*(n+1)/4 - distuv.UnitNormal.Quantile(1-tail)*math.Sqrt(n*(n+1)*(2*n+1)/24) + .5)
 	}
 	ranks := make([]int, n)
 	for i := range ranks {
@@ -146,31 +147,26 @@ func beyond(n int) int {
 	return 0
 }
 
-// Detectable returns the smallest ratio, above 1, that pairs with these logarithms of ratios d
-// could have told from none: exp(3.3 s/sqrt(n)), where s is their standard deviation. The 3.3
-// standard errors are 2.5 for p < .05/8, as with eight gated timings, and .8 for seeing it in four of
-// five cases. With fewer than two values it is 0.
+// Detectable returns the smallest ratio above 1 that pairs with these logarithms of ratios d could
+// have detected: exp(3.3 s/sqrt(n)), where s is their standard deviation. The 3.3 standard errors are
+// 2.5 for p < .05/8, as with eight gated timings, and .8 for detecting it in four of five cases. With
+// fewer than two values it is 0.
 func Detectable(d []float64) float64 {
-	n := float64(len(d))
-	if n < 2 {
+	if len(d) < 2 {
 		return 0
 	}
-	mean, squares := 0.0, 0.0
-	for _, x := range d {
-		mean += x / n
-	}
-	for _, x := range d {
-		squares += (x - mean) * (x - mean)
-	}
-	return math.Exp(3.3 * math.Sqrt(squares/(n-1)) / math.Sqrt(n))
+	return math.Exp(3.3 * stat.StdErr(stat.StdDev(d, nil), float64(len(d))))
 }
 
-// median returns the middle of sorted values, the mean of two if their number is even; NaN without
-// a value.
+// median returns the median of sorted values, the mean of the two middle ones if their number is
+// even; NaN without values.
 func median(sorted []float64) float64 {
-	n := len(sorted)
-	if n == 0 {
+	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	// An empirical quantile is one of the values: just above one half, it is the upper one of the two in
+	// the middle.
+	lower := stat.Quantile(.5, stat.Empirical, sorted, nil)
+	upper := stat.Quantile(math.Nextafter(.5, 1), stat.Empirical, sorted, nil)
+	return (lower + upper) / 2
 }

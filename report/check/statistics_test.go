@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// enumerated is Wilcoxon's p by its definition: the share of all assignments of signs whose sum of
-// ranks is as large.
+// enumerated returns Wilcoxon's p by its definition: the share of all assignments of signs whose sum
+// of ranks is at least as large.
 func enumerated(d []float64) float64 {
 	var sizes []float64
 	for _, x := range d {
@@ -16,7 +16,9 @@ func enumerated(d []float64) float64 {
 			sizes = append(sizes, math.Abs(x))
 		}
 	}
-	rank := func(size float64) (r float64) { // a mean of ranks is half of those below and those not above
+	// The mean rank of equal values is the number of smaller ones, plus half of the equal ones and
+	// 1/2. size itself is among the equal ones.
+	rank := func(size float64) (r float64) {
 		for _, other := range sizes {
 			if other < size {
 				r++
@@ -69,8 +71,8 @@ func TestWilcoxonIsItsDefinition(t *testing.T) {
 	}
 }
 
-// depression is what wilcox.test of R shows: nine patients before and after a tranquilizer
-// (Hollander and Wolfe, table 3.1).
+// depression returns the example of R's wilcox.test: differences of nine patients before and after a
+// tranquilizer (Hollander and Wolfe, table 3.1).
 func depression() []float64 {
 	before := []float64{1.83, .50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30}
 	after := []float64{.878, .647, .598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29}
@@ -112,7 +114,7 @@ func TestWilcoxonEdges(t *testing.T) {
 		{[]float64{1, 1, 1}, .125},
 		{[]float64{1, 0, 1}, .25},
 		{[]float64{1, -1}, .75},
-		{large, 1. / 128}, // the least that 7 pairs can say, and not below .0071
+		{large, 1. / 128}, // the smallest possible p of 7 pairs, which is not below .0071
 	} {
 		if got := Wilcoxon(c.d); got != c.want {
 			t.Errorf("p of %v is %v, want %v", c.d, got, c.want)
@@ -120,8 +122,8 @@ func TestWilcoxonEdges(t *testing.T) {
 	}
 }
 
-// TestWilcoxonBeyondExact compares the normal approximation with the exact distribution just where
-// it takes over.
+// TestWilcoxonBeyondExact compares the normal approximation with the exact distribution just above
+// mostExact.
 func TestWilcoxonBeyondExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 1))
 	for range 50 {
@@ -135,42 +137,81 @@ func TestWilcoxonBeyondExact(t *testing.T) {
 		}
 		ranks, sum, _ := signedRanks(d)
 		got, want := Wilcoxon(d), atLeast(ranks, sum)
-		if apart := math.Abs(got - want); apart > .003 || want < .02 && apart > .0005 {
+		if apart := math.Abs(got - want); !(apart <= .003) || want < .02 && apart > .0005 {
 			t.Errorf("p is about %v, exactly %v", got, want)
 		}
 	}
 }
 
-// TestBeyond compares with the critical values of T at two-sided .05 that every table has, which are
-// one less.
+// TestMostExact has as many differences as the exact distribution is used for, and one more.
+func TestMostExact(t *testing.T) {
+	d := make([]float64, 51)
+	for i := range d {
+		d[i] = float64(i + 1)
+		if i%3 == 0 {
+			d[i] = -d[i]
+		}
+	}
+	for _, n := range []int{50, 51} {
+		ranks, sum, _ := signedRanks(d[:n])
+		if got, exact := Wilcoxon(d[:n]), atLeast(ranks, sum); (got == exact) != (n == 50) {
+			t.Errorf("p of %d differences is %v, exactly %v", n, got, exact)
+		}
+	}
+}
+
+// TestWilcoxonCorrectsForTies has 60 differences of two sizes. With the mean ranks 15.5 and 45.5
+// their sum is 1311, its mean 915, and its variance 60*61*121/24 - 2*(30^3-30)/48 = 17328.75.
+func TestWilcoxonCorrectsForTies(t *testing.T) {
+	var d []float64
+	for i := range 30 {
+		small, large := 1., 2.
+		if i >= 20 {
+			small = -1
+		}
+		if i >= 22 {
+			large = -2
+		}
+		d = append(d, small, large)
+	}
+	if got, want := Wilcoxon(d), .00133037129928; math.Abs(got-want) > 1e-12 {
+		t.Errorf("p is %v, want %v", got, want)
+	}
+}
+
+// TestBeyond compares with the published critical values of T at two-sided .05, which are one less.
 func TestBeyond(t *testing.T) {
 	for n, want := range map[int]int{
 		0: 0, 1: 0, 5: 0, 6: 0 + 1, 7: 2 + 1, 8: 3 + 1, 9: 5 + 1, 10: 8 + 1, 15: 25 + 1, 20: 52 + 1, 25: 89 + 1, 30: 137 + 1, 50: 434 + 1,
 	} {
 		if got := beyond(n); got != want {
-			t.Errorf("%d values: the interval begins at place %d, want %d", n, got, want)
+			t.Errorf("%d values: the interval begins at mean %d, want %d", n, got, want)
 		}
 	}
 	// 51: mean 663, deviation 106.6
 	if got := beyond(51); got != 454 {
-		t.Errorf("51 values: the interval begins at place %d, want 454", got)
+		t.Errorf("51 values: the interval begins at mean %d, want 454", got)
+	}
+	// 100: mean 2525, deviation 290.8; by the exact distribution it would be 1956
+	if got := beyond(100); got != 1955 {
+		t.Errorf("100 values: the interval begins at mean %d, want 1955", got)
 	}
 }
 
 func TestHodgesLehmann(t *testing.T) {
 	if centre, low, high := HodgesLehmann(nil); !math.IsNaN(centre) || !math.IsInf(low, -1) || !math.IsInf(high, 1) {
-		t.Errorf("of nothing: %v, %v to %v", centre, low, high)
+		t.Errorf("no values: %v, %v to %v", centre, low, high)
 	}
-	// The means of pairs are 1 1.5 2 3 3.5 5, and five values have no interval.
+	// The means of pairs are 1 1.5 2 3 3.5 5. With fewer than six values there is no interval.
 	if centre, low, high := HodgesLehmann([]float64{5, 1, 2}); centre != 2.5 || !math.IsInf(low, -1) || !math.IsInf(high, 1) {
-		t.Errorf("of 5, 1, 2: %v, %v to %v", centre, low, high)
+		t.Errorf("5, 1, 2: %v, %v to %v", centre, low, high)
 	}
 	if centre, low, high := HodgesLehmann(make([]float64, 6)); centre != 0 || low != 0 || high != 0 {
-		t.Errorf("of six zeros: %v, %v to %v", centre, low, high)
+		t.Errorf("six zeros: %v, %v to %v", centre, low, high)
 	}
 }
 
-// TestCoverage draws intervals, which hold the true centre as often as they say.
+// TestCoverage draws random values: their intervals must contain the true centre in 95% of cases.
 func TestCoverage(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	const draws = 1000
@@ -189,16 +230,19 @@ func TestCoverage(t *testing.T) {
 
 func TestDetectable(t *testing.T) {
 	if got := Detectable([]float64{.1}); got != 0 {
-		t.Errorf("one pair could have seen %v", got)
+		t.Errorf("one pair could have detected %v, want 0", got)
+	}
+	if got, want := Detectable([]float64{-.1, .1}), math.Exp(.33); math.Abs(got-want) > 1e-12 { // s = .1 sqrt(2)
+		t.Errorf("two pairs could have detected %v, want %v", got, want)
 	}
 	if got := Detectable([]float64{.2, .2, .2}); math.Abs(got-1) > 1e-12 {
-		t.Errorf("without noise %v could have been seen, want 1", got)
+		t.Errorf("%v could have been detected without noise, want 1", got)
 	}
 	// s = .2, n = 4
 	d := []float64{-.1, .1, -.2, .2}
 	s := math.Sqrt((.01 + .01 + .04 + .04) / 3)
 	if got, want := Detectable(d), math.Exp(3.3*s/2); math.Abs(got-want) > 1e-12 {
-		t.Errorf("%v could have been seen, want %v", got, want)
+		t.Errorf("%v could have been detected, want %v", got, want)
 	}
 }
 
@@ -208,16 +252,30 @@ func TestStatisticsLeaveValuesAlone(t *testing.T) {
 	Wilcoxon(d)
 	HodgesLehmann(d)
 	if !slices.Equal(d, before) {
-		t.Errorf("%v has become %v", before, d)
+		t.Errorf("%v was changed to %v", before, d)
 	}
 }
 
-// noise draws n logarithms of ratios with the deviation that was recorded between neighbours on a
-// shared machine, around centre.
+// noise draws n logarithms of ratios around centre, with the standard deviation between neighbouring
+// windows that was recorded on a shared machine.
 func noise(random *rand.Rand, n int, centre float64) []float64 {
 	d := make([]float64, n)
 	for i := range d {
 		d[i] = centre + .17*random.NormFloat64()
 	}
 	return d
+}
+
+// TestMedian has numbers of values for which a quantile must not round to its neighbour.
+func TestMedian(t *testing.T) {
+	if got := median(nil); !math.IsNaN(got) {
+		t.Errorf("the median of nothing is %v", got)
+	}
+	var sorted []float64
+	for n := 1; n <= 2000; n++ {
+		sorted = append(sorted, float64(n))
+		if got, want := median(sorted), float64(n+1)/2; got != want {
+			t.Errorf("the median of 1 to %d is %v, want %v", n, got, want)
+		}
+	}
 }

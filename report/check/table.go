@@ -7,11 +7,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// Table writes a report as plain text: a line for each metric under its transport, the notes and
-// warnings below, and a sentence that concludes.
+// Table writes a report as plain text: a line for each metric, grouped by transport, then warnings and
+// notes, then the conclusion.
 func Table(w io.Writer, r *Report) error {
 	lines := [][]string{{"", "base", "head", "ratio", "95% range", "detects", "limit", "verdict"}}
 	for first := 0; first < len(r.Comparisons); {
@@ -25,7 +26,14 @@ func Table(w io.Writer, r *Report) error {
 	}
 	var out strings.Builder
 	writeAligned(&out, lines)
-	if remarks := append(slices.Clone(r.Warnings), r.notes()...); len(remarks) > 0 {
+	remarks := slices.Clone(r.Warnings)
+	for _, gap := range r.Gaps(r.Unjudged()) {
+		remarks = append(remarks, "not judged: "+gap)
+	}
+	for _, gap := range r.Gaps(r.Allowed()) {
+		remarks = append(remarks, "not judged, allowed: "+gap)
+	}
+	if remarks = append(remarks, r.notes()...); len(remarks) > 0 {
 		out.WriteString("\n")
 		for _, remark := range remarks {
 			out.WriteString("! " + text.Clean(remark) + "\n")
@@ -38,34 +46,40 @@ func Table(w io.Writer, r *Report) error {
 	return nil
 }
 
-// linesOf returns the lines of a transport. Faults that nobody has share one.
+// linesOf returns the lines of a transport. Faults that neither base nor head has share a line.
 func linesOf(comparisons []Comparison) [][]string {
 	var faults, others [][]string
-	without := 0
+	var without []Comparison
 	for _, c := range comparisons {
-		switch m, _ := named(c.Metric); {
-		case m.Kind != Fault:
-			others = append(others, c.line())
+		switch gate := gateOf(c.Metric); {
+		case gate == result.Chance && c.Base == 0 && c.Head == 0: // as usual
+		case gate != result.Fault:
+			others = append(others, c.line(c.Of().Labelled(c.Metric)))
 		case c.Base == 0 && c.Head == 0:
-			without++
+			without = append(without, c)
 		default:
-			faults = append(faults, c.line())
+			faults = append(faults, c.line(c.Metric))
 		}
 	}
-	if without > 0 {
-		name := "  faults"
-		if len(faults) > 0 {
-			name = "  other faults"
+	for len(without) > 0 {
+		name, first := "faults", without[0]
+		without = slices.DeleteFunc(without, func(c Comparison) bool { return c.outcome() == first.outcome() })
+		if len(faults) > 0 || len(without) > 0 {
+			name = "other faults"
 		}
-		faults = append(faults, []string{name, "0", "0", "", "", "", "0", string(Same)})
+		faults = append(faults, first.line(name))
 	}
 	return append(faults, others...)
 }
 
-func (c Comparison) line() []string {
-	line := []string{"  " + c.label(), c.value(c.Base), c.value(c.Head), "", "", "", "", string(c.Verdict)}
-	if c.Verdict == Unknown {
+func (c Comparison) line(name string) []string {
+	line := []string{"  " + name, text.Value(c.Of(), c.Base), text.Value(c.Of(), c.Head), "", "", "", "", c.outcome()}
+	switch c.Verdict {
+	case Unknown:
 		line[1], line[2] = "-", "-"
+		return line
+	case Missing:
+		line[2] = "-"
 		return line
 	}
 	if c.Ratio > 0 {
@@ -78,28 +92,31 @@ func (c Comparison) line() []string {
 		line[5] = percent(c.Detectable)
 	}
 	if c.Gated {
-		line[6] = "0"
-		if c.Limit > 0 {
+		switch {
+		case c.Limit > 0:
 			line[6] = percent(c.Limit)
+		case gateOf(c.Metric) == result.Fault:
+			line[6] = "0"
 		}
-	}
-	if c.Regression() {
-		line[7] = strings.ToUpper(line[7])
 	}
 	return line
 }
 
-// label is the metric with its unit, like "server-cpu us/message".
-func (c Comparison) label() string {
-	unit := c.Unit
-	if m, _ := named(c.Metric); m.Per != "" {
-		unit += "/" + m.Per
+// outcome returns the verdict, in capital letters if the check can't pass because of it.
+func (c Comparison) outcome() string {
+	switch {
+	case c.Regression():
+		return strings.ToUpper(string(c.Verdict))
+	case c.Omission():
+		return "NOT JUDGED: " + string(c.Verdict)
+	case c.Unjudged:
+		return "allowed: " + string(c.Verdict)
 	}
-	return strings.TrimSpace(c.Metric + " " + unit)
+	return string(c.Verdict)
 }
 
-// writeAligned aligns the cells of lines: the first to the left, numbers to the right, the last
-// to the left. A line of one cell is a heading.
+// writeAligned writes lines with aligned cells: the first and the last column to the left, those between
+// to the right. A line of one cell is a heading, whose width doesn't matter.
 func writeAligned(out *strings.Builder, lines [][]string) {
 	widths := make([]int, len(lines[0]))
 	for _, line := range lines {
@@ -129,7 +146,8 @@ func writeAligned(out *strings.Builder, lines [][]string) {
 	}
 }
 
-// notes returns each note of the comparisons once, with those that it is about.
+// notes returns each note once, preceded by the transports and metrics it is about. What was not judged,
+// though it is gated, is left to Gaps.
 func (r *Report) notes() []string {
 	type about struct{ metrics, transports []string }
 	var texts []string
@@ -137,7 +155,7 @@ func (r *Report) notes() []string {
 	transports := map[string]bool{}
 	for _, c := range r.Comparisons {
 		transports[c.Transport] = true
-		if c.Note == "" {
+		if c.Note == "" || c.Unjudged {
 			continue
 		}
 		if by[c.Note] == nil {
@@ -163,45 +181,64 @@ func (r *Report) notes() []string {
 	return all
 }
 
-// Conclusion is the report in one sentence.
+// Conclusion returns the report in one sentence. Names in it are plain text.
 func (r *Report) Conclusion() string {
-	failed := r.Regressions()
-	if len(failed) > 0 {
-		return "A regression: " + Some(failed) + "."
-	}
-	var better []Comparison
-	timed, counted := false, false
-	for _, c := range r.Comparisons {
-		m, _ := named(c.Metric)
-		timed = timed || c.Gated && m.Kind == Timing
-		counted = counted || c.Gated && m.Kind == Count
-		if c.Verdict == Better {
-			better = append(better, c)
-		}
-	}
+	failed, unjudged, allowed := r.Regressions(), r.Unjudged(), r.Allowed()
 	said := "No regression"
 	switch {
-	case timed && counted:
-	case counted:
-		said += " in faults and counts; no timing could be judged"
-	case timed:
-		said += " in faults and timings; no count could be judged"
+	case len(failed) > 0:
+		said = "A regression: " + Some(failed)
+	case len(unjudged) > 0 && !r.judged():
+		return "Nothing was judged: " + r.SomeGaps(unjudged) + "."
 	default:
-		said += " in faults; nothing else could be judged"
+		said += r.scope(len(unjudged)+len(allowed) > 0)
+		if better := r.those(func(c Comparison) bool { return c.Verdict == Better }); len(better) > 0 {
+			said += "; better: " + Some(better)
+		}
 	}
-	if len(better) > 0 {
-		said += "; better: " + Some(better)
+	if len(unjudged) > 0 {
+		said += "; not judged: " + r.SomeGaps(unjudged)
 	}
-	if r.Doubts > 0 {
+	if len(allowed) > 0 {
+		said += "; not judged, but allowed: " + r.SomeGaps(allowed)
+	}
+	if r.Doubts > 0 && len(failed) == 0 {
 		said += "; but the numbers are not to be believed"
 	}
 	return said + "."
 }
 
-// mostNamed is how many comparisons a sentence takes.
+// scope returns what was judged, if it isn't everything. If gaps are named as well, they say what wasn't.
+func (r *Report) scope(gaps bool) string {
+	timings, counts := false, false
+	for _, c := range r.Comparisons {
+		gate := gateOf(c.Metric)
+		timings = timings || c.Gated && gate == result.Timing
+		counts = counts || c.Gated && gate == result.Count
+	}
+	judged, others := "", ""
+	switch {
+	case timings && counts && gaps:
+		return " in what was judged"
+	case timings && counts:
+		return ""
+	case counts:
+		judged, others = "faults and counts", "no timing"
+	case timings:
+		judged, others = "faults and timings", "no count"
+	default:
+		judged, others = "faults", "nothing else"
+	}
+	if gaps {
+		return " in " + judged
+	}
+	return " in " + judged + "; " + others + " could be judged"
+}
+
+// mostNamed is the number of comparisons that Some names.
 const mostNamed = 3
 
-// Some names the first comparisons, and says how many more there are.
+// Some names the first three comparisons and the number of the others, as plain text.
 func Some(comparisons []Comparison) string {
 	var named []string
 	for _, c := range comparisons[:min(mostNamed, len(comparisons))] {

@@ -15,7 +15,7 @@ import (
 	"pushpull/report/text"
 )
 
-var update = flag.Bool("update", false, "write the goldens in testdata/report/check again")
+var update = flag.Bool("update", false, "rewrite the goldens in testdata/report/check")
 
 func TestTable(t *testing.T) {
 	t.Parallel()
@@ -35,6 +35,10 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	all["few"] = compare(t, recorded, recorded, Options{})
+
+	without := made{rounds: 10, noise: 2, transports: []string{"long-poll"}}.result()
+	all["missing"] = compare(t, base.result(), without, Options{})
+	all["allowed"] = compare(t, base.result(), without, Options{AllowMissing: []string{"websocket/lost", "websocket", "p95"}})
 
 	hostile := made{rounds: 10, transports: []string{"\x1b[2Jweb\nsocket with a name that goes on and on and on"}}
 	hostileHead := hostile
@@ -68,7 +72,7 @@ func TestTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(out.Bytes(), want) {
-				t.Errorf("the table is\n%s\nnot that of %s (-update writes it)", out.Bytes(), path)
+				t.Errorf("the table differs from %[2]s (-update rewrites it):\n%[1]s", out.Bytes(), path)
 			}
 			for line := range strings.Lines(out.String()) {
 				line = strings.TrimSuffix(line, "\n")
@@ -102,15 +106,29 @@ func TestConclusion(t *testing.T) {
 	count := Comparison{Transport: "sse", Metric: "bytes", Base: 500, Head: 1500, Ratio: 3, Gated: true, Verdict: Same}
 	grown := count
 	grown.Verdict = Worse
+	gone := func(transport, metric, why string, allowed bool) Comparison {
+		return Comparison{Transport: transport, Metric: metric, Unjudged: true, Allowed: allowed, Verdict: Missing, Note: why}
+	}
 	for _, c := range []struct {
 		r    Report
 		want string
 	}{
 		{Report{Comparisons: []Comparison{timing(Worse, true), count}}, "A regression: p50 of sse 0.270 -> 0.410 ms (x1.52)."},
-		{Report{Comparisons: []Comparison{grown, grown, grown, grown, grown}}, "A regression: bytes of sse 500 -> 1500 (x3.00), bytes of sse 500 -> 1500 (x3.00), bytes of sse 500 -> 1500 (x3.00) and 2 more."},
+		{Report{Comparisons: []Comparison{grown, grown, grown, grown, grown}}, "A regression: bytes of sse 500 -> 1500 B/message (x3.00), bytes of sse 500 -> 1500 B/message (x3.00), bytes of sse 500 -> 1500 B/message (x3.00) and 2 more."},
 		{Report{Comparisons: []Comparison{timing(Same, true), count}}, "No regression."},
 		{Report{Comparisons: []Comparison{timing(Worse, false), count}}, "No regression in faults and counts; no timing could be judged."},
 		{Report{Comparisons: []Comparison{timing(Same, true)}}, "No regression in faults and timings; no count could be judged."},
+		{Report{Comparisons: []Comparison{timing(Same, true), count, gone("poll", "p50", "not in head", false)}}, "No regression in what was judged; not judged: poll (not in head)."},
+		{Report{Comparisons: []Comparison{timing(Same, true), count, gone("poll", "p50", "not in head", true)}, Doubts: 1}, "No regression in what was judged; not judged, but allowed: poll (not in head); but the numbers are not to be believed."},
+		{Report{Comparisons: []Comparison{count, gone("sse", "p50", "few", false), gone("sse", "p99", "few", false)}}, "No regression in faults and counts; not judged: p50 and p99 of sse (few)."},
+		{Report{Comparisons: []Comparison{grown, gone("sse", "p50", "few", false)}}, "A regression: bytes of sse 500 -> 1500 B/message (x3.00); not judged: p50 of sse (few)."},
+		{
+			Report{Comparisons: []Comparison{
+				gone("a", "p50", "few", false), count, gone("sse", "p50", "few", false), gone("sse", "p99", "fewer", false),
+				gone("sse", "lost", "other", false), gone("b", "p50", "away", false), gone("c", "p50", "away", false),
+			}},
+			"No regression in faults and counts; not judged: a (few); b and c (away); p50 of sse (few) and 2 more.",
+		},
 		{Report{}, "No regression in faults; nothing else could be judged."},
 		{Report{Comparisons: []Comparison{timing(Better, true), count}, Doubts: 1}, "No regression; better: p50 of sse 0.270 -> 0.410 ms (x1.52); but the numbers are not to be believed."},
 	} {

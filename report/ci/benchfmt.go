@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/url"
 	"strings"
+
+	"pushpull/loadgen/result"
 )
 
 // Benchfmt writes o in the Go benchmark data format
-// (https://golang.org/design/14313-benchmark-format): a line for each window, so that benchstat has
-// samples. benchstat -col /transport lays the transports of a run side by side,
-// benchstat OLD NEW two runs, and benchstat -col side the two of a check.
+// (https://golang.org/design/14313-benchmark-format): a line for each window, as benchstat needs several
+// samples. "benchstat -col /transport" compares the transports of a run, "benchstat OLD NEW" two runs,
+// and "benchstat -col side" base and head of a check.
 func Benchfmt(w io.Writer, o Outcome) error {
 	var out strings.Builder
 	for i, side := range o.Sides {
@@ -18,21 +20,28 @@ func Benchfmt(w io.Writer, o Outcome) error {
 			out.WriteString("\n")
 		}
 		writeConfig(&out, side)
+		for _, text := range o.omissions(side) {
+			fmt.Fprintf(&out, "# %s\n", text)
+		}
 		if i == 0 {
-			for _, m := range measures() {
-				fmt.Fprintf(&out, "Unit %s better=lower\n", m.benchUnit)
+			for _, m := range history() {
+				unit, _ := m.Bench()
+				if way := better(m); way != "" {
+					fmt.Fprintf(&out, "Unit %s better=%s\n", unit, way)
+				}
 			}
 		}
 		for _, row := range side.Rows {
 			for _, window := range side.windows(row.Transport) {
 				var values strings.Builder
-				for _, m := range measures() {
-					if value, ok := m.of(window); ok {
-						fmt.Fprintf(&values, " %s %s", number(value*m.scale, 6), m.benchUnit)
+				for _, m := range history() {
+					if value, ok := tracked(m, window); ok {
+						unit, scale := m.Bench()
+						fmt.Fprintf(&values, " %s %s", number(value*scale, 6), unit)
 					}
 				}
 				if values.Len() > 0 {
-					// A slash would begin another part of the name, a space would end it.
+					// In the format a slash begins another part of the name and a space ends it.
 					fmt.Fprintf(&out, "BenchmarkDelivery/transport=%s/users=%d %d%s\n",
 						url.PathEscape(row.Transport), row.Users, window.Delivered, values.String())
 				}
@@ -43,31 +52,49 @@ func Benchfmt(w io.Writer, o Outcome) error {
 	return err
 }
 
-// writeConfig writes first, as remarks, what may differ between runs that are compared, then the
-// keys: benchstat compares nothing across different values of those.
+// better returns the direction in which m improves, as the format spells it; "" for neither.
+func better(m result.Metric) string {
+	switch m.Worse {
+	case result.Higher:
+		return "lower"
+	case result.Lower:
+		return "higher"
+	}
+	return ""
+}
+
+// writeConfig writes the configuration of a side. benchstat compares only lines whose keys have the same
+// values, so the keys are the facts that comparable runs share. What may differ between them is written
+// as comments.
 func writeConfig(out *strings.Builder, side Side) {
-	run, load := side.Result.Run, side.Result.Run.Scenario
-	fmt.Fprintf(out, "# %s\n# measured %s\n", line(run.Command), line(machine(run)))
+	run := side.Result.Run
+	fmt.Fprintf(out, "# %s\n# measured %s\n", line(run.Command), line(machine(side.Result)))
 	for _, row := range side.Rows {
+		about := " is not to be believed: "
+		if !row.Measured() {
+			about = " was "
+		}
 		for _, text := range fatal(row) {
-			fmt.Fprintf(out, "# %s is not to be believed: %s\n", line(row.Transport), text)
+			fmt.Fprintf(out, "# %s%s%s\n", line(row.Transport), about, text)
 		}
 	}
-	key := func(name string, value any) {
-		if text := line(fmt.Sprint(value)); text != "" {
+	key := func(name, value string) {
+		if text := line(value); text != "" {
 			fmt.Fprintf(out, "%s: %s\n", name, text)
 		}
 	}
 	key("side", side.Name)
-	key("goarch", run.Environment.Arch)
-	key("cpu", run.Environment.CPU)
-	key("scenario", load.Name)
-	key("room-size", load.RoomSize)
-	key("senders", load.Senders)
-	key("rate", load.Rate)
-	key("size", load.Size)
-	if load.Servers > 1 {
-		key("servers", load.Servers)
+	key("scenario", run.Scenario.Name)
+	for _, f := range result.Facts(side.Result) {
+		name := f.Key()
+		switch name {
+		case "users":
+			continue // part of the benchmark's name, so that benchstat -col /users can compare them
+		case "architecture":
+			name = "goarch" // the format's own key
+		}
+		if f.Difference == result.Refused || f.Difference == result.Ungated {
+			key(name, f.Values[0])
+		}
 	}
-	key("store", store(load))
 }

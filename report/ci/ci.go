@@ -1,8 +1,8 @@
-// Package ci writes what CI systems read: JUnit XML, Markdown for a job's summary, Go benchmark
-// text for benchstat, and the JSON of github-action-benchmark.
+// Package ci writes results and checks in formats of CI systems: JUnit XML, Markdown for a job summary,
+// Go benchmark text for benchstat, and the JSON of github-action-benchmark.
 //
-// It judges nothing and opens no files. What is a failure in JUnit was found to be one by a
-// result's doubts or by a check.
+// It judges nothing and opens no files: a failure in JUnit is a fatal doubt, a regression that package check
+// found, or what it could not judge.
 package ci
 
 import (
@@ -15,21 +15,21 @@ import (
 	"pushpull/report/check"
 )
 
-// An Outcome is what a run, or a check of two results, has to tell.
+// An Outcome is the result of a run, or of a check of two runs.
 type Outcome struct {
 	Words string        // the conclusion, in one line
-	Sides []Side        // one of a run; base and head, in this order, of a check
+	Sides []Side        // of a run: one; of a check: base, then head
 	Check *check.Report // nil for a run
 }
 
-// A Side is a result and its rows. The rows are the caller's, who may have added to their doubts.
+// A Side is a result and its rows. The caller makes the rows, as they may have doubts of theory too.
 type Side struct {
 	Name   string // like "base"; "" for a run
 	Result *result.Result
 	Rows   []result.Row
 }
 
-// missing returns the transports that were to be measured and were not.
+// missing returns the transports of the scenario without a row.
 func (s Side) missing() []string {
 	measured := map[string]bool{}
 	for _, row := range s.Rows {
@@ -44,83 +44,48 @@ func (s Side) missing() []string {
 	return names
 }
 
-// windows returns those of a transport, each as a row of its own.
+// omissions returns what the numbers of a side lack, a line each: in a check what its head, the last side,
+// was not judged on, in a run the transports that were not measured.
+func (o Outcome) omissions(side Side) []string {
+	var texts []string
+	switch {
+	case o.Check == nil:
+		for _, name := range side.missing() {
+			texts = append(texts, "not measured: "+line(name))
+		}
+	case side.Name == o.Sides[len(o.Sides)-1].Name:
+		for _, gap := range o.Check.Gaps(o.Check.Unjudged()) {
+			texts = append(texts, "not judged: "+line(gap))
+		}
+	}
+	return texts
+}
+
+// windows returns a row for each window of a transport.
 func (s Side) windows(transport string) []result.Row {
 	var rows []result.Row
 	for _, w := range s.Result.Windows {
-		if w.Transport == transport {
+		if w.Transport == transport && w.Failed == "" {
 			rows = append(rows, result.Rows([]result.Window{w})...)
 		}
 	}
 	return rows
 }
 
-// A measure is a number of a row that gets smaller when things get better.
-type measure struct {
-	name, unit string  // for people
-	benchUnit  string  // as benchstat understands it
-	scale      float64 // how many of benchUnit are one unit
-	of         func(result.Row) (value float64, ok bool)
+// history returns the metrics that CI systems track over time.
+func history() []result.Metric { return result.MetricsIn(result.InHistory) }
+
+// tracked returns the value of a metric for tracking over time. It has none for a row without
+// deliveries, or with too few for a quantile, which would be their maximum.
+func tracked(m result.Metric, row result.Row) (float64, bool) {
+	value, ok := m.Value(row)
+	return value, ok && row.Delivered > 0 && row.Delivered >= m.Samples
 }
 
-// measures returns what is followed over time. A row in which nothing was delivered has none.
-func measures() []measure {
-	latency := func(name string, of func(result.Quantiles) float64) measure {
-		return measure{name, "ms", name + "-ns", 1e6, func(row result.Row) (float64, bool) {
-			return of(row.Latency), row.Delivered > 0
-		}}
-	}
-	server := func(name, unit, benchUnit string, scale float64, of func(*result.Usage) float64) measure {
-		return measure{name, unit, benchUnit, scale, func(row result.Row) (float64, bool) {
-			if row.Delivered == 0 || row.Server == nil {
-				return 0, false
-			}
-			return of(row.Server), true
-		}}
-	}
-	p99 := latency("p99", func(q result.Quantiles) float64 { return q.P99 })
-	enough := p99.of
-	p99.of = func(row result.Row) (float64, bool) {
-		value, ok := enough(row)
-		return value, ok && !doubted(row, "few-samples") // of few samples it is their maximum
-	}
-	return []measure{
-		latency("mean", func(q result.Quantiles) float64 { return q.Mean }),
-		latency("p50", func(q result.Quantiles) float64 { return q.P50 }),
-		latency("p90", func(q result.Quantiles) float64 { return q.P90 }),
-		latency("p95", func(q result.Quantiles) float64 { return q.P95 }),
-		p99,
-		latency("max", func(q result.Quantiles) float64 { return q.Max }),
-		{"requests", "requests/delivery", "requests/delivery", 1, func(row result.Row) (float64, bool) {
-			return row.RequestsPerDelivery, row.Delivered > 0
-		}},
-		{"bytes", "B/delivery", "B/delivery", 1, func(row result.Row) (float64, bool) {
-			return row.BytesPerDelivery, row.Delivered > 0
-		}},
-		{"store-reads", "reads/delivery", "store-reads/delivery", 1, func(row result.Row) (float64, bool) {
-			if row.StorePerDelivery == nil {
-				return 0, false
-			}
-			return row.StorePerDelivery.Reads, true
-		}},
-		server("server-cpu", "us/delivery", "server-cpu-ns/delivery", 1e3, func(u *result.Usage) float64 { return u.CPUMicrosPerDelivery }),
-		server("server-memory", "B/user", "server-B/user", 1, func(u *result.Usage) float64 { return u.RSSBytesPerUser }),
-	}
-}
-
-func doubted(row result.Row, code string) bool {
-	for _, d := range row.Doubts {
-		if d.Code == code {
-			return true
-		}
-	}
-	return false
-}
-
-// fatal returns the reasons not to believe a row.
+// fatal returns the reasons not to believe a row, a line each.
 func fatal(row result.Row) []string { return doubts(row, true) }
 
-// doubts returns those of one sort, a line each.
+// doubts returns the doubts that are fatal, or those that are not, a line each.
 func doubts(row result.Row, fatal bool) []string {
 	var texts []string
 	for _, d := range row.Doubts {
@@ -131,8 +96,8 @@ func doubts(row result.Row, fatal bool) []string {
 	return texts
 }
 
-// line makes s one line that every format can hold: names come from files and flags, errors from
-// the server under test, and XML has no way to write most control characters.
+// line returns s as one line without control characters, which XML can't represent. s may be anything:
+// names come from files and flags, errors from the server under test.
 func line(s string) string {
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		switch {
@@ -145,28 +110,24 @@ func line(s string) string {
 	}, s)), " ")
 }
 
-// digits is how many significant digits people are shown.
+// digits is the number of significant digits in text for people.
 const digits = 3
 
-// round keeps that many significant digits of x, and all of those before the point.
+// round rounds x to that many significant digits, but keeps all digits before the point.
 func round(x float64, digits int) float64 {
 	if math.Abs(x) >= math.Pow10(digits) {
 		return math.Round(x)
 	}
-	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', digits, 64), 64) // it was just written
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', digits, 64), 64) // always parses
 	return rounded
 }
 
+// number writes x rounded, without an exponent.
 func number(x float64, digits int) string {
 	return strconv.FormatFloat(round(x, digits), 'f', -1, 64)
 }
 
-// quantity writes a value of a comparison.
-func quantity(x float64, unit string) string {
-	return strings.TrimSpace(number(x, digits) + " " + line(unit))
-}
-
-// change writes a ratio as what it adds, like "+25.1 %"; "-" for none.
+// change writes a ratio as a relative change, like "+25.1 %"; "-" for 0, which is no ratio.
 func change(ratio float64) string {
 	if ratio == 0 {
 		return "-"
@@ -179,7 +140,7 @@ func change(ratio float64) string {
 	return sign + strconv.FormatFloat(percent, 'f', -1, 64) + " %"
 }
 
-// distrust returns why a check is not to be believed.
+// distrust returns the reasons not to believe a check, a line each.
 func distrust(rep *check.Report) []string {
 	var reasons []string
 	for _, text := range rep.Warnings[:rep.Doubts] {

@@ -8,16 +8,19 @@ import (
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/check"
+	"pushpull/report/text"
 )
 
-// JUnit writes o as JUnit XML. A run has a test case for each transport, which fails when it is
-// not to be believed. A check has one for each metric of each transport, which fails where it is
-// a regression, and one that is in error when the check is not to be believed.
+// JUnit writes o as JUnit XML. A run has a test case for each transport, which fails if its numbers are
+// not to be believed or it was not measured. A check has a test case for each metric of each transport,
+// which fails if it is a regression, or if base gates it and head was not judged on it; it is skipped if
+// that is allowed. One more has an error if the check is not to be believed.
 func JUnit(w io.Writer, o Outcome) error {
 	suite := junit.Testsuite{Time: seconds(0)}
 	var measured float64
-	for _, side := range o.Sides { // a check bears the name and the start of its head
+	for _, side := range o.Sides { // a check gets the name and the start of the last side, its head
 		run := side.Result.Run
 		suite.Name = line(run.Scenario.Name)
 		suite.SetTimestamp(run.Started)
@@ -51,25 +54,30 @@ func JUnit(w io.Writer, o Outcome) error {
 
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
+// addRows adds the test cases of a run.
 func addRows(suite *junit.Testsuite, o Outcome) {
 	for _, side := range o.Sides {
 		for _, row := range side.Rows {
 			test := junit.Testcase{Classname: suite.Name, Name: line(row.Transport), Time: seconds(row.DurationS)}
 			if reasons := fatal(row); len(reasons) > 0 {
 				test.Failure = doubt(reasons)
+				if !row.Measured() {
+					test.Failure.Message, test.Failure.Type = reasons[0], "missing" // it begins with "not measured"
+				}
 			}
 			test.SystemOut = output(doubts(row, false))
 			suite.AddTestcase(test)
 		}
 		for _, name := range side.missing() {
 			suite.AddTestcase(junit.Testcase{
-				Classname: suite.Name, Name: line(name), Skipped: &junit.Result{Message: "not measured"},
+				Classname: suite.Name, Name: line(name), Failure: &junit.Result{Message: "not measured", Type: "missing"},
 			})
 		}
 	}
 }
 
-// addComparisons gives no times: the comparisons of a transport share its windows.
+// addComparisons adds the test cases of a check. They have no times, as the comparisons of a transport
+// share its windows.
 func addComparisons(suite *junit.Testsuite, rep *check.Report) {
 	for _, c := range rep.Comparisons {
 		test := junit.Testcase{Classname: line(c.Transport), Name: line(c.Metric)}
@@ -77,7 +85,11 @@ func addComparisons(suite *junit.Testsuite, rep *check.Report) {
 		switch {
 		case c.Regression():
 			test.Failure = &junit.Result{Message: summary(c), Type: "regression", Data: said.Data}
-		case c.Verdict == check.Unknown:
+		case c.Omission():
+			test.Failure = &junit.Result{Message: "not judged: " + reason(c), Type: "not judged", Data: said.Data}
+		case c.Unjudged:
+			test.Skipped = &junit.Result{Message: "not judged, allowed: " + reason(c)}
+		case c.Verdict == check.Unknown, c.Verdict == check.Missing:
 			test.Skipped = &junit.Result{Message: reason(c)}
 		case c.Verdict == check.TooFew:
 			test.Skipped = &junit.Result{Message: reason(c)}
@@ -99,18 +111,19 @@ func addComparisons(suite *junit.Testsuite, rep *check.Report) {
 	suite.SystemOut = output(warnings)
 }
 
+// doubt returns a failure or error with the reasons, of which there must be one.
 func doubt(reasons []string) *junit.Result {
 	return &junit.Result{
 		Message: "not to be believed: " + reasons[0], Type: "doubt", Data: strings.Join(reasons, "\n"),
 	}
 }
 
-// reason says why a comparison has no verdict.
+// reason returns the reason why a comparison has no verdict.
 func reason(c check.Comparison) string {
 	return strings.TrimSuffix(string(c.Verdict)+": "+line(c.Note), ": ")
 }
 
-// output is nil when no line has anything to say.
+// output returns the lines as the output of a test; nil if all are empty.
 func output(lines []string) *junit.Output {
 	text := strings.TrimSpace(strings.Join(lines, "\n"))
 	if text == "" {
@@ -119,9 +132,25 @@ func output(lines []string) *junit.Output {
 	return &junit.Output{Data: text}
 }
 
-// summary says a comparison in one line.
+// quantity writes a value of a metric. Its unit may come from a file, so it can be any text.
+func quantity(m result.Metric, x float64) string { return line(text.Quantity(m, x)) }
+
+// values writes the values of base and head; "-" for one that is not known.
+func values(c check.Comparison, m result.Metric) (base, head string) {
+	base, head = quantity(m, c.Base), quantity(m, c.Head)
+	switch c.Verdict {
+	case check.Unknown:
+		return "-", "-"
+	case check.Missing:
+		return base, "-"
+	}
+	return base, head
+}
+
+// summary returns a comparison as one line.
 func summary(c check.Comparison) string {
-	said := fmt.Sprintf("%s: base %s, head %s", c.Verdict, quantity(c.Base, c.Unit), quantity(c.Head, c.Unit))
+	base, head := values(c, c.Of())
+	said := fmt.Sprintf("%s: base %s, head %s", c.Verdict, base, head)
 	if c.Ratio != 0 {
 		said += ", ratio " + number(c.Ratio, digits+1)
 	}

@@ -8,10 +8,11 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report/check"
+	"pushpull/report/text"
 )
 
-// Markdown writes o for a page on GitHub: the conclusion, a table, what a reader must know, and
-// the command. Names and texts are shown as they are, whatever Markdown or HTML they hold.
+// Markdown writes o in GitHub's Markdown: the conclusion, a table, the doubts and warnings, and the
+// command. Markdown and HTML in names and texts are escaped.
 func Markdown(w io.Writer, o Outcome) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "### pushpull: %s\n\n%s\n\n", escape(o.title()), escape(o.Words))
@@ -39,42 +40,22 @@ func (o Outcome) title() string {
 }
 
 func writeRows(out *strings.Builder, o Outcome) {
-	heads := []string{"transport", "delivered", "lost", "p50 ms", "p95 ms", "p99 ms", "max ms", "requests/message", "bytes/message"}
-	stores := anyRow(o, func(row result.Row) bool { return row.Store != nil })
-	if stores {
-		heads = append(heads, "store reads/message")
-	}
-	if anyRow(o, func(row result.Row) bool { return row.Servers > 1 }) {
-		heads = append(heads, "CPU of all servers µs/message")
-	} else {
-		heads = append(heads, "server CPU µs/message")
+	together := anyRow(o, func(row result.Row) bool { return row.Servers > 1 })
+	heads := []string{"transport"}
+	metrics := result.MetricsIn(result.InMarkdown)
+	for i, m := range metrics {
+		metrics[i] = m.Typeset()
+		heads = append(heads, metrics[i].Labelled(m.Heading(together)))
 	}
 	writeRow(out, heads)
 	writeRow(out, align(len(heads), 1))
 	for _, side := range o.Sides {
 		for _, row := range side.Rows {
-			of := func(value float64) string {
-				if row.Delivered == 0 {
-					return "-"
-				}
-				return number(value, digits)
+			cells := []string{code(row.Transport)}
+			for _, m := range metrics {
+				cells = append(cells, text.Fixed(m, row))
 			}
-			reads, cpu := "-", "-"
-			if row.StorePerDelivery != nil {
-				reads = of(row.StorePerDelivery.Reads)
-			}
-			if row.Server != nil {
-				cpu = of(row.Server.CPUMicrosPerDelivery)
-			}
-			cells := []string{
-				code(row.Transport), fmt.Sprintf("%d/%d", row.Delivered, row.Expected), fmt.Sprint(row.Lost),
-				of(row.Latency.P50), of(row.Latency.P95), of(row.Latency.P99), of(row.Latency.Max),
-				of(row.RequestsPerDelivery), of(row.BytesPerDelivery),
-			}
-			if stores {
-				cells = append(cells, reads)
-			}
-			writeRow(out, append(cells, cpu))
+			writeRow(out, cells)
 		}
 	}
 }
@@ -88,25 +69,28 @@ func writeComparisons(out *strings.Builder, rep *check.Report) {
 	writeRow(out, heads)
 	writeRow(out, align(len(heads), 2))
 	for _, c := range rep.Comparisons {
-		if nothing(c) {
+		if bothZero(c) {
 			continue
 		}
-		base, head, interval, allowed := "-", "-", "-", "-"
-		if c.Verdict != check.Unknown {
-			base, head = quantity(c.Base, c.Unit), quantity(c.Head, c.Unit)
-		}
+		base, head := values(c, c.Of().Typeset())
+		interval, allowed := "-", "-"
 		if c.Low != 0 || c.High != 0 {
 			interval = change(c.Low) + " to " + change(c.High)
 		}
-		if c.Gated {
+		switch {
+		case c.Gated && c.Limit != 0:
+			allowed = change(c.Limit)
+		case c.Gated && c.Of().Gate == result.Fault:
 			allowed = "0"
-			if c.Limit != 0 {
-				allowed = change(c.Limit)
-			}
 		}
 		verdict := string(c.Verdict)
-		if c.Regression() {
+		switch {
+		case c.Regression():
 			verdict = "**" + verdict + "**"
+		case c.Omission():
+			verdict = "**not judged**: " + verdict
+		case c.Unjudged:
+			verdict = "allowed: " + verdict
 		}
 		writeRow(out, []string{
 			code(c.Transport), escape(c.Metric), escape(base), escape(head),
@@ -115,20 +99,21 @@ func writeComparisons(out *strings.Builder, rep *check.Report) {
 	}
 }
 
-// nothing says whether there is nothing to see: the faults that neither side has are many.
-func nothing(c check.Comparison) bool {
+// bothZero reports whether base and head are 0. Such comparisons, mostly faults, are not shown.
+func bothZero(c check.Comparison) bool {
 	return c.Verdict == check.Same && c.Base == 0 && c.Head == 0
 }
 
 func writeRow(out *strings.Builder, cells []string) {
-	// A pipe ends a cell even within code, unless there is a backslash before it.
+	// A pipe ends a cell even within code, unless it follows a backslash.
 	for i, cell := range cells {
 		cells[i] = strings.ReplaceAll(cell, "|", `\|`)
 	}
 	out.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// align returns the line below the heads: names on the left, numbers on the right.
+// align returns the cells below the heading, which align that many columns of names to the left and the
+// others, numbers, to the right.
 func align(columns, names int) []string {
 	cells := make([]string, columns)
 	for i := range cells {
@@ -147,7 +132,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// remarks returns what a reader must know beside the numbers.
+// remarks returns the doubts and warnings, as Markdown.
 func remarks(o Outcome) []string {
 	if o.Check != nil {
 		return remarksOfCheck(o.Check)
@@ -157,14 +142,14 @@ func remarks(o Outcome) []string {
 		for _, row := range side.Rows {
 			for _, d := range row.Doubts {
 				about := code(row.Transport)
-				if d.Fatal {
+				if d.Fatal && row.Measured() {
 					about += " is **not to be believed**"
 				}
 				texts = append(texts, about+": "+escape(d.Text))
 			}
 		}
 		for _, name := range side.missing() {
-			texts = append(texts, code(name)+": not measured")
+			texts = append(texts, code(name)+" was **not measured**")
 		}
 	}
 	return texts
@@ -175,6 +160,12 @@ func remarksOfCheck(rep *check.Report) []string {
 	for _, text := range distrust(rep) {
 		texts = append(texts, "**not to be believed**: "+escape(text))
 	}
+	for _, gap := range rep.Gaps(rep.Unjudged()) {
+		texts = append(texts, "**not judged**: "+escape(gap))
+	}
+	for _, gap := range rep.Gaps(rep.Allowed()) {
+		texts = append(texts, "not judged, allowed: "+escape(gap))
+	}
 	for _, text := range rep.Warnings[rep.Doubts:] {
 		texts = append(texts, escape(text))
 	}
@@ -183,10 +174,10 @@ func remarksOfCheck(rep *check.Report) []string {
 	var order []about
 	metrics := map[about][]string{}
 	for _, c := range rep.Comparisons {
-		if nothing(c) {
+		if bothZero(c) {
 			unseen++
 		}
-		if c.Note != "" {
+		if c.Note != "" && !c.Unjudged {
 			key := about{c.Transport, c.Note}
 			if metrics[key] == nil {
 				order = append(order, key)
@@ -207,60 +198,53 @@ func writeCommands(out *strings.Builder, o Outcome) {
 	var commands []string
 	for _, side := range o.Sides {
 		commands = append(commands, line(side.Result.Run.Command))
-		where := "Measured " + machine(side.Result.Run)
+		where := "Measured " + machine(side.Result)
 		if side.Name != "" {
-			where = side.Name + " was measured " + machine(side.Result.Run)
+			where = side.Name + " was measured " + machine(side.Result)
 		}
 		fmt.Fprintf(out, "\n%s.\n", escape(where))
 	}
-	commands = slices.Compact(commands) // that of a duet is one
+	commands = slices.Compact(commands) // both sides of a duet have the same one
 	fence := strings.Repeat("`", max(3, longestRun(strings.Join(commands, " "))+1))
 	fmt.Fprintf(out, "\n%ssh\n%s\n%s\n", fence, strings.Join(commands, "\n"), fence)
 }
 
-// machine says in one line when and where a run was measured.
-func machine(run result.Run) string {
-	env := run.Environment
-	parts := []string{run.Started.Format("2006-01-02 15:04 MST")}
+// machine returns in one line when and where a result was measured.
+func machine(res *result.Result) string {
+	env := res.Run.Environment
+	parts := []string{res.Run.Started.Format("2006-01-02 15:04 MST")}
 	if env.CPU != "" {
 		parts = append(parts, fmt.Sprintf("on %s, %s", env.CPU, plural(env.Cores, "core")))
 	}
 	if env.OS != "" {
 		parts = append(parts, env.OS)
 	}
-	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + servers(run.Scenario)
+	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + setup(res)
 }
 
-// servers says on what else than one server in memory a run was measured, after a comma.
-func servers(s result.Scenario) string {
+// setup returns the servers and the store, each after a comma: ", 3 servers, store postgres". It leaves out
+// one server, and the default store.
+func setup(res *result.Result) string {
 	var words string
-	if s.Servers > 1 {
-		words = ", " + plural(s.Servers, "server")
+	if n := res.Servers(); n > 1 {
+		words = ", " + plural(n, "server")
 	}
-	if name := store(s); name != "" {
-		words += ", store " + line(name)
+	if store := res.Run.Scenario.NotableStore(); store != "" {
+		words += ", store " + line(store)
 	}
 	return words
 }
 
-// store returns the kind of the servers' store; "" in memory, as older results say nothing then.
-func store(s result.Scenario) string {
-	if s.Store == "memory" {
-		return ""
-	}
-	return s.Store
-}
-
-// special are the characters that Markdown could take for more than themselves.
+// special escapes the characters with a meaning in Markdown.
 var special = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `#`, `\#`, `~`, `\~`, `!`, `\!`, `$`, `\$`,
 	"://", `\://`, `&`, "&amp;", `<`, "&lt;",
 )
 
-// escape shows s as the text it is.
+// escape returns Markdown that shows s as plain text.
 func escape(s string) string { return special.Replace(line(s)) }
 
-// code shows s as code, in which nothing but a backtick is special.
+// code returns Markdown that shows s as code, in which only backticks are special.
 func code(s string) string {
 	s = line(s)
 	fence := strings.Repeat("`", longestRun(s)+1)
@@ -270,7 +254,7 @@ func code(s string) string {
 	return fence + s + fence
 }
 
-// longestRun returns how many backticks follow each other in s at most.
+// longestRun returns the length of the longest run of backticks in s.
 func longestRun(s string) int {
 	longest, run := 0, 0
 	for _, r := range s {

@@ -1,7 +1,7 @@
-// Package text writes what a result holds for people: numbers with the digits that matter, and
-// names, which may come from anywhere, as text and nothing else.
+// Package text writes the values of a result for people: metrics and other numbers with their
+// significant digits, and names, which may contain anything, as plain text.
 //
-// It knows no layout and no format.
+// It knows nothing of layouts or file formats.
 package text
 
 import (
@@ -9,9 +9,12 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// Clean makes s one line that neither a terminal nor an XML reader takes for anything but text.
+// Clean replaces unprintable characters, so that s is one line of plain text for any terminal or XML
+// reader. It does not escape markup. Two texts may become the same one: a name that must tell one thing
+// from another goes through Name.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -21,7 +24,8 @@ func Clean(s string) string {
 	}, s)
 }
 
-// Number writes x with that many significant digits, or all of those before the point.
+// Number writes x with that many significant digits, or with all digits before the point if these
+// are more. NaN and infinities are written as 0.
 func Number(x float64, digits int) string {
 	if x == 0 || math.IsNaN(x) || math.IsInf(x, 0) {
 		return "0"
@@ -31,7 +35,7 @@ func Number(x float64, digits int) string {
 	return strconv.FormatFloat(x, 'f', max(0, digits-1-Magnitude(x)), 64)
 }
 
-// Duration writes milliseconds in the unit that suits them.
+// Duration writes a time in milliseconds with that many significant digits, in µs, ms or s.
 func Duration(ms float64, digits int) string {
 	switch rounded := round(ms, digits); {
 	case rounded < 1:
@@ -42,7 +46,7 @@ func Duration(ms float64, digits int) string {
 	return Number(ms/1e3, digits) + " s"
 }
 
-// Plural writes n with its noun.
+// Plural writes n with its noun: one is the singular, more the plural.
 func Plural(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -50,17 +54,26 @@ func Plural(n int, one, more string) string {
 	return strconv.Itoa(n) + " " + more
 }
 
-// round keeps that many significant digits of x.
+// Upper returns s with a capital first letter.
+func Upper(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// round returns x rounded to that many significant digits.
 func round(x float64, digits int) float64 {
 	if x == 0 {
 		return 0
 	}
-	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64) // it was just written
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64) // always parses
 	return rounded
 }
 
-// Magnitude returns the power of ten that x begins with: 2 of 123, -1 of .5. 0 has none.
+// Magnitude returns the exponent of x's first digit: 2 for 123, -1 for .5. x must not be 0.
 func Magnitude(x float64) int {
-	// The nudge is for the powers of ten, whose logarithm may fall just short.
+	// The logarithm of a power of ten may be just too small.
 	return int(math.Floor(math.Log10(math.Abs(x)) + 1e-12))
 }

@@ -7,15 +7,15 @@ import (
 	"pushpull/report/theory"
 )
 
-// levels are the quantiles that a Distribution vouches for.
+// levels are the quantiles that Distribution promises to be accurate.
 var levels = []float64{.05, .1, .25, .5, .75, .9, .95, .99, .995, .999}
 
-// exponential has the mean 1.
+// exponential returns the exponential distribution with mean 1.
 func exponential() theory.Distribution {
 	return theory.Sample(func(p float64) float64 { return -math.Log1p(-p) })
 }
 
-// erlang returns the probability that the sum of n exponential times of mean 1 is at most x.
+// erlang returns the probability that the sum of n exponential times with mean 1 is at most x.
 func erlang(n int, x float64) float64 {
 	term, sum := 1.0, 0.0
 	for k := range n {
@@ -25,7 +25,7 @@ func erlang(n int, x float64) float64 {
 	return 1 - math.Exp(-x)*sum
 }
 
-// invert returns where cdf, which never falls, reaches p.
+// invert returns the x from lo to hi at which cdf reaches p.
 func invert(cdf func(x float64) float64, p, lo, hi float64) float64 {
 	for range 60 {
 		if mid := (lo + hi) / 2; cdf(mid) < p {

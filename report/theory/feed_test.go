@@ -8,22 +8,23 @@ import (
 	"pushpull/report/theory"
 )
 
-// feedOf hears of messages a while after the first one that it has not heard of, and reads then.
+// feedOf simulates a feed that is woken f.Wake after the first message that it has not read, and
+// then reads.
 func feedOf(f theory.Feed, reads int) func(random *rand.Rand) part {
 	return func(random *rand.Rand) part {
 		p := part{counts: map[string]float64{}}
-		next := random.ExpFloat64() / f.Rate // message that has not rung yet
-		free := 0.0                          // when the feed listens again
+		next := random.ExpFloat64() / f.Rate // the first message that is not read yet
+		free := 0.0                          // when the feed waits again
 		for range reads {
-			heard := max(free, next+f.Wake)
+			woken := max(free, next+f.Wake)
 			if next < free {
-				heard = free // it rang while the feed was reading
+				woken = free // the message was stored while the feed was reading
 			}
-			for next <= heard {
+			for next <= woken {
 				next += random.ExpFloat64() / f.Rate
 			}
 			p.counts["reads"]++
-			p.seconds, free = heard, heard+f.Read
+			p.seconds, free = woken, woken+f.Read
 		}
 		return p
 	}
@@ -41,6 +42,6 @@ func TestFeed(t *testing.T) {
 		})
 	}
 	if got := (theory.Feed{Wake: .1, Read: .1}).ReadsPerSecond(); got != 0 {
-		t.Errorf("%v reads per second of a silent room", got)
+		t.Errorf("%v reads per second in a silent room, want 0", got)
 	}
 }

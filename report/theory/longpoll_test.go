@@ -9,14 +9,15 @@ import (
 	"pushpull/report/theory"
 )
 
-// longPollUser asks, is answered with what is after its cursor at once, else with the next message
-// or when the hold has passed, and asks again a gap later. A message that it waits for takes a while to be read.
+// longPollUser simulates a user whose request is answered at once if there are messages after its
+// cursor, otherwise with the next message or when the hold time is over. The next request arrives a
+// gap later. A message that the request waits for is read l.Wake after it was stored.
 func longPollUser(l theory.LongPoll, requests int) func(random *rand.Rand) part {
 	return func(random *rand.Rand) part {
 		p := part{counts: map[string]float64{}}
-		next := random.ExpFloat64() / l.Rate // message after the cursor
+		next := random.ExpFloat64() / l.Rate // the first message after the cursor
 		for range requests {
-			p.seconds += l.Gap // the question comes
+			p.seconds += l.Gap // the request arrives
 			asked := p.seconds
 			p.counts["requests"]++
 			switch {
@@ -61,7 +62,7 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
-// TestLongPollBeginning counts the answers of users who begin to ask at the same time.
+// TestLongPollBeginning counts the answers to users that send their first requests together.
 func TestLongPollBeginning(t *testing.T) {
 	for _, l := range []theory.LongPoll{
 		{Rate: .5, Hold: 2},
@@ -98,14 +99,21 @@ func TestLongPollBeginning(t *testing.T) {
 			})
 		}
 	}
-	// In the long run it is the rate.
+	// In a silent room there is one answer as each hold time ends.
+	silent := theory.LongPoll{Hold: 2}
+	for to, want := range map[float64]float64{1.999: 0, 2: 1, 3.999: 1, 4: 2, 5: 2} {
+		if got := silent.Requests(0, to); got != want {
+			t.Errorf("%v answers by %v s in a silent room, want %v", got, to, want)
+		}
+	}
+	// In the long run Requests grows by RequestsPerSecond.
 	l := theory.LongPoll{Rate: .3, Hold: 5}
 	if got, want := l.Requests(1e4, 2e4)/1e4, l.RequestsPerSecond(); math.Abs(got/want-1) > 1e-3 {
 		t.Errorf("%v requests per second in the long run, want %v", got, want)
 	}
 }
 
-// A formula that loses its digits at the ends would make a silent room cost anything.
+// TestLongPollLimits has rates at which a formula that cancels would lose all its digits.
 func TestLongPollLimits(t *testing.T) {
 	for _, test := range []struct {
 		l        theory.LongPoll

@@ -3,23 +3,19 @@ package theory
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"pushpull/loadgen/result"
 )
 
-// Rows returns the rows of r with what theory says beside what was measured, and a doubt wherever
-// the two are further apart than chance explains. About a transport that isn't known here nothing
-// is said.
+// Rows returns the rows of r with the predictions of theory next to the measurements, and a doubt
+// wherever the two are further apart than chance explains. A row of a transport without a known way
+// stays as it is, and so does one that delivered nothing.
 func Rows(r *result.Result) []result.Row {
 	rows := r.Rows()
 	for i := range rows {
 		row := &rows[i]
 		m := parametersOf(r.Run, *row, r.Windows)
-		predict := map[string]func(parameters) prediction{
-			"short-poll": shortPoll, "long-poll": longPoll, "long-poll-scan": longPollScan, "websocket": webSocket,
-		}[m.kind]
-		if predict == nil || !m.told() || row.Delivered == 0 {
+		if !m.known() || row.Delivered == 0 {
 			continue
 		}
 		p := predict(m)
@@ -29,43 +25,53 @@ func Rows(r *result.Result) []result.Row {
 	return rows
 }
 
-// Parameters are what the formulas are told: by the scenario, and by what was measured in the same
-// windows on the same machine. Times are seconds.
+// predict applies the formulas for the way that users get their messages.
+func predict(m parameters) prediction {
+	switch m.way.Class() {
+	case result.Timer:
+		return shortPoll(m)
+	case result.Scan:
+		return longPollScan(m)
+	case result.Held:
+		return longPoll(m)
+	}
+	return stream(m)
+}
+
+// Parameters are the inputs of the formulas: from the scenario, and measured in the same windows on
+// the same machine. Times are in seconds.
 type parameters struct {
-	kind     string
-	interval float64 // poll interval, hold or scan interval
-	users    float64
-	servers  float64 // that share the users
-	windows  float64
-	warmup   float64 // before the measured part of each
-	seconds  float64 // measured, all windows together
-	sends    float64 // messages in that time, all rooms together
-	members  float64 // of a room
+	way     result.Way
+	users   float64
+	servers float64 // that share the users
+	windows float64
+	warmup  float64 // before the measured part of each window
+	seconds float64 // measured, all windows together
+	sends   float64 // messages in that time, all rooms together
+	members float64 // of a room
 
 	delay      Distribution // from the intended time of a message to the start of sending
-	accept     Distribution // from there to the word that it is stored: the way up, the store, the way back
-	calibrated bool         // whether the next two are known
-	trip       float64      // the smallest exchange over HTTP
-	delivery   Distribution // from the start of sending to the other one of two members, with nothing else to wait for
-	write      float64      // processor time for each member's copy; 0: not known
+	accept     Distribution // from there to the acknowledgement: the way up, the store, the way back
+	calibrated bool         // whether trip and delivery are known
+	trip       float64      // round trip of the smallest HTTP request
+	delivery   Distribution // from the start of sending to delivery at the other of two members, without any other wait
+	write      float64      // processor time per member's copy; 0 if unknown
 	writers    int
-	bytes      *result.Bytes // nil: not known
+	bytes      *result.Bytes // nil if unknown
 }
 
 func parametersOf(run result.Run, row result.Row, windows []result.Window) parameters {
 	m := parameters{
-		users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
-		warmup: run.Scenario.WarmupS, seconds: row.DurationS,
+		way: row.Way, users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
+		warmup: float64(run.Scenario.Warmup), seconds: row.DurationS,
 		writers: run.Environment.Cores,
 	}
-	m.kind, _, _ = strings.Cut(row.Transport, "@")
 	delay, accept, trip, delivery := result.NewHistogram(), result.NewHistogram(), result.NewHistogram(), result.NewHistogram()
 	for _, w := range windows {
-		if w.Transport != row.Transport {
+		if w.Transport != row.Transport || w.Failed != "" {
 			continue
 		}
 		m.windows++
-		m.interval = w.IntervalS
 		m.sends += float64(w.Planned)
 		delay.Merge(w.SendDelay)
 		accept.Merge(w.Accept)
@@ -73,7 +79,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 			trip.Merge(c.RoundTrip)
 			delivery.Merge(c.Delivery)
 			if c.Bytes != nil {
-				m.bytes = c.Bytes // the same in all windows, but for the digits of a number
+				m.bytes = c.Bytes // the same in all windows, except for the digits of a number
 			}
 		}
 	}
@@ -82,16 +88,16 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	m.calibrated = trip.Count() > 0 && delivery.Count() > 0
 	if row.Server != nil && row.Delivered > 0 {
 		cpu := row.Server.CPUS
-		if run.Scenario.Target == "" { // on the same machine the generator's reading keeps the processors, too
+		if run.Scenario.Target == "" { // the generator reads on the same processors
 			cpu += row.Generator.CPUS
 		}
-		cpu = min(max(0, cpu), 1000*m.seconds) // whatever a result says
+		cpu = min(max(0, cpu), 1000*m.seconds) // a result may hold any number
 		m.write = cpu / (float64(row.Delivered) * m.members / (m.members - 1))
 	}
 	return m
 }
 
-// sampled returns the distribution of what was measured.
+// sampled returns the measured distribution; the constant 0 if h is empty.
 func sampled(h *result.Histogram) Distribution {
 	if h.Count() == 0 {
 		return Distribution{}
@@ -99,20 +105,18 @@ func sampled(h *result.Histogram) Distribution {
 	return Sample(func(p float64) float64 { return h.Quantile(p).Seconds() })
 }
 
-// told says whether the parameters are those of a run; a result can come from anywhere, and an
-// older one lacks the interval.
-func (m parameters) told() bool {
-	return m.users > 0 && m.members > 1 && m.writers > 0 && m.seconds > 0 && m.warmup >= 0 && m.sends > 0 &&
-		(m.interval > 0 || m.kind == "websocket")
+// known reports whether the parameters are those of a real run: a result may come from anywhere.
+func (m parameters) known() bool {
+	return m.users > 0 && m.members > 1 && m.writers > 0 && m.seconds > 0 && m.warmup >= 0 && m.sends > 0 && m.way.Known()
 }
 
-// rate returns the messages per second that one user is to get, its own among them.
+// rate returns the messages per second for one user, including its own.
 func (m parameters) rate() float64 { return m.sends * m.members / m.users / m.seconds }
 
-// pushed returns the latency of a message that wakes whoever reads it: that of the calibration,
-// in which one reader and the sender are woken, and by how much the others in a room are written to
-// later. Messages that have to wait for those before them are in the calibration already, as its
-// messages waited among the rest (PASTA; Wolff 1982).
+// pushed returns the latency of a message that wakes its readers: the delivery time of the
+// calibration, in which the sender and one reader are woken, plus the later turns of the other
+// members. Waiting for earlier messages is in the calibration already, as its messages queued
+// among the others (PASTA; Wolff 1982).
 func (m parameters) pushed() (d Distribution, known bool) {
 	if !m.calibrated || m.members > 2 && m.write == 0 {
 		return d, false
@@ -120,53 +124,53 @@ func (m parameters) pushed() (d Distribution, known bool) {
 	f := FanOut{Members: int(m.members), Writers: m.writers, Write: m.write}
 	delivery := m.delivery
 	if feeds := m.feeds(); feeds > 1 {
-		// Those who calibrate sit on different servers. A server has its own messages about as soon
-		// as the word that they are stored.
+		// The users of the calibration are on different servers. A server delivers messages that it
+		// stored itself about as early as it acknowledges them.
 		delivery = Mixture((m.members/feeds-1)/(m.members-1), m.accept, m.delivery)
 	}
-	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true // the first turn is in the calibration
+	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true // the calibration includes the first turn
 }
 
-// A prediction is of all users and all windows together.
+// A prediction covers all users and all windows of a row together.
 type prediction struct {
 	latency  Distribution
-	known    bool      // the latency is
-	judged   []float64 // the quantiles of it that are held against what was measured
-	slack    slack     // of them
-	samples  float64   // of the latency that are independent
-	requests counted   // handshakes among them
-	reads    counted   // of the store
-	bytes    float64   // in both directions, without handshakes; 0: not known
+	known    bool      // whether latency is
+	judged   []float64 // quantiles of the latency that are compared with the measurement
+	slack    slack     // of these quantiles
+	samples  float64   // independent ones of the latency
+	requests count     // including handshakes
+	reads    count     // of the store
+	bytes    float64   // in both directions, without handshakes; 0 if unknown
 }
 
-// A counted number comes out a little different each time.
-type counted struct{ mean, sd float64 }
+// A count is the prediction of a number that varies from run to run.
+type count struct{ mean, sd float64 }
 
-// A slack is by how much a measured latency may miss the formula, beyond chance: what no formula
-// here knows of is how long an operating system takes to wake a process.
+// A slack is how far a measured latency may be from the formula beyond chance: no formula here knows
+// how long an operating system takes to wake a process.
 type slack struct{ ratio, seconds float64 }
 
 func shortPoll(m parameters) prediction {
-	s := ShortPoll{Interval: m.interval, Rate: m.rate()}
+	s := ShortPoll{Interval: m.way.EveryS, Rate: m.rate()}
 	p := prediction{
 		latency: m.delay.Plus(m.accept).Plus(s.Wait()), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends * (m.members - 1),
-		requests: counted{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
+		requests: count{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
 	}
-	if m.seconds/m.windows < m.interval {
-		p.samples = min(p.samples, m.users*m.windows) // a user's messages wait for the same question
+	if m.seconds/m.windows < m.way.EveryS {
+		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same request
 	}
 	p.reads = p.requests
-	p.bytes = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.asked())
+	p.bytes = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.fetched())
 	return p
 }
 
 func longPoll(m parameters) prediction {
-	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.interval, Wake: m.wake()}
+	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.way.HoldS, Wake: m.wake()}
 	requests := m.users * m.windows * l.Requests(m.begun())
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
-		requests: counted{requests, m.borders() + math.Sqrt(m.merged(requests))}, reads: m.fed(),
+		requests: count{requests, m.borders() + math.Sqrt(m.merged(requests))}, reads: m.fed(),
 	}
 	if p.latency, p.known = m.pushed(); p.known {
 		p.latency = p.latency.Plus(l.Wait())
@@ -176,34 +180,30 @@ func longPoll(m parameters) prediction {
 	return p
 }
 
-// scanHold is the hold of long-poll-scan, whose one interval is that of the scans.
-const scanHold = 30
-
 func longPollScan(m parameters) prediction {
-	m.interval = min(m.interval, scanHold) // one that is longer is scanned when it ends
-	l := LongPollScan{Gap: m.trip, Rate: m.rate(), Hold: scanHold, Scan: m.interval}
+	l := LongPollScan{Gap: m.trip, Rate: m.rate(), Hold: m.way.HoldS, Scan: m.way.ScanS}
 	requests := m.users * m.windows * l.Requests(m.begun())
-	// Users of a room who have joined together scan together: a message that comes with another one
-	// does so for all of them, and so does a scan right at a border.
+	// Users of a room that join together scan together: a message that shares an answer does so for
+	// all of them, and a scan at a border of the window is inside or outside for all of them.
 	together := math.Sqrt(m.members * m.merged(requests))
 	p := prediction{
 		latency: m.delay.Plus(m.accept).Plus(l.Wait()), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends,
-		requests: counted{requests, m.borders() + together},
-		reads:    counted{m.users * m.windows * l.Reads(m.begun()), m.users*math.Sqrt(m.windows/12) + together},
+		requests: count{requests, m.borders() + together},
+		reads:    count{m.users * m.windows * l.Reads(m.begun()), m.users*math.Sqrt(m.windows/12) + together},
 	}
-	if m.seconds/m.windows < m.interval {
-		p.samples = min(p.samples, m.users*m.windows) // a user's messages wait for the same scan
+	if m.seconds/m.windows < m.way.ScanS {
+		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same scan
 	}
 	l.Hold = math.Inf(1)
-	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.asked())
+	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.fetched())
 	return p
 }
 
-func webSocket(m parameters) prediction {
+func stream(m parameters) prediction {
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
-		requests: counted{mean: m.users * m.windows}, reads: m.fed(),
+		requests: count{mean: m.users * m.windows}, reads: m.fed(),
 	}
 	p.latency, p.known = m.pushed()
 	if b := m.bytes; b != nil {
@@ -212,30 +212,30 @@ func webSocket(m parameters) prediction {
 	return p
 }
 
-// woken is the slack of a latency that is some wake-ups and nothing else, timed that of one that is
+// woken is the slack of a latency that consists of wake-ups only, timed that of a latency that is
 // mostly waiting for a timer.
 var (
 	woken = slack{1.5, .0003}
 	timed = slack{1.01, .002}
 )
 
-// begun returns from when to when a window is measured, in seconds since its users began to ask,
-// which is as they join.
+// begun returns the bounds of the measured part of a window, in seconds since its users joined and
+// sent their first requests.
 func (m parameters) begun() (from, to float64) { return m.warmup, m.warmup + m.seconds/m.windows }
 
-// borders returns the standard deviation of how many users ask right before the measured part begins
-// or ends, and not right after it.
+// borders returns the standard deviation of the number of requests that fall just outside the
+// measured part of a window instead of just inside it.
 func (m parameters) borders() float64 { return math.Sqrt(m.users*m.windows) / 2 }
 
-// merged returns how many messages come with another one in one of so many answers.
+// merged returns how many messages share one of that many answers with another message.
 func (m parameters) merged(answers float64) float64 {
 	return math.Abs(m.users*m.seconds*m.rate() - answers)
 }
 
-// wake returns how long a message that is stored takes to wake whoever waits for it, on average over
-// the messages, in seconds: by how much another member has it later than the sender the word that it
-// is stored, which has the same way to go. Where a room sits on several servers those who calibrate
-// sit on different ones, and a server has its own messages much sooner. It is 0 where that isn't known.
+// wake returns the mean time from the storing of a message to the wake-up of its readers, in seconds;
+// 0 if unknown. It is the delay of a delivery relative to the sender's acknowledgement, which has
+// the same way to go. With several servers the users of the calibration are on different ones, and a
+// server wakes the readers of its own messages much sooner.
 func (m parameters) wake() float64 {
 	if !m.calibrated {
 		return 0
@@ -247,22 +247,22 @@ func (m parameters) wake() float64 {
 	return wake
 }
 
-// feeds returns how many processes read the same room.
+// feeds returns how many servers read the same room.
 func (m parameters) feeds() float64 { return min(m.members, m.servers) }
 
-// fed returns the reads of feeds, of which a room has one on each server that a member sits on. Of the
-// two wake-ups of a delivery the first is the feed's: it wakes the user's question or WebSocket. What
-// feeds read to begin with falls before the measured part.
-func (m parameters) fed() counted {
+// fed returns the store reads of all feeds; a room has one on each server with a member. A delivery
+// takes two wake-ups: that of the feed, and then that of the user's request or WebSocket. The first
+// read of a feed is before the measured part.
+func (m parameters) fed() count {
 	f := Feed{Rate: m.rate(), Wake: m.wake() / 2}
 	feeds := m.users / m.members * m.feeds()
 	reads := feeds * m.seconds * f.ReadsPerSecond()
 	merged := math.Abs(feeds*m.seconds*m.rate() - reads)
-	return counted{reads, math.Sqrt(m.windows) + math.Sqrt(merged)} // now and then a message is under way at a border
+	return count{reads, math.Sqrt(m.windows) + math.Sqrt(merged)} // a message may be in flight at a border of a window
 }
 
-// polled returns the bytes of so many polls, of which so many are full, and of a share of the
-// messages; 0 when those of one are not known.
+// polled returns the bytes of that many requests, of which full ones bring messages, and of the
+// messages themselves, as carried does; 0 if the sizes are unknown.
 func (m parameters) polled(requests, full, share float64) float64 {
 	b := m.bytes
 	if b == nil {
@@ -271,28 +271,30 @@ func (m parameters) polled(requests, full, share float64) float64 {
 	return (requests-full)*float64(b.Empty) + full*float64(b.Answer) + m.carried(b, share)
 }
 
-// carried returns the bytes of the messages themselves: each is sent once, and a share of the
-// copies for all members read, as many in the measured part as are sent in it.
+// carried returns the bytes of the messages themselves: each is sent once, and that share of the
+// copies for all members is read in the measured part.
 func (m parameters) carried(b *result.Bytes, share float64) float64 {
 	return m.sends * (float64(b.Send) + share*m.members*float64(b.Message))
 }
 
-// asked returns how many messages users who poll ask for in the measured part, as a share of those
-// sent in it. Those sent at its end are asked for later, and those sent before it make up for them
-// only if the warm-up was as long as the interval.
-func (m parameters) asked() float64 {
-	// By time t, of messages at rate 1 from time 0 on, each asked for U(0, T) later.
+// fetched returns how many messages polling users fetch in the measured part, as a share of the
+// messages sent in it. Messages sent near its end are fetched later, and those sent before it make
+// up for them only if the warm-up was as long as the interval.
+func (m parameters) fetched() float64 {
+	// by returns how many messages are fetched by time t if they are sent at rate 1 from time 0 on
+	// and each is fetched U(0, T) later.
+	timer := max(m.way.EveryS, m.way.ScanS)
 	by := func(t float64) float64 {
-		if t < m.interval {
-			return t * t / (2 * m.interval)
+		if t < timer {
+			return t * t / (2 * timer)
 		}
-		return t - m.interval/2
+		return t - timer/2
 	}
 	each := m.seconds / m.windows
 	return (by(m.warmup+each) - by(m.warmup)) / each
 }
 
-// theory returns the prediction as it stands in row.
+// theory returns the prediction in the form and the units of row.
 func (p prediction) theory(row result.Row) *result.Theory {
 	t := &result.Theory{Requests: p.requests.mean, StoreReads: p.reads.mean}
 	if p.known {
@@ -307,11 +309,12 @@ func (p prediction) theory(row result.Row) *result.Theory {
 	return t
 }
 
-// chance is how many standard deviations are still taken for chance: among a hundred rows of ten
-// numbers each, one would be further off.
+// chance is how many standard deviations a number may be off by chance: a normal variable is further
+// off once in 16,000 times.
 const chance = 4
 
-// doubts returns where row is further from theory than chance and slack explain.
+// doubts returns a doubt for each number of row that is further from theory than chance and slack
+// explain.
 func (p prediction) doubts(row result.Row) []result.Doubt {
 	var found []result.Doubt
 	doubt := func(format string, args ...any) {
@@ -319,16 +322,20 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 	}
 	if p.known && p.samples > 0 {
 		for _, q := range p.judged {
-			// A sample of n holds q ± sqrt(q(1-q)/n) below its q-quantile, whatever the distribution.
+			// Of n samples a share q ± sqrt(q(1-q)/n) lies below the q-quantile, whatever the distribution.
 			off := chance * math.Sqrt(q*(1-q)/p.samples)
 			low := p.latency.Quantile(max(0, q-off))/p.slack.ratio - p.slack.seconds
 			high := p.latency.Quantile(min(1, q+off))*p.slack.ratio + p.slack.seconds
-			if got := row.Histogram.Quantile(q).Seconds(); got < low || got > high {
+			got := row.Histogram.Quantile(q).Seconds()
+			if got == result.Longest.Seconds() {
+				continue // or longer: there is a doubt already
+			}
+			if got < low || got > high {
 				doubt("p%.0f is %.3g ms, where theory says %.3g ms", 100*q, 1e3*got, 1e3*p.latency.Quantile(q))
 			}
 		}
 	}
-	near := func(what string, got int64, want counted, share float64) {
+	near := func(what string, got int64, want count, share float64) {
 		if math.Abs(float64(got)-want.mean) > share*want.mean+chance*want.sd {
 			doubt("%d %s, where theory says %.0f", got, what, want.mean)
 		}
@@ -338,7 +345,7 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 		near("reads of the store", row.Store.Reads, p.reads, .05)
 	}
 	if p.bytes > 0 {
-		near("bytes", row.BytesIn+row.BytesOut, counted{p.bytes, p.bytes * p.requests.sd / p.requests.mean}, .05)
+		near("bytes", row.BytesIn+row.BytesOut, count{p.bytes, p.bytes * p.requests.sd / p.requests.mean}, .05)
 	}
 	return found
 }

@@ -10,7 +10,8 @@ import (
 	"pushpull/report/theory"
 )
 
-// pushServer writes each message to every member, each write by the writer who is free first.
+// pushServer simulates a server that writes each message to every member; each write goes to the
+// writer that is free first.
 func pushServer(f theory.FanOut, messages int) func(random *rand.Rand) part {
 	return func(random *rand.Rand) part {
 		p := part{counts: map[string]float64{}, waits: make([]float64, 0, messages*f.Members)}
@@ -32,14 +33,14 @@ func pushServer(f theory.FanOut, messages int) func(random *rand.Rand) part {
 	}
 }
 
-// queueing returns what is left of the mean without the writes of the message itself.
+// queueing returns the simulated mean wait in the queue: the mean without the message's own writes.
 func queueing(f theory.FanOut) func(part) float64 {
 	alone := f
 	alone.Rate = 0
 	return func(p part) float64 { return meanWait(p) - alone.Mean() }
 }
 
-// fanOut returns a server of that load.
+// fanOut returns a server with that load.
 func fanOut(members, writers int, busy float64) theory.FanOut {
 	f := theory.FanOut{Members: members, Writers: writers, Write: 20e-6}
 	f.Rate = busy * float64(writers) / (float64(members) * f.Write)
@@ -62,11 +63,11 @@ func TestFanOut(t *testing.T) {
 	}
 }
 
-// Where Writers doesn't divide Members, the mean is about right, as FanOut says.
+// If Writers does not divide Members, the mean is within the errors documented at FanOut.
 func TestFanOutApproximately(t *testing.T) {
 	for _, test := range []struct {
 		f         theory.FanOut
-		low, high float64 // of what the mean is off by
+		low, high float64 // relative error of the mean
 	}{
 		{fanOut(1, 2, .1), 0, .08},
 		{fanOut(1, 2, .5), 0, .08},
@@ -88,8 +89,8 @@ func TestFanOutApproximately(t *testing.T) {
 	}
 }
 
-// One writer and one member are the queue M/D/1, whose wait Erlang found in 1909: the share of at
-// most t is (1-ρ) Σ (λ(kS-t))^k/k! e^(-λ(kS-t)) for k from 0 to t/S.
+// One writer and one member form an M/D/1 queue, whose wait Erlang found in 1909: the probability of
+// at most t is (1-ρ) Σ (λ(kS-t))^k/k! e^(-λ(kS-t)) for k from 0 to t/S.
 func TestFanOutQueue(t *testing.T) {
 	for _, test := range []struct{ busy, off float64 }{{.12, 1e-3}, {.45, 1e-3}, {.8, 3e-3}} {
 		busy := test.busy
@@ -106,7 +107,7 @@ func TestFanOutQueue(t *testing.T) {
 		for _, p := range levels {
 			want := 1.0
 			if p > 1-busy {
-				want += invert(atMost, p, 0, 20) // beyond, the terms cancel out to nothing
+				want += invert(atMost, p, 0, 20) // beyond 20 the terms cancel and lose all digits
 			}
 			if got := d.Quantile(p); math.Abs(got/want-1) > test.off {
 				t.Errorf("load %v: p%v is %v, want %v", busy, 100*p, got, want)

@@ -9,12 +9,12 @@ import (
 	"pushpull/report/theory"
 )
 
-// longPollScanUser asks from start on, is answered by the read as the question comes or by one of the
-// scans that follow, the last one at the latest, and asks again a gap later. What is read from one
-// time to another counts.
+// longPollScanUser simulates a user from start on. Its request is answered by the read when it
+// arrives or by one of the scans after it, at the latest by the last one, and the next request
+// arrives a gap later. p counts what happens between from and to.
 func longPollScanUser(l theory.LongPollScan, random *rand.Rand, start, from, to float64, p *part) {
 	most := int(l.Hold/l.Scan + .5)
-	next := start + random.ExpFloat64()/l.Rate // message after the cursor
+	next := start + random.ExpFloat64()/l.Rate // the first message after the cursor
 	count := func(what string, at float64) {
 		if at >= from && at < to {
 			p.counts[what]++
@@ -75,8 +75,8 @@ func TestLongPollScan(t *testing.T) {
 	}
 }
 
-// TestLongPollScanBeginning counts the answers and the reads of users who began to ask one after the
-// other, within an interval.
+// TestLongPollScanBeginning counts the answers and the reads of users that send their first requests
+// one after the other, within a scan interval.
 func TestLongPollScanBeginning(t *testing.T) {
 	for _, l := range []theory.LongPollScan{
 		{Rate: .5, Hold: 2, Scan: .1},
@@ -92,7 +92,7 @@ func TestLongPollScanBeginning(t *testing.T) {
 					for range users {
 						longPollScanUser(l, random, -random.Float64()*l.Scan, from, to, &p)
 					}
-					p.waits = nil // which would be sorted
+					p.waits = nil // they are not used, and sorting them takes time
 					return p
 				})
 				agrees(t, "answers", l.Requests(from, to), all, ratio("requests", "users"))
@@ -100,7 +100,7 @@ func TestLongPollScanBeginning(t *testing.T) {
 			})
 		}
 	}
-	// In the long run it is the rate.
+	// In the long run Requests and Reads grow by RequestsPerSecond and ReadsPerSecond.
 	l := theory.LongPollScan{Rate: .3, Hold: 5, Scan: .7, Gap: .01}
 	for what, rates := range map[string][2]float64{
 		"requests": {l.Requests(1e4, 2e4) / 1e4, l.RequestsPerSecond()},
@@ -112,7 +112,7 @@ func TestLongPollScanBeginning(t *testing.T) {
 	}
 }
 
-// A formula that loses its digits at the ends would make a silent room cost anything.
+// TestLongPollScanLimits has rates at which a formula that cancels would lose all its digits.
 func TestLongPollScanLimits(t *testing.T) {
 	for _, test := range []struct {
 		l               theory.LongPollScan

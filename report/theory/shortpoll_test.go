@@ -9,11 +9,11 @@ import (
 	"pushpull/report/theory"
 )
 
-// shortPollUser asks every interval, from a random phase on.
+// shortPollUser simulates a user that sends a request every interval, with a random phase.
 func shortPollUser(s theory.ShortPoll, polls int) func(random *rand.Rand) part {
 	return func(random *rand.Rand) part {
 		p := part{counts: map[string]float64{}, seconds: float64(polls) * s.Interval}
-		next := random.ExpFloat64() / s.Rate // message
+		next := random.ExpFloat64() / s.Rate // time of the next message
 		for poll := random.Float64() * s.Interval; poll < p.seconds; poll += s.Interval {
 			p.counts["requests"]++
 			messages := len(p.waits)
@@ -51,7 +51,7 @@ func TestShortPoll(t *testing.T) {
 func TestShortPollSilent(t *testing.T) {
 	s := theory.ShortPoll{Interval: 5}
 	if s.EmptyShare() != 1 || s.MessagesPerAnswer() != 1 || !math.IsInf(s.RequestsPerMessage(), 1) {
-		t.Errorf("a silent room: %v empty, %v messages an answer, %v requests a message",
+		t.Errorf("a silent room: share of empty answers %v, %v messages per answer, %v requests per message; want 1, 1 and +Inf",
 			s.EmptyShare(), s.MessagesPerAnswer(), s.RequestsPerMessage())
 	}
 }

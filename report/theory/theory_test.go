@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// Every formula is held against a simulation of what it is about: parts that are independent of
-// each other, each the length of a run, so that what they scatter is the error of their mean.
+// Every formula is compared with a simulation. It consists of independent parts, so that the scatter
+// of the parts gives the standard error of their mean.
 const (
 	parts  = 64
 	sigmas = 4
 )
 
-// A part is what one part of a simulation saw: counts by name, and waits in rising order.
+// A part is the outcome of one part of a simulation: counts by name, and waits in ascending order.
 type part struct {
 	seconds float64
 	counts  map[string]float64
@@ -23,7 +23,7 @@ type part struct {
 	wait    float64 // mean of the waits
 }
 
-// simulate runs the parts of a simulation, each with a seed of its own.
+// simulate runs the parts of a simulation, each with its own seed.
 func simulate(run func(random *rand.Rand) part) []part {
 	all := make([]part, parts)
 	var wg sync.WaitGroup
@@ -41,7 +41,7 @@ func simulate(run func(random *rand.Rand) part) []part {
 	return all
 }
 
-// estimate returns the mean of what of tells of each part, and its standard error.
+// estimate returns the mean of of over all parts, and its standard error.
 func estimate(all []part, of func(part) float64) (mean, se float64) {
 	values := make([]float64, len(all))
 	n := float64(len(all))
@@ -55,8 +55,8 @@ func estimate(all []part, of func(part) float64) (mean, se float64) {
 	return mean, math.Sqrt(se / (n - 1) / n)
 }
 
-// agrees fails t when want is further from what was simulated than its sampling error explains, or
-// when that error is too large for the test to mean anything.
+// agrees fails t if want is further from the simulation than the sampling error explains, or if that
+// error is too large for a meaningful test.
 func agrees(t *testing.T, what string, want float64, all []part, of func(part) float64) {
 	t.Helper()
 	mean, se := estimate(all, of)
@@ -65,12 +65,12 @@ func agrees(t *testing.T, what string, want float64, all []part, of func(part) f
 		t.Errorf("%s is %v in theory, but %v ± %v simulated", what, want, mean, se)
 	}
 	if sigmas*se > .03*mean {
-		t.Errorf("%s: the simulation is too short: it is only known to %v of %v", what, se, mean)
+		t.Errorf("%s: the simulation is too short: its standard error is %v of %v", what, se, mean)
 	}
 }
 
-// quantilesAgree fails t when the share of the waits below a quantile isn't p. The quantile itself
-// may be off by 0.1%: there may be a jump right beside it.
+// quantilesAgree fails t if the share of the waits below a p-quantile is not p. The quantile itself
+// may be off by 0.1%, as there may be a jump right next to it.
 func quantilesAgree(t *testing.T, quantile func(p float64) float64, all []part) {
 	t.Helper()
 	for _, p := range levels {
@@ -82,7 +82,7 @@ func quantilesAgree(t *testing.T, quantile func(p float64) float64, all []part) 
 			t.Errorf("p%v is %v in theory, but a share of %v to %v is below when simulated", 100*p, want, below, upTo)
 		}
 		if se := max(belowSE, upToSE); sigmas*se > .6*(1-p) {
-			t.Errorf("p%v: the simulation is too short: its share is only known to %v", 100*p, se)
+			t.Errorf("p%v: the simulation is too short: the standard error of its share is %v", 100*p, se)
 		}
 	}
 }
@@ -95,12 +95,12 @@ func (p part) shareBelow(x float64) float64 {
 	return float64(n) / float64(len(p.waits))
 }
 
-// perSecond returns how often something was counted in a second.
+// perSecond returns the count of that name per second.
 func perSecond(name string) func(part) float64 {
 	return func(p part) float64 { return p.counts[name] / p.seconds }
 }
 
-// ratio returns how often something was counted for each time that something else was.
+// ratio returns the count called name per count called to.
 func ratio(name, to string) func(part) float64 {
 	return func(p part) float64 { return p.counts[name] / p.counts[to] }
 }

@@ -2,10 +2,10 @@ package web
 
 import "testing"
 
-// What panics keeps nothing else from being shown.
+// A panic over one result must not keep other results from being shown.
 func TestGuard(t *testing.T) {
 	err := guard(func() error { panic("odd") })
-	if err == nil || err.Error() != "making sense of the numbers: odd" {
+	if err == nil || err.Error() != "evaluating the result: odd" {
 		t.Error(err)
 	}
 }

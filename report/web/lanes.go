@@ -1,74 +1,57 @@
 package web
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
-	"time"
+	"strings"
+
+	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
-// A Lane is a transport as a browser uses it.
+// A Lane is a transport that the page of the lanes shows.
 type Lane struct {
-	Name  string        // in routes, like "short-poll"
-	Way   Way           // in which a user hears of new messages
-	Every time.Duration // from one question to the next, on a Timer
+	Name string // as in routes, like "short-poll"
+	Way  result.Way
 }
 
-// A Way is how a user hears of new messages.
-type Way string
-
-// The ways that the page knows.
-const (
-	Timer  Way = "timer"  // it asks now and then
-	Held   Way = "held"   // it asks, and the server holds the question
-	Socket Way = "socket" // the server writes to a WebSocket
-)
-
-// title is what people call the transport.
-func (l Lane) title() string {
-	return cmp.Or(map[string]string{
-		"short-poll":     "Short polling",
-		"long-poll":      "Long polling",
-		"long-poll-scan": "Long polling with a scan",
-		"websocket":      "WebSocket",
-	}[l.Name], l.Name)
-}
-
-// about says who waits for the next message, and where.
+// about describes how messages are waited for; "" for a way that the page can't show.
 func (l Lane) about() string {
-	if l.Name == "long-poll-scan" {
-		return "The server holds each question and looks into the store again and again."
-	}
-	return map[Way]string{
-		Timer:  "Each of them asks again and again, mostly for nothing.",
-		Held:   "The server holds each question until there is an answer.",
-		Socket: "One connection each; the server writes as messages come.",
-	}[l.Way]
+	return map[string]string{
+		result.Timer:  "Both users ask again and again, mostly for nothing.",
+		result.Held:   "The server holds each request until there is a message.",
+		result.Scan:   "The server holds each request and re-reads the store again and again.",
+		result.Duplex: "One connection per user; the server writes messages as they arrive.",
+	}[l.Way.Class()]
 }
 
-// A lane is a Lane as the page is told of it.
-type lane struct {
-	Name, Title, About string
-	Way                Way
-}
+// A lane is the data of a Lane in the template.
+type lane struct{ Name, Title, About, Way string }
 
 func (p *Pages) lanesPage() http.Handler {
 	t := page("lanes")
 	f := frame{Title: "See the difference", Style: "lanes.css", Script: "lanes.js", At: "/", Links: p.links()}
 	var body struct {
-		Lanes []lane
-		Every int64 // the polling interval at first, in milliseconds
+		Lanes   []lane
+		Missing string // titles of the transports that the page can't show
+		Every   int64  // the initial polling interval, in milliseconds
 	}
+	var missing []string
 	for _, l := range p.Lanes {
-		body.Lanes = append(body.Lanes, lane{l.Name, l.title(), l.about(), l.Way})
-		body.Every = max(body.Every, l.Every.Milliseconds())
+		if l.about() == "" {
+			missing = append(missing, l.Way.Title)
+			continue
+		}
+		body.Lanes = append(body.Lanes, lane{l.Name, text.Upper(l.Way.Title), l.about(), l.Way.Class()})
+		body.Every = max(body.Every, int64(1e3*l.Way.EveryS))
 	}
+	body.Missing = strings.Join(missing, ", ")
 	f.Body = body
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, t, f) })
 }
 
-// sizeHead tells a browser what no script can see: how many bytes the head of its request took, of
-// the request's line and the headers that it adds by itself.
+// sizeHead answers with the size of the request's head in bytes, including the headers that the
+// browser adds: a script can't see these.
 func sizeHead(w http.ResponseWriter, r *http.Request) {
 	size := len(r.Method+" "+r.RequestURI+" HTTP/1.1\r\n") + len("Host: "+r.Host+"\r\n") + len("\r\n")
 	for name, values := range r.Header {
@@ -78,5 +61,5 @@ func sizeHead(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]int{"bytes": size}) // who asked may have gone
+	_ = json.NewEncoder(w).Encode(map[string]int{"bytes": size}) // the client may be gone
 }

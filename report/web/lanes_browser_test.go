@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -14,21 +15,40 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"pushpull/loadgen/result"
 	"pushpull/report/web"
 	"pushpull/report/web/browsertest"
 	"pushpull/transports"
+	"pushpull/transports/all"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 )
 
-var allLanes = []web.Lane{
-	{Name: "short-poll", Way: web.Timer, Every: 5 * time.Second},
-	{Name: "long-poll", Way: web.Held},
-	{Name: "long-poll-scan", Way: web.Held},
-	{Name: "websocket", Way: web.Socket},
+// allLanes are the lanes of all transports that the page can show; TestWays says which it can.
+var allLanes = func() (lanes []web.Lane) {
+	for _, name := range all.Names() {
+		client, err := all.Client(name)
+		if err != nil {
+			panic(err)
+		}
+		lanes = append(lanes, web.Lane{Name: name, Way: wayOf(client.Way())})
+	}
+	page := httptest.NewRecorder()
+	(&web.Pages{Results: &web.Results{}, Lanes: lanes}).Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/", nil))
+	return slices.DeleteFunc(lanes, func(l web.Lane) bool {
+		return !strings.Contains(page.Body.String(), `data-kind="`+l.Name+`"`)
+	})
+}()
+
+// wayOf returns the same as loadgen.WayOf, which this package must not import.
+func wayOf(w transports.Way) result.Way {
+	return result.Way{
+		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
+		Stream: w.Stream, Duplex: w.Duplex,
+	}
 }
 
-// A site is a server with the page of the lanes, which can be stopped and started again.
+// A site is a server with the page of the lanes that can be stopped and started again.
 type site struct {
 	t       *testing.T
 	address string
@@ -69,7 +89,7 @@ func (s *site) start() {
 
 func (s *site) url(path string) string { return "http://" + s.address + path }
 
-// post sends a text to a room as somebody who isn't on the page.
+// post sends a text to a room as a user outside the page.
 func (s *site) post(room, text string) {
 	s.t.Helper()
 	resp, err := http.Post(s.url("/rooms/"+room+"/messages"), "text/plain", strings.NewReader(text))
@@ -82,10 +102,10 @@ func (s *site) post(room, text string) {
 	}
 }
 
-// A view is what somebody sees in a lane: a line for each message.
+// A view is a message as a user sees it in a lane.
 type view struct {
 	Text  string
-	Delay float64 // ms; 0: none is told
+	Delay float64 // ms; 0 if none is shown
 }
 
 type laneState struct {
@@ -96,7 +116,7 @@ type laneState struct {
 	Who             string
 }
 
-// onPage is the page of the lanes as it stands.
+// onPage is the page of the lanes in a browser.
 type onPage struct {
 	*browsertest.Browser
 	t *testing.T
@@ -125,7 +145,7 @@ func (p onPage) lanes() map[string]laneState {
 	return all
 }
 
-// until waits until something is true of every lane.
+// until waits until ok is true for every lane.
 func (p onPage) until(what string, ok func(laneState) bool) {
 	p.t.Helper()
 	begun := time.Now()
@@ -140,13 +160,13 @@ func (p onPage) until(what string, ok func(laneState) bool) {
 		if wrong == 0 && len(all) > 0 {
 			return
 		}
-		if time.Since(begun) > browsertest.Patience {
+		if time.Since(begun) > browsertest.Timeout {
 			p.t.Fatalf("never: %s; lanes: %+v", what, all)
 		}
 	}
 }
 
-// say types what John says.
+// say types and sends a text as John.
 func (p onPage) say(text string) {
 	p.t.Helper()
 	p.Do(chromedp.SendKeys("#text", text+kb.Enter))
@@ -191,7 +211,7 @@ func (p onPage) still(name string) laneState {
 			return now
 		}
 		last = now
-		if time.Since(begun) > browsertest.Patience {
+		if time.Since(begun) > browsertest.Timeout {
 			p.t.Fatalf("the lane is never still: %+v", now)
 		}
 	}
@@ -208,7 +228,7 @@ func TestLanesDeliver(t *testing.T) {
 	p.maryHas("hello")
 	delay := func(name string) float64 { return p.lanes()[name].Mary[0].Delay }
 	if d := delay("short-poll"); d < 1600 || d > 9000 {
-		t.Errorf("said just after a poll, short polling took %.0f ms, want almost 5 s", d)
+		t.Errorf("just after a poll, short polling took %.0f ms, want almost 5 s", d)
 	}
 	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
 		if d := delay(name); d <= 0 || d > 1500 {
@@ -216,11 +236,11 @@ func TestLanesDeliver(t *testing.T) {
 		}
 	}
 	p.until("John's message is stored", func(l laneState) bool { return len(l.John) == 1 && l.John[0].Text == "hello" })
-	p.Until(`document.querySelectorAll('[data-view="John"] li[data-sent="stored"]').length === 4`)
+	p.Until(fmt.Sprintf(`document.querySelectorAll('[data-view="John"] li[data-sent="stored"]').length === %d`, len(allLanes)))
 	p.Until(`document.getElementById("said").textContent.startsWith("Mary got “hello”: ")`)
 	p.until("both are connected", func(l laneState) bool { return l.Who == "John, Mary" })
 
-	// Somebody else joins, and leaves.
+	// Another user joins another room, and leaves.
 	elsewhere, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	req, _ := http.NewRequestWithContext(elsewhere, http.MethodGet, s.url("/rooms/elsewhere/long-poll"), nil)
@@ -246,7 +266,7 @@ func TestLanesCount(t *testing.T) {
 	before := p.lanes()
 	begun := time.Now()
 	p.Until(fmt.Sprintf(`Number(document.querySelector('[data-kind="short-poll"] [data-of="requests"]').value) >= %d`, before["short-poll"].Requests+40))
-	// Two users who ask every 0.1 s.
+	// Two users poll every 0.1 s.
 	if took := time.Since(begun); took < 1500*time.Millisecond || took > 20*time.Second {
 		t.Errorf("40 polls of two users took %v, want about 2 s", took)
 	}
@@ -255,24 +275,24 @@ func TestLanesCount(t *testing.T) {
 		t.Errorf("%d of %d polls were empty, want all", empty, polls)
 	}
 	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
-		// A question that was held for 30 s is answered empty, and asked again.
+		// A request held for 30 s gets an empty answer and is followed by another one.
 		if got := after[name]; got.Requests-got.Empty != 2 || name == "websocket" && got.Empty != 0 {
-			t.Errorf("%s: %d requests, %d empty answers, want the first two questions alone", name, got.Requests, got.Empty)
+			t.Errorf("%s: %d requests, %d empty answers, want one pending request per user", name, got.Requests, got.Empty)
 		}
 	}
-	p.slide("interval", kb.End) // 10 s: the next question is far away, at once
+	p.slide("interval", kb.End) // 10 s: puts the next request off at once
 	p.still("short-poll")
 
-	// A message: both get it, by one question each where questions are held.
+	// A long poll takes one more request per user for a message, a WebSocket takes none.
 	p.slide("interval", kb.Home)
 	p.say("hello")
 	p.maryHas("hello")
-	p.until("John has heard himself", func(l laneState) bool { return l.Name != "long-poll" || l.Requests-l.Empty == 4 })
+	p.until("John has his own message", func(l laneState) bool { return l.Name != "long-poll" || l.Requests-l.Empty == 4 })
 	if got := p.lanes(); got["websocket"].Requests != 2 || got["websocket"].Bytes <= after["websocket"].Bytes {
-		t.Errorf("websocket: %+v, want no request more and some bytes", got["websocket"])
+		t.Errorf("websocket: %+v, want no more requests and more bytes", got["websocket"])
 	}
 
-	// They talk by themselves.
+	// "Talk" makes the two chat.
 	p.slide("rate", kb.Home) // every 0.2 s
 	p.Do(chromedp.SendKeys("#talk", " "))
 	p.until("they chat", func(l laneState) bool { return len(l.John) > 5 && len(l.Mary) > 5 })
@@ -300,7 +320,7 @@ func TestLanesSurviveARestart(t *testing.T) {
 	p.say("after")
 	p.maryHas("before", "meanwhile", "after")
 
-	// A server that has lost its log is told of, and read on from.
+	// If the server has lost its log, the lanes say so and read on.
 	s.end()
 	s.store = &memory.Store{}
 	p.until("the lanes say so", func(l laneState) bool { return l.State == "lost" })
@@ -343,7 +363,7 @@ func TestLanesShowTextAsText(t *testing.T) {
 	p.Looks("lanes-hostile")
 }
 
-// One page at a time has the browser's connections.
+// Only one page at a time uses the browser's connections.
 func TestLanesGiveWay(t *testing.T) {
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
@@ -356,7 +376,7 @@ func TestLanesGiveWay(t *testing.T) {
 	p.until("the lanes go on", func(l laneState) bool { return l.State == "connected" })
 	p.maryHas("kept")
 
-	// Nor has a page that can't be seen, whose timers a browser slows down.
+	// A hidden page does not use them either, as browsers slow its timers down.
 	hide := func(hidden bool) {
 		browsertest.Eval[bool](p.Browser, fmt.Sprintf(`(() => {
 			Object.defineProperty(document, "hidden", { value: %v, configurable: true });
@@ -371,7 +391,7 @@ func TestLanesGiveWay(t *testing.T) {
 	p.maryHas("kept", "seen")
 }
 
-// A page may not do what its policy forbids, and says so.
+// The browser must enforce the policy and report violations.
 func TestPolicy(t *testing.T) {
 	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
@@ -385,6 +405,6 @@ func TestPolicy(t *testing.T) {
 		t.Error("an inline script runs")
 	}
 	if faults := p.Faults(); !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "TrustedScript") }) {
-		t.Errorf("the browser tells of no violation: %q", faults)
+		t.Errorf("the browser reports no violation: %q", faults)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// TestLanesCountBytes compares what a lane says that it carried with what its connections did.
+// TestLanesCountBytes compares the bytes that a lane shows with those of its connections.
 func TestLanesCountBytes(t *testing.T) {
 	for _, lane := range allLanes {
 		t.Run(lane.Name, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestLanesCountBytes(t *testing.T) {
 			s.start()
 			t.Cleanup(func() { s.end() })
 			p := openLanes(t, s)
-			if lane.Way == web.Timer {
+			if lane.Way.EveryS > 0 {
 				p.slide("interval", kb.Home)
 			}
 			texts := []string{"hello", "größer", strings.Repeat("long ", 100)}
@@ -37,19 +37,19 @@ func TestLanesCountBytes(t *testing.T) {
 			p.slide("interval", kb.End)
 			p.Until(`document.querySelectorAll('[data-view="John"] li[data-sent="stored"]').length === 3`)
 			got := p.still(lane.Name).Bytes
-			s.end()               // held questions are answered
-			p.Open("about:blank") // the page went on asking
+			s.end()               // answers held requests
+			p.Open("about:blank") // stops the reconnecting page
 			p.Faults()
 			want := tapped.count(t)
-			// A held question has been sent, and its answer hasn't come.
-			if slack := 2 * 400; got > want || got < want-slack || lane.Way != web.Held && got != want {
-				t.Errorf("the lane says %d bytes, its connections carried %d", got, want)
+			// Both users have a held request, whose answer came only with the end of the server.
+			if slack := 2 * 400; got > want || got < want-slack || lane.Way.HoldS == 0 && got != want {
+				t.Errorf("the lane shows %d bytes, its connections carried %d", got, want)
 			}
 		})
 	}
 }
 
-// A tap keeps what connections carry.
+// A tap records the bytes of connections.
 type tap struct {
 	mu    sync.Mutex
 	conns []*tapped
@@ -114,7 +114,7 @@ func (t *tap) count(tt *testing.T) (n int) {
 			io.Copy(io.Discard, req.Body)
 			resp, err := http.ReadResponse(answers, req)
 			if err != nil {
-				break // it was given up
+				break // the client gave the request up
 			}
 			if resp.StatusCode == http.StatusSwitchingProtocols {
 				sent, _ := io.Copy(io.Discard, requests)
@@ -131,8 +131,8 @@ func (t *tap) count(tt *testing.T) (n int) {
 	return n
 }
 
-// closing is what the end of a WebSocket takes: a close frame with a code and a reason, and its
-// answer with a mask.
+// closing is the size of a WebSocket's closing handshake: a close frame with a code and a reason, and
+// the same again with a mask.
 var closing = 2 + 2 + len(transports.ErrStopping.Error()) + 6 + 2 + len(transports.ErrStopping.Error())
 
 type counting struct {

@@ -9,97 +9,96 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
 )
 
-// A State is how far a run is, and what it has found so far.
+// A State is the progress of a run, and what it has found so far.
 type State struct {
 	Scenario string    `json:"scenario"`
 	About    string    `json:"about,omitempty"`
 	Command  string    `json:"command"`
-	Started  time.Time `json:"started"` // tells the run from others
+	Started  time.Time `json:"started"` // identifies the run
 
 	Status Status `json:"status"`
-	Error  string `json:"error,omitempty"`  // the line that says why it ended early
-	Report string `json:"report,omitempty"` // its URL; empty: none is served
-	Dir    string `json:"dir,omitempty"`    // where the report is, once it is there
+	Error  string `json:"error,omitempty"`  // why the run ended early, one line
+	Report string `json:"report,omitempty"` // its URL; empty if it is not served
+	Dir    string `json:"dir,omitempty"`    // directory of the report, once it is written
 
-	Round     int     `json:"round"` // from 1, and so is the window
+	Round     int     `json:"round"` // from 1
 	Rounds    int     `json:"rounds"`
-	Window    int     `json:"window"`
+	Window    int     `json:"window"` // from 1
 	Windows   int     `json:"windows"`
-	Transport string  `json:"transport"`      // that is measured; empty: none
-	Side      string  `json:"side,omitempty"` // on which of several stores
+	Transport string  `json:"transport"`      // being measured; empty if none is
+	Side      string  `json:"side,omitempty"` // the store, if the run has several
 	Phase     string  `json:"phase"`
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
 	Planned   int     `json:"planned"` // messages of the window
 	Sent      int     `json:"sent"`
-	LeftS     float64 `json:"left_s"` // about, of the run
-	Share     float64 `json:"share"`  // of its time that has passed, 0 to 1
+	LeftS     float64 `json:"left_s"` // of the run, estimated
+	Share     float64 `json:"share"`  // of the run that is over, 0 to 1
 
-	Standings []Standing `json:"standings"` // in an order that stays
+	Standings []Standing `json:"standings"` // always in the same order
 }
 
-// A Status says whether a run goes on; "" is that of one which has not begun.
+// A Status is the status of a run; it is empty before the run has started.
 type Status string
 
-// All but Running are the last status of a run.
+// A run is Running until it ends with one of the others.
 const (
 	Running     Status = "running"
 	Done        Status = "done"
-	Interrupted Status = "interrupted" // by who started it
+	Interrupted Status = "interrupted" // by the user
 	Failed      Status = "failed"
 )
 
-// A Standing is what a transport has shown so far.
+// A Standing holds the figures of a transport so far.
 type Standing struct {
 	Transport string         `json:"transport"`
+	Way       string         `json:"way"` // the class of its result.Way, which determines the colour
 	Side      string         `json:"side,omitempty"`
-	Windows   int            `json:"windows"` // that were measured
-	Rounds    int            `json:"rounds"`  // that many there will be
-	Figures                  // of those windows
-	Now       *Figures       `json:"now,omitempty"` // of the window under way, if it is one of these
+	Windows   int            `json:"windows"`          // measured so far
+	Failed    int            `json:"failed,omitempty"` // windows that could not be measured
+	Rounds    int            `json:"rounds"`           // windows that there will be
+	Figures                  // of the measured windows
+	Now       *Figures       `json:"now,omitempty"` // of the window in progress; nil if it is another transport's
 	Doubts    []result.Doubt `json:"doubts"`
 }
 
-// Figures are what was measured of deliveries.
+// Figures are the measurements of deliveries.
 type Figures struct {
 	Delivered int     `json:"delivered"`
 	Expected  int     `json:"expected"`
-	Lost      int     `json:"lost"`   // of a window under way nothing is
-	P50       float64 `json:"p50_ms"` // 0: nothing was delivered
+	Lost      int     `json:"lost"`   // 0 while the window is in progress
+	P50       float64 `json:"p50_ms"` // 0 if nothing was delivered
 	P99       float64 `json:"p99_ms"`
 }
 
-// A Live is a run for those who watch it. Its zero value has not begun. It is safe for concurrent
-// use.
+// A Live serves the state of a run to its watchers. The zero value is a run that has not started. It
+// is safe for concurrent use.
 type Live struct {
 	mu      sync.Mutex
 	state   State
-	event   []byte        // the state, as it is sent; nil: none yet
-	changed chan struct{} // closed when there is another one; nil: nobody waits for it
+	event   []byte        // the state as it is sent; nil if there is none yet
+	changed chan struct{} // closed with the next state; nil if there are no waiting watchers
 }
 
-// heartbeat is how often something is sent over a stream: what is silent is cut off by proxies.
+// heartbeat is the longest silence on a stream, as proxies close silent connections.
 const heartbeat = 15 * time.Second
 
-// Set shows another state, whose parts must not change any more. It waits for nobody: who reads
-// slowly misses states, never the last one.
+// Set shows another state, whose slices must not change afterwards. It never blocks: slow readers
+// miss states, never the last.
 func (l *Live) Set(s State) {
 	data, err := json.Marshal(struct {
 		State State             `json:"state"`
 		Texts map[string]string `json:"texts"`
 	}{s, s.texts()})
 	if err != nil {
-		return // a number is none: the state before stands
+		return // a number is NaN or infinite: the previous state stays
 	}
 	event := fmt.Appendf(nil, "data: %s\n\n", data)
 	l.mu.Lock()
@@ -114,7 +113,7 @@ func (l *Live) Set(s State) {
 	}
 }
 
-// now returns the state, and what is closed when it is the state no longer.
+// now returns the state, its event, and a channel that is closed when there is another state.
 func (l *Live) now() (s State, event []byte, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,8 +123,8 @@ func (l *Live) now() (s State, event []byte, changed <-chan struct{}) {
 	return l.state, l.event, l.changed
 }
 
-// ServeHTTP sends the state, and each that follows, as server-sent events: {"state":…,"texts":…},
-// where the texts are what the page shows of it. After the last state of the run it ends.
+// ServeHTTP sends the state, and each one after it, as server-sent events: {"state":…,"texts":…},
+// where texts are the texts of the page. The stream ends with the last state of the run.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -155,7 +154,7 @@ func (p *Pages) livePage() http.Handler {
 	t := page("live")
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s, _, _ := p.Live.now()
-		body := liveBody{State: s, Final: s.final(), Texts: s.texts(), Height: 40*len(s.Standings) + 28}
+		body := liveBody{State: s, Final: s.final(), Metrics: result.MetricsIn(result.InLive), Texts: s.texts(), Height: 40*len(s.Standings) + 28}
 		show(w, http.StatusOK, t, frame{
 			Title: cmp.Or(text.Clean(s.Scenario), "This run"), Style: "live.css", Script: "live.js",
 			At: "/live", Links: p.links(), Body: body,
@@ -163,62 +162,74 @@ func (p *Pages) livePage() http.Handler {
 	})
 }
 
-// A liveBody is what the page shows of a State before its script shows the next one.
+// A liveBody is the data of the page as it loads; live.js shows the states after that.
 type liveBody struct {
 	State
-	Final  bool
-	Texts  map[string]string // by where they stand
-	Height int               // of the chart, in pixels: live.js fills it
+	Final   bool
+	Metrics []result.Metric   // that it shows
+	Texts   map[string]string // by the data-text of their elements
+	Height  int               // of the chart that live.js draws, in pixels
 }
 
-// final says that the run has ended.
+// final reports whether the run has ended.
 func (s State) final() bool { return s.Status != "" && s.Status != Running }
 
-// Doubted says that there is a doubt about something.
+// Doubted reports whether any transport has a doubt.
 func (s State) Doubted() bool {
 	return slices.ContainsFunc(s.Standings, func(s Standing) bool { return len(s.Doubts) > 0 })
 }
 
-// texts returns what the page shows of s, by the data-text of where it stands. What belongs to the
-// first of the standings begins with "0.".
+// texts returns the texts of the page, by the data-text of their elements. Those of the first
+// standing begin with "0.".
 func (s State) texts() map[string]string {
 	t := map[string]string{
 		"scenario": text.Clean(s.Scenario), "about": text.Clean(s.About), "line": s.line(), "left": s.left(),
 		"users": fraction(s.Joined, s.Users), "sent": fraction(s.Sent, s.Planned),
-		"delivered": "-", "p50": "-", "p99": "-", "place": "",
+		"place": "",
 	}
+	metrics := result.MetricsIn(result.InLive)
+	figures := func(at string, f Figures) {
+		for _, m := range metrics {
+			t[at+m.Key] = text.Cell(m, f.row())
+		}
+	}
+	figures("", Figures{})
 	if s.Status == Done && s.Dir != "" {
 		t["place"] = "The result and its report are in " + text.Clean(s.Dir) + "."
 	}
 	for i, standing := range s.Standings {
 		shown := standing.Figures
 		if now := standing.Now; now != nil {
-			t["delivered"], t["p50"], t["p99"] = now.delivered(), now.latency(now.P50), now.latency(now.P99)
+			figures("", *now)
 			if standing.Windows == 0 {
 				shown = *now
 			}
 		}
 		at := strconv.Itoa(i) + "."
 		t[at+"name"] = standing.name()
-		t[at+"delivered"], t[at+"p50"], t[at+"p99"] = shown.delivered(), shown.latency(shown.P50), shown.latency(shown.P99)
+		figures(at, shown)
 		t[at+"windows"] = fraction(standing.Windows, standing.Rounds)
 	}
 	return t
 }
 
-// line says in words how far the run is.
+// line describes the progress of the run.
 func (s State) line() string {
 	switch {
 	case s.Status == "":
-		return "No run has begun yet."
+		return "No run has started yet."
 	case s.Status == Done:
-		return "Done: " + text.Plural(s.Windows, "window was", "windows were") + " measured."
+		failed := 0
+		for _, standing := range s.Standings {
+			failed += standing.Failed
+		}
+		return "Done: " + text.Plural(s.Windows-failed, "window was", "windows were") + " measured."
 	case s.Status == Failed:
 		return "The run failed: " + text.Clean(s.Error) + "."
 	case s.Status == Interrupted && s.Error != "":
-		return sentence(text.Clean(s.Error))
+		return text.Upper(text.Clean(s.Error)) + "."
 	case s.Transport == "" && s.Phase == "":
-		return "The run begins."
+		return "The run is starting."
 	case s.Transport == "":
 		return "All windows are measured: " + s.Phase + "."
 	}
@@ -226,13 +237,7 @@ func (s State) line() string {
 	return fmt.Sprintf("Round %d of %d, window %d of %d: %s, %s.", s.Round, s.Rounds, s.Window, s.Windows, what, s.Phase)
 }
 
-// sentence makes one of an error.
-func sentence(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:] + "."
-}
-
-// left is the time left, as in 1:05.
+// left returns the remaining time, like "about 1:05 left"; "" unless a window is being measured.
 func (s State) left() string {
 	if s.Status != Running || s.Transport == "" {
 		return ""
@@ -241,13 +246,7 @@ func (s State) left() string {
 	return fmt.Sprintf("about %d:%02d left", left/60, left%60)
 }
 
-// Kind is the kind of transport, without its interval.
-func (s Standing) Kind() string {
-	kind, _, _ := strings.Cut(s.Transport, "@")
-	return kind
-}
-
-// Provisional says that there is nothing but the window under way.
+// Provisional reports whether the only figures are those of the window in progress.
 func (s Standing) Provisional() bool { return s.Windows == 0 && s.Now != nil }
 
 func (s Standing) name() string {
@@ -258,16 +257,15 @@ func (s Standing) name() string {
 	return text.Clean(name)
 }
 
-func (f Figures) delivered() string { return fraction(f.Delivered, f.Expected) }
-
-func (f Figures) latency(ms float64) string {
-	if f.Delivered == 0 {
-		return "-"
+// row returns a row with what f holds, from which a metric of result.InLive reads its value.
+func (f Figures) row() result.Row {
+	return result.Row{
+		Delivered: f.Delivered, Expected: f.Expected, Lost: f.Lost,
+		Latency: result.Quantiles{P50: f.P50, P99: f.P99},
 	}
-	return text.Duration(ms, 3)
 }
 
-// fraction is "-" of nothing.
+// fraction writes n of of, like "3/200"; "-" if of is 0.
 func fraction(n, of int) string {
 	if of == 0 {
 		return "-"

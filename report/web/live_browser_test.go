@@ -12,7 +12,7 @@ import (
 	"pushpull/report/web/browsertest"
 )
 
-// midway is a run in the middle of its second round.
+// midway returns the state of a run in the middle of its second round.
 func midway() web.State {
 	return web.State{
 		Scenario: "chat", About: "Pairs of people talk, like John and Mary; each sends a short message every four seconds.",
@@ -38,7 +38,7 @@ func midway() web.State {
 	}
 }
 
-// A runSite serves the page of a run on an address that outlives it.
+// A runSite serves the page of a run. After a restart it has the same address.
 type runSite struct {
 	t       *testing.T
 	live    *web.Live
@@ -64,7 +64,7 @@ func (s *runSite) start() {
 	go func() { s.served <- s.server.Serve(l) }()
 }
 
-// stop cuts whoever watches.
+// stop cuts the connections of all watchers.
 func (s *runSite) stop() {
 	s.server.Close()
 	<-s.served
@@ -76,7 +76,7 @@ func TestLivePage(t *testing.T) {
 	s.live.Set(state)
 	b := browsertest.Start(t)
 
-	// What the server wrote is what the script shows.
+	// The script must show the same texts as the server's page.
 	b.Open("http://" + s.address + "/")
 	b.Until("document.querySelector('svg circle')")
 	shown := "[...document.querySelectorAll('[data-text]')].map(e => e.textContent).join('|')"
@@ -90,7 +90,7 @@ func TestLivePage(t *testing.T) {
 	}
 	b.Looks("live")
 
-	// What comes is shown in place, and nothing moves.
+	// A new state is shown in place, without any element moving.
 	boxes := `[...document.querySelectorAll("h1, progress, td, dd, th, figure, pre")].map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width].join(); }).join(" ")`
 	before := browsertest.Eval[string](b, boxes)
 	state.Window, state.Transport, state.Joined, state.LeftS = 8, "websocket", 3, 611
@@ -112,13 +112,13 @@ func TestLivePage(t *testing.T) {
 		}
 	}
 	if after := browsertest.Eval[string](b, boxes); after != before {
-		t.Errorf("it moved from\n%s\nto\n%s", before, after)
+		t.Errorf("elements moved from\n%s\nto\n%s", before, after)
 	}
 	if ticks := browsertest.Eval[string](b, "[...document.querySelectorAll('.tick')].map(e => e.textContent).join()"); ticks != "10 µs,100 µs,1 ms,10 ms,100 ms,1 s,10 s,100 s" {
 		t.Errorf("the scale is %s", ticks)
 	}
 
-	// Cut off, it says so; then it finds the run again by itself.
+	// When the connection is cut, the page says so, and reconnects by itself.
 	s.stop()
 	b.Until(`document.querySelector(".lost").innerText.includes("The run can't be reached; the last state is from 1 s ago.")`)
 	b.Looks("live-lost")
@@ -126,7 +126,7 @@ func TestLivePage(t *testing.T) {
 	s.live.Set(state)
 	s.start()
 	b.Until("document.querySelector('.line').textContent.includes('window 9') && document.querySelector('.lost').innerText.trim() === ''")
-	refusals := func() { // are all that the page complains of
+	refusals := func() { // fails the test for any fault but a refused connection
 		t.Helper()
 		for _, fault := range b.Faults() {
 			if !strings.Contains(fault, "net::ERR_") {
@@ -136,7 +136,7 @@ func TestLivePage(t *testing.T) {
 	}
 	refusals()
 
-	// At the end the report is a link, and the page asks no longer.
+	// At the end the page links to the report and does not reconnect.
 	state.Status, state.Share, state.Report, state.Transport = web.Done, 1, "/results/chat/report.html", ""
 	state.Standings = midway().Standings
 	state.Standings[1].Now = nil
@@ -147,7 +147,8 @@ func TestLivePage(t *testing.T) {
 	}
 	b.Looks("live-done")
 	s.stop()
-	// Another stream of the page, which is not given up, is refused twice: so would its own be.
+	// Another stream of the page retries until it has been refused twice; the page's own stream would
+	// have been refused by then, too.
 	browsertest.Eval[bool](b, `new Promise(done => {
 		let refused = 0;
 		const other = new EventSource("/live/states");
@@ -162,7 +163,7 @@ func TestLivePage(t *testing.T) {
 	}
 	refusals()
 
-	// Another run on the same address shows from its start.
+	// Another run on the same address is shown from its start.
 	s.live.Set(midway())
 	s.start()
 	b.Open("http://" + s.address + "/live")

@@ -15,7 +15,7 @@ import (
 	"pushpull/report/web"
 )
 
-// A reader takes what is sent to it when it is asked to.
+// A reader is a client whose writes block until the test receives from sent.
 type reader struct {
 	header http.Header
 	sent   chan string
@@ -35,8 +35,7 @@ func (r *reader) Write(p []byte) (int, error) {
 	}
 }
 
-// watch begins to read the states of live, until ctx ends. What it returns is closed once the
-// stream has ended.
+// watch reads the states of live until ctx ends. The channel is closed when the stream has ended.
 func watch(ctx context.Context, live *web.Live) (*reader, <-chan struct{}) {
 	r := &reader{http.Header{}, make(chan string), ctx.Done()}
 	ended := make(chan struct{})
@@ -51,11 +50,11 @@ func watch(ctx context.Context, live *web.Live) (*reader, <-chan struct{}) {
 func stateOf(t *testing.T, event string) web.State {
 	t.Helper()
 	_, data, ok := strings.Cut(event, "data: ")
-	var told struct{ State web.State }
-	if err := json.Unmarshal([]byte(data), &told); !ok || err != nil {
+	var sent struct{ State web.State }
+	if err := json.Unmarshal([]byte(data), &sent); !ok || err != nil {
 		t.Fatalf("%q: %v", event, err)
 	}
-	return told.State
+	return sent.State
 }
 
 func window(n int) web.State { return web.State{Status: web.Running, Window: n} }
@@ -72,20 +71,20 @@ func TestLive(t *testing.T) {
 		if got := stateOf(t, <-early.sent); got.Window != 1 {
 			t.Errorf("window %d, want 1", got.Window)
 		}
-		live.Set(window(1)) // is no news
+		live.Set(window(1)) // the same state is not sent again
 		begun := time.Now()
 		if got := <-early.sent; got != ":\n\n" || time.Since(begun) != 15*time.Second {
-			t.Errorf("%q after %v of silence", got, time.Since(begun))
+			t.Errorf("%q after %v of silence, want a comment after 15s", got, time.Since(begun))
 		}
 		late, ended := watch(t.Context(), &live)
 		if got := stateOf(t, <-late.sent); got.Window != 1 {
-			t.Errorf("who comes late sees window %d, want 1", got.Window)
+			t.Errorf("a late reader gets window %d, want 1", got.Window)
 		}
 		if kind := late.header.Get("Content-Type"); kind != "text/event-stream" {
-			t.Errorf("it comes as %s", kind)
+			t.Errorf("the content type is %s", kind)
 		}
 
-		// Nobody reads now, and nobody waits.
+		// Set must not block while both readers are stuck.
 		for n := range 100 {
 			live.Set(window(n))
 			synctest.Wait()
@@ -106,7 +105,7 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// A run may be called anything, and a server may answer anything.
+// Names of runs and texts of servers may contain anything.
 func TestLiveShowsText(t *testing.T) {
 	const hostile = "</script><img src=x onerror=alert(1)>\u202e\n\ndata: {}"
 	var live web.Live
@@ -141,11 +140,12 @@ func TestLiveSays(t *testing.T) {
 		state web.State
 		want  []string
 	}{
-		{web.State{}, []string{">No run has begun yet.<"}},
-		{web.State{Status: web.Running}, []string{">The run begins.<"}},
+		{web.State{}, []string{">No run has started yet.<"}},
+		{web.State{Status: web.Running}, []string{">The run is starting.<"}},
 		{measuring, []string{">Round 1 of 2, window 3 of 10: websocket on sqlite, measuring.<", ">about 1:05 left<"}},
 		{web.State{Status: web.Running, Phase: "drawing the report"}, []string{">All windows are measured: drawing the report.<"}},
 		{web.State{Status: web.Done, Windows: 10, Dir: "results/chat-1"}, []string{">Done: 10 windows were measured.<", ">The result and its report are in results/chat-1.<", `href="" hidden>`}},
+		{web.State{Status: web.Done, Windows: 10, Standings: []web.Standing{{Transport: "sse", Failed: 2, Rounds: 2}, {Transport: "websocket", Failed: 1, Windows: 1, Rounds: 2}}}, []string{">Done: 7 windows were measured.<", ">0/2<", ">1/2<"}},
 		{web.State{Status: web.Done, Windows: 1, Report: "/results/a%20b/report.html"}, []string{">Done: 1 window was measured.<", `href="/results/a%20b/report.html">Open the report<`}},
 		{web.State{Status: web.Interrupted, Error: "interrupted: 1 of 10 windows were measured and are in r"}, []string{">Interrupted: 1 of 10 windows were measured and are in r.<"}},
 		{web.State{Status: web.Failed, Error: "the disk is full"}, []string{">The run failed: the disk is full.<"}},

@@ -22,41 +22,42 @@ import (
 	"pushpull/report/text"
 )
 
-// What is looked for and shown; a directory can be any.
+// Limits of the list: the directory may be any, even a whole disk.
 const (
-	deepest  = 4    // directories below Dir
+	deepest  = 4    // levels of directories below Dir
 	mostRuns = 1000 // in the list
 )
 
-// Results are the runs in a directory: wherever it or one below it, at most 4 levels down and not
-// hidden, holds a result.jsonl. Runs may come, grow and go. Links to directories are not followed,
-// and none leads out of the directory.
+// Results are the runs in a directory. A run is a file result.jsonl, in the directory itself or in
+// one at most 4 levels below it that is not hidden. Runs may appear, grow and disappear. Links to
+// directories are not followed, and no link leads out of the directory.
 //
-// It is safe for concurrent use, and must not be copied.
+// Results are safe for concurrent use, and must not be copied.
 type Results struct {
 	Dir string // need not exist yet
 
 	reading sync.Mutex     // held while results are read for the list
-	known   map[string]run // those listed last that could be read, by their path
+	known   map[string]run // runs of the last list that need not be read again, by path
 
-	drawing sync.Mutex // held by whoever draws
+	drawing sync.Mutex // held while a report or chart is drawn
 	keeping sync.Mutex // guards drawn
-	drawn   []drawn    // the last ones used, the very last at the end
+	drawn   []drawn    // the most recently used ones, the latest at the end
 }
 
 // A run is a result on the disk.
 type run struct {
-	name     string // its directory within Dir, or that of Dir itself
+	name     string // its directory within Dir; for a run in Dir itself, Dir's own name
 	path     string // of its result within Dir
 	size     int64
 	modified time.Time
 
-	summary *report.Summary
-	cut     string // why its end is missing; empty: it isn't
-	err     error  // why there is no summary
+	summary *report.Summary // nil if unread or unreadable
+	cut     string          // why the end of the result is missing; empty if it is complete
+	err     error           // why there is no summary
+	lasting bool            // summary, cut and err stay the same until the file changes
 }
 
-// when is the time by which the run stands in the list.
+// when returns the time that the list is sorted by.
 func (r run) when() time.Time {
 	if r.summary == nil || r.summary.Started.IsZero() {
 		return r.modified
@@ -68,10 +69,12 @@ func (r run) when() time.Time {
 type listing struct {
 	runs     []run    // newest first
 	left     int      // runs beyond mostRuns, the oldest files
-	troubles []string // why a directory was not looked into
+	troubles []string // why a directory was not searched
 }
 
-// list reads what it has not read before. What it has read when ctx ends is not read again.
+// list returns the runs with their summaries. It reads only results that are new or have changed. That
+// holds for those that can't be read too, as a bad one may be large. If ctx ends, those read so far are
+// not read again by the next call.
 func (r *Results) list(ctx context.Context) (listing, error) {
 	root, err := os.OpenRoot(r.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,14 +132,14 @@ func (r *Results) find(ctx context.Context, root *os.Root) (listing, error) {
 	return l, err
 }
 
-// listed says whether a directory within Dir is looked into.
+// listed reports whether a directory within Dir is searched.
 func listed(dir string) bool {
 	segments := strings.Split(dir, "/")
 	hidden := slices.ContainsFunc(segments, func(s string) bool { return strings.HasPrefix(s, ".") })
 	return !hidden && len(segments) <= deepest
 }
 
-// own returns the name of the run in Dir itself, which no run below it has.
+// own returns the name of the run in Dir itself, which differs from those of all runs below it.
 func (r *Results) own(root *os.Root) string {
 	name := "results"
 	if dir, err := filepath.Abs(r.Dir); err == nil && filepath.Dir(dir) != dir {
@@ -153,7 +156,7 @@ func isRun(root *os.Root, dir string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// locate returns the run of that name, unread.
+// locate returns the run with that name, unread.
 func (r *Results) locate(root *os.Root, name string) (found run, ok bool) {
 	switch {
 	case text.Clean(name) != name:
@@ -169,14 +172,15 @@ func (r *Results) locate(root *os.Root, name string) (found run, ok bool) {
 	return found, true
 }
 
-// stat notes which version of the file there is. It refuses what may never end, like a pipe.
+// stat sets size and modified, which identify a version of the file. It refuses everything but
+// regular files: reading a pipe may never end.
 func (r *run) stat(root *os.Root) {
 	info, err := root.Stat(r.path)
 	switch {
 	case err != nil:
 		r.err = err
 	case !info.Mode().IsRegular():
-		r.err = fmt.Errorf("reading %s: it is no file", r.path)
+		r.err = fmt.Errorf("reading %s: not a regular file", r.path)
 	default:
 		r.size, r.modified = info.Size(), info.ModTime()
 	}
@@ -190,8 +194,8 @@ func (r *run) file(root *os.Root) (*os.File, error) {
 	return root.Open(r.path)
 }
 
-// read fills in what runs hold, from what is known where the file is the same. Half of the
-// processors are left to others, who may be measuring.
+// read sets the summaries of runs, from known if the file is still the same. It leaves half of the
+// processors free, as a measurement may be running.
 func (r *Results) read(ctx context.Context, root *os.Root, runs []run) {
 	todo := make(chan *run)
 	var readers sync.WaitGroup
@@ -205,7 +209,7 @@ func (r *Results) read(ctx context.Context, root *os.Root, runs []run) {
 	for i := range runs {
 		run := &runs[i]
 		if old, ok := r.known[run.path]; ok && run.err == nil && old.size == run.size && old.modified.Equal(run.modified) {
-			run.summary, run.cut = old.summary, old.cut
+			run.summary, run.cut, run.err, run.lasting = old.summary, old.cut, old.err, true
 		} else if run.err == nil && ctx.Err() == nil {
 			todo <- run
 		}
@@ -214,7 +218,7 @@ func (r *Results) read(ctx context.Context, root *os.Root, runs []run) {
 	readers.Wait()
 	r.known = map[string]run{}
 	for _, run := range runs {
-		if run.summary != nil {
+		if run.lasting {
 			r.known[run.path] = run
 		}
 	}
@@ -226,13 +230,21 @@ func (r *run) read(root *os.Root) {
 		if err != nil {
 			return err
 		}
-		summary := report.Summarize(report.Run{Result: res})
+		summary := report.Summarize(report.NewRun("", res))
 		r.summary = &summary
 		return nil
 	})
+	r.lasting = lasting(r.err)
 }
 
-// open returns the result itself, and notes whether its end is missing.
+// lasting reports whether reading the same version of a file again would end with the same error. A
+// file that could not be opened may be allowed, or the disk be back, the next time.
+func lasting(err error) bool {
+	_, failed := errors.AsType[*fs.PathError](err)
+	return !failed
+}
+
+// open returns the result, and sets cut if its end is missing.
 func (r *run) open(root *os.Root) (*result.Result, error) {
 	file, err := r.file(root)
 	if err != nil {
@@ -247,43 +259,44 @@ func (r *run) open(root *os.Root) (*result.Result, error) {
 	return res, err
 }
 
-// guard returns a panic of f as its error: a file that anybody may have put there keeps no other
-// one from being seen.
+// guard calls f and returns a panic of f as an error, so that one odd file does not hide all others.
 func guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("making sense of the numbers: %v", v)
+			err = fmt.Errorf("evaluating the result: %v", v)
 		}
 	}()
 	return f()
 }
 
-// mostDrawn is how many answers are kept: each takes a tenth of a second and some 100 KB, and one
-// of many runs ten times as much.
+// mostDrawn is how many reports and charts are kept. Drawing one takes a tenth of a second and
+// keeping it some 100 KB, ten times that for many runs.
 const mostDrawn = 32
 
-// A drawn is an answer that was drawn.
+// A drawn is a report or chart that was drawn, or the reason why it can't be.
 type drawn struct {
-	key  string // its kind, and of each run name, size and time
+	key  string // its file name, and the name, size and time of each run
 	data []byte
+	err  error
 }
 
-// draw returns what render draws of runs, or what it drew before. It draws one at a time.
+// draw returns what render writes for runs, or has written for the same versions of them. Only one
+// call of render runs at a time.
 func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []run, render func(io.Writer, ...report.Run) error) ([]byte, error) {
 	versions := []string{kind}
 	for _, run := range runs {
 		versions = append(versions, fmt.Sprintf("%s\n%d %d", run.name, run.size, run.modified.UnixNano()))
 	}
 	key := strings.Join(versions, "\n") // no name has a line break
-	if data := r.kept(key); data != nil {
-		return data, nil
+	if d, ok := r.kept(key); ok {
+		return d.data, d.err
 	}
 	r.drawing.Lock()
 	defer r.drawing.Unlock()
-	if data := r.kept(key); data != nil { // who drew before us drew the same
-		return data, nil
+	if d, ok := r.kept(key); ok { // another request has drawn it meanwhile
+		return d.data, d.err
 	}
-	if err := ctx.Err(); err != nil { // nobody waits for it any more
+	if err := ctx.Err(); err != nil { // the client is gone
 		return nil, err
 	}
 	var out bytes.Buffer
@@ -294,27 +307,30 @@ func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []r
 			if err != nil {
 				return err
 			}
-			open = append(open, report.Run{Name: run.name, Result: res})
+			open = append(open, report.NewRun(run.name, res))
 		}
 		return render(&out, open...)
 	})
-	if err != nil {
-		return nil, err
+	d := drawn{key: key, err: err}
+	if err == nil {
+		d.data = out.Bytes()
 	}
-	r.keep(drawn{key, out.Bytes()})
-	return out.Bytes(), nil
+	if lasting(err) {
+		r.keep(d)
+	}
+	return d.data, d.err
 }
 
-func (r *Results) kept(key string) []byte {
+func (r *Results) kept(key string) (_ drawn, ok bool) {
 	r.keeping.Lock()
 	defer r.keeping.Unlock()
 	i := slices.IndexFunc(r.drawn, func(d drawn) bool { return d.key == key })
 	if i < 0 {
-		return nil
+		return drawn{}, false
 	}
 	found := r.drawn[i]
 	r.drawn = append(slices.Delete(r.drawn, i, i+1), found)
-	return found.data
+	return found, true
 }
 
 func (r *Results) keep(d drawn) {

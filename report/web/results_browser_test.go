@@ -12,13 +12,14 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"pushpull/loadgen/result"
+	"pushpull/report"
 	"pushpull/report/web/browsertest"
 )
 
-// press presses keys as a hand on a keyboard does.
+// press presses keys on the keyboard.
 func press(b *browsertest.Browser, keys string) { b.Do(chromedp.KeyEvent(keys)) }
 
-// tabTo presses Tab until what a CSS selector finds has the focus.
+// tabTo presses Tab until an element that matches a CSS selector has the focus.
 func tabTo(t *testing.T, b *browsertest.Browser, selector string) {
 	t.Helper()
 	for range 100 {
@@ -27,18 +28,18 @@ func tabTo(t *testing.T, b *browsertest.Browser, selector string) {
 			return
 		}
 	}
-	t.Fatalf("the keyboard never comes to %s", selector)
+	t.Fatalf("Tab never reaches %s", selector)
 }
 
-// arrive waits until a page is there, all of it.
+// arrive waits until a page is loaded completely.
 func arrive(b *browsertest.Browser, heading string) {
 	b.Until(fmt.Sprintf("document.readyState === 'complete' && document.querySelector('h1')?.innerText === %q", heading))
 }
 
-// Results of this repository, from the list to two runs side by side and back, by keyboard.
+// TestResultsInBrowser goes from the list to two runs side by side and back, by keyboard.
 func TestResultsInBrowser(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"broadcast", "game", "idle", "stores/sqlite"} { // all of them take the race detector long
+	for _, name := range []string{"broadcast", "game", "idle", "stores/sqlite"} { // all of them take long with the race detector
 		res, err := result.Open(filepath.Join("../../results", name))
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +52,7 @@ func TestResultsInBrowser(t *testing.T) {
 	b.Open(server.URL + "/results")
 	b.Looks("results")
 	if !browsertest.Eval[bool](b, "document.querySelector('time').title.endsWith(', your time')") {
-		t.Error("no time is told in the reader's own zone")
+		t.Error("no time is shown in the reader's own zone")
 	}
 
 	const button = "#runs button"
@@ -86,8 +87,8 @@ func TestResultsInBrowser(t *testing.T) {
 		svg.getBoundingClientRect().height > 100 &&
 		[...svg.querySelectorAll("text")].every(text => text.textContent.trim() === "" || text.getBoundingClientRect().width > 0 && getComputedStyle(text).fontFamily.includes("Liberation Sans")) &&
 		[...svg.querySelectorAll("path")].some(path => path.getBoundingClientRect().width > 100 && getComputedStyle(path).stroke !== "none")).length`
-	if n := browsertest.Eval[int](b, drawn); n != 6 {
-		t.Errorf("%d of 6 charts are drawn", n)
+	if n := browsertest.Eval[int](b, drawn); n != len(report.Charts()) {
+		t.Errorf("%d of %d charts are drawn", n, len(report.Charts()))
 	}
 	press(b, kb.Tab)
 	press(b, kb.Enter) // back
@@ -110,15 +111,15 @@ func TestResultsInBrowser(t *testing.T) {
 	}
 	b.Open(server.URL + "/results/game/requests.svg")
 	if fonts := browsertest.Eval[string](b, "getComputedStyle(document.querySelector('text')).fontFamily"); !strings.Contains(fonts, "Arial") {
-		t.Errorf("a chart that is opened alone is set in %s", fonts)
+		t.Errorf("a chart opened on its own has the fonts %s", fonts)
 	}
 	b.Open(server.URL + "/results/game/requests.png")
 	if width := browsertest.Eval[int](b, "document.images[0].naturalWidth"); width != 1152 {
-		t.Errorf("a chart that is opened alone is %d px wide", width)
+		t.Errorf("a chart opened on its own is %d px wide, want 1152", width)
 	}
 }
 
-// Whatever is wrong with a run, the list says so and keeps its shape.
+// The list must show what is wrong with a run, and keep its layout.
 func TestOddResultsInBrowser(t *testing.T) {
 	dir := t.TempDir()
 	lost := whole(t, 1)
@@ -140,7 +141,7 @@ func TestOddResultsInBrowser(t *testing.T) {
 	b.Open(server.URL + "/results")
 	browsertest.Eval[any](b, "document.querySelector('#runs').submit()") // as the button does without the script
 	b.Until("document.querySelector('[role=alert]')?.innerText === 'Tick two or more runs to lay them side by side.'")
-	b.Faults() // the answer is an error
+	b.Faults() // the browser logs the status 400
 	browsertest.Eval[any](b, "document.querySelectorAll('details').forEach(d => d.open = true)")
 	b.Looks("results-odd")
 	if browsertest.Eval[bool](b, "!!document.querySelector('img, b')") {
@@ -149,13 +150,13 @@ func TestOddResultsInBrowser(t *testing.T) {
 	b.Open(server.URL + "/results/gone")
 	b.Faults()
 	for _, fault := range b.Judge() {
-		t.Error("of a run that is gone:", fault)
+		t.Error("the page for a deleted run:", fault)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "stores")); err != nil {
 		t.Fatal(err)
 	}
 	b.Open(server.URL + "/results")
 	if browsertest.Eval[bool](b, "!!document.querySelector('button')") {
-		t.Error("there is a button to lay one run side by side")
+		t.Error("there is a button although only one run can be read")
 	}
 }

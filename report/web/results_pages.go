@@ -18,24 +18,24 @@ import (
 	"pushpull/report/text"
 )
 
-// mostTogether is how many runs are laid side by side at most: nobody tells the lines of more apart,
-// and to draw hundreds takes a quarter of a minute.
+// mostTogether is how many runs can be laid side by side: more lines can't be distinguished, and
+// drawing hundreds takes 15 seconds.
 const mostTogether = 16
 
-// paperPolicy is for what package report has drawn, which has its style in it, and no script.
+// paperPolicy is the policy of files drawn by package report, which have inline styles and no scripts.
 const paperPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // runPages are the pages about runs:
 //
 //	/results                         the list
 //	/results?run=NAME&run=NAME       runs side by side
-//	/results/NAME/report.html        a report, drawn from the result whatever else lies beside it
+//	/results/NAME/report.html        the report, drawn from the result even if a file of that name exists
 //	/results/NAME/CHART.svg, .png    a chart of it
-//	/results/NAME/result.jsonl       the result as it is
-//	/results/NAME                    leads to the report
+//	/results/NAME/result.jsonl       the result itself
+//	/results/NAME                    redirects to the report
 //
-// The names of runs hold slashes. What follows the last one is a file if it can be one, so that a
-// run of any name has all of its pages.
+// NAME may contain slashes. The part after the last slash is tried as a file of a run first, then as
+// a part of the name, so that a run with any name has all of its pages.
 type runPages struct {
 	results  *Results
 	links    []report.Link
@@ -47,29 +47,29 @@ func (p *Pages) runPages() *runPages {
 	return &runPages{p.Results, p.links(), page("results"), page("trouble")}
 }
 
-// listBody is what the list shows.
+// listBody is the data of the list.
 type listBody struct {
 	Dir       string
-	Complaint string // about what was asked for
+	Complaint string // what is wrong with the request; empty if nothing is
 	Entries   []listEntry
-	Left      int // runs that are not shown
-	Troubles  []string
-	Together  bool // there are runs to be laid side by side
-	Most      int  // of them
+	Left      int      // runs beyond those in Entries
+	Troubles  []string // why a directory was not searched
+	Together  bool     // whether at least two runs can be laid side by side
+	Most      int      // runs that can be laid side by side at once
 	Charts    []report.Chart
 }
 
 type listEntry struct {
-	*report.Summary        // nil: it can't be read
+	*report.Summary        // nil if the result can't be read
 	Name, URL       string // the files of the run are below URL
-	Moment, Machine string // when it started, for people and for scripts; empty where it isn't known
-	Error           string // why it can't be read
-	Raw             bool   // there is a file to be had
+	Moment, Machine string // start of the run, for people and as RFC 3339; empty if unknown
+	Error           string // why the result can't be read
+	Raw             bool   // whether the file can be downloaded
 	Ticked          bool
 	Fatal, Doubts   []report.Remark
 }
 
-// list answers with the list, or with the runs that are ticked in it.
+// list serves the list, or the report of the runs that are ticked in it.
 func (p *runPages) list(w http.ResponseWriter, r *http.Request) {
 	var ticked []string
 	for _, name := range r.URL.Query()["run"] {
@@ -82,14 +82,14 @@ func (p *runPages) list(w http.ResponseWriter, r *http.Request) {
 		p.listWith(w, r, ticked, fmt.Sprintf("Tick at most %d runs to lay them side by side.", mostTogether))
 	case n > 1:
 		p.together(w, r, ticked)
-	case n == 1 || r.URL.ForceQuery: // as a form sends where nothing is ticked
+	case n == 1 || r.URL.ForceQuery: // a form with nothing ticked sends an empty query
 		p.listWith(w, r, ticked, "Tick two or more runs to lay them side by side.")
 	default:
 		p.listWith(w, r, nil, "")
 	}
 }
 
-// listWith answers with the list, and above it with a complaint if there is one.
+// listWith serves the list; with a complaint above it the status is 400.
 func (p *runPages) listWith(w http.ResponseWriter, r *http.Request, ticked []string, complaint string) {
 	l, err := p.results.list(r.Context())
 	if err != nil {
@@ -145,7 +145,7 @@ func entryOf(run run) listEntry {
 	return e
 }
 
-// urlOf returns the path of a run, below which its pages are.
+// urlOf returns the path below which the pages of a run are.
 func urlOf(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
@@ -154,7 +154,7 @@ func urlOf(name string) string {
 	return "/results/" + strings.Join(segments, "/")
 }
 
-// one answers with what there is of one run.
+// one serves the files of one run.
 func (p *runPages) one(w http.ResponseWriter, r *http.Request) {
 	at := strings.TrimSuffix(r.PathValue("path"), "/")
 	if at == "" {
@@ -185,7 +185,7 @@ func (p *runPages) one(w http.ResponseWriter, r *http.Request) {
 	p.missing(w, at)
 }
 
-// together answers with the report of several runs.
+// together serves the report of several runs.
 func (p *runPages) together(w http.ResponseWriter, r *http.Request, names []string) {
 	root, err := os.OpenRoot(p.results.Dir)
 	if err != nil {
@@ -205,7 +205,7 @@ func (p *runPages) together(w http.ResponseWriter, r *http.Request, names []stri
 	p.draw(w, r, root, report.Page, runs)
 }
 
-// renderer returns what draws a file of a run; nil: nothing does.
+// renderer returns the function that draws a file of a run; nil if there is no such file.
 func renderer(file string) func(io.Writer, ...report.Run) error {
 	if file == report.Page {
 		return func(w io.Writer, runs ...report.Run) error {
@@ -223,7 +223,7 @@ func renderer(file string) func(io.Writer, ...report.Run) error {
 	return nil
 }
 
-// draw answers with a file that is drawn of runs, or says why it can't be.
+// draw serves a file drawn from runs, or a page with the reason why it can't be drawn.
 func (p *runPages) draw(w http.ResponseWriter, r *http.Request, root *os.Root, file string, runs []run) {
 	data, err := p.results.draw(r.Context(), root, file, runs, renderer(file))
 	if err != nil {
@@ -236,7 +236,7 @@ func (p *runPages) draw(w http.ResponseWriter, r *http.Request, root *os.Root, f
 	w.Write(data)
 }
 
-// raw answers with a result as it is, also one that makes no sense.
+// raw serves the result file itself, even if it can't be evaluated.
 func (p *runPages) raw(w http.ResponseWriter, r *http.Request, root *os.Root, run run) {
 	file, err := run.file(root)
 	if err != nil {
@@ -253,10 +253,10 @@ func (p *runPages) raw(w http.ResponseWriter, r *http.Request, root *os.Root, ru
 
 func (p *runPages) missing(w http.ResponseWriter, name string) {
 	p.trouble(w, http.StatusNotFound, "There is no such run",
-		fmt.Sprintf("Nothing is found under “%s”. It may have been moved or deleted since.", text.Clean(name)))
+		fmt.Sprintf("Nothing was found under “%s”. It may have been moved or deleted.", text.Clean(name)))
 }
 
-// trouble answers with a page that says what is wrong.
+// trouble serves a page that says what is wrong.
 func (p *runPages) trouble(w http.ResponseWriter, status int, title, words string) {
 	show(w, status, p.troubled, frame{
 		Title: title, Style: "results.css", Links: p.links,

@@ -69,7 +69,7 @@ func TestResultsFiles(t *testing.T) {
 	}
 }
 
-// Any name of a directory is text, and leads to its run, or is refused.
+// Any name of a directory must be shown as text, and either lead to its run or be refused.
 func TestResultsNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -78,10 +78,10 @@ func TestResultsNames(t *testing.T) {
 		`back\slash`, "compare", "chat/report.html", "chat/latency.svg", "chat", "javascript:alert(1)", "{{.}}",
 	}
 	refused := []string{"new\nline", "escape\x1b[31m", "right\u202eleft"}
-	const untold = "byte\xff"
-	for i, name := range slices.Concat(worked, refused, []string{untold}) {
+	const unread = "byte\xff" // not a path of io/fs
+	for i, name := range slices.Concat(worked, refused, []string{unread}) {
 		begun := recorded(t, 1+i)
-		begun.Windows = nil // to be drawn fast
+		begun.Windows = nil // drawn fast
 		write(t, begun, filepath.Join(dir, name))
 	}
 	h := serve(dir)
@@ -94,7 +94,7 @@ func TestResultsNames(t *testing.T) {
 	if n := strings.Count(page, "has characters that can&#39;t be shown"); n != len(refused) {
 		t.Errorf("%d names are refused, want %d", n, len(refused))
 	}
-	holds(t, page, "Not looked into: ", "byte\ufffd")
+	holds(t, page, "Not searched: ", "byte\ufffd")
 	href := regexp.MustCompile(`<h2><a href="(/results/[^"]*)/report.html">`)
 	for _, match := range href.FindAllStringSubmatch(page, -1) {
 		for _, file := range []string{"/report.html", "/result.jsonl", ""} {
@@ -146,7 +146,7 @@ func TestResultsSideBySide(t *testing.T) {
 		{"/results?run=before&run=gone", http.StatusNotFound, "“gone”"},
 		{"/results?run=before&run=../before", http.StatusNotFound, "“../before”"},
 		{"/results?run=before&run=", http.StatusNotFound, "There is no such run"},
-		{"/results?run=before&run=broken", http.StatusInternalServerError, "it is empty"},
+		{"/results?run=before&run=broken", http.StatusInternalServerError, "this is an empty file"},
 		{"/results?else=1", http.StatusOK, "newest first"},
 	} {
 		answer, page := get(t, h, test.target)

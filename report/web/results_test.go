@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ func serve(dir string) http.Handler {
 	return (&web.Pages{Results: &web.Results{Dir: dir}}).Handler()
 }
 
-// get returns the answer of h.
+// get returns the answer of h to a GET request.
 func get(t *testing.T, h http.Handler, target string) (answer *http.Response, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -37,7 +38,7 @@ func get(t *testing.T, h http.Handler, target string) (answer *http.Response, bo
 	return answer, string(data)
 }
 
-// whole returns a result that was measured once, as if it had started on that day of March 2026.
+// whole returns a recorded result, as if it had started on that day of March 2026.
 func whole(t *testing.T, day int) *result.Result {
 	t.Helper()
 	res, err := result.Open("../../testdata/results/chat")
@@ -48,7 +49,7 @@ func whole(t *testing.T, day int) *result.Result {
 	return res
 }
 
-// recorded returns of the same result what is read and drawn in a moment, its WebSocket.
+// recorded returns only the WebSocket's part of that result, which is read and drawn fast.
 func recorded(t *testing.T, day int) *result.Result {
 	t.Helper()
 	res := whole(t, day)
@@ -78,7 +79,7 @@ func write(t *testing.T, res *result.Result, dir string) {
 	}
 }
 
-// put writes what may not be a result.
+// put writes a file in the place of a result.
 func put(t *testing.T, dir, content string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -91,7 +92,7 @@ func put(t *testing.T, dir, content string) {
 
 var heading = regexp.MustCompile(`<h2>(?:<a [^>]*>)?([^<]*)`)
 
-// names returns those of the runs in the list, in its order.
+// names returns the names of the runs in the list, in its order.
 func names(page string) []string {
 	var all []string
 	for _, match := range heading.FindAllStringSubmatch(page, -1) {
@@ -100,7 +101,7 @@ func names(page string) []string {
 	return all
 }
 
-// entry returns what the list shows of one run.
+// entry returns the part of the list about one run.
 func entry(t *testing.T, page, name string) string {
 	t.Helper()
 	for _, part := range strings.Split(page, `<div class="about">`)[1:] {
@@ -150,18 +151,19 @@ func TestResults(t *testing.T) {
 		"<p>Pairs of people talk, like John and Mary; each sends a short message every four seconds.</p>",
 		"Scenario chat: 200 users, 2 rounds of 5 s.",
 		`<th scope="col">server CPU <small>µs/message</small></th>`,
-		`<tr data-kind="short-poll"><th scope="row"><span class="swatch"></span>short-poll@5s</th><td>2.25 s</td><td>4.93 s</td><td>0.789</td><td>308</td><td>507/507</td></tr>`,
+		`<tr data-way="timer"><th scope="row"><span class="swatch"></span>short-poll@5s</th><td>507/507</td><td>2.25 s</td>`,
+		`<td>4.93 s</td><td>0.789</td><td>308</td></tr>`,
 		`href="/results/chat/latency-over-time.svg"`, `href="/results/chat/memory.png"`, `href="/results/chat/result.jsonl"`,
 	)
 	holds(t, entry(t, page, "stores/sqlite"), "200 users, 2 rounds of 5 s; 2 servers, store sqlite", `href="/results/stores/sqlite/report.html"`)
 	holds(t, entry(t, page, "stores"), "Scenario &lt;b&gt;mine&lt;/b&gt;.",
 		`<p class="bad">Not to be believed: `+lost.Windows[0].Transport+": 3 of ")
 	if strings.Contains(entry(t, page, "chat"), "ot to be believed") {
-		t.Error("a run is doubted for another one's loss")
+		t.Error("a run has the doubts of another one")
 	}
 }
 
-// What can't be read is told, and keeps nothing else from being seen.
+// An unreadable result must be reported, and must not hide the others.
 func TestResultsOdd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -176,11 +178,12 @@ func TestResultsOdd(t *testing.T) {
 	begun := recorded(t, 2)
 	begun.Windows = nil
 	write(t, begun, filepath.Join(dir, "begun"))
-	senseless := recorded(t, 1)
-	for i := range senseless.Windows {
-		senseless.Windows[i].Server.CPUS = -5
+	put(t, filepath.Join(dir, "senseless"), strings.Replace(string(good), `"users":200,`, `"users":-5,`, 1))
+	odd := recorded(t, 1)
+	for i := range odd.Windows {
+		odd.Windows[i].Server.CPUS = -5
 	}
-	write(t, senseless, filepath.Join(dir, "senseless"))
+	write(t, odd, filepath.Join(dir, "odd"))
 	out := filepath.Join(t.TempDir(), "elsewhere")
 	put(t, out, string(good))
 	for _, name := range []string{"link", "folder"} {
@@ -202,17 +205,18 @@ func TestResultsOdd(t *testing.T) {
 	_, page := get(t, h, "/results")
 	got := names(page)
 	slices.Sort(got)
-	if want := []string{"begun", "broken", "empty", "folder", "good", "link", "senseless", "truncated"}; !slices.Equal(got, want) {
+	if want := []string{"begun", "broken", "empty", "folder", "good", "link", "odd", "senseless", "truncated"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	holds(t, entry(t, page, "truncated"), "2 doubts", "the last line is not whole", "samples are few", "websocket</th>")
+	holds(t, entry(t, page, "odd"), "server CPU -5 s can&#39;t have been measured", "websocket</th>")
 	holds(t, entry(t, page, "begun"), "Nothing measured yet.", `value="begun"`)
 	if strings.Contains(entry(t, page, "begun"), "doubt") {
-		t.Error("what is not measured yet is doubted")
+		t.Error("a run without measurements has doubts")
 	}
 	for name, why := range map[string]string{
-		"broken": "broken/result.jsonl:1: not a pushpull result", "empty": "it is empty", "senseless": "cpu_s is -5: nothing measures that",
-		"link": "escapes", "folder": "it is no file",
+		"broken": "broken/result.jsonl: this is an XML file, not a pushpull result", "empty": "this is an empty file", "senseless": "users is -5: no scenario has that",
+		"link": "escapes", "folder": "not a regular file",
 	} {
 		part := entry(t, page, name)
 		holds(t, part, "Can’t be read: ", why)
@@ -234,7 +238,7 @@ func TestResultsOdd(t *testing.T) {
 		}
 	}
 	if answer, _ := get(t, h, "/results/begun/report.html"); answer.StatusCode != http.StatusOK {
-		t.Errorf("the report of a run that has begun: status %d", answer.StatusCode)
+		t.Errorf("the report of a run without measurements: status %d", answer.StatusCode)
 	}
 }
 
@@ -258,12 +262,12 @@ func TestResultsNone(t *testing.T) {
 	}
 	answer, page := get(t, serve(file), "/results")
 	if answer.StatusCode != http.StatusInternalServerError {
-		t.Errorf("a file in the place of the directory: status %d", answer.StatusCode)
+		t.Errorf("a file instead of the directory: status %d", answer.StatusCode)
 	}
 	holds(t, page, "The runs can’t be listed")
 }
 
-// A directory that holds a result is a run of its own, by a name that no run below it has.
+// A result in the directory itself is a run, too, with a name that no run below it has.
 func TestResultsItself(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "chat")
@@ -283,7 +287,7 @@ func TestResultsItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, raw := get(t, h, "/results/"+url.PathEscape(name)+"/result.jsonl"); raw != string(want) {
-			t.Errorf("%s is another result", name)
+			t.Errorf("%s serves another run's result", name)
 		}
 	}
 }
@@ -296,12 +300,12 @@ func TestResultsMany(t *testing.T) {
 	}
 	_, page := get(t, serve(dir), "/results")
 	if n := len(names(page)); n != 1000 {
-		t.Errorf("%d are listed", n)
+		t.Errorf("%d runs are listed, want 1000", n)
 	}
 	holds(t, page, "The 1000 newest are listed; there are 3 more.")
 }
 
-// A file is read again when its size or its time is another one, and only then.
+// A file must be read again when its size or time has changed, and only then.
 func TestResultsCache(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -342,11 +346,74 @@ func TestResultsCache(t *testing.T) {
 	_, page := get(t, h, "/results")
 	holds(t, page, "There are no runs")
 	if answer, _ := get(t, h, "/results/chat/report.html"); answer.StatusCode != http.StatusNotFound {
-		t.Errorf("the report of a run that is gone: status %d", answer.StatusCode)
+		t.Errorf("the report of a deleted run: status %d", answer.StatusCode)
 	}
 }
 
-// Whoever asks at the same time gets the same.
+// A result that can't be read must not be read again until it has changed.
+func TestResultsBadOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "chat"))
+	file := filepath.Join(dir, "chat", result.File)
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	then := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for what, bad := range map[string]string{
+		"garbage": strings.Repeat("?", len(good)), "a window without users": strings.Replace(string(good), `"users":200,"cores"`, `"users":  0,"cores"`, 1),
+	} {
+		put(t, filepath.Join(dir, "chat"), bad)
+		if err := os.Chtimes(file, time.Time{}, then); err != nil {
+			t.Fatal(err)
+		}
+		h := serve(dir)
+		bad := func(want bool) {
+			t.Helper()
+			if _, page := get(t, h, "/results"); strings.Contains(entry(t, page, "chat"), "Can’t be read: chat/result.jsonl:") != want {
+				t.Errorf("%s: it is listed as bad: %t", what, !want)
+			}
+			if answer, _ := get(t, h, "/results/chat/report.html"); (answer.StatusCode == http.StatusInternalServerError) != want {
+				t.Errorf("%s: its report has the status %d", what, answer.StatusCode)
+			}
+		}
+		bad(true)
+		// The content is good now, which only reading it again would show.
+		put(t, filepath.Join(dir, "chat"), string(good))
+		if err := os.Chtimes(file, time.Time{}, then); err != nil {
+			t.Fatal(err)
+		}
+		bad(true)
+		if err := os.Chtimes(file, time.Time{}, then.Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		bad(false)
+	}
+}
+
+// A result of a gigabyte must be refused without being read, and be listed.
+func TestResultsHuge(t *testing.T) { // not parallel, as it measures memory
+	dir := t.TempDir()
+	write(t, recorded(t, 1), filepath.Join(dir, "huge"))
+	if err := os.Truncate(filepath.Join(dir, "huge", result.File), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(dir)
+	get(t, h, "/results/none") // whatever is allocated once
+	for _, page := range []string{"/results", "/results", "/results/huge/report.html"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, body := get(t, h, page)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+			t.Errorf("%s takes %d bytes", page, n)
+		}
+		holds(t, body, "huge/result.jsonl: not a pushpull result: it is larger than 256 MB")
+	}
+}
+
+// Concurrent requests must all succeed.
 func TestResultsAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -1,10 +1,10 @@
-// Package web is what people look at in a browser: what each transport feels like, what runs have
-// found, and how far a run is.
+// Package web serves the pages for a browser: what each transport feels like, what runs have found,
+// and how far a run is.
 //
-// It serves pages and what they are made of, and asks no network but the server that they come
-// from. It carries no message: the pages do that themselves, over the public routes of the server
-// beside which they are served. Names and messages are text wherever they are shown, and no page
-// runs a script but those of this package, as its Content-Security-Policy says.
+// The pages load nothing from any other server. The package delivers no messages: the pages do that
+// themselves, over the public routes of the server that serves them. Names and messages are always
+// shown as text, and the Content-Security-Policy of the pages allows no scripts but those of this
+// package.
 package web
 
 import (
@@ -25,15 +25,15 @@ import (
 //go:embed static pages
 var files embed.FS
 
-// Pages are the pages that a server has to show. The zero value of a field leaves its page out.
+// Pages are the pages of a server. The zero value of a field leaves its page out.
 type Pages struct {
-	Lanes   []Lane   // the transports between which / shows the difference
-	Results *Results // below /results
-	Live    *Live    // the run under way, at /live
+	Lanes   []Lane   // the transports that / shows next to each other
+	Results *Results // the runs, below /results
+	Live    *Live    // the run in progress, at /live
 }
 
-// Handler serves /, /page/, /results and /live. / is the first page that there is. It is safe for
-// concurrent use; the fields must not change any more.
+// Handler returns a handler of /, /page/, /results and /live; / leads to the first page of these that
+// exists. The handler is safe for concurrent use. The fields must not change after the call.
 func (p *Pages) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, file := range staticFiles() {
@@ -65,13 +65,13 @@ func (p *Pages) Handler() http.Handler {
 	return secure(mux)
 }
 
-// policy lets a page load what this server serves and run no script but such a file. Trusted types
-// let no script make markup of a text either.
+// policy lets a page load files of this server only, scripts included. Trusted types keep scripts
+// from turning text into markup.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// secure sets the headers that every answer has. Isolation from pages of other origins is also what
-// makes a browser's clock tell microseconds.
+// secure sets the headers of every answer. Isolation from pages of other origins also gives the
+// browser's clock its microseconds.
 func secure(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -84,14 +84,14 @@ func secure(h http.Handler) http.Handler {
 	})
 }
 
-// A static is a file of the pages. Browsers ask each time whether they have the right one.
+// A static is an embedded file. Browsers revalidate it each time, by its tag.
 type static struct {
 	name, kind, tag string
 	data            []byte
 }
 
 func staticFiles() (all []static) {
-	entries, _ := fs.ReadDir(files, "static") // it is embedded
+	entries, _ := fs.ReadDir(files, "static") // an embedded directory is always there
 	for _, entry := range entries {
 		data, _ := files.ReadFile("static/" + entry.Name())
 		sum := sha256.Sum256(data)
@@ -103,7 +103,8 @@ func staticFiles() (all []static) {
 	return all
 }
 
-// kindOf does not ask the machine, which may know better.
+// kindOf returns the media type of a file. The types of scripts and styles are fixed: a machine may
+// be configured with wrong ones, which browsers refuse.
 func kindOf(name string) string {
 	switch path.Ext(name) {
 	case ".css":
@@ -121,17 +122,17 @@ func (s static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, s.name, time.Time{}, bytes.NewReader(s.data))
 }
 
-// A frame is what every page has around it.
+// A frame is the data of the template that surrounds every page.
 type frame struct {
 	Title  string        // of the page
-	Style  string        // its style sheet, beside that of all
-	Script string        // its module; empty: none
-	At     string        // the path of the page, as in Links
-	Links  []report.Link // to the pages that there are
-	Body   any           // what the page itself shows
+	Style  string        // style sheet of the page, in addition to the common one; empty if none
+	Script string        // module of the page; empty if none
+	At     string        // path of the page, as in Links
+	Links  []report.Link // to all pages of the server
+	Body   any           // data of the page itself
 }
 
-// links lead to the pages that there are.
+// links returns links to all pages of the server.
 func (p *Pages) links() (all []report.Link) {
 	if len(p.Lanes) > 0 {
 		all = append(all, report.Link{Text: "See the difference", URL: "/"})
@@ -145,12 +146,12 @@ func (p *Pages) links() (all []report.Link) {
 	return all
 }
 
-// page parses the template pages/name.html.tmpl, which defines "body", within the frame of all.
+// page parses the template pages/name.html.tmpl, which defines "body", within the frame.
 func page(name string) *template.Template {
 	return template.Must(template.ParseFS(files, "pages/frame.html.tmpl", "pages/"+name+".html.tmpl"))
 }
 
-// show answers with a page, or with the error of its template.
+// show sends a page, or the error of its template with status 500.
 func show(w http.ResponseWriter, status int, t *template.Template, f frame) {
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, "frame.html.tmpl", f); err != nil {

@@ -1,12 +1,11 @@
-// Package all is the one list of transports.
+// Package all is the list of all transports.
 //
-// It makes them and knows nothing else about them.
+// It only creates them: what a transport is, its Way says.
 package all
 
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"pushpull/transports"
 	"pushpull/transports/longpoll"
@@ -15,32 +14,24 @@ import (
 	"pushpull/transports/websocket"
 )
 
-// An entry makes a transport. The duration is the one interval that matters to it, 0 its default.
+// An entry creates a transport. setting is the text after the @ in its spec; empty means the
+// default. limits apply to its server's side.
 type entry struct {
-	name     string
-	interval string        // what the duration is called; empty: it takes none
-	usual    time.Duration // the default
-	make     func(time.Duration, transports.Limits) transports.Transport
+	name string
+	make func(setting string, limits transports.Limits) (transports.Transport, error)
 }
 
+// list returns the transports in the order in which they are shown.
 func list() []entry {
 	return []entry{
-		{shortpoll.Name, "poll interval", shortpoll.DefaultInterval, func(d time.Duration, l transports.Limits) transports.Transport {
-			return shortpoll.Transport{Interval: d, Limits: l}
-		}},
-		{longpoll.Name, "hold", longpoll.DefaultHold, func(d time.Duration, l transports.Limits) transports.Transport {
-			return longpoll.Transport{Hold: d, Limits: l}
-		}},
-		{longpollscan.Name, "scan interval", longpollscan.DefaultScan, func(d time.Duration, l transports.Limits) transports.Transport {
-			return longpollscan.Transport{Scan: d, Limits: l}
-		}},
-		{websocket.Name, "", 0, func(_ time.Duration, l transports.Limits) transports.Transport {
-			return websocket.Transport{Limits: l}
-		}},
+		{shortpoll.Name, shortpoll.New},
+		{longpoll.Name, longpoll.New},
+		{longpollscan.Name, longpollscan.New},
+		{websocket.Name, websocket.New},
 	}
 }
 
-// Names returns the names of all transports, in the order in which they are listed to people.
+// Names returns the names of all transports, in the order in which they are shown.
 func Names() []string {
 	var names []string
 	for _, e := range list() {
@@ -49,40 +40,36 @@ func Names() []string {
 	return names
 }
 
-// New makes the transport that spec names, like "short-poll@5s": what follows the @ is the one
-// interval that matters to it. limits are those of its server's side.
-func New(spec string, limits transports.Limits) (transports.Transport, error) {
-	e, interval, err := parse(spec)
-	if err != nil {
-		return nil, err
-	}
-	return e.make(interval, limits), nil
-}
-
-// Interval returns the one interval that matters to the transport that spec names: its poll
-// interval, hold or scan interval. 0 means that it has none.
-func Interval(spec string) (time.Duration, error) {
-	_, interval, err := parse(spec)
-	return interval, err
-}
-
-func parse(spec string) (entry, time.Duration, error) {
-	name, value, timed := strings.Cut(spec, "@")
+// Client returns the user's side of the transport that spec names, like "short-poll@5s". The text
+// after the @ is the transport's one setting.
+func Client(spec string) (transports.Client, error) {
+	name, setting, given := strings.Cut(spec, "@")
 	for _, e := range list() {
 		if e.name != name {
 			continue
 		}
-		if !timed {
-			return e, e.usual, nil
+		if given && setting == "" {
+			return nil, fmt.Errorf("bad transport %q: put a setting after the @, or leave it out", spec)
 		}
-		if e.interval == "" {
-			return entry{}, 0, fmt.Errorf("bad transport %q: %s takes no interval", spec, name)
+		client, err := e.make(setting, transports.Limits{})
+		if err != nil {
+			return nil, fmt.Errorf("bad transport %q: %w", spec, err)
 		}
-		interval, err := time.ParseDuration(value)
-		if err != nil || interval < time.Millisecond || interval > time.Hour {
-			return entry{}, 0, fmt.Errorf("bad transport %q: the %s must be a time from 1ms to 1h, like %s@%v", spec, e.interval, name, e.usual)
-		}
-		return e, interval, nil
+		return client, nil
 	}
-	return entry{}, 0, fmt.Errorf("unknown transport %q: use %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("unknown transport %q: use %s", name, strings.Join(Names(), ", "))
+}
+
+// Endpoints returns the server's side of every transport by name. They have the default settings, as
+// users send theirs with each request.
+func Endpoints(limits transports.Limits) map[string]transports.Endpoint {
+	endpoints := map[string]transports.Endpoint{}
+	for _, e := range list() {
+		endpoint, err := e.make("", limits)
+		if err != nil {
+			panic(err) // can't happen: TestEndpoints creates all
+		}
+		endpoints[e.name] = endpoint
+	}
+	return endpoints
 }

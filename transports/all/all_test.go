@@ -1,7 +1,12 @@
 package all_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,32 +24,140 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Every transport on the list passes the suite, also with an interval that is not its default.
+// Every transport on the list passes the suite, with its default setting and with another one.
 func TestTransports(t *testing.T) {
-	specs := append(all.Names(), "short-poll@1s", "long-poll@1s", "long-poll-scan@1s")
-	for _, spec := range specs {
-		t.Run(spec, func(t *testing.T) {
-			transport, err := all.New(spec, transports.Limits{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			transporttest.Run(t, transport)
-		})
-	}
-}
-
-func TestNames(t *testing.T) {
-	names := all.Names()
-	for _, want := range []string{shortpoll.Name, longpoll.Name, longpollscan.Name, websocket.Name} {
-		if !slices.Contains(names, want) {
-			t.Errorf("%s is not on the list %q", want, names)
+	for _, name := range all.Names() {
+		specs := []string{name}
+		if _, err := all.Client(name + "@1s"); err == nil {
+			specs = append(specs, name+"@1s")
+		}
+		for _, spec := range specs {
+			t.Run(spec, func(t *testing.T) {
+				client, err := all.Client(spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				transporttest.Run(t, client.(transports.Transport))
+			})
 		}
 	}
 }
 
-func TestNew(t *testing.T) {
+// A folder is one beside all that holds a transport: a package in which something has a Way and which
+// has a constant Name.
+type folder struct {
+	path    string
+	name    string // of the transport; empty if the package has no constant Name
+	imports []string
+}
+
+// folders returns the folders that hold a transport, whatever the list says.
+func folders(t *testing.T) []folder {
+	t.Helper()
+	paths, err := filepath.Glob("../*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []folder
+	for _, path := range paths {
+		files, err := filepath.Glob(filepath.Join(path, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, transport := folder{path: path}, false
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range file.Imports {
+				f.imports = append(f.imports, literal(spec.Path))
+			}
+			for _, decl := range file.Decls {
+				switch decl := decl.(type) {
+				case *ast.FuncDecl:
+					transport = transport || decl.Recv != nil && decl.Name.Name == "Way"
+				case *ast.GenDecl:
+					for _, spec := range decl.Specs {
+						if value, ok := spec.(*ast.ValueSpec); ok && value.Names[0].Name == "Name" && len(value.Values) == 1 {
+							f.name = literal(value.Values[0])
+						}
+					}
+				}
+			}
+		}
+		if transport {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// literal returns the string that e spells; "" if it is no literal.
+func literal(e ast.Expr) string {
+	basic, ok := e.(*ast.BasicLit)
+	if !ok {
+		return ""
+	}
+	s, _ := strconv.Unquote(basic.Value)
+	return s
+}
+
+// Every folder that holds a transport is on the list, and the list has nothing else.
+func TestNames(t *testing.T) {
+	names := all.Names()
+	var held []string
+	for _, f := range folders(t) {
+		if !slices.Contains(names, f.name) {
+			t.Errorf("%s holds the transport %q, which is not on the list %q", f.path, f.name, names)
+		}
+		held = append(held, f.name)
+	}
+	for _, name := range names {
+		if !slices.Contains(held, name) {
+			t.Errorf("no folder holds the transport %s: it needs a constant Name, and a method Way", name)
+		}
+	}
+}
+
+// No transport imports another one, nor anything else but the contract.
+func TestTransportsStandAlone(t *testing.T) {
+	for _, f := range folders(t) {
+		for _, imported := range f.imports {
+			if strings.HasPrefix(imported, "pushpull/") && imported != "pushpull/transports" {
+				t.Errorf("%s imports %s", f.path, imported)
+			}
+		}
+	}
+}
+
+func TestEndpoints(t *testing.T) {
 	limits := transports.Limits{MessageBytes: 7}
-	for spec, want := range map[string]transports.Transport{
+	endpoints := all.Endpoints(limits)
+	for _, name := range all.Names() {
+		endpoint, ok := endpoints[name]
+		if !ok {
+			t.Errorf("%s has no endpoint", name)
+			continue
+		}
+		client, err := all.Client(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if endpoint.Way() != client.Way() {
+			t.Errorf("the two sides of %s are %+v and %+v", name, endpoint.Way(), client.Way())
+		}
+	}
+	if got := endpoints[longpoll.Name].(longpoll.Transport).Limits.MessageBytes; got != 7 {
+		t.Errorf("the limit of a message is %d, want 7", got)
+	}
+}
+
+func TestClient(t *testing.T) {
+	for spec, want := range map[string]transports.Client{
 		"short-poll":          shortpoll.Transport{Interval: shortpoll.DefaultInterval},
 		"short-poll@5s":       shortpoll.Transport{Interval: 5 * time.Second},
 		"short-poll@1ms":      shortpoll.Transport{Interval: time.Millisecond},
@@ -55,88 +168,62 @@ func TestNew(t *testing.T) {
 		"long-poll-scan@10ms": longpollscan.Transport{Scan: 10 * time.Millisecond},
 		"websocket":           websocket.Transport{},
 	} {
-		got, err := all.New(spec, limits)
+		got, err := all.Client(spec)
 		if err != nil {
-			t.Errorf("New(%q): %v", spec, err)
+			t.Errorf("Client(%q): %v", spec, err)
 			continue
 		}
-		switch made := got.(type) {
-		case shortpoll.Transport:
-			if w, ok := want.(shortpoll.Transport); !ok || made.Interval != w.Interval || made.Limits.MessageBytes != 7 {
-				t.Errorf("New(%q) = %+v", spec, made)
-			}
-		case longpoll.Transport:
-			if w, ok := want.(longpoll.Transport); !ok || made.Hold != w.Hold || made.Limits.MessageBytes != 7 {
-				t.Errorf("New(%q) = %+v", spec, made)
-			}
-		case longpollscan.Transport:
-			if w, ok := want.(longpollscan.Transport); !ok || made.Scan != w.Scan || made.Hold != w.Hold || made.Limits.MessageBytes != 7 {
-				t.Errorf("New(%q) = %+v", spec, made)
-			}
-		case websocket.Transport:
-			if _, ok := want.(websocket.Transport); !ok || made.Limits.MessageBytes != 7 {
-				t.Errorf("New(%q) = %+v", spec, made)
-			}
+		if got.Way() != want.Way() {
+			t.Errorf("Client(%q) is %+v, want %+v", spec, got.Way(), want.Way())
 		}
 	}
 }
 
-func TestInterval(t *testing.T) {
-	for spec, want := range map[string]time.Duration{
-		"short-poll": 5 * time.Second, "short-poll@250ms": 250 * time.Millisecond,
-		"long-poll": 30 * time.Second, "long-poll@1m": time.Minute, "websocket": 0,
-		"long-poll-scan": 50 * time.Millisecond, "long-poll-scan@1s": time.Second,
-	} {
-		if got, err := all.Interval(spec); got != want || err != nil {
-			t.Errorf("Interval(%q) = %v, %v, want %v", spec, got, err, want)
-		}
-	}
-	if _, err := all.Interval("websocket@5s"); err == nil {
-		t.Error("a WebSocket has an interval")
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
+func TestClientRefuses(t *testing.T) {
+	known := "use " + strings.Join(all.Names(), ", ")
 	for spec, says := range map[string]string{
-		"":                       "use short-poll, long-poll",
-		"polling":                "use short-poll, long-poll",
-		"Short-Poll":             "use short-poll, long-poll",
-		" websocket":             "use short-poll, long-poll",
-		"@5s":                    "use short-poll, long-poll",
-		"short-poll@":            "like short-poll@5s",
+		"":                       known,
+		"polling":                known,
+		"Short-Poll":             known,
+		" websocket":             known,
+		"@5s":                    known,
+		"short-poll@":            "put a setting after the @",
 		"short-poll@5":           "the poll interval must be",
 		"short-poll@0s":          "from 1ms to 1h",
 		"short-poll@-5s":         "from 1ms to 1h",
 		"short-poll@999us":       "from 1ms to 1h",
 		"short-poll@5s@5s":       "like short-poll@5s",
-		"long-poll@2h":           "the hold must be",
-		"long-poll@99999999999h": "the hold must be",
+		"long-poll@2h":           "the hold time must be",
+		"long-poll@99999999999h": "the hold time must be",
 		"long-poll-scan@0s":      "the scan interval must be",
-		"long-poll-scan@":        "like long-poll-scan@50ms",
+		"long-poll-scan@1":       "like long-poll-scan@50ms",
 		"websocket@5s":           "websocket takes no interval",
-		"websocket@":             "websocket takes no interval",
+		"websocket@":             "put a setting after the @",
 	} {
-		got, err := all.New(spec, transports.Limits{})
+		got, err := all.Client(spec)
 		if err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("New(%q) = %v, %v, want an error that says %q", spec, got, err, says)
+			t.Errorf("Client(%q) = %v, %v, want an error with %q", spec, got, err, says)
 		}
 	}
 }
 
-func FuzzNew(f *testing.F) {
+func FuzzClient(f *testing.F) {
 	for _, spec := range []string{"short-poll", "short-poll@5s", "long-poll@30s", "websocket", "websocket@5s", "@", ""} {
 		f.Add(spec)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
-		transport, err := all.New(spec, transports.Limits{})
-		if (transport == nil) == (err == nil) {
-			t.Fatalf("New(%q) = %v, %v", spec, transport, err)
+		client, err := all.Client(spec)
+		if (client == nil) == (err == nil) {
+			t.Fatalf("Client(%q) = %v, %v", spec, client, err)
 		}
 		if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
-			t.Errorf("New(%q): the error has several lines: %v", spec, err)
+			t.Errorf("Client(%q): the error has several lines: %v", spec, err)
 		}
-		if p, ok := transport.(transports.Periodic); ok && (p.Period() < time.Millisecond || p.Period() > time.Hour) {
-			t.Errorf("New(%q): a period of %v", spec, p.Period())
+		if err != nil {
+			return
+		}
+		if err := client.Way().Validate(); err != nil {
+			t.Errorf("Client(%q): %v", spec, err)
 		}
 	})
 }

@@ -1,7 +1,7 @@
-// Package feed reads each room of a store once for all who wait in it.
+// Package feed reads each room of a store once for all of the room's readers.
 //
-// It keeps the newest messages of the rooms in which somebody waits, and no others: who is further
-// behind asks the store. It never asks on a timer.
+// It keeps the newest messages of rooms with waiting readers, and no others; readers further behind
+// go to the store. It never reads the store on a timer.
 package feed
 
 import (
@@ -16,12 +16,17 @@ import (
 )
 
 const (
-	// linger is how long a room is watched after the last one has stopped waiting in it. A long
-	// poll comes again after a round trip; a watch that ends meanwhile would cost a read each time.
-	linger = 10 * time.Second
+	// watchIdle is how long a room is watched after its last reader has left. A long poll comes
+	// back after a round trip, and each new watch costs a read.
+	watchIdle = 10 * time.Second
 
-	// keep is how many messages of a room are kept for those who are not quite as fast.
-	keep = 64
+	// mostIdle is how many rooms without a reader are watched; the one that has been idle longest is given
+	// up first. Readers that move from room to room would else leave a watch in each.
+	mostIdle = 4096
+
+	// keepMessages and keepBytes are how much of a room is kept for readers that are slightly behind,
+	// whichever is less; up to twice as much before older messages leave.
+	keepMessages, keepBytes = 64, transports.BatchBytes / 4
 )
 
 // A Feed is a transports.Log on a store. It is safe for concurrent use.
@@ -29,18 +34,19 @@ type Feed struct {
 	store transports.Store
 	batch int // most messages of one read
 
-	live    context.Context //nolint:containedctx // that of the watchers, until Close
+	live    context.Context //nolint:containedctx // of the watching goroutines; ends with Close
 	end     context.CancelFunc
 	working sync.WaitGroup
 
 	mu    sync.Mutex
 	rooms map[string]*room
+	idle  idleRooms
 }
 
 var _ transports.Log = (*Feed)(nil)
 
-// New returns the log of store, of which batch messages are read at a time; 0: 256. It is to be
-// closed.
+// New returns the log of store. It reads at most batch messages at a time; 0: 256. The caller must
+// close it.
 func New(store transports.Store, batch int) *Feed {
 	if batch <= 0 {
 		batch = 256
@@ -49,15 +55,10 @@ func New(store transports.Store, batch int) *Feed {
 	return &Feed{store: store, batch: batch, live: live, end: end, rooms: map[string]*room{}}
 }
 
-// Close stops watching, and waits until that is done. Who is waiting in Next waits on.
+// Close stops watching and waits for the watching goroutines. Callers blocked in Next get an error.
 func (f *Feed) Close() {
-	f.mu.Lock()
+	f.mu.Lock() // after which no watch begins
 	f.end()
-	for _, r := range f.rooms {
-		if r.idle != nil {
-			r.idle.Stop()
-		}
-	}
 	f.mu.Unlock()
 	f.working.Wait()
 }
@@ -69,11 +70,12 @@ func (f *Feed) Append(ctx context.Context, room string, body []byte) (uint64, er
 
 // After implements transports.Log: each call is a read of the store.
 func (f *Feed) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
-	return f.store.After(ctx, room, seq, limit)
+	messages, err := f.store.After(ctx, room, seq, limit)
+	return transports.Batch(messages, limit), err
 }
 
-// Next implements transports.Log. Who is at a place that the room's watcher doesn't know asks the
-// store, and so does who is told of a gap, which may be that of somebody else's place.
+// Next implements transports.Log. A reader the watcher has no messages for reads the store itself;
+// so does one that hits a gap, as the gap may be another reader's.
 func (f *Feed) Next(ctx context.Context, name string, seq uint64, limit int) ([]transports.Message, error) {
 	for {
 		r := f.enter(name, seq)
@@ -85,7 +87,7 @@ func (f *Feed) Next(ctx context.Context, name string, seq uint64, limit int) ([]
 	}
 }
 
-// errAgain says that a room has ended for a reason that was not the reader's.
+// errAgain means that the watch of a room has ended on the gap of another reader.
 var errAgain = errors.New("watch again")
 
 func (f *Feed) next(ctx context.Context, r *room, seq uint64, limit int) ([]transports.Message, error) {
@@ -98,7 +100,7 @@ func (f *Feed) next(ctx context.Context, r *room, seq uint64, limit int) ([]tran
 		case ended != nil && !gap:
 			return nil, ended
 		case gap || !known:
-			messages, err := f.store.After(ctx, r.name, seq, limit)
+			messages, err := f.After(ctx, r.name, seq, limit)
 			if err != nil || len(messages) > 0 {
 				return messages, err
 			}
@@ -114,7 +116,7 @@ func (f *Feed) next(ctx context.Context, r *room, seq uint64, limit int) ([]tran
 	}
 }
 
-// enter begins to wait in a room, which is watched from seq on unless it is watched already.
+// enter adds a reader to a room. The room is watched from seq on unless it is watched already.
 func (f *Feed) enter(name string, seq uint64) *room {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,41 +136,51 @@ func (f *Feed) enter(name string, seq uint64) *room {
 			r.finish(err)
 		})
 	}
-	if r.waiting++; r.waiting == 1 && r.idle != nil {
-		r.idle.Stop()
-	}
+	r.waiting++ // retire looks at it, so idle may go on
+	f.idle.remove(r)
 	return r
 }
 
-// leave ends waiting in a room.
+// leave removes a reader from a room.
 func (f *Feed) leave(r *room) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch r.waiting--; {
-	case r.waiting > 0 || f.rooms[r.name] != r || f.live.Err() != nil:
-	case r.idle == nil:
-		r.idle = time.AfterFunc(linger, func() { f.retire(r) })
-	default:
-		r.idle.Reset(linger)
+	if r.waiting--; r.waiting > 0 || f.rooms[r.name] != r {
+		return
+	}
+	if r.idle == nil {
+		r.idle = time.AfterFunc(watchIdle, func() { f.retire(r) })
+	} else {
+		r.idle.Reset(watchIdle)
+	}
+	f.idle.add(r)
+	if f.idle.count > mostIdle {
+		f.forget(f.idle.first)
 	}
 }
 
-// retire ends the watch of a room in which nobody has waited for a while.
+// retire ends the watch of a room that has had no reader for watchIdle.
 func (f *Feed) retire(r *room) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.waiting == 0 && f.rooms[r.name] == r {
-		delete(f.rooms, r.name)
-		r.cancel()
+		f.forget(r)
 	}
 }
 
-// drop lets whoever comes next watch the room anew.
+// forget ends the watch of r; drop follows. It must be called with mu held.
+func (f *Feed) forget(r *room) {
+	delete(f.rooms, r.name)
+	f.idle.remove(r)
+	r.cancel()
+}
+
+// drop makes the next reader start a new watch, after the one of r has ended.
 func (f *Feed) drop(r *room) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rooms[r.name] == r {
-		delete(f.rooms, r.name)
+		f.forget(r)
 	}
 	if r.idle != nil {
 		r.idle.Stop()
@@ -176,36 +188,40 @@ func (f *Feed) drop(r *room) {
 	r.cancel()
 }
 
-// A room is one that is watched, or was.
+// A room is the watch of one room and its newest messages.
 type room struct {
 	name   string
 	cancel context.CancelFunc
 
-	waiting int         // how many do; under Feed.mu
-	idle    *time.Timer // retires the room while nobody waits; nil: not yet
+	waiting int         // number of readers; under Feed.mu
+	idle    *time.Timer // retires the room; restarted when its last reader leaves, nil before; under Feed.mu
+
+	before, after *room // neighbours in Feed.idle, if the room is in it
+	listed        bool  // in Feed.idle
 
 	mu       sync.Mutex
-	from     uint64               // messages follow it
-	messages []transports.Message // in a slice that nobody changes, but for what is behind its end
-	end      uint64               // what follows it was not read yet
-	grown    chan struct{}        // closed when there is more, or no more
-	ended    error                // why nobody watches any more
+	from     uint64               // messages holds what follows this seq
+	messages []transports.Message // readers share its array, so elements are only added
+	bytes    int                  // of the bodies in messages
+	end      uint64               // seq of the newest message read, or from
+	grown    chan struct{}        // closed when messages were added or the watch has ended
+	ended    error                // why the watch has ended; nil: it has not
 }
 
-// look returns what is known to follow seq, and whether that place is known at all.
+// look returns the messages that are known to follow seq, and whether the room knows that seq. A seq
+// between those of two messages is not known: it may be of a log that was lost.
 func (r *room) look(seq uint64, limit int) (messages []transports.Message, known bool, grown <-chan struct{}, ended error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known = r.from <= seq && seq <= r.end
-	if known && seq < r.end {
-		i, found := slices.BinarySearchFunc(r.messages, seq, func(m transports.Message, seq uint64) int {
+	i := 0
+	if known = seq == r.from; !known && r.from < seq && seq <= r.end {
+		i, known = slices.BinarySearchFunc(r.messages, seq, func(m transports.Message, seq uint64) int {
 			return cmp.Compare(m.Seq, seq)
 		})
-		if found {
-			i++
-		}
-		n := min(i+limit, len(r.messages))
-		messages = r.messages[i:n:n] // clipped: the room behind it is the feed's
+		i++
+	}
+	if known && i < len(r.messages) {
+		messages = slices.Clip(transports.Batch(r.messages[i:], limit)) // the feed appends to the array
 	}
 	return messages, known, r.grown, r.ended
 }
@@ -215,14 +231,14 @@ func (r *room) watch(ctx context.Context, store transports.Store, batch int) err
 	grown, stop := store.Watch(r.name)
 	defer stop()
 	for {
-		messages, err := store.After(ctx, r.name, r.end, batch) // nobody else changes end
+		messages, err := store.After(ctx, r.name, r.end, batch) // only this goroutine changes end
 		if err != nil {
 			return err
 		}
 		if len(messages) > 0 {
 			r.add(messages)
 		}
-		if len(messages) == batch {
+		if transports.Full(messages, batch) {
 			continue
 		}
 		select {
@@ -238,13 +254,29 @@ func (r *room) add(messages []transports.Message) {
 	defer r.mu.Unlock()
 	r.messages = append(r.messages, messages...)
 	r.end = messages[len(messages)-1].Seq
-	if leave := len(r.messages) - keep; leave >= keep {
-		// Readers hold parts of the old array.
-		r.from = r.messages[leave-1].Seq
-		r.messages = append(make([]transports.Message, 0, 2*keep), r.messages[leave:]...)
+	for _, m := range messages {
+		r.bytes += len(m.Body)
+	}
+	if len(r.messages) >= 2*keepMessages || r.bytes >= 2*keepBytes {
+		r.shrink()
 	}
 	close(r.grown)
 	r.grown = make(chan struct{})
+}
+
+// shrink lets the oldest messages leave, up to keepMessages and keepBytes. The newest one stays.
+func (r *room) shrink() {
+	leave := 0
+	for left := len(r.messages); left > 1 && (left > keepMessages || r.bytes > keepBytes); left-- {
+		r.bytes -= len(r.messages[leave].Body)
+		leave++
+	}
+	if leave == 0 {
+		return
+	}
+	// A new array, as readers hold parts of the old one.
+	r.from = r.messages[leave-1].Seq
+	r.messages = append(make([]transports.Message, 0, max(2*len(r.messages[leave:]), 8)), r.messages[leave:]...)
 }
 
 func (r *room) finish(err error) {
@@ -252,4 +284,42 @@ func (r *room) finish(err error) {
 	defer r.mu.Unlock()
 	r.ended = err
 	close(r.grown)
+}
+
+// idleRooms lists the rooms without a reader, the one that has been idle longest first. It links the rooms
+// themselves, as a room becomes idle after most held polls. All of it is under Feed.mu.
+type idleRooms struct {
+	first, last *room
+	count       int
+}
+
+// add adds r, which is not in the list, at its end.
+func (l *idleRooms) add(r *room) {
+	r.before, r.after, r.listed = l.last, nil, true
+	if l.last == nil {
+		l.first = r
+	} else {
+		l.last.after = r
+	}
+	l.last = r
+	l.count++
+}
+
+// remove removes r if it is in the list.
+func (l *idleRooms) remove(r *room) {
+	if !r.listed {
+		return
+	}
+	if r.before == nil {
+		l.first = r.after
+	} else {
+		r.before.after = r.after
+	}
+	if r.after == nil {
+		l.last = r.before
+	} else {
+		r.after.before = r.before
+	}
+	r.before, r.after, r.listed = nil, nil, false
+	l.count--
 }

@@ -1,10 +1,11 @@
-// Package longpoll is the transport whose requests wait: the server holds a question until the
-// store wakes it with a message, or Hold has passed.
+// Package longpoll is the transport whose polls are held: the server answers a poll when there is a
+// message, for which the store wakes it, or when the hold time has passed.
 //
-// It never asks the store on a timer.
+// It never reads the store on a timer.
 package longpoll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -16,35 +17,30 @@ import (
 // Name is the transport's name in routes and on the command line.
 const Name = "long-poll"
 
-// DefaultHold is how long a question waits for its answer, at most, unless another time is given.
+// DefaultHold is the default hold time.
 const DefaultHold = 30 * time.Second
 
-// A Transport is long polling. Its zero value holds for DefaultHold.
+// A Transport is long polling. Its zero value holds polls for DefaultHold.
 type Transport struct {
-	Hold   time.Duration     // how long a question waits for its answer, at most; 0: DefaultHold
-	Limits transports.Limits // the server's
+	Hold   time.Duration     // longest time that a poll is held; 0: DefaultHold
+	Limits transports.Limits // of the server's side
 }
 
-var (
-	_ transports.Transport = Transport{}
-	_ transports.Holding   = Transport{}
-)
+var _ transports.Transport = Transport{}
 
-// WithHold implements transports.Holding.
-func (t Transport) WithHold(hold time.Duration) transports.Transport {
-	t.Hold = hold
-	return t
+// New returns the transport for a setting, which is the hold time.
+func New(setting string, limits transports.Limits) (transports.Transport, error) {
+	hold, err := transports.ParseInterval(Name, setting, "hold time", DefaultHold)
+	return Transport{Hold: hold, Limits: limits}, err
 }
 
-func (t Transport) hold() time.Duration {
-	if t.Hold <= 0 {
-		return DefaultHold
-	}
-	return t.Hold
+// Way implements transports.Client and transports.Endpoint.
+func (t Transport) Way() transports.Way {
+	return transports.Way{Title: "long polling", Hold: cmp.Or(max(t.Hold, 0), DefaultHold)}
 }
 
-// Handler answers with what follows the cursor, once there is something. Its users may ask for
-// another hold with ?hold=20s, up to the server's limit.
+// Handler answers with the messages after the cursor as soon as there are any. Users may ask for
+// another hold time with ?hold=20s, up to the server's limit.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,17 +48,17 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		hold, ok := transports.Asked(w, r, "hold", t.hold())
+		hold, ok := transports.Asked(w, r, "hold", t.Way().Hold)
 		if !ok {
 			return
 		}
 		messages, err := next(r.Context(), log, r.PathValue("room"), after, limits.Batch, min(hold, limits.Hold))
-		transports.AnswerHeld(w, r, after, messages, err)
+		transports.AnswerHeld(w, r, after, messages, err, limits)
 	})
 }
 
-// next returns what follows after, once there is something or the hold has passed. When ctx ends
-// there is nothing, which is not an error.
+// next returns the messages after seq after, as soon as there are any. It returns none, and no error,
+// when the hold time has passed or ctx ends.
 func next(ctx context.Context, log transports.Log, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
 	if hold == 0 {
 		return log.After(ctx, room, after, limit)
@@ -76,7 +72,11 @@ func next(ctx context.Context, log transports.Log, room string, after uint64, li
 	return messages, err
 }
 
-// Join makes a user who asks again as soon as an answer has come.
+// Join returns a session that polls again as soon as a response has come.
 func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	return &transports.Poller{Target: target, Room: room, Name: Name, From: from, Query: "hold=" + t.hold().String()}, nil
+	hold := target.Held(t.Way().Hold)
+	return &transports.Poller{
+		Sender: transports.Sender{Target: target, Room: room},
+		Name:   Name, From: from, Query: "hold=" + hold.String(), Hold: hold,
+	}, nil
 }

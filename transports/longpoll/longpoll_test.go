@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTransport(t *testing.T) { transporttest.Run(t, longpoll.Transport{}) }
 
-// A message comes at once, with one question for each.
+// Messages are delivered at once, each with a poll of its own.
 func TestLatency(t *testing.T) {
 	const n = 100
 	synctest.Test(t, func(t *testing.T) {
@@ -37,13 +37,13 @@ func TestLatency(t *testing.T) {
 				t.Errorf("message %d took %v", i, latency)
 			}
 		}
-		if full, empty := answers(u.Wire); full != n || empty != 0 {
-			t.Errorf("%d answers with messages and %d empty ones, want %d and 0", full, empty, n)
+		if full, empty := answers(u.Conns); full != n || empty != 0 {
+			t.Errorf("%d responses with messages and %d empty ones, want %d and 0", full, empty, n)
 		}
 	})
 }
 
-// While nothing comes there is one empty answer per hold, whoever sets the hold.
+// In a quiet room there is one empty response per hold time, which user and server both limit.
 func TestHold(t *testing.T) {
 	for _, test := range []struct {
 		transport longpoll.Transport
@@ -58,27 +58,27 @@ func TestHold(t *testing.T) {
 			u := transporttest.Serve(t, test.transport, new(memory.Store)).Join("room", "")
 			time.Sleep(10*test.hold + time.Millisecond)
 			synctest.Wait()
-			if full, empty := answers(u.Wire); full != 0 || empty != 10 {
-				t.Errorf("%d answers with messages and %d empty ones in 10 holds of %v", full, empty, test.hold)
+			if full, empty := answers(u.Conns); full != 0 || empty != 10 {
+				t.Errorf("%d responses with messages and %d empty ones in 10 hold times of %v, want 0 and 10", full, empty, test.hold)
 			}
 		})
 	}
 }
 
-func answers(wire *transporttest.Wire) (full, empty int) {
-	return wire.Answers(http.MethodGet, http.StatusOK), wire.Answers(http.MethodGet, http.StatusNoContent)
+func answers(conns *transporttest.Conns) (full, empty int) {
+	return conns.Answers(http.MethodGet, http.StatusOK), conns.Answers(http.MethodGet, http.StatusNoContent)
 }
 
-// get asks for question and returns the answer, its body read, and how long it took.
-func get(t *testing.T, server *transporttest.Server, question string) (*http.Response, string, time.Duration) {
+// get polls with query and returns the response, its body, and how long it took.
+func get(t *testing.T, server *transporttest.Server, query string) (*http.Response, string, time.Duration) {
 	t.Helper()
-	target, wire := server.Target()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll?"+question, nil)
+	target, conns := server.Target()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll?"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	resp, err := wire.RoundTrip(req)
+	resp, err := conns.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestAskedHold(t *testing.T) {
 	})
 }
 
-// A server that stops answers who it holds, and asks for the connection back.
+// A stopping server answers held polls, with Connection: close.
 func TestStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := transporttest.Serve(t, longpoll.Transport{}, new(memory.Store))

@@ -1,11 +1,12 @@
-// Package longpollscan is the transport whose requests wait on a server that nobody wakes: it asks
-// the store again and again, every Scan, until there is a message or Hold has passed.
+// Package longpollscan is the transport whose polls are held by a server that the store doesn't wake:
+// for each held poll it reads the store every Scan, until there is a message or Hold has passed.
 //
-// It reads the store for each question on its own and keeps nothing between two of them; sparing the
-// store is what long polling is for.
+// Polls share no reads, and no state is kept between them. Package longpoll is the transport that
+// spares the store.
 package longpollscan
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -17,56 +18,47 @@ import (
 const Name = "long-poll-scan"
 
 const (
-	// DefaultScan is the time from one scan to the next unless another one is given.
+	// DefaultScan is the default scan interval.
 	DefaultScan = 50 * time.Millisecond
 
-	// DefaultHold is how long a question waits for its answer, at most, unless another time is
-	// given: as long as in long polling.
+	// DefaultHold is the default hold time, the same as in long polling.
 	DefaultHold = 30 * time.Second
 
-	// shortest is the least time from one scan to the next, whatever a user asks for.
+	// shortest is the shortest scan interval that a user asks for.
 	shortest = time.Millisecond
 )
 
-// A Transport is long polling with a scan. Its zero value scans every DefaultScan and holds for
+// A Transport is long polling with a scan. Its zero value scans every DefaultScan and holds polls for
 // DefaultHold.
 type Transport struct {
 	Scan   time.Duration     // from one scan to the next; 0: DefaultScan
-	Hold   time.Duration     // how long a question waits for its answer, at most; 0: DefaultHold
-	Limits transports.Limits // the server's
+	Hold   time.Duration     // longest time that a poll is held; 0: DefaultHold
+	Limits transports.Limits // of the server's side
 }
 
-var (
-	_ transports.Transport = Transport{}
-	_ transports.Scanning  = Transport{}
-	_ transports.Holding   = Transport{}
-)
+var _ transports.Transport = Transport{}
 
+// New returns the transport for a setting, which is the scan interval.
+func New(setting string, limits transports.Limits) (transports.Transport, error) {
+	scan, err := transports.ParseInterval(Name, setting, "scan interval", DefaultScan)
+	return Transport{Scan: scan, Limits: limits}, err
+}
+
+// Way implements transports.Client and transports.Endpoint. The scan interval is at most the hold.
+func (t Transport) Way() transports.Way {
+	hold := cmp.Or(max(t.Hold, 0), DefaultHold)
+	return transports.Way{Title: "long polling with a scan", Hold: hold, Scan: within(hold, t.scan())}
+}
+
+// scan returns the scan interval that a user asks for.
 func (t Transport) scan() time.Duration {
-	if t.Scan <= 0 {
-		return DefaultScan
-	}
-	return t.Scan
+	return max(cmp.Or(max(t.Scan, 0), DefaultScan), shortest)
 }
 
-func (t Transport) hold() time.Duration {
-	if t.Hold <= 0 {
-		return DefaultHold
-	}
-	return t.Hold
-}
-
-// ScanInterval returns the time from one scan to the next.
-func (t Transport) ScanInterval() time.Duration { return bounded(t.scan(), t.hold()) }
-
-// WithHold implements transports.Holding.
-func (t Transport) WithHold(hold time.Duration) transports.Transport {
-	t.Hold = hold
-	return t
-}
-
-// Handler answers with what follows the cursor, once a scan has found something. Its users may ask
-// for other times with ?scan=50ms&hold=30s; the server bounds both.
+// Handler answers with the messages after the cursor as soon as a scan finds any. Users may ask for
+// other times with ?scan=50ms&hold=30s. The hold time is bounded by the server's limit. A scan interval
+// below the limit is refused with status 400: with a longer one than it asked for, a measurement would
+// not be what it says.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,36 +66,40 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		hold, ok := transports.Asked(w, r, "hold", t.hold())
+		hold, ok := transports.Asked(w, r, "hold", t.Way().Hold)
 		if !ok {
 			return
 		}
-		scan, ok := transports.Asked(w, r, "scan", t.scan())
+		scan, ok := transports.Asked(w, r, "scan", max(t.scan(), limits.MinScan))
 		if !ok {
+			return
+		}
+		if scan < limits.MinScan {
+			transports.Error(w, http.StatusBadRequest, "this server scans every %v at most: ask for scan=%[1]v or more, or lower --min-scan", limits.MinScan)
 			return
 		}
 		hold = min(hold, limits.Hold)
-		messages, err := look(r.Context(), bounded(scan, hold), hold, func() ([]transports.Message, error) {
+		messages, err := look(r.Context(), within(hold, scan), hold, func() ([]transports.Message, error) {
 			return log.After(r.Context(), r.PathValue("room"), after, limits.Batch)
 		})
-		transports.AnswerHeld(w, r, after, messages, err)
+		transports.AnswerHeld(w, r, after, messages, err, limits)
 	})
 }
 
-// bounded returns the time between two scans of a question that is held for so long. One that is
-// held at all is scanned for a second time, or its user would ask without a pause.
-func bounded(scan, hold time.Duration) time.Duration {
-	scan = max(scan, shortest)
+// within returns the scan interval of a poll that is held for at most hold. It is at most hold, so
+// that a held poll gets a second scan; without one it would be answered at once, and its user would
+// poll without a pause.
+func within(hold, scan time.Duration) time.Duration {
 	if 0 < hold && hold < scan {
 		return hold
 	}
 	return scan
 }
 
-// look reads at once and then every scan, and returns what it has found. It gives up with the last
-// scan that the hold has room for, which is the hold's end where that is a multiple of the scan:
-// one that finds nothing takes 1 + hold/scan reads. What comes later is the next question's. A
-// read that takes longer than a scan skips those that it missed. When ctx ends there is nothing.
+// look reads at once and then every scan, until it finds messages. It gives up after the last scan
+// within the hold time, so it makes at most 1 + hold/scan reads, and a hold time that is a multiple of
+// scan is used to its end. Later messages are left to the next poll. A read that takes longer than
+// scan skips the scans that it missed. When ctx ends, look returns no messages and no error.
 func look(ctx context.Context, scan, hold time.Duration, read func() ([]transports.Message, error)) ([]transports.Message, error) {
 	begun := time.Now()
 	var timer *time.Timer
@@ -131,8 +127,11 @@ func look(ctx context.Context, scan, hold time.Duration, read func() ([]transpor
 	}
 }
 
-// Join makes a user who asks again as soon as an answer has come.
+// Join returns a session that polls again as soon as a response has come.
 func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	query := "scan=" + t.scan().String() + "&hold=" + t.hold().String()
-	return &transports.Poller{Target: target, Room: room, Name: Name, From: from, Query: query}, nil
+	hold := target.Held(t.Way().Hold)
+	return &transports.Poller{
+		Sender: transports.Sender{Target: target, Room: room},
+		Name:   Name, From: from, Query: "scan=" + t.scan().String() + "&hold=" + hold.String(), Hold: hold,
+	}, nil
 }

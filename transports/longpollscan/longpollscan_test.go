@@ -21,14 +21,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTransport(t *testing.T) { transporttest.Run(t, longpollscan.Transport{}) }
 
-// A message comes with the next scan: after its interval at most, and half of it on average. The
-// store is read with every scan, and once more by each question as it comes.
+// A message is delivered at the next scan: after one interval at most, half of it on average. The
+// store is read at every scan, and once more at the beginning of each poll.
 func TestLatency(t *testing.T) {
 	const scan, n = 50 * time.Millisecond, 1000
 	synctest.Test(t, func(t *testing.T) {
-		store := &counted{Store: new(memory.Store)}
+		store := &recordingStore{Store: new(memory.Store)}
 		u := transporttest.Serve(t, longpollscan.Transport{}, store).Join("room", "")
-		synctest.Wait() // it has asked for the first time
+		synctest.Wait() // for the first poll
 		start := time.Now()
 		var sent []time.Time
 		for range n {
@@ -51,9 +51,9 @@ func TestLatency(t *testing.T) {
 		if longest > scan || longest < scan*95/100 {
 			t.Errorf("longest latency %v, want almost %v", longest, scan)
 		}
-		synctest.Wait() // it has asked for the next one
-		if full, empty := answers(u.Wire); full != n || empty != 0 {
-			t.Errorf("%d answers with messages and %d empty ones, want %d and 0", full, empty, n)
+		synctest.Wait() // for the next poll
+		if full, empty := answers(u.Conns); full != n || empty != 0 {
+			t.Errorf("%d responses with messages and %d empty ones, want %d and 0", full, empty, n)
 		}
 		if reads, want := len(store.since(start)), int(time.Since(start)/scan)+1+n; reads != want {
 			t.Errorf("%d reads of the store, want %d", reads, want)
@@ -61,13 +61,13 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// While nothing comes there is one empty answer per hold, whoever sets the hold, with a read at its
-// beginning and one for each scan in it.
+// In a quiet room there is one empty response per hold time, which user and server both limit, with
+// one read at its beginning and one for each scan in it.
 func TestHold(t *testing.T) {
 	for _, test := range []struct {
 		transport longpollscan.Transport
-		hold      time.Duration // what it is, as the last scan ends it
-		reads     int           // in a hold
+		hold      time.Duration // the real one, which the last scan ends
+		reads     int           // per hold time
 	}{
 		{longpollscan.Transport{}, 30 * time.Second, 601},
 		{longpollscan.Transport{Scan: time.Second}, 30 * time.Second, 31},
@@ -76,37 +76,37 @@ func TestHold(t *testing.T) {
 		{longpollscan.Transport{Scan: time.Hour, Hold: 7 * time.Second}, 7 * time.Second, 2},
 		{longpollscan.Transport{Scan: time.Second, Hold: time.Hour}, time.Minute, 61},
 		{longpollscan.Transport{Scan: time.Second, Hold: time.Hour, Limits: transports.Limits{Hold: 2 * time.Minute}}, 2 * time.Minute, 121},
-		{longpollscan.Transport{Scan: time.Microsecond, Hold: time.Second}, time.Second, 1001},
+		{longpollscan.Transport{Scan: time.Microsecond, Hold: time.Second, Limits: transports.Limits{MinScan: time.Microsecond}}, time.Second, 1001},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			store := &counted{Store: new(memory.Store)}
+			store := &recordingStore{Store: new(memory.Store)}
 			u := transporttest.Serve(t, test.transport, store).Join("room", "")
 			time.Sleep(10*test.hold + time.Microsecond)
 			synctest.Wait()
-			if full, empty := answers(u.Wire); full != 0 || empty != 10 {
-				t.Errorf("%d answers with messages and %d empty ones in 10 holds of %v", full, empty, test.hold)
+			if full, empty := answers(u.Conns); full != 0 || empty != 10 {
+				t.Errorf("%d responses with messages and %d empty ones in 10 hold times of %v, want 0 and 10", full, empty, test.hold)
 			}
-			if reads, want := len(store.since(time.Time{})), 10*test.reads+1; reads != want { // the eleventh question reads, too
-				t.Errorf("%d reads of the store in 10 holds of %v, want %d", reads, test.hold, want)
+			if reads, want := len(store.since(time.Time{})), 10*test.reads+1; reads != want { // the eleventh poll reads, too
+				t.Errorf("%d reads of the store in 10 hold times of %v, want %d", reads, test.hold, want)
 			}
 		})
 	}
 }
 
-func answers(wire *transporttest.Wire) (full, empty int) {
-	return wire.Answers(http.MethodGet, http.StatusOK), wire.Answers(http.MethodGet, http.StatusNoContent)
+func answers(conns *transporttest.Conns) (full, empty int) {
+	return conns.Answers(http.MethodGet, http.StatusOK), conns.Answers(http.MethodGet, http.StatusNoContent)
 }
 
-// get asks for question and returns the answer, its body read, and how long it took.
-func get(t *testing.T, server *transporttest.Server, question string) (*http.Response, string, time.Duration) {
+// get polls with query and returns the response, its body, and how long it took.
+func get(t *testing.T, server *transporttest.Server, query string) (*http.Response, string, time.Duration) {
 	t.Helper()
-	target, wire := server.Target()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll-scan?"+question, nil)
+	target, conns := server.Target()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.Base.String()+"/rooms/room/long-poll-scan?"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	resp, err := wire.RoundTrip(req)
+	resp, err := conns.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func get(t *testing.T, server *transporttest.Server, question string) (*http.Res
 
 func TestAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &counted{Store: new(memory.Store)}
+		store := &recordingStore{Store: new(memory.Store)}
 		server := transporttest.Serve(t, longpollscan.Transport{}, store)
 		for _, test := range []struct {
 			asked string
@@ -134,12 +134,11 @@ func TestAsked(t *testing.T) {
 			{"after=0&scan=1s", 30 * time.Second, 31},
 			{"after=0&scan=7s", 28 * time.Second, 5},
 			{"after=0&scan=1m", 30 * time.Second, 2},
-			{"after=0&scan=0&hold=2s", 2 * time.Second, 2001},
-			{"after=0&scan=10us&hold=2s", 2 * time.Second, 2001},
+			{"after=0&scan=10ms&hold=2s", 2 * time.Second, 201},
 			{"after=0&scan=50ms&hold=10ms", 10 * time.Millisecond, 2},
 			{"after=0&hold=1ns", time.Nanosecond, 2},
 			{"after=0&hold=0", 0, 1},
-			{"after=0&hold=0&scan=0", 0, 1},
+			{"after=0&hold=0&scan=10ms", 0, 1},
 		} {
 			resp, body, took := get(t, server, test.asked)
 			if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) != "0" || body != "" {
@@ -157,16 +156,22 @@ func TestAsked(t *testing.T) {
 				}
 			}
 		}
+		for _, asked := range []string{"1ns", "10us", "9999999ns", "0", "0s", "0&hold=0"} {
+			resp, body, took := get(t, server, "after=0&scan="+asked)
+			if resp.StatusCode != http.StatusBadRequest || took != 0 || !strings.Contains(body, "ask for scan=10ms or more, or lower --min-scan") {
+				t.Errorf("scan=%s: %s %q after %v", asked, resp.Status, body, took)
+			}
+		}
 		if reads := store.since(time.Time{}); len(reads) > 0 {
-			t.Errorf("%d reads of the store for bad questions", len(reads))
+			t.Errorf("%d reads of the store for bad requests", len(reads))
 		}
 	})
 }
 
-// A read that takes longer than the interval skips scans, it doesn't shift them.
+// A read that takes longer than the scan interval skips scans, but doesn't shift them.
 func TestSlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &counted{Store: new(memory.Store), first: 120 * time.Millisecond}
+		store := &recordingStore{Store: new(memory.Store), first: 120 * time.Millisecond}
 		server := transporttest.Serve(t, longpollscan.Transport{}, store)
 		start := time.Now()
 		get(t, server, "after=0&hold=300ms")
@@ -177,7 +182,7 @@ func TestSlowStore(t *testing.T) {
 	})
 }
 
-// A server that stops answers who it holds, and asks for the connection back.
+// A stopping server answers held polls, with Connection: close.
 func TestStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := transporttest.Serve(t, longpollscan.Transport{}, new(memory.Store))
@@ -200,7 +205,7 @@ func TestScanInterval(t *testing.T) {
 		{longpollscan.Transport{Scan: time.Hour}, 30 * time.Second},
 		{longpollscan.Transport{Scan: time.Second, Hold: 20 * time.Millisecond}, 20 * time.Millisecond},
 	} {
-		if got := test.transport.ScanInterval(); got != test.want {
+		if got := test.transport.Way().Scan; got != test.want {
 			t.Errorf("%+v scans every %v, want %v", test.transport, got, test.want)
 		}
 	}

@@ -8,16 +8,16 @@ import (
 	"pushpull/transports"
 )
 
-// counted is a store that keeps when it was read, and takes its time for the first read.
-type counted struct {
+// recordingStore records when it is read. Its first read is slow.
+type recordingStore struct {
 	transports.Store
-	first time.Duration
+	first time.Duration // how long the first read takes
 
 	mu    sync.Mutex
 	reads []time.Time
 }
 
-func (c *counted) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+func (c *recordingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	c.mu.Lock()
 	c.reads = append(c.reads, time.Now())
 	slow := len(c.reads) == 1
@@ -28,8 +28,8 @@ func (c *counted) After(ctx context.Context, room string, seq uint64, limit int)
 	return c.Store.After(ctx, room, seq, limit)
 }
 
-// since returns when it was read, from start on, and begins anew.
-func (c *counted) since(start time.Time) []time.Duration {
+// since returns the times of the reads, relative to start, and forgets them.
+func (c *recordingStore) since(start time.Time) []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var at []time.Duration

@@ -9,7 +9,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// cpuTime asks getrusage: what gopsutil reads from /proc comes in steps of 10 ms.
+// cpuTime uses getrusage, as the times that gopsutil reads from /proc have a resolution of 10 ms.
 func cpuTime(*process.Process) (time.Duration, error) {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

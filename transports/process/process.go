@@ -1,6 +1,7 @@
-// Package process says what this process has used: CPU time and resident memory.
+// Package process reports the resource usage of this process, CPU time and resident memory, how many files
+// it may open, and which program it runs.
 //
-// It looks at no other process and at no machine as a whole.
+// It reports on no other process and not on the machine as a whole.
 package process
 
 import (
@@ -11,14 +12,14 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Usage is what a process has used.
+// Usage is the resource usage of a process.
 type Usage struct {
 	CPU time.Duration // user and system time of all threads since the process started
 	RSS uint64        // resident memory now, in bytes
 }
 
-// Self returns what this process has used so far. CPU has the resolution of getrusage, a
-// microsecond, and on Windows that of the kernel's clock. It is safe for concurrent use.
+// Self returns the usage of this process so far. The resolution of CPU is that of getrusage, a
+// microsecond; on Windows it is that of the kernel's clock. Self is safe for concurrent use.
 func Self() (Usage, error) {
 	p := &process.Process{Pid: int32(os.Getpid())}
 	memory, err := p.MemoryInfo()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -14,25 +13,25 @@ import (
 	"time"
 )
 
-// writeChunk is how much of an answer must be taken within the write timeout: one that is taken
-// slowly but steadily may last longer.
+// writeChunk is how many bytes of a response a client must read within the write timeout, unless the
+// response has a deadline of its own. So a page that is read slowly but steadily may take longer in all.
 const writeChunk = 64 << 10
 
-// A place is where a user is. Without a transport it is none.
-type place struct{ transport, room string }
+// A location is the room a user is in and the transport it uses there. The zero location is none.
+type location struct{ transport, room string }
 
-// connections knows every open connection and where its user is. It is safe for concurrent use.
+// connections tracks every open connection and its user's location. It is safe for concurrent use.
 type connections struct {
 	limit        int
 	writeTimeout time.Duration
 	slow         slowness
 	refused      atomic.Uint64 // connections beyond limit
-	cutOff       atomic.Uint64 // connections whose user took nothing for writeTimeout
+	cutOff       atomic.Uint64 // connections whose client read nothing for writeTimeout
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	users map[string]int            // by transport
-	rooms map[string]map[string]int // by transport and room; rooms that nobody is in have left
+	rooms map[string]map[string]int // users by transport and room; empty rooms are deleted
 }
 
 func newConnections(limit int, writeTimeout time.Duration) *connections {
@@ -43,7 +42,7 @@ func newConnections(limit int, writeTimeout time.Duration) *connections {
 	}
 }
 
-// add returns c as a connection that counts, or nil when there are enough.
+// add starts to track c, or returns nil if the limit is reached.
 func (s *connections) add(c net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,12 +50,12 @@ func (s *connections) add(c net.Conn) *conn {
 		s.refused.Add(1)
 		return nil
 	}
-	counted := &conn{Conn: c, set: s}
-	s.conns[counted] = struct{}{}
-	return counted
+	tracked := &conn{Conn: c, set: s}
+	s.conns[tracked] = struct{}{}
+	return tracked
 }
 
-// remove forgets c, and where its user was.
+// remove stops tracking c and its user's location.
 func (s *connections) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,9 +65,9 @@ func (s *connections) remove(c *conn) {
 	}
 }
 
-// move says that the user of c is at to, which may be no place. A closed connection has no user.
-func (s *connections) move(c *conn, to place) {
-	to.room = strings.Clone(to.room) // else it would keep the URL of this request in memory
+// move sets the location of c's user, which may be none. A closed connection has no user.
+func (s *connections) move(c *conn, to location) {
+	to.room = strings.Clone(to.room) // a substring would keep the request's whole URL in memory
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.conns[c]; !ok {
@@ -86,8 +85,8 @@ func (s *connections) move(c *conn, to place) {
 	s.rooms[to.transport][to.room]++
 }
 
-// leave is called with mu held.
-func (s *connections) leave(from place) {
+// leave must be called with mu held.
+func (s *connections) leave(from location) {
 	if from.transport == "" {
 		return
 	}
@@ -105,22 +104,25 @@ func (s *connections) open() int {
 	return len(s.conns)
 }
 
-// connected returns who is where; without rooms it takes a time that does not grow with them.
-func (s *connections) connected(rooms bool) map[string]Connected {
+// connected returns the current users by transport, and lists what is asked for.
+func (s *connections) connected(asked listing) map[string]Connected {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make(map[string]Connected, len(s.users))
 	for transport, users := range s.users {
 		c := Connected{Users: users}
-		if rooms {
-			c.Rooms = maps.Clone(s.rooms[transport])
+		if asked.any() {
+			c.Rooms = make(map[string]int)
+		}
+		for room := range roomsIn(asked, s.rooms[transport]) {
+			c.Rooms[room] = s.rooms[transport][room]
 		}
 		all[transport] = c
 	}
 	return all
 }
 
-// close closes the connections that which picks and returns how many they were.
+// close closes the connections that which picks and returns their number.
 func (s *connections) close(which func(*conn) bool) int {
 	var picked []*conn
 	s.mu.Lock()
@@ -136,31 +138,57 @@ func (s *connections) close(which func(*conn) bool) int {
 	return len(picked)
 }
 
-// A conn is one accepted connection. It counts until it is closed, be it by net/http or, once
-// hijacked, by whoever has it then.
+// A conn is one accepted connection. It is tracked until it is closed, by net/http or, once
+// hijacked, by its new owner.
 type conn struct {
 	net.Conn
 	set   *connections
-	at    place       // written by the connection's one handler under set.mu, so that it may read without
-	asked atomic.Bool // a request has come
+	at    location    // written under set.mu, by the connection's one handler, which reads it without the lock
+	asked atomic.Bool // a request has arrived
+
+	deadline atomic.Int64 // of all writes of the response or batch under way, in Unix nanoseconds; 0: none
 }
 
-// visit says that a request for to has come, or for no place when its user counts by name. Its
-// cost is two comparisons when the last one was for the same place, as with every poll but the first.
-func (c *conn) visit(to place) {
+// visit records the location of a request; it is none if the user counts by name. A second request
+// for the same location, as all polls but the first are, costs two comparisons.
+func (c *conn) visit(to location) {
 	if c.at != to {
 		c.set.move(c, to)
 	}
 }
 
-// Write gives the user the write timeout to take each chunk, whoever writes: a short answer, a
-// poll that was held for longer than that, a WebSocket.
+// changed records a change of c's state, as net/http reports it.
+func (c *conn) changed(state http.ConnState) {
+	c.asked.Store(state != http.StateNew)
+	if state == http.StateIdle { // the response is written
+		c.deadline.Store(0)
+	}
+}
+
+// SetWriteDeadline bounds all writes from now on together, until the response to the request under way
+// is written; the zero time ends that. Without it each write has the write timeout.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.deadline.Store(0)
+	} else {
+		c.deadline.Store(t.UnixNano())
+	}
+	return nil
+}
+
+// Write gives the client the write timeout to read each chunk, but not longer than until the deadline.
+// http.Server.WriteTimeout would not do: it counts from the request, so it would end held polls, and it
+// doesn't apply to WebSockets.
 func (c *conn) Write(data []byte) (int, error) {
 	c.set.slow.write()
 	written := 0
 	for {
 		chunk := data[written:min(written+writeChunk, len(data))]
-		c.Conn.SetWriteDeadline(time.Now().Add(c.set.writeTimeout)) // fails when closed, as Write will
+		until := time.Now().Add(c.set.writeTimeout)
+		if all := c.deadline.Load(); all != 0 {
+			until = time.Unix(0, min(all, until.UnixNano()))
+		}
+		c.Conn.SetWriteDeadline(until) // fails only if closed, and then Write fails too
 		n, err := c.Conn.Write(chunk)
 		written += n
 		if err != nil {
@@ -175,8 +203,8 @@ func (c *conn) Write(data []byte) (int, error) {
 	}
 }
 
-// CloseWrite lets net/http end an answer while the user is still sending: closing at once would
-// reset the connection, and the answer with it.
+// CloseWrite lets net/http end a response while the client is still sending. Closing at once would
+// reset the connection, and the response would be lost.
 func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
 func closeWrite(c net.Conn) error {
@@ -186,7 +214,7 @@ func closeWrite(c net.Conn) error {
 	return errors.ErrUnsupported
 }
 
-// Close closes the connection. Its user has left.
+// Close closes the connection and stops tracking it.
 func (c *conn) Close() error {
 	c.set.remove(c)
 	return c.Conn.Close()
@@ -195,34 +223,32 @@ func (c *conn) Close() error {
 // connKey is the key of a request's *conn in its context.
 type connKey struct{}
 
-// Bounds on telling a connection that it is one too many.
-const (
-	refusals      = 256         // at a time; beyond that connections are closed without a word
-	refuseTimeout = time.Second // for the user to ask, so that the answer has a question, and to take it
-)
+// refuseTimeout is the time for the client of a connection beyond the limit to send its request and to
+// read the response.
+const refuseTimeout = time.Second
 
-// A listener accepts connections up to the limit. It answers those beyond it, and never waits
-// for their users.
+// A listener accepts connections up to the limit. It answers those beyond it with 503, without
+// delaying the next Accept.
 type listener struct {
 	net.Listener
 	service  *service
 	refusing atomic.Int64
 }
 
-// Accept returns the next connection that there is room for.
+// Accept returns the next connection within the limit.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		if counted := l.service.conns.add(c); counted != nil {
-			return counted, nil
+		if tracked := l.service.conns.add(c); tracked != nil {
+			return tracked, nil
 		}
 		if l.service.conns.refused.Load() == 1 {
-			l.service.Log.Warn("refusing connections: raise --max-connections", "connections", l.service.Connections)
+			l.service.Logger.Warn("refusing connections: raise "+l.service.raise, "connections", l.service.Connections)
 		}
-		if l.refusing.Load() >= refusals {
+		if l.refusing.Load() >= int64(l.service.shares.refusals) {
 			c.Close()
 			continue
 		}
@@ -231,19 +257,19 @@ func (l *listener) Accept() (net.Conn, error) {
 		go func() {
 			defer l.service.busy.Add(-1)
 			defer l.refusing.Add(-1)
-			refuse(c, l.service.Connections)
+			refuse(c, l.service.Connections, l.service.raise)
 		}()
 	}
 }
 
 // refuse answers the first request of c with 503. It returns within refuseTimeout.
-func refuse(c net.Conn, limit int) {
+func refuse(c net.Conn, limit int, raise string) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(refuseTimeout))
 	if _, err := c.Read(make([]byte, 4<<10)); err != nil {
 		return
 	}
-	line := fmt.Sprintf(`{"error":"all %d connections are taken: come back later, or raise --max-connections"}`+"\n", limit)
+	line := fmt.Sprintf(`{"error":"all %d connections are in use: try again later, or raise %s"}`+"\n", limit, raise)
 	_, err := fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable), len(line), line)
 	if err == nil && closeWrite(c) == nil {

@@ -3,7 +3,6 @@ package server
 import (
 	"container/list"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,23 +12,23 @@ import (
 	"unicode/utf8"
 )
 
-// How long a user who has given a name is told after the end of their last request: longer than
-// those who are still there wait before the next.
+// How long a named user is still reported after the end of its last request. It is longer than
+// the pause before the next request of a user that stays.
 const (
-	lingerPolling = 15 * time.Second // on a transports.Periodic transport; pages ask every 10 s at the latest
-	linger        = 2 * time.Second  // elsewhere, as between two held polls
+	stayOnTimer      = 15 * time.Second // on transports polled on a timer; pages poll at least every 10 s
+	stayBetweenPolls = 2 * time.Second  // on all others, as between two held polls
 )
 
-// maxUser is the length of the longest name of a user, in characters.
+// maxUser is the length of the longest user name, in characters.
 const maxUser = 64
 
-// aUser says what userIn wants.
+// aUser is the rule of userIn, for errors.
 var aUser = fmt.Sprintf("a user has 1 to %d printable characters, URL-encoded", maxUser)
 
-// userIn returns the user whom a query names, "" when it names none, and false when it can't be one.
+// userIn returns the user named in a query, "" if there is none; ok is false for an invalid name.
 func userIn(query string) (user string, ok bool) {
 	if !strings.Contains(query, "user=") {
-		return "", true // parsing would cost every poll
+		return "", true // saves every poll the cost of parsing
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -44,50 +43,52 @@ func userIn(query string) (user string, ok bool) {
 	return user, n > 0 && n <= maxUser && utf8.ValidString(user) && !strings.ContainsFunc(user, unprintable)
 }
 
-// names knows the users who have said who they are. It is safe for concurrent use.
+// names tracks the users that give a name. It is safe for concurrent use.
 //
-// Browsers spread what one user asks over several connections and share them among pages, so that
-// a connection doesn't tell who is there.
+// A browser spreads one user's requests over several connections and shares them among pages, so
+// connections are no measure of its users.
 type names struct {
 	limit int
 
 	mu    sync.Mutex
-	users map[string]map[string]map[string]*presence // by transport, room and name; rooms that nobody is in have left
-	told  int                                        // how many users they are
-	idle  map[time.Duration]*list.List               // the presences without a request, by their stay, the first to go first
+	users map[string]map[string]map[string]*presence // by transport, room and name; empty rooms are deleted
+	of    map[string]int                             // presences in users, by transport
+	count int                                        // all of them
+	idle  map[time.Duration]*list.List               // presences without an open request, by stay, the first to expire in front
 }
 
-// A presence is a user of a room and transport, by name.
+// A presence is a named user of one room on one transport.
 type presence struct {
-	place
+	location
 	user     string
-	stay     time.Duration // after the end of the last request
+	stay     time.Duration // how long it is reported after its last request
 	requests int           // open now
-	until    time.Time     // while none is
-	idle     *list.Element // while none is
+	until    time.Time     // when it expires; set while no request is open
+	idle     *list.Element // its element in names.idle; set while no request is open
 }
 
 func newNames(limit int) *names {
 	return &names{
 		limit: limit,
 		users: make(map[string]map[string]map[string]*presence),
+		of:    make(map[string]int),
 		idle:  make(map[time.Duration]*list.List),
 	}
 }
 
-// enter says that a request of user has come, for leave to say when it has ended. It returns nil
-// when there are enough users to be told.
-func (s *names) enter(at place, user string, stay time.Duration) *presence {
+// enter records a new request of user; leave must be called with the result when the request ends.
+// It returns nil when the limit of names is reached.
+func (s *names) enter(at location, user string, stay time.Duration) *presence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
 	p := s.users[at.transport][at.room][user]
 	if p == nil {
-		if s.told >= s.limit {
+		if s.count >= s.limit {
 			return nil
 		}
-		at.room = strings.Clone(at.room) // else they would keep the URL of this request in memory
-		p = &presence{place: at, user: strings.Clone(user), stay: stay}
+		at.room = strings.Clone(at.room) // a substring would keep the request's whole URL in memory
+		p = &presence{location: at, user: strings.Clone(user), stay: stay}
 		s.add(p)
 	}
 	if p.idle != nil {
@@ -98,7 +99,7 @@ func (s *names) enter(at place, user string, stay time.Duration) *presence {
 	return p
 }
 
-// leave says that a request of p has ended. p may be nil.
+// leave records the end of a request of p, which may be nil.
 func (s *names) leave(p *presence) {
 	if p == nil {
 		return
@@ -116,7 +117,7 @@ func (s *names) leave(p *presence) {
 	p.idle = s.idle[p.stay].PushBack(p)
 }
 
-// add is called with mu held.
+// add must be called with mu held.
 func (s *names) add(p *presence) {
 	rooms := s.users[p.transport]
 	if rooms == nil {
@@ -127,10 +128,12 @@ func (s *names) add(p *presence) {
 		rooms[p.room] = make(map[string]*presence)
 	}
 	rooms[p.room][p.user] = p
-	s.told++
+	s.of[p.transport]++
+	s.count++
 }
 
-// forget forgets those whose time has passed. It is called with mu held, and looks at nobody else.
+// forget removes the expired presences. Its cost grows with their number alone. It must be called
+// with mu held.
 func (s *names) forget() {
 	now := time.Now()
 	for _, idle := range s.idle {
@@ -144,27 +147,50 @@ func (s *names) forget() {
 			if delete(rooms[p.room], p.user); len(rooms[p.room]) == 0 {
 				delete(rooms, p.room)
 			}
-			s.told--
+			s.of[p.transport]--
+			s.count--
 		}
 	}
 }
 
-// addTo adds the users to those who are counted by connection; rooms says whether by room, too.
-func (s *names) addTo(all map[string]Connected, rooms bool) {
+// addTo adds the named users to those counted by connection, and lists what is asked for.
+func (s *names) addTo(all map[string]Connected, asked listing) {
+	s.listed(all, asked)
+	for _, c := range all {
+		for _, users := range c.Names {
+			slices.Sort(users) // without the lock: named polls wait for it
+		}
+	}
+}
+
+// listed is addTo, but for the order of the names.
+func (s *names) listed(all map[string]Connected, asked listing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
 	for transport, byRoom := range s.users {
 		c := all[transport]
-		c.Names = make(map[string][]string, len(byRoom))
-		if rooms && c.Rooms == nil {
-			c.Rooms = make(map[string]int, len(byRoom))
+		c.Users += s.of[transport]
+		if asked.any() {
+			c.Names = make(map[string][]string)
+			if c.Rooms == nil {
+				c.Rooms = make(map[string]int)
+			}
 		}
-		for room, users := range byRoom {
-			c.Names[room] = slices.Sorted(maps.Keys(users))
-			c.Users += len(users)
-			if rooms {
-				c.Rooms[room] += len(users)
+		left := mostListed
+		for room := range roomsIn(asked, byRoom) {
+			users := byRoom[room]
+			c.Rooms[room] += len(users)
+			here := make([]string, 0, min(left, len(users)))
+			for user := range users {
+				if left == 0 {
+					break
+				}
+				here = append(here, user)
+				left--
+			}
+			if len(here) > 0 {
+				c.Names[room] = here
 			}
 		}
 		all[transport] = c

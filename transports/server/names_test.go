@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,8 +42,8 @@ func TestUserIn(t *testing.T) {
 	}
 }
 
-// inCrowd tests in virtual time with a server of every transport.
-func inCrowd(t *testing.T, s *Server, test func(*testing.T, *served)) {
+// withServer runs test in virtual time with a server of every transport.
+func withServer(t *testing.T, s *Server, test func(*testing.T, *served)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sd := inBubble(t, s)
@@ -50,8 +52,8 @@ func inCrowd(t *testing.T, s *Server, test func(*testing.T, *served)) {
 	})
 }
 
-// are wants names to be connected to a transport by room, like "a: John Mary", and users of it all.
-func (sd *served) are(transport string, users int, names ...string) {
+// wantUsers checks the number of users of a transport, and their names by room, like "a: John Mary".
+func (sd *served) wantUsers(transport string, users int, names ...string) {
 	sd.t.Helper()
 	synctest.Wait()
 	want := make(map[string][]string)
@@ -69,7 +71,7 @@ func (sd *served) are(transport string, users int, names ...string) {
 	}
 }
 
-// hold asks in a goroutine; hangUp leaves before there is an answer.
+// hold sends a request in a goroutine; hangUp cancels it.
 func (sd *served) hold(path string) (hangUp func()) {
 	ctx, cancel := context.WithCancel(sd.t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, sd.base+path, nil)
@@ -87,37 +89,37 @@ func (sd *served) hold(path string) (hangUp func()) {
 	return func() { cancel(); <-ended }
 }
 
-func TestShortPollUserLingers(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+func TestShortPollUserStaysBetweenPolls(t *testing.T) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		sd.do("GET", "/rooms/a/short-poll?user=Mary", "", "")
-		sd.are("short-poll", 1, "a: Mary")
+		sd.wantUsers("short-poll", 1, "a: Mary")
 		time.Sleep(10 * time.Second)
 		sd.do("GET", "/rooms/a/short-poll?user=Mary", "", "")
-		time.Sleep(lingerPolling - time.Nanosecond)
-		sd.are("short-poll", 1, "a: Mary")
+		time.Sleep(stayOnTimer - time.Nanosecond)
+		sd.wantUsers("short-poll", 1, "a: Mary")
 		time.Sleep(time.Nanosecond)
-		sd.are("short-poll", 0)
+		sd.wantUsers("short-poll", 0)
 		if _, ok := sd.stats().Connected["short-poll"]; !ok {
-			t.Error("a transport that has had users is not told")
+			t.Error("a transport that has had users is missing in the stats")
 		}
 	})
 }
 
 func TestLongPollUserIsThereWhileHeld(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		hangUp := sd.hold("/rooms/a/long-poll?user=Mary")
 		time.Sleep(20 * time.Second)
-		sd.are("long-poll", 1, "a: Mary")
+		sd.wantUsers("long-poll", 1, "a: Mary")
 		hangUp()
-		time.Sleep(linger - time.Nanosecond)
-		sd.are("long-poll", 1, "a: Mary")
+		time.Sleep(stayBetweenPolls - time.Nanosecond)
+		sd.wantUsers("long-poll", 1, "a: Mary")
 		time.Sleep(time.Nanosecond)
-		sd.are("long-poll", 0)
+		sd.wantUsers("long-poll", 0)
 	})
 }
 
 func TestWebSocketUser(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		socket, err := sd.dial()
 		if err != nil {
 			t.Fatal(err)
@@ -129,54 +131,55 @@ func TestWebSocketUser(t *testing.T) {
 			t.Fatal(resp, err)
 		}
 		time.Sleep(time.Minute)
-		sd.are("websocket", 1, "a: Mary")
+		sd.wantUsers("websocket", 1, "a: Mary")
 		socket.Close()
-		time.Sleep(linger - time.Nanosecond)
-		sd.are("websocket", 1, "a: Mary")
+		time.Sleep(stayBetweenPolls - time.Nanosecond)
+		sd.wantUsers("websocket", 1, "a: Mary")
 		time.Sleep(time.Nanosecond)
-		sd.are("websocket", 0)
+		sd.wantUsers("websocket", 0)
 	})
 }
 
 func TestNameCountsOnceInARoom(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		first, second := sd.hold("/rooms/a/long-poll?user=Mary"), sd.hold("/rooms/a/long-poll?user=Mary")
 		defer sd.hold("/rooms/b/long-poll?user=Mary")()
 		defer sd.hold("/rooms/a/long-poll?user=John")()
-		sd.are("long-poll", 3, "a: John Mary", "b: Mary")
+		sd.wantUsers("long-poll", 3, "a: John Mary", "b: Mary")
 		first()
-		time.Sleep(linger)
-		sd.are("long-poll", 3, "a: John Mary", "b: Mary")
+		time.Sleep(stayBetweenPolls)
+		sd.wantUsers("long-poll", 3, "a: John Mary", "b: Mary")
 		second()
-		again := sd.hold("/rooms/a/long-poll?user=Mary") // is there for good
-		time.Sleep(linger)
-		sd.are("long-poll", 3, "a: John Mary", "b: Mary")
+		again := sd.hold("/rooms/a/long-poll?user=Mary") // within the stay of the previous request
+		time.Sleep(stayBetweenPolls)
+		sd.wantUsers("long-poll", 3, "a: John Mary", "b: Mary")
 		again()
-		time.Sleep(linger)
-		sd.are("long-poll", 2, "a: John", "b: Mary")
+		time.Sleep(stayBetweenPolls)
+		sd.wantUsers("long-poll", 2, "a: John", "b: Mary")
 	})
 }
 
-// TestLingersApart wants who leaves early to be forgotten first, behind whom it may be.
-func TestLingersApart(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+// TestNamesExpireInOrder checks that names expire in the order of their last requests, and that
+// those of one transport don't wait for those of another with a longer stay.
+func TestNamesExpireInOrder(t *testing.T) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		sd.do("GET", "/rooms/a/short-poll?user=Mary", "", "")
 		sd.do("GET", "/rooms/a/short-poll?user=John", "", "")
 		time.Sleep(time.Second)
 		sd.do("GET", "/rooms/a/short-poll?user=Mary", "", "")
 		sd.do("GET", "/rooms/b/long-poll-scan?hold=0s&user=Ann", "", "")
-		time.Sleep(linger)
-		sd.are("long-poll-scan", 0)
-		sd.are("short-poll", 2, "a: John Mary")
-		time.Sleep(lingerPolling - time.Second - linger)
-		sd.are("short-poll", 1, "a: Mary")
+		time.Sleep(stayBetweenPolls)
+		sd.wantUsers("long-poll-scan", 0)
+		sd.wantUsers("short-poll", 2, "a: John Mary")
+		time.Sleep(stayOnTimer - time.Second - stayBetweenPolls)
+		sd.wantUsers("short-poll", 1, "a: Mary")
 		time.Sleep(time.Second)
-		sd.are("short-poll", 0)
+		sd.wantUsers("short-poll", 0)
 	})
 }
 
 func TestNamedAndUnnamedTogether(t *testing.T) {
-	inCrowd(t, &Server{}, func(t *testing.T, sd *served) {
+	withServer(t, &Server{}, func(t *testing.T, sd *served) {
 		conn, err := sd.dial()
 		if err != nil {
 			t.Fatal(err)
@@ -196,61 +199,108 @@ func TestNamedAndUnnamedTogether(t *testing.T) {
 		}
 		sd.do("GET", "/rooms/a/short-poll", "", "")
 		ask("/rooms/a/short-poll")
-		sd.are("short-poll", 2)
+		sd.wantUsers("short-poll", 2)
 		ask("/rooms/a/short-poll?user=Mary") // the same connection
-		sd.are("short-poll", 2, "a: Mary")
+		sd.wantUsers("short-poll", 2, "a: Mary")
 		ask("/rooms/b/short-poll")
-		sd.are("short-poll", 3, "a: Mary")
-		ask("/rooms/b/short-poll?user=%00") // is refused and moves nobody
-		sd.are("short-poll", 3, "a: Mary")
+		sd.wantUsers("short-poll", 3, "a: Mary")
+		ask("/rooms/b/short-poll?user=%00") // is refused and changes no user's location
+		sd.wantUsers("short-poll", 3, "a: Mary")
 		if got := sd.stats().Connected["short-poll"].Rooms; got["a"] != 2 || got["b"] != 1 {
 			t.Errorf("rooms %v", got)
 		}
 		_, body := sd.do("GET", "/stats?rooms=0", "", "")
-		if want := `"connected":{"short-poll":{"users":3,"names":{"a":["Mary"]}}}`; !strings.Contains(body, want) {
+		if want := `"connected":{"short-poll":{"users":3}}`; !strings.Contains(body, want) {
 			t.Errorf("no %s in %s", want, body)
+		}
+		for query, want := range map[string]string{
+			"room=a":                    `"connected":{"short-poll":{"users":3,"rooms":{"a":2},"names":{"a":["Mary"]}}}`,
+			"room=b&rooms=0":            `"connected":{"short-poll":{"users":3,"rooms":{"b":1}}}`,
+			"room=b&room=nobody&room=b": `"connected":{"short-poll":{"users":3,"rooms":{"b":1}}}`,
+			"room=":                     `"connected":{"short-poll":{"users":3}}`,
+		} {
+			if _, body := sd.do("GET", "/stats?"+query, "", ""); !strings.Contains(body, want) {
+				t.Errorf("%s: no %s in %s", query, want, body)
+			}
+		}
+		if resp, body := sd.do("GET", "/stats?"+strings.Repeat("&room=a", mostAsked+1), "", ""); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("too many rooms: %s %s", resp.Status, body)
 		}
 	})
 }
 
 func TestNoMoreNamesThanConnections(t *testing.T) {
-	inCrowd(t, &Server{Connections: 2}, func(t *testing.T, sd *served) {
+	withServer(t, &Server{Connections: 2}, func(t *testing.T, sd *served) {
 		for _, user := range []string{"Mary", "John", "Ann"} {
 			if resp, body := sd.do("GET", "/rooms/a/short-poll?user="+user, "", ""); resp.StatusCode != http.StatusNoContent {
 				t.Errorf("%s: %s %s", user, resp.Status, body)
 			}
 		}
-		sd.are("short-poll", 2, "a: John Mary")
-		time.Sleep(lingerPolling)
+		sd.wantUsers("short-poll", 2, "a: John Mary")
+		time.Sleep(stayOnTimer)
 		sd.do("GET", "/rooms/b/short-poll?user=Ann", "", "")
-		sd.are("short-poll", 1, "b: Ann")
+		sd.wantUsers("short-poll", 1, "b: Ann")
 	})
 }
 
-// TestNamesConcurrently is for the race detector.
+// A listing is bounded, and its users are counted nevertheless.
+func TestListingIsBounded(t *testing.T) {
+	const many = 2 * mostListed
+	synctest.Test(t, func(t *testing.T) {
+		s := newNames(10 * many)
+		for i := range many {
+			s.enter(location{"rooms", strconv.Itoa(i)}, "Mary", stayBetweenPolls)
+			s.enter(location{"names", "room"}, strconv.Itoa(i), stayBetweenPolls)
+		}
+		set := newConnections(many, time.Second)
+		for i := range many {
+			c := set.add(&net.TCPConn{})
+			c.visit(location{"rooms", strconv.Itoa(i)})
+		}
+		all := set.connected(listing{all: true})
+		if c := all["rooms"]; c.Users != many || len(c.Rooms) != mostListed {
+			t.Errorf("%d users, %d rooms", c.Users, len(c.Rooms))
+		}
+		clear(all)
+		s.addTo(all, listing{all: true})
+		if c := all["rooms"]; c.Users != many || len(c.Rooms) != mostListed || len(c.Names) != mostListed {
+			t.Errorf("%d users, %d rooms, %d of them with names", c.Users, len(c.Rooms), len(c.Names))
+		}
+		c := all["names"]
+		if c.Users != many || c.Rooms["room"] != many || len(c.Names["room"]) != mostListed || !slices.IsSorted(c.Names["room"]) {
+			t.Errorf("%d users in a room, with %d names", c.Rooms["room"], len(c.Names["room"]))
+		}
+		clear(all)
+		if s.addTo(all, listing{}); all["names"].Users != many || all["names"].Names != nil || all["names"].Rooms != nil {
+			t.Errorf("a listing of nothing lists %d names", len(all["names"].Names))
+		}
+	})
+}
+
+// TestNamesConcurrently gives the race detector something to check.
 func TestNamesConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newNames(3)
 		for range 20 {
 			for _, user := range []string{"a", "b", "c", "d"} {
 				go func() {
-					p := s.enter(place{"t", "r"}, user, linger)
-					s.addTo(make(map[string]Connected), true)
+					p := s.enter(location{"t", "r"}, user, stayBetweenPolls)
+					s.addTo(make(map[string]Connected), listing{all: true})
 					time.Sleep(time.Second)
 					s.leave(p)
 				}()
 			}
 		}
-		time.Sleep(time.Second + linger)
+		time.Sleep(time.Second + stayBetweenPolls)
 		synctest.Wait()
 		all := make(map[string]Connected)
-		if s.addTo(all, true); all["t"].Users != 0 || s.told != 0 || len(s.users["t"]) != 0 || s.idle[linger].Len() != 0 {
-			t.Errorf("everybody has left, but %+v", all)
+		if s.addTo(all, listing{all: true}); all["t"].Users != 0 || s.count != 0 || len(s.users["t"]) != 0 || s.idle[stayBetweenPolls].Len() != 0 {
+			t.Errorf("all users have left, but the stats are %+v", all)
 		}
 	})
 }
 
-// BenchmarkPresent takes what counting its user adds to a poll.
+// BenchmarkPresent measures what counting the user adds to the cost of a poll.
 func BenchmarkPresent(b *testing.B) {
 	sv, err := (&Server{Store: &memory.Store{}}).start()
 	if err != nil {

@@ -15,13 +15,16 @@ import (
 	"pushpull/transports"
 )
 
-// maxRoom is the length of the longest name of a room.
+// mostListings is how many requests for metrics, and for stats, are answered at a time.
+const mostListings = 64
+
+// maxRoom is the length of the longest room name.
 const maxRoom = 128
 
-// handler serves every route.
+// handler returns the handler of all routes.
 func (sv *service) handler() http.Handler {
 	mux := http.NewServeMux()
-	// The pattern without a method is less specific: it gets what no other method's pattern takes.
+	// The pattern without a method is less specific: it gets the requests with other methods.
 	route := func(method, pattern string, h http.Handler) {
 		mux.Handle(method+" "+pattern, h)
 		mux.Handle(pattern, wrongMethod(method))
@@ -39,22 +42,28 @@ func (sv *service) handler() http.Handler {
 	route("GET", "/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok\n")
 	}))
-	route("GET", "/metrics", promhttp.HandlerFor(sv.registry(), promhttp.HandlerOpts{}))
-	route("GET", "/stats", http.HandlerFunc(sv.serveStats))
+	// These answers are built in memory, and pages open files.
+	route("GET", "/metrics", few(mostListings, promhttp.HandlerFor(sv.registry(), promhttp.HandlerOpts{})))
+	route("GET", "/stats", few(mostListings, http.HandlerFunc(sv.serveStats)))
 	if sv.Pages != nil {
+		pages := few(sv.shares.pages, sv.Pages)
 		for _, pattern := range []string{"/{$}", "/page/", "/results", "/results/"} {
-			mux.Handle(pattern, sv.Pages)
+			mux.Handle(pattern, pages)
 		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		transports.Error(w, http.StatusNotFound,
 			"unknown path %.100q: use /rooms/{room}/messages, /rooms/{room}/{transport}, /stats, /metrics or /healthz", r.URL.Path)
 	})
-	return sv.watched(sv.readable(sv.origins.Handler(mux)))
+	hosts := transports.Hosts{
+		Others: slices.Concat(sv.Hosts, sv.Limits.Origins),
+		Advice: "allow it with --allow-origin, like https://chat.example, or let the proxy send Host: localhost",
+	}
+	return sv.watched(hosts.Handler(clean(sv.readable(sv.origins.Handler(mux)))))
 }
 
-// readable lets pages of the allowed origins read the answers, as the CORS protocol of the Fetch
-// standard wants it said. Others may ask, but their browsers don't show them what is answered.
+// readable sets the CORS headers of the Fetch standard, so that pages of the allowed origins can
+// read the responses. Browsers hide the responses from pages of other origins.
 func (sv *service) readable(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
@@ -76,17 +85,23 @@ func (sv *service) readable(h http.Handler) http.Handler {
 	})
 }
 
-// watched counts the handlers at work and bounds the time in which a body arrives.
+// watched counts the running handlers, and bounds the time for a body to arrive.
 func (sv *service) watched(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sv.busy.Add(1)
 		defer sv.busy.Add(-1)
 		if r.ContentLength != 0 {
-			// http.Server.ReadTimeout would end held polls too.
+			// http.Server.ReadTimeout would end held polls, too.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(sv.BodyTimeout))
 		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// clean refuses unclean paths. The mux would redirect to the cleaned path, which may name another room.
+func clean(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.TrimSuffix(path.Clean(r.URL.Path), "/") != strings.TrimSuffix(r.URL.Path, "/") {
-			// The mux would redirect, to a room that nobody meant. It lets a slash at the end be.
 			transports.Error(w, http.StatusBadRequest, "bad path %.100q: no part may be empty, . or .., and %s", r.URL.Path, aRoom)
 			return
 		}
@@ -94,11 +109,12 @@ func (sv *service) watched(h http.Handler) http.Handler {
 	})
 }
 
-// present counts who asks as a user of the room: by the name that they give, else by the connection.
+// present counts the sender of a request as a user of the room: by name if the request gives one,
+// else by connection.
 func (sv *service) present(transport string, h http.Handler) http.Handler {
-	stay := linger
-	if _, ok := sv.Transports[transport].(transports.Periodic); ok {
-		stay = lingerPolling
+	stay := stayBetweenPolls
+	if sv.Transports[transport].Way().Every > 0 {
+		stay = stayOnTimer
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, ok := userIn(r.URL.RawQuery)
@@ -106,10 +122,10 @@ func (sv *service) present(transport string, h http.Handler) http.Handler {
 			transports.Error(w, http.StatusBadRequest, "bad user in %.100q: %s", r.URL.RawQuery, aUser)
 			return
 		}
-		at := place{transport, r.PathValue("room")}
+		at := location{transport, r.PathValue("room")}
 		if user != "" {
 			defer sv.names.leave(sv.names.enter(at, user, stay))
-			at = place{}
+			at = location{}
 		}
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 			c.visit(at)
@@ -118,10 +134,10 @@ func (sv *service) present(transport string, h http.Handler) http.Handler {
 	})
 }
 
-// aRoom says what checkRoom checks.
+// aRoom is the rule of isRoom, for errors.
 var aRoom = fmt.Sprintf("a room has 1 to %d letters, digits, - _ or .", maxRoom)
 
-// inRoom refuses names that are not those of a room. It stands before every handler that takes one.
+// inRoom refuses requests with an invalid room name. It wraps every handler of a room.
 func inRoom(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if room := r.PathValue("room"); !isRoom(room) {
@@ -132,7 +148,7 @@ func inRoom(h http.Handler) http.Handler {
 	})
 }
 
-// isRoom says whether name can be the name of a room.
+// isRoom reports whether name is a valid room name.
 func isRoom(name string) bool {
 	if name == "" || len(name) > maxRoom {
 		return false

@@ -12,7 +12,7 @@ import (
 	"pushpull/transports/all"
 )
 
-// errorIn returns the error in an answer, which must be one line of JSON.
+// errorIn returns the error in the body of a response, which must be one line of JSON.
 func errorIn(t *testing.T, body string) string {
 	t.Helper()
 	var e struct{ Error string }
@@ -28,7 +28,7 @@ func TestRoutes(t *testing.T) {
 	for _, tc := range []struct {
 		method, path, body string
 		status             int
-		want               string // in the body; of the error if status says so
+		want               string // in the body, or in its error if status is one
 	}{
 		{"POST", "/rooms/a/messages", "one", 201, `{"seq":1}`},
 		{"POST", "/rooms/a/messages", "two", 201, `{"seq":2}`},
@@ -45,7 +45,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/rooms/a/messages", "0123456789x", 413, "--max-message"},
 		{"POST", "/rooms/a/messages", "\xff", 400, "not UTF-8"},
 		{"GET", "/rooms/a/websocket", "", 426, "Upgrade: websocket"},
-		{"GET", "/rooms/a/pigeon", "", 404, "use long-poll, long-poll-scan, short-poll, websocket"},
+		{"GET", "/rooms/a/pigeon", "", 404, "use " + strings.Join(slices.Sorted(slices.Values(all.Names())), ", ")},
 		{"GET", "/rooms/a", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/rooms", "", 404, "use /rooms/{room}/messages"},
 		{"GET", "/nope", "", 404, `unknown path "/nope"`},
@@ -105,7 +105,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s %s: %s %s", method, path, resp.Status, body)
 			}
 			if resp.Header.Get("Access-Control-Allow-Origin") != "https://chat.example" {
-				t.Errorf("%s %s isn't readable by an allowed origin", method, path)
+				t.Errorf("%s %s can't be read by an allowed origin", method, path)
 			}
 		}
 		if resp, _ := sd.do("POST", path, "", "Origin: https://evil.example"); resp.StatusCode != http.StatusForbidden {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,7 +15,7 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// A served is a server at work, and one client of it.
+// A served is a running server, and one client of it.
 type served struct {
 	t      *testing.T
 	dial   func() (net.Conn, error)
@@ -29,7 +28,7 @@ type served struct {
 func serve(t *testing.T, s *Server, l net.Listener, dial func() (net.Conn, error)) *served {
 	t.Helper()
 	if s.Store == nil {
-		s.Store = &memory.Store{}
+		s.Store = &memory.Store{First: 1}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -63,14 +62,14 @@ func onLoopback(t *testing.T, s *Server) *served {
 	return sd
 }
 
-// inBubble serves s on pipes, for tests in virtual time. The test calls stop.
+// inBubble serves s on pipes, for tests in virtual time. The test must call stop.
 func inBubble(t *testing.T, s *Server) *served {
 	t.Helper()
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	return serve(t, s, l, l.dial)
 }
 
-// pipes is a listener without a network.
+// pipes is a listener whose connections are net.Pipes.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -103,7 +102,7 @@ func (l *pipes) dial() (net.Conn, error) {
 	}
 }
 
-// do asks and returns status and body. header is "Name: value" or empty.
+// do sends a request and returns the response and its body. header is "Name: value" or empty.
 func (sd *served) do(method, path, body, header string) (*http.Response, string) {
 	sd.t.Helper()
 	req, err := http.NewRequest(method, sd.base+path, strings.NewReader(body))
@@ -135,7 +134,7 @@ func (sd *served) stats() Stats {
 	return s
 }
 
-// until waits for ok; the state it waits for changes in other goroutines of real sockets.
+// until waits for ok, which depends on goroutines that serve real sockets.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(10 * time.Second)
@@ -149,16 +148,14 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// A fake is a transport that is only its handler.
+// A fake is a transport that consists of a handler.
 type fake http.HandlerFunc
 
 func (f fake) Handler(transports.Log) http.Handler { return http.HandlerFunc(f) }
 
-func (fake) Join(context.Context, transports.Target, string, transports.Cursor) (transports.Session, error) {
-	return nil, errors.New("a fake has no users")
-}
+func (fake) Way() transports.Way { return transports.Way{Title: "fake", Stream: true} }
 
 // withFake returns a server whose only transport is h, at /rooms/{room}/fake.
 func withFake(h http.HandlerFunc) *Server {
-	return &Server{Transports: map[string]transports.Transport{"fake": fake(h)}}
+	return &Server{Transports: map[string]transports.Endpoint{"fake": fake(h)}}
 }

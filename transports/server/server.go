@@ -1,7 +1,7 @@
-// Package server is a serving process: the routes of every transport over one store, under
-// limits, with metrics, the pages it is given, and a stop that leaves nobody without an answer.
+// Package server is a serving process: the routes of every transport over one store, with limits,
+// metrics, optional pages, and a stop that still answers the requests it has accepted.
 //
-// It authenticates nobody, speaks no TLS and keeps no messages; the store does that.
+// It does no authentication and no TLS, and leaves keeping the messages to the store.
 package server
 
 import (
@@ -18,53 +18,73 @@ import (
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/feed"
+	"pushpull/transports/process"
 )
 
-// What Serve grants its handlers when it stops: patience to answer, then grace to notice that
-// their connections were cut. Together they stay below 5 s.
+// Timeouts for the handlers when the server stops. Together they stay below the 5 s that Serve
+// promises.
 const (
-	patience = 4 * time.Second
-	grace    = 500 * time.Millisecond
+	stopTimeout   = 4 * time.Second        // to finish
+	cutOffTimeout = 500 * time.Millisecond // then to return, once their connections are closed
 )
 
 // A Server serves the rooms of a store. Its options are its fields, set before Serve is called;
 // 0 or less means the default.
 type Server struct {
-	Store      transports.Store                // required
-	Transports map[string]transports.Transport // by their name in routes; nil: all of package all, under Limits
+	Store      transports.Store               // required
+	Transports map[string]transports.Endpoint // by name in routes; nil: all.Endpoints(Limits)
 	Limits     transports.Limits
 
-	Connections   int           // most connections at a time, the next is answered 503; 0: 20,000
+	// Hosts are the hosts by which clients on this machine may ask for the server, besides those of
+	// loopback and of Limits.Origins: see transports.Hosts.
+	Hosts []string
+
+	// Connections is how many connections may be open; the next is answered with 503. They are fewer if
+	// the process may not open as many files: some are kept for the store, the pages and the refusals.
+	// 0: 20,000
+	Connections int
+
+	// Rooms is how many rooms messages may be sent to while the server runs; a message to one more is
+	// answered with 507. 0: 50,000
+	Rooms int
+
 	HeaderBytes   int           // largest request line and headers, give or take 8 KiB of buffers; 0: 16 KiB
 	HeaderTimeout time.Duration // for the headers of a request to arrive; 0: 10 s
 	BodyTimeout   time.Duration // for the body of a request to arrive; 0: 10 s
-	IdleTimeout   time.Duration // a connection without a request for so long is closed; 0: 2 min
+	IdleTimeout   time.Duration // an idle connection is closed after this time; 0: 2 min
 
-	Pages http.Handler // serves /, /page/, /results and what is below it, whatever the method; nil: none
+	Pages http.Handler // serves /, /page/, /results and all paths below, with any method; nil: none
 
-	Slow Slowness // zero: as fast as can be
+	Slow Slowness // deliberate slowness; zero: none
 
-	Log *slog.Logger // nil: nothing is logged
+	// Logger receives, among others, the errors of the store, which users are not told. Of what recurs
+	// within a second it receives one record, which says how many were left out. nil: nothing is logged
+	Logger *slog.Logger
 }
 
-// A service is a Server at work.
+// A service is a running Server.
 type service struct {
 	Server  // with every default filled in
-	store   *counted
+	store   *countingStore
 	log     *feed.Feed
 	conns   *connections
 	names   *names
 	origins *http.CrossOriginProtection
-	busy    atomic.Int64 // handlers at work and refusals being told
+	begun   time.Time
+	shares  shares
+	raise   string       // what the operator raises for more connections
+	busy    atomic.Int64 // running handlers and refusals
 }
 
-// Validate says whether s can serve, once it has a store: its origins are origins.
+// Validate returns an error if an allowed origin is malformed. It doesn't ask for a store, which
+// may be set later.
 func (s *Server) Validate() error {
 	_, err := s.protection()
 	return err
 }
 
-// protection refuses writes by pages of other origins than the server's own and the allowed.
+// protection returns a check that refuses writes by pages of other origins than the server's own
+// and the allowed ones.
 func (s *Server) protection() (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()
 	for _, origin := range s.Limits.Origins {
@@ -79,7 +99,7 @@ func (s *Server) protection() (*http.CrossOriginProtection, error) {
 	return p, nil
 }
 
-// start fills in the defaults.
+// start returns a service with every default filled in.
 func (s *Server) start() (*service, error) {
 	if s.Store == nil {
 		return nil, errors.New("a server needs a store")
@@ -87,26 +107,24 @@ func (s *Server) start() (*service, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	sv := &service{Server: *s, store: &counted{Store: s.Store}}
-	sv.origins, _ = s.protection() // Validate has seen its error
+	logger := s.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	sv := &service{Server: *s, begun: time.Now()}
+	sv.Logger = slog.New(newSparse(logger.Handler()))
+	if err := sv.take(process.FileLimit()); err != nil {
+		return nil, err
+	}
+	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms}}
+	sv.origins, _ = s.protection() // Validate has returned its error
 	sv.Limits = s.Limits.WithDefaults()
-	sv.Connections = positive(s.Connections, 20_000)
 	sv.HeaderBytes = positive(s.HeaderBytes, 16<<10)
 	sv.HeaderTimeout = positive(s.HeaderTimeout, 10*time.Second)
 	sv.BodyTimeout = positive(s.BodyTimeout, 10*time.Second)
 	sv.IdleTimeout = positive(s.IdleTimeout, 2*time.Minute)
-	if s.Log == nil {
-		sv.Log = slog.New(slog.DiscardHandler)
-	}
 	if s.Transports == nil {
-		sv.Transports = make(map[string]transports.Transport)
-		for _, name := range all.Names() {
-			t, err := all.New(name, sv.Limits)
-			if err != nil {
-				return nil, err
-			}
-			sv.Transports[name] = t
-		}
+		sv.Transports = all.Endpoints(sv.Limits)
 	}
 	sv.log = feed.New(sv.store, sv.Limits.Batch)
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
@@ -123,18 +141,19 @@ func positive[T cmp.Ordered](v, otherwise T) T {
 	return otherwise
 }
 
-// Serve serves what l accepts until ctx ends, and then stops: it accepts no more, ends the
-// contexts of all requests with the cause transports.ErrStopping, so that held polls answer and
-// WebSockets close, and waits for every handler, those of WebSockets too. It closes l and takes
-// at most 5 s; whoever is not done by then is cut off, which is an error. After that no goroutine
-// is left but those of handlers that ignore both their context and their closed connection.
+// Serve serves the connections that l accepts until ctx ends or accepting fails. Then it stops within
+// 5 s: it ends the contexts of all requests with the cause transports.ErrStopping, so that held polls
+// are answered and WebSockets close, and waits for every handler, including those of WebSockets.
+// Connections that are not done in time are closed, and Serve returns an error. In any case it closes
+// l, and leaves no goroutine behind, except handlers that ignore both their context and their closed
+// connection.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	sv, err := s.start()
 	if err != nil {
 		l.Close()
 		return err
 	}
-	// The requests' contexts outlive ctx by a moment and end with a cause of their own.
+	// The contexts of requests don't end with ctx, so that they can end with another cause.
 	requests, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	server := &http.Server{
@@ -142,14 +161,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    sv.HeaderBytes,
 		ReadHeaderTimeout: sv.HeaderTimeout,
 		IdleTimeout:       sv.IdleTimeout,
-		ErrorLog:          slog.NewLogLogger(sv.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(sv.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
-		ConnState: func(c net.Conn, state http.ConnState) {
-			c.(*conn).asked.Store(state != http.StateNew)
-		},
+		ConnState: func(c net.Conn, state http.ConnState) { c.(*conn).changed(state) },
 	}
 	accepting := &listener{Listener: l, service: sv}
 	failed := make(chan error, 1)
@@ -164,33 +181,34 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		l.Close()
 	case <-ctx.Done():
 		l.Close()
-		<-failed //nolint:errcheck // it says no more than that l is closed
+		<-failed //nolint:errcheck // the error only says that l is closed
 	}
 	end(transports.ErrStopping)
 	return errors.Join(broken, sv.stop(server))
 }
 
-// stop waits for what is going on once nothing new is accepted.
+// stop waits for the open connections and handlers, and cuts off those that are late. The listener
+// must be closed.
 func (sv *service) stop(server *http.Server) error {
-	// Shutdown would give connections that have never asked anything 5 s to do so.
+	// Shutdown would wait 5 s for connections that have not sent a request yet.
 	sv.conns.close(func(c *conn) bool { return !c.asked.Load() })
-	patient, cancel := context.WithTimeout(context.Background(), patience)
+	finishing, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	_ = server.Shutdown(patient) // its error is seen below, with the handlers it doesn't wait for
-	if sv.drained(patient) {
+	_ = server.Shutdown(finishing) // its error doesn't matter: drained also notices what is left
+	if sv.drained(finishing) {
 		return nil
 	}
 	left := sv.conns.close(func(*conn) bool { return true })
-	noticing, cancel := context.WithTimeout(context.Background(), grace)
+	returning, cancel := context.WithTimeout(context.Background(), cutOffTimeout)
 	defer cancel()
-	if !sv.drained(noticing) {
-		sv.Log.Warn("handlers ignore that the server stops", "handlers", sv.busy.Load())
+	if !sv.drained(returning) {
+		sv.Logger.Warn("handlers keep running after the server has stopped", "handlers", sv.busy.Load())
 	}
-	return fmt.Errorf("stopping: cut off %d connections that were not done after %v", left, patience)
+	return fmt.Errorf("stopping: cut off %d connections that were still open after %v", left, stopTimeout)
 }
 
-// drained waits until no connection is open and no handler at work. It asks now and then, as
-// http.Server.Shutdown does: a count that is waited for would cost every request.
+// drained waits until no connection is open and no handler runs, and returns false if ctx ends
+// first. It polls, as http.Server.Shutdown does: signalling the last one would cost every request.
 func (sv *service) drained(ctx context.Context) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -27,7 +27,7 @@ func TestValidate(t *testing.T) {
 		server Server
 		want   string
 	}{
-		"no store":   {Server{}, ""}, // it may come later
+		"no store":   {Server{}, ""}, // it may be set later
 		"bad origin": {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"chat.example"}}}, `bad origin "chat.example"`},
 		"fine":       {Server{Store: &memory.Store{}, Limits: transports.Limits{Origins: []string{"https://chat.example"}}}, ""},
 	} {
@@ -41,11 +41,11 @@ func TestValidate(t *testing.T) {
 		t.Errorf("Serve without a store: %v", err)
 	}
 	if _, err := l.Accept(); err == nil {
-		t.Error("Serve that can't serve left its listener open")
+		t.Error("Serve failed and left its listener open")
 	}
 }
 
-func TestServeTellsThatAcceptingFailed(t *testing.T) {
+func TestServeReportsFailedAccept(t *testing.T) {
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	l.Close()
 	err := (&Server{Store: &memory.Store{}}).Serve(t.Context(), l)
@@ -73,7 +73,7 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 			if !errors.Is(context.Cause(r.Context()), transports.ErrStopping) {
 				t.Error("the request ended with", context.Cause(r.Context()))
 			}
-			time.Sleep(time.Second) // virtual: a goodbye takes its time
+			time.Sleep(time.Second) // of virtual time, as the closing handshake of a WebSocket takes some
 			c.Close()
 			time.Sleep(time.Second)
 			hijacked = true
@@ -89,8 +89,8 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(socket, "GET /rooms/r/hijacking HTTP/1.1\r\nHost: x\r\n\r\n")
-		silent, err := sd.dial() // connected, but has never asked
+		io.WriteString(socket, "GET /rooms/r/hijacking HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		silent, err := sd.dial() // connected, but has sent no request
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 	})
 }
 
-func TestStopCutsOffWhoIsNotDone(t *testing.T) {
+func TestStopCutsOffOpenConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sd := inBubble(t, withFake(func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -132,20 +132,20 @@ func TestStopCutsOffWhoIsNotDone(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			io.Copy(io.Discard, c) // ignores its context, but not that its connection is closed
+			io.Copy(io.Discard, c) // ignores its context, but ends when its connection is closed
 		}))
 		c, err := sd.dial()
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(c, "GET /rooms/r/fake HTTP/1.1\r\nHost: x\r\n\r\n")
+		io.WriteString(c, "GET /rooms/r/fake HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		synctest.Wait()
 		started := time.Now()
 		err = sd.stop()
 		if err == nil || !strings.Contains(err.Error(), "cut off 1 connections") {
 			t.Errorf("Serve: %v, want that it cut off 1 connection", err)
 		}
-		if took := time.Since(started); took < patience || took > 5*time.Second {
+		if took := time.Since(started); took < stopTimeout || took > 5*time.Second {
 			t.Errorf("stopping took %v", took)
 		}
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
@@ -154,19 +154,19 @@ func TestStopCutsOffWhoIsNotDone(t *testing.T) {
 	})
 }
 
-// TestTimeouts sends what each limit in time is there for, and looks when the connection is closed.
+// TestTimeouts provokes each timeout and checks when the connection is closed.
 func TestTimeouts(t *testing.T) {
 	for name, tc := range map[string]struct {
 		send   string
-		answer string // what comes before the connection is closed
+		answer string // the beginning of the response before the connection is closed
 		after  time.Duration
 	}{
-		"headers that never end":   {"GET /stats HTTP/1.1\r\nHost: x\r\n", "", 3 * time.Second},
-		"body that never ends":     {"POST /rooms/r/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 400 ", 2 * time.Second},
-		"body of a GET":            {"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 200 ", 2 * time.Second},
-		"connection left idle":     {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", 5 * time.Second},
-		"poll held for the limit":  {"GET /rooms/r/long-poll?hold=1h HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 30 * time.Second},
-		"poll with a shorter hold": {"GET /rooms/r/long-poll?hold=9s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 9 * time.Second},
+		"headers that never end":   {"GET /stats HTTP/1.1\r\nHost: localhost\r\n", "", 3 * time.Second},
+		"body that never ends":     {"POST /rooms/r/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 400 ", 2 * time.Second},
+		"body of a GET":            {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 200 ", 2 * time.Second},
+		"connection left idle":     {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 ", 5 * time.Second},
+		"poll held for the limit":  {"GET /rooms/r/long-poll?hold=1h HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 30 * time.Second},
+		"poll with a shorter hold": {"GET /rooms/r/long-poll?hold=9s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 204 ", 9 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestTimeouts(t *testing.T) {
 				if err != nil || !strings.HasPrefix(string(answer), tc.answer) || tc.answer == "" && len(answer) > 0 {
 					t.Errorf("answered %q, %v, want %q", answer, err, tc.answer)
 				}
-				// net/http lingers for half a second before it closes on a request with an unread body.
+				// net/http waits half a second before it closes the connection of a request with an unread body.
 				if took := time.Since(started); took < tc.after || took > tc.after+600*time.Millisecond {
 					t.Errorf("closed after %v, want %v", took, tc.after)
 				}
@@ -195,7 +195,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-func TestWhoTakesNothingIsCutOff(t *testing.T) {
+func TestWriteTimeoutCutsOffClientsThatReadNothing(t *testing.T) {
 	answer := make([]byte, 4*writeChunk)
 	s := withFake(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // else net/http writes it in small pieces
@@ -241,7 +241,7 @@ func TestWhoTakesNothingIsCutOff(t *testing.T) {
 			}
 		}
 		if got < len(answer) {
-			t.Errorf("who takes slowly got %d of %d bytes", got, len(answer))
+			t.Errorf("a client that reads slowly but steadily got %d of %d bytes", got, len(answer))
 		}
 		if n := sd.stats().CutOff; n != 0 {
 			t.Errorf("%d cut off", n)
@@ -249,9 +249,71 @@ func TestWhoTakesNothingIsCutOff(t *testing.T) {
 	})
 }
 
+// The write timeout counts for a whole answer to a poll, however steadily the client reads, but neither
+// for the time that a poll is held nor for the next answer on the connection.
+func TestWriteTimeoutCountsForTheWholeAnswer(t *testing.T) {
+	bodies := strings.Repeat("x", 64<<10)
+	for name, tc := range map[string]struct {
+		pause  time.Duration // before each 64 KiB of the first answer
+		cutOff uint64
+		after  time.Duration // until the second answer, of a poll held for 30 s, has come
+	}{
+		"slowly but steadily": {pause: 2 * time.Second, cutOff: 1},
+		"in time":             {pause: 500 * time.Millisecond, after: 16*500*time.Millisecond + 30*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Server{Store: &memory.Store{First: 1}, Limits: transports.Limits{WriteTimeout: 10 * time.Second}}
+				for range 16 {
+					s.Store.Append(t.Context(), "r", []byte(bodies))
+				}
+				sd := inBubble(t, s)
+				defer sd.stop()
+				c, err := sd.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				started := time.Now()
+				in := bufio.NewReader(c)
+				io.WriteString(c, "GET /rooms/r/long-poll HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				resp, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				buf, read := make([]byte, 64<<10), int64(0)
+				for err == nil && read < resp.ContentLength {
+					time.Sleep(tc.pause)
+					n := 0
+					n, err = io.ReadFull(resp.Body, buf[:min(64<<10, resp.ContentLength-read)])
+					read += int64(n)
+				}
+				if tc.cutOff > 0 {
+					if took := time.Since(started); err == nil || took < 10*time.Second || took > 12*time.Second {
+						t.Errorf("%v after %v and %d bytes, want that the connection is closed after 10 s", err, took, read)
+					}
+				} else {
+					io.WriteString(c, "GET /rooms/r/long-poll?after=16&hold=30s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+					held, err := http.ReadResponse(in, nil)
+					if err != nil || held.StatusCode != http.StatusNoContent {
+						t.Errorf("the next poll was answered %v, %v", held, err)
+					}
+					if took := time.Since(started); took < tc.after || took > tc.after+time.Second {
+						t.Errorf("the second answer came after %v, want %v", took, tc.after)
+					}
+				}
+				synctest.Wait()
+				if got := sd.stats().CutOff; got != tc.cutOff {
+					t.Errorf("%d cut off, want %d", got, tc.cutOff)
+				}
+			})
+		})
+	}
+}
+
 func TestTooManyConnections(t *testing.T) {
-	var log strings.Builder
-	s := &Server{Connections: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	var logged strings.Builder
+	s := &Server{Connections: 1, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
 	sd := onLoopback(t, s)
 	first, err := sd.dial()
 	if err != nil {
@@ -260,7 +322,7 @@ func TestTooManyConnections(t *testing.T) {
 	ask := func(c net.Conn) (int, string) {
 		t.Helper()
 		c.SetDeadline(time.Now().Add(10 * time.Second))
-		io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -275,7 +337,7 @@ func TestTooManyConnections(t *testing.T) {
 	if status, body := ask(first); status != http.StatusOK {
 		t.Fatalf("the first connection got %d %s", status, body)
 	}
-	for range 3 { // who is refused and says nothing keeps nobody waiting
+	for range 3 { // refused connections that send nothing don't delay the next one
 		silent, err := sd.dial()
 		if err != nil {
 			t.Fatal(err)
@@ -301,7 +363,7 @@ func TestTooManyConnections(t *testing.T) {
 			return false
 		}
 		defer resp.Body.Close()
-		_, err = io.Copy(io.Discard, resp.Body) // read to its end, so that the connection is kept
+		_, err = io.Copy(io.Discard, resp.Body) // an unread body would close the connection
 		return err == nil && resp.StatusCode == http.StatusOK
 	})
 	if got := sd.stats(); got.Refused < 4 || got.Connections != 1 {
@@ -310,8 +372,8 @@ func TestTooManyConnections(t *testing.T) {
 	if err := sd.stop(); err != nil {
 		t.Error("Serve:", err)
 	}
-	if n := strings.Count(log.String(), "refusing connections"); n != 1 {
-		t.Errorf("refusing was logged %d times in %s", n, &log)
+	if n := strings.Count(logged.String(), "refusing connections"); n != 1 {
+		t.Errorf("refusing was logged %d times in %s", n, &logged)
 	}
 }
 
@@ -328,18 +390,18 @@ func TestRefusalsAreBounded(t *testing.T) {
 			return time.Since(started)
 		}
 		var silent []net.Conn
-		for range 1 + refusals + 1 {
+		for range 1 + mostRefusals + 1 {
 			c, err := sd.dial()
 			if err != nil {
 				t.Fatal(err)
 			}
 			silent = append(silent, c)
 		}
-		if after := closed(silent[1+refusals]); after != 0 {
-			t.Errorf("a connection too many to be answered was closed after %v", after)
+		if after := closed(silent[1+mostRefusals]); after != 0 {
+			t.Errorf("a connection beyond the limit of refusals was closed after %v", after)
 		}
 		if after := closed(silent[1]); after != refuseTimeout {
-			t.Errorf("a refused connection that said nothing was closed after %v", after)
+			t.Errorf("a refused connection that sent nothing was closed after %v", after)
 		}
 		for _, c := range silent {
 			c.Close()

@@ -6,35 +6,34 @@ import (
 	"time"
 )
 
-// Slowness makes a server slow on purpose: a check for regressions that has never failed proves
-// nothing.
+// Slowness makes a server slow on purpose, to prove that a check for regressions can fail.
 type Slowness struct {
-	Burn  time.Duration // of CPU for each answer and each frame, aside, so that no message is later for it
-	Delay time.Duration // before each of them, asleep; to wake up costs CPU, too
+	Burn  time.Duration // CPU time for each write of a response or frame, burnt in the background so as not to delay it
+	Delay time.Duration // sleep before each such write; waking up costs some CPU, too
 }
 
-// burnStep is how much is owed before it is burnt: little enough for a short window to hold its
-// share and no message to be much later for it, and enough to be worth a goroutine.
+// burnStep is the CPU time burnt at once. It is short enough that a short window gets its share
+// and messages are hardly delayed, and long enough to be worth a goroutine.
 const burnStep = 100 * time.Microsecond
 
-// slowness is a Slowness at work.
+// slowness applies a Slowness.
 type slowness struct {
 	Slowness
-	owed    atomic.Int64 // nanoseconds of CPU
+	owed    atomic.Int64 // nanoseconds of CPU still to burn
 	burning sync.WaitGroup
 }
 
-// write is called before each answer and each frame.
+// write must be called before each write to a connection.
 func (s *slowness) write() {
 	if s.Delay > 0 {
-		time.Sleep(s.Delay) //nolint:forbidigo // a slow server does not hurry because somebody leaves
+		time.Sleep(s.Delay) //nolint:forbidigo // a slow server stays slow when its client leaves
 	}
 	if s.Burn > 0 && s.owed.Add(int64(s.Burn)) >= int64(burnStep) {
 		s.burning.Go(s.pay)
 	}
 }
 
-// pay burns what is owed.
+// pay burns the CPU time owed.
 func (s *slowness) pay() {
 	owed := time.Duration(s.owed.Swap(0))
 	for begun := time.Now(); time.Since(begun) < owed; {

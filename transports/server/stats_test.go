@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/process"
 	"pushpull/transports/store/memory"
 )
 
@@ -25,7 +27,7 @@ func TestStats(t *testing.T) {
 	if want := (StoreStats{Appends: 1, Reads: 2, EmptyReads: 1}); got.Store != want {
 		t.Errorf("store %+v, want %+v", got.Store, want)
 	}
-	if got.Process.CPU <= 0 || got.Process.RSS < 1<<20 || got.Process.Goroutines < 3 {
+	if got.Process.CPU <= 0 || got.Process.RSS < 1<<20 || got.Process.Goroutines < 3 || got.Process.Uptime <= 0 {
 		t.Errorf("process %+v", got.Process)
 	}
 	if want := map[string]Connected{"short-poll": {Users: 1, Rooms: map[string]int{"a": 1}}}; !reflect.DeepEqual(got.Connected, want) {
@@ -40,6 +42,16 @@ func TestStats(t *testing.T) {
 			t.Errorf("no %s in %s", part, body)
 		}
 	}
+	if strings.Contains(body, "program") {
+		t.Errorf("the program is read by a request that doesn't ask for it: %s", body)
+	}
+	program, err := process.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := sd.do("GET", "/stats?program=1", "", ""); !strings.Contains(body, `"program":"`+program+`"`) {
+		t.Errorf("no program %s in %s", program, body)
+	}
 }
 
 func TestConnectedUsers(t *testing.T) {
@@ -49,16 +61,10 @@ func TestConnectedUsers(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		hijacked <- c // and returns: the connection counts until it is closed
+		hijacked <- c // the connection counts until it is closed, although the handler returns
 	})
 	s.Limits = s.Limits.WithDefaults()
-	for _, name := range all.Names() {
-		tr, err := all.New(name, s.Limits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Transports[name] = tr
-	}
+	maps.Copy(s.Transports, all.Endpoints(s.Limits))
 	sd := onLoopback(t, s)
 	users := func(transport string, n int, rooms map[string]int) {
 		t.Helper()
@@ -69,8 +75,8 @@ func TestConnectedUsers(t *testing.T) {
 		})
 	}
 
-	// A poller's connection counts between two polls, moves with its last one, and sending
-	// doesn't move it.
+	// A poller's connection also counts between two polls, as a user of its last poll's room;
+	// sending to another room doesn't change that.
 	sd.do("GET", "/rooms/a/short-poll", "", "")
 	sd.do("POST", "/rooms/b/messages", "x", "")
 	users("short-poll", 1, map[string]int{"a": 1})
@@ -84,21 +90,21 @@ func TestConnectedUsers(t *testing.T) {
 	sd.client.CloseIdleConnections()
 	users("long-poll", 0, nil)
 
-	// A hijacked connection leaves when it is closed.
+	// A hijacked connection counts until it is closed.
 	c, err := sd.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.Write([]byte("GET /rooms/c/fake HTTP/1.1\r\nHost: x\r\n\r\n"))
+	c.Write([]byte("GET /rooms/c/fake HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	server := <-hijacked
 	users("fake", 1, map[string]int{"c": 1})
 	server.Close()
-	server.Close() // leaves once
+	server.Close() // must not be subtracted twice
 	users("fake", 0, nil)
 
 	// So does a WebSocket.
-	ws, err := all.New("websocket", transports.Limits{})
+	ws, err := all.Client("websocket")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +114,7 @@ func TestConnectedUsers(t *testing.T) {
 	}
 	var sessions []transports.Session
 	for _, room := range []string{"d", "d", "e"} {
-		session, err := ws.Join(t.Context(), transports.Target{Base: base, Wire: sd.client.Transport}, room, "")
+		session, err := ws.Join(t.Context(), transports.Target{Base: base, HTTP: sd.client.Transport}, room, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,13 +133,13 @@ func TestVisitTwiceAllocatesNothing(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	c := set.add(theirs)
-	c.visit(place{"t", "r"})
-	if n := testing.AllocsPerRun(100, func() { c.visit(place{"t", "r"}) }); n != 0 {
+	c.visit(location{"t", "r"})
+	if n := testing.AllocsPerRun(100, func() { c.visit(location{"t", "r"}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	c.Close()
-	c.visit(place{"t", "elsewhere"}) // a handler may still run
-	if got := set.connected(true)["t"]; got.Users != 0 || len(got.Rooms) != 0 {
+	c.visit(location{"t", "elsewhere"}) // a handler may still run
+	if got := set.connected(listing{all: true})["t"]; got.Users != 0 || len(got.Rooms) != 0 {
 		t.Errorf("a closed connection counts: %+v", got)
 	}
 }
@@ -144,8 +150,8 @@ func (brokenStore) After(context.Context, string, uint64, int) ([]transports.Mes
 	return nil, errors.New("broken")
 }
 
-func TestCounted(t *testing.T) {
-	s := &counted{Store: &memory.Store{}}
+func TestCountingStore(t *testing.T) {
+	s := &countingStore{Store: &memory.Store{First: 1}}
 	s.After(t.Context(), "r", 0, 1)
 	s.Append(t.Context(), "r", []byte("x"))
 	s.After(t.Context(), "r", 0, 1)
@@ -153,7 +159,7 @@ func TestCounted(t *testing.T) {
 	if a, r, e := s.appends.Load(), s.reads.Load(), s.emptyReads.Load(); a != 1 || r != 3 || e != 1 {
 		t.Errorf("%d appends, %d reads, %d empty, want 1, 3, 1", a, r, e)
 	}
-	s = &counted{Store: brokenStore{}}
+	s = &countingStore{Store: brokenStore{}}
 	if _, err := s.After(t.Context(), "r", 0, 1); err == nil || s.reads.Load() != 1 || s.emptyReads.Load() != 0 {
 		t.Errorf("a failed read: %v, %d reads, %d empty", err, s.reads.Load(), s.emptyReads.Load())
 	}

@@ -1,10 +1,11 @@
-// Package shortpoll is the transport whose users wait on a timer of their own: every Interval
-// they ask whether anything is new, and most answers are empty.
+// Package shortpoll is the transport whose users poll on a timer: every Interval they ask for new
+// messages, and most responses are empty.
 //
-// The server never waits and keeps nothing about a user between two questions.
+// The server never holds a request, and keeps no state of a user between two polls.
 package shortpoll
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -15,29 +16,29 @@ import (
 // Name is the transport's name in routes and on the command line.
 const Name = "short-poll"
 
-// DefaultInterval is the time from one question to the next unless another one is given.
+// DefaultInterval is the default poll interval.
 const DefaultInterval = 5 * time.Second
 
-// A Transport is short polling. Its zero value asks every DefaultInterval.
+// A Transport is short polling. Its zero value polls every DefaultInterval.
 type Transport struct {
-	Interval time.Duration     // from one question to the next; 0: DefaultInterval
-	Limits   transports.Limits // the server's
+	Interval time.Duration     // from one poll to the next; 0: DefaultInterval
+	Limits   transports.Limits // of the server's side
 }
 
-var (
-	_ transports.Transport = Transport{}
-	_ transports.Periodic  = Transport{}
-)
+var _ transports.Transport = Transport{}
 
-// Period returns the time from one question to the next.
-func (t Transport) Period() time.Duration {
-	if t.Interval <= 0 {
-		return DefaultInterval
-	}
-	return t.Interval
+// New returns the transport for a setting, which is the poll interval.
+func New(setting string, limits transports.Limits) (transports.Transport, error) {
+	interval, err := transports.ParseInterval(Name, setting, "poll interval", DefaultInterval)
+	return Transport{Interval: interval, Limits: limits}, err
 }
 
-// Handler answers with what follows the cursor, at once.
+// Way implements transports.Client and transports.Endpoint.
+func (t Transport) Way() transports.Way {
+	return transports.Way{Title: "short polling", Every: cmp.Or(max(t.Interval, 0), DefaultInterval)}
+}
+
+// Handler answers at once with the messages after the cursor.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,14 +51,14 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 			transports.StoreError(w, err)
 			return
 		}
-		if len(messages) == limits.Batch {
-			w.Header().Set("Retry-After", "0") // a timer would never catch up with a busy room
-		}
-		transports.Answer(w, after, messages)
+		transports.Answer(w, after, messages, limits)
 	})
 }
 
-// Join makes a user who asks as soon as Messages is ranged over, and from then on a fixed timer.
+// Join returns a session that polls as soon as Messages is ranged over, and then on a fixed timer.
 func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	return &transports.Poller{Target: target, Room: room, Name: Name, From: from, Every: t.Period()}, nil
+	return &transports.Poller{
+		Sender: transports.Sender{Target: target, Room: room},
+		Name:   Name, From: from, Every: t.Way().Every,
+	}, nil
 }

@@ -18,13 +18,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTransport(t *testing.T) { transporttest.Run(t, shortpoll.Transport{}) }
 
-// A message comes with the next tick: after the interval at most, and half of it on average.
+// A message is delivered at the next tick: after one interval at most, half of it on average.
 func TestLatency(t *testing.T) {
 	const interval, n = 5 * time.Second, 1000
 	synctest.Test(t, func(t *testing.T) {
 		store := new(memory.Store)
 		u := transporttest.Serve(t, shortpoll.Transport{Interval: interval}, store).Join("room", "")
-		synctest.Wait() // it has asked for the first time
+		synctest.Wait() // for the first poll
 		start := time.Now()
 		var sent []time.Time
 		for range n {
@@ -47,22 +47,22 @@ func TestLatency(t *testing.T) {
 		if longest > interval || longest < interval*95/100 {
 			t.Errorf("longest latency %v, want almost %v", longest, interval)
 		}
-		asked, ticks := u.Wire.Answers(http.MethodGet, 0), int(time.Since(start)/interval)+1
+		asked, ticks := u.Conns.Answers(http.MethodGet, 0), int(time.Since(start)/interval)+1
 		if asked != ticks {
-			t.Errorf("%d questions, want %d: one each tick", asked, ticks)
+			t.Errorf("%d polls, want %d: one at each tick", asked, ticks)
 		}
 	})
 }
 
 func TestPeriod(t *testing.T) {
 	for interval, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Second: time.Second} {
-		if got := (shortpoll.Transport{Interval: interval}).Period(); got != want {
+		if got := (shortpoll.Transport{Interval: interval}).Way().Every; got != want {
 			t.Errorf("period %v, want %v", got, want)
 		}
 	}
 }
 
-// Who is behind asks again at once: on the timer alone a busy room would run away.
+// A reader that is behind polls again at once: on the timer alone it would not keep up with a busy room.
 func TestCatchingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(memory.Store)
@@ -77,14 +77,14 @@ func TestCatchingUp(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("reading 100 messages, 10 at a time, took %v", took)
 		}
-		full, empty := u.Wire.Answers(http.MethodGet, http.StatusOK), u.Wire.Answers(http.MethodGet, http.StatusNoContent)
+		full, empty := u.Conns.Answers(http.MethodGet, http.StatusOK), u.Conns.Answers(http.MethodGet, http.StatusNoContent)
 		if full != 10 || empty != 1 {
-			t.Errorf("%d answers with messages and %d empty ones, want 10 and 1", full, empty)
+			t.Errorf("%d responses with messages and %d empty ones, want 10 and 1", full, empty)
 		}
 	})
 }
 
-// A question that takes longer than the interval skips ticks, it doesn't shift them.
+// A poll that takes longer than the interval skips ticks, but doesn't shift them.
 func TestSlowAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slow{Store: new(memory.Store), first: 12 * time.Second}
@@ -95,13 +95,13 @@ func TestSlowAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0, 15 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second}
-		for i, at := range store.asked {
+		for i, at := range store.reads {
 			if i >= len(want) || at.Sub(start) != want[i] {
-				t.Fatalf("question %d at %v, want them at %v", i, at.Sub(start), want)
+				t.Fatalf("poll %d at %v, want polls at %v", i, at.Sub(start), want)
 			}
 		}
-		if len(store.asked) != len(want) {
-			t.Errorf("%d questions, want %d", len(store.asked), len(want))
+		if len(store.reads) != len(want) {
+			t.Errorf("%d polls, want %d", len(store.reads), len(want))
 		}
 	})
 }

@@ -1,12 +1,12 @@
 // Package store is the one list of stores.
 //
-// It opens them and knows nothing else about them.
+// It opens a store by its address and answers what an address means: which kind of store it is,
+// where its log lives, which processes can share it. It keeps no messages.
 package store
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,74 +22,161 @@ import (
 // Default is the address of the store that is used when none is named.
 const Default = "memory:"
 
-// within is the address of the store that is within this binary, and yet a server.
-const within = "nats:"
-
-// A Store is a transports.Store that is closed when it is no longer used.
+// A Store is a transports.Store that must be closed after use.
 type Store interface {
 	transports.Store
 	Close() error
 }
 
-// Options say how a store is opened. The zero value is the default.
-type Options struct {
-	Retention int          // most messages that a room keeps, the oldest leave first; 0: 10,000
-	Log       *slog.Logger // nil: nothing is logged
+// An Embedded store is a server within this process. Others open the log on it by its URL.
+type Embedded interface {
+	URL() string
+	Close() error
 }
+
+// A home is where the log of a store lives, and so which processes can share it.
+type home int
+
+const (
+	_         home = iota // invalid: every entry must say where its log lives
+	inProcess             // in the memory of the process that opens it; no other process can share it
+	inBinary              // on a server within this binary; processes share it once embed has started it
+	outside               // in a file or on a server; processes that open the same address share it
+)
 
 // An entry is a kind of store.
 type entry struct {
 	kind    string
 	schemes []string // of its addresses
-	address string   // as it is shown to people
+	address string   // as shown to people; one that ends in a colon is complete
+	options bool     // whether ?options may follow a complete address
 	about   string
-	open    func(context.Context, string, Options) (Store, error)
+	home    home
+	open    func(context.Context, string, transports.StoreOptions) (Store, error)
+	embed   func(address string) (Embedded, error) // starts the server of an entry that is inBinary; else nil
 }
 
-func list() []entry {
-	return []entry{
-		{"memory", []string{"memory"}, "memory:", "in the server's own memory", func(_ context.Context, _ string, o Options) (Store, error) {
-			return &memory.Store{Retention: o.Retention}, nil
-		}},
-		{"sqlite", []string{"sqlite"}, "sqlite:PATH", "in a file that several servers on one machine can share", func(ctx context.Context, address string, o Options) (Store, error) {
-			return sqlite.Open(ctx, address, sqlite.Options(o))
-		}},
-		{"postgres", []string{"postgres", "postgresql"}, "postgres://USER@HOST/DATABASE", "in PostgreSQL", func(ctx context.Context, address string, o Options) (Store, error) {
-			return postgres.Open(ctx, address, postgres.Options(o))
-		}},
-		{"redis", []string{"redis", "rediss"}, "redis://HOST:PORT", "in Redis, in streams", func(ctx context.Context, address string, o Options) (Store, error) {
-			return redis.Open(ctx, address, redis.Options(o))
-		}},
-		{"nats", []string{"nats"}, "nats://HOST:PORT", "in NATS JetStream; nats: alone starts one within this binary", func(ctx context.Context, address string, o Options) (Store, error) {
-			return nats.Open(ctx, address, nats.Options(o))
-		}},
+// entries are what the functions of this package look addresses up in.
+type entries []entry
+
+func list() entries {
+	return entries{
+		{
+			kind: "memory", schemes: []string{"memory"}, address: "memory:", home: inProcess,
+			about: "in the server's own memory",
+			open: func(_ context.Context, _ string, o transports.StoreOptions) (Store, error) {
+				return &memory.Store{Retention: o.Retention, Bytes: o.Bytes}, nil
+			},
+		},
+		{
+			kind: "sqlite", schemes: []string{"sqlite"}, address: "sqlite:PATH", home: outside,
+			about: "in a file that several servers on one machine can share",
+			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
+				return sqlite.Open(ctx, address, o)
+			},
+		},
+		{
+			kind: "postgres", schemes: []string{"postgres", "postgresql"}, address: "postgres://USER@HOST/DATABASE", home: outside,
+			about: "in PostgreSQL",
+			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
+				return postgres.Open(ctx, address, o)
+			},
+		},
+		{
+			kind: "redis", schemes: []string{"redis", "rediss"}, address: "redis://HOST:PORT", home: outside,
+			about: "in Redis, in streams",
+			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
+				return redis.Open(ctx, address, o)
+			},
+		},
+		{
+			kind: "nats", schemes: []string{"nats"}, address: "nats:", options: true, home: inBinary,
+			about: "in NATS JetStream, on a server started within this binary",
+			open:  openNATS,
+			embed: func(address string) (Embedded, error) { return nats.Embed(address) },
+		},
+		{
+			kind: "nats", schemes: []string{"nats"}, address: "nats://HOST:PORT", home: outside,
+			about: "in NATS JetStream",
+			open:  openNATS,
+		},
 	}
 }
 
-// find returns the entry of an address.
-func find(address string) (entry, error) {
-	scheme, rest, _ := strings.Cut(address, ":")
-	for _, e := range list() {
-		if slices.Contains(e.schemes, scheme) && strings.Contains(address, ":") && (e.kind != "memory" || rest == "") {
+func openNATS(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
+	return nats.Open(ctx, address, o)
+}
+
+// has reports whether address is one of the entry's.
+func (e entry) has(address string) bool {
+	scheme, rest, ok := strings.Cut(address, ":")
+	if !ok || !slices.Contains(e.schemes, scheme) {
+		return false
+	}
+	complete := strings.HasSuffix(e.address, ":")
+	return !complete || rest == "" || e.options && strings.HasPrefix(rest, "?")
+}
+
+// find returns the first entry that has address.
+func (l entries) find(address string) (entry, error) {
+	for _, e := range l {
+		if e.has(address) {
 			return e, nil
 		}
 	}
-	var all []string
-	for _, e := range list() {
-		all = append(all, e.address)
-	}
-	return entry{}, fmt.Errorf("unknown store %.100q: use %s", Redacted(address), strings.Join(all, ", "))
+	return entry{}, fmt.Errorf("unknown store %.100q: use %s", transports.Redacted(address), l.addresses(func(entry) bool { return true }))
 }
 
-// Validate says whether there is a kind of store for an address.
+// parse is find for an address that is to be opened.
+func (l entries) parse(address string) (entry, error) {
+	e, err := l.find(address)
+	if err != nil {
+		return entry{}, err
+	}
+	if _, err := url.Parse(address); err != nil && strings.Contains(e.address, "://") {
+		// What url.Parse says may be a part of a password.
+		return entry{}, fmt.Errorf("the address %q can't be parsed: write it like %s, with the special characters of a password as %%40 for @",
+			transports.Redacted(address), e.address)
+	}
+	return e, nil
+}
+
+// addresses lists the addresses of the entries that match, for people.
+func (l entries) addresses(match func(entry) bool) string {
+	var all []string
+	for _, e := range l {
+		if match(e) {
+			all = append(all, e.address)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// Validate reports what is wrong with an address, without opening it.
 func Validate(address string) error {
-	_, err := find(address)
+	_, err := list().parse(address)
 	return err
 }
 
-// Kind returns the kind of store that an address names, like "postgres"; "" where there is none.
+// ValidateShared is Validate for a log that several processes are to share.
+func ValidateShared(address string) error { return list().validateShared(address) }
+
+func (l entries) validateShared(address string) error {
+	e, err := l.parse(address)
+	if err != nil {
+		return err
+	}
+	if !e.shared() {
+		return fmt.Errorf("%s lives within one process: use %s", transports.Redacted(address), l.addresses(entry.shared))
+	}
+	return nil
+}
+
+func (e entry) shared() bool { return e.home == outside || e.home == inBinary }
+
+// Kind returns the kind of store of an address, like "postgres"; "" if there is none.
 func Kind(address string) string {
-	e, _ := find(address)
+	e, _ := list().find(address)
 	return e.kind
 }
 
@@ -103,49 +190,39 @@ func Usage() string {
 }
 
 // Open opens the store at an address like "sqlite:chat.db". Its error is one line that says what
-// can be done.
-func Open(ctx context.Context, address string, o Options) (Store, error) {
-	e, err := find(address)
+// can be done, without the secrets of the address.
+func Open(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
+	e, err := list().parse(address)
 	if err != nil {
 		return nil, err
 	}
-	return e.open(ctx, address, o)
-}
-
-// An Embedded store is one within this process, to which others connect by its address.
-type Embedded interface {
-	URL() string
-	Close() error
-}
-
-// IsEmbedded says whether what an address names is started by who opens it, so that servers can't
-// share it by that address.
-func IsEmbedded(address string) bool { return address == within }
-
-// Embed starts a store for which IsEmbedded.
-func Embed(address string) (Embedded, error) {
-	if !IsEmbedded(address) {
-		return nil, fmt.Errorf("%.100q is no store within this binary: use %s", address, within)
-	}
-	return nats.Embed()
-}
-
-// Redacted returns an address without the password in it, fit to be shown and kept.
-func Redacted(address string) string {
-	u, err := url.Parse(address)
+	s, err := e.open(ctx, address, o)
 	if err != nil {
-		scheme, _, _ := strings.Cut(address, ":")
-		return scheme + ":..." // whatever it holds
+		return nil, transports.SecretsOf(address).RedactError(err) // libraries repeat the address
 	}
-	if _, has := u.User.Password(); u.User != nil && !has && u.Scheme == "nats" {
-		u.User = url.User("xxxxx") // a token
+	return s, nil
+}
+
+// IsEmbedded reports whether opening the address starts a server within the process. Processes
+// that are to share one call Embed once, and open its URL.
+func IsEmbedded(address string) bool { return list().isEmbedded(address) }
+
+func (l entries) isEmbedded(address string) bool {
+	e, _ := l.find(address)
+	return e.home == inBinary
+}
+
+// Embed starts the server of an address for which IsEmbedded holds. The caller must close it.
+func Embed(address string) (Embedded, error) { return list().embed(address) }
+
+func (l entries) embed(address string) (Embedded, error) {
+	e, err := l.find(address)
+	if err != nil {
+		return nil, err
 	}
-	query := u.Query()
-	for name := range query {
-		if strings.Contains(name, "pass") { // password, sslpassword
-			query.Set(name, "xxxxx")
-			u.RawQuery = query.Encode()
-		}
+	if e.home != inBinary {
+		return nil, fmt.Errorf("%.100s is not a store within this binary: use %s",
+			transports.Redacted(address), l.addresses(func(e entry) bool { return e.home == inBinary }))
 	}
-	return u.Redacted()
+	return e.embed(address)
 }

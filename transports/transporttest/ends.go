@@ -22,15 +22,15 @@ func contextEndsMessages(t *testing.T, transport transports.Transport) {
 	for _, n := range []int{0, 3} { // in an empty room, too
 		room := fmt.Sprint("room", n)
 		publish(t, store, room, numbered(0, n)...)
-		session, wire := server.Enter(room, "")
+		session, conns := server.Enter(room, "")
 		ctx, cancel := context.WithCancel(t.Context())
-		u := Read(t, ctx, session, wire)
+		u := Read(t, ctx, session, conns)
 		u.Wait(n)
 		time.Sleep(time.Second) // somewhere between two messages
 		start := time.Now()
 		cancel()
 		if err := u.End(); err != nil {
-			t.Errorf("Messages ended with its context, and the error %v", err)
+			t.Errorf("Messages returned an error when its context ended: %v", err)
 		}
 		if took := time.Since(start); took != 0 {
 			t.Errorf("Messages ended %v after its context", took)
@@ -40,11 +40,11 @@ func contextEndsMessages(t *testing.T, transport transports.Transport) {
 		}
 	}
 
-	session, wire := server.Enter("room3", "")
+	session, conns := server.Enter("room3", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Read(t, ctx, session, wire).End(); err != nil {
-		t.Errorf("Messages with a context that had ended: %v", err)
+	if err := Read(t, ctx, session, conns).End(); err != nil {
+		t.Errorf("Messages returned an error for a context that had ended: %v", err)
 	}
 }
 
@@ -59,7 +59,7 @@ func closeEndsMessages(t *testing.T, transport transports.Transport) {
 		time.Sleep(time.Second)
 		start := time.Now()
 		if _, err := u.Leave(); err != nil {
-			t.Errorf("Messages ended with Close, and the error %v", err)
+			t.Errorf("Messages returned an error on Close: %v", err)
 		}
 		if took := time.Since(start); took != 0 {
 			t.Errorf("Messages ended %v after Close", took)
@@ -68,9 +68,9 @@ func closeEndsMessages(t *testing.T, transport transports.Transport) {
 			t.Error("a message is stored after Close")
 		}
 	}
-	session, wire := server.Enter("room3", "")
+	session, conns := server.Enter("room3", "")
 	session.Close()
-	u := Read(t, context.Background(), session, wire)
+	u := Read(t, context.Background(), session, conns)
 	if err := u.End(); err != nil || len(u.Got()) > 0 {
 		t.Errorf("Messages after Close: %q, %v", u.Bodies(), err)
 	}
@@ -95,7 +95,7 @@ func closeTwice(t *testing.T, transport transports.Transport) {
 		}
 	}
 	if err := u.End(); err != nil {
-		t.Errorf("Messages ended with Close, and the error %v", err)
+		t.Errorf("Messages returned an error on Close: %v", err)
 	}
 	server.Stop()
 	if err := u.Session.Close(); err != nil {
@@ -103,22 +103,22 @@ func closeTwice(t *testing.T, transport transports.Transport) {
 	}
 }
 
-// closeWhileSendStuck has a store that takes nothing, so that Send gets stuck sooner or later.
+// closeWhileSendStuck uses a store that blocks, so that Send blocks sooner or later.
 func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
 	const n = 5
 	for _, reading := range []bool{true, false} {
 		block := make(chan struct{})
-		server := Serve(t, transport, &patient{Store: new(memory.Store), block: block})
-		session, wire := server.Enter("room", "")
+		server := Serve(t, transport, &failingStore{Store: new(memory.Store), block: block})
+		session, conns := server.Enter("room", "")
 		if reading {
-			Read(t, context.Background(), session, wire)
+			Read(t, context.Background(), session, conns)
 		}
-		var told, stored atomic.Int32
+		var called, stored atomic.Int32
 		var sending sync.WaitGroup
 		sending.Go(func() {
 			for range n {
 				session.Send(context.Background(), []byte(strings.Repeat("x", 60_000)), func(err error) {
-					told.Add(1)
+					called.Add(1)
 					if err == nil {
 						stored.Add(1)
 					}
@@ -132,15 +132,15 @@ func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
 		}
 		sending.Wait()
 		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("Close took %v to end a Send that was stuck", took)
+			t.Errorf("Close took %v to end a blocked Send", took)
 		}
-		if told.Load() != n || stored.Load() != 0 {
-			t.Errorf("of %d sends that were cut off %d are told, %d as stored", n, told.Load(), stored.Load())
+		if called.Load() != n || stored.Load() != 0 {
+			t.Errorf("of %d sends cut off by Close, stored was called for %d, %d without an error", n, called.Load(), stored.Load())
 		}
 		close(block)
 		server.Stop()
-		if told.Load() != n {
-			t.Errorf("of %d sends %d are told in the end", n, told.Load())
+		if called.Load() != n {
+			t.Errorf("stored was called %d times for %d sends", called.Load(), n)
 		}
 	}
 }
@@ -148,14 +148,14 @@ func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
 func joinContextIsOver(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	server := Serve(t, transport, store)
-	target, wire := server.Target()
+	target, conns := server.Target()
 	ctx, cancel := context.WithCancel(t.Context())
 	session, err := transport.Join(ctx, target, "room", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cancel()
-	u := Read(t, context.Background(), session, wire)
+	u := Read(t, context.Background(), session, conns)
 	if err := u.Send("hello"); err != nil {
 		t.Errorf("sending after the context of Join has ended: %v", err)
 	}
@@ -165,7 +165,7 @@ func joinContextIsOver(t *testing.T, transport transports.Transport) {
 	same(t, "the user", u.Bodies(), []string{"hello", "again"})
 }
 
-// serverStops has the room go on elsewhere, on the same store.
+// serverStops continues the room on a second server with the same store.
 func serverStops(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	first := Serve(t, transport, store)
@@ -192,14 +192,15 @@ func serverStops(t *testing.T, transport transports.Transport) {
 		publish(t, store, "room", "and on")
 		back.Wait(4)
 		got := append(u.Bodies(), back.Bodies()...)
-		same(t, "who came back", got[:8], numbered(0, 8))
+		same(t, "the user that rejoined", got[:8], numbered(0, 8))
 		if i := slices.Index(got, "and on"); i != 8 {
-			t.Errorf("who came back reads on at %d", i)
+			t.Errorf("the user that rejoined gets the next message as number %d, want 8", i)
 		}
 	}
 }
 
-// serverStopsUnderLoad: what is told as stored is in the log, once, in order; the rest at most once.
+// serverStopsUnderLoad checks that acknowledged messages are in the log exactly once, the others at
+// most once, and all in order.
 func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	server := Serve(t, transport, store)
@@ -218,7 +219,7 @@ func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
 	server.Stop()
 	sending.Wait()
 	if len(stored) < 50 || len(stored) > 150 {
-		t.Errorf("%d of 200 messages are stored, on a server that stopped in the middle", len(stored))
+		t.Errorf("%d of 200 messages are acknowledged, want about half, as the server stopped in the middle", len(stored))
 	}
 	messages, err := store.After(t.Context(), "room", 0, 1000)
 	if err != nil {
@@ -231,12 +232,12 @@ func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
 	same(t, "the log", logged, numbered(0, len(logged)))
 	for _, body := range stored {
 		if !slices.Contains(logged, body) {
-			t.Errorf("%q is told as stored and is not in the log", body)
+			t.Errorf("%q is acknowledged, but not in the log", body)
 		}
 	}
 }
 
-// serverIsGone takes the server away without a goodbye.
+// serverIsGone cuts the connections without a close frame or a response.
 func serverIsGone(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	server := Serve(t, transport, store)
@@ -244,10 +245,10 @@ func serverIsGone(t *testing.T, transport transports.Transport) {
 	publish(t, store, "room", "hello")
 	reader.Wait(1)
 	sender.Wait(1)
-	server.network.Close() // first, or a poll could connect anew
-	reader.Wire.cut()
-	sender.Wire.cut()
-	if err := sender.Send("nobody is there"); err == nil {
+	server.network.Close() // first, or a poll could reconnect
+	reader.Conns.cut()
+	sender.Conns.cut()
+	if err := sender.Send("too late"); err == nil {
 		t.Error("a message is stored on a server that is gone")
 	}
 	for _, u := range []*User{reader, sender} {
@@ -267,41 +268,46 @@ func noServer(t *testing.T, transport transports.Transport) {
 
 var errDisk = errors.New("the disk is on fire")
 
+// isStoreError reports whether a user got an error of the store: that it is one, and none of its text.
+func isStoreError(err error) bool {
+	return err != nil && strings.Contains(err.Error(), transports.StoreText(errDisk)) && !strings.Contains(err.Error(), errDisk.Error())
+}
+
 func storeErrorOnRead(t *testing.T, transport transports.Transport) {
-	store := &patient{Store: new(memory.Store)}
+	store := &failingStore{Store: new(memory.Store)}
 	server := Serve(t, transport, store)
 	u := server.Join("room", "")
 	publish(t, store, "room", "before")
 	u.Wait(1)
-	store.fall(errDisk, nil)
-	publish(t, store, "room", "while it is ill") // wakes who waits in the store
+	store.fail(errDisk, nil)
+	publish(t, store, "room", "while reads fail") // wakes the waiting readers
 	err := u.End()
-	if err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
-		t.Errorf("Messages: %v, want what the store said", err)
+	if !isStoreError(err) {
+		t.Errorf("Messages: %v, want what users are told of an error of the store", err)
 	}
-	if _, err := outcome(t, server, transport, ""); err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
-		t.Errorf("who joins then is told %v, want what the store said", err)
+	if _, err := outcome(t, server, transport, ""); !isStoreError(err) {
+		t.Errorf("joining while reads fail: %v, want what users are told of an error of the store", err)
 	}
-	store.fall(nil, nil)
+	store.fail(nil, nil)
 	back := server.Join("room", u.Cursor())
 	back.Wait(1)
-	same(t, "who came back", back.Bodies(), []string{"while it is ill"})
+	same(t, "the user that rejoined", back.Bodies(), []string{"while reads fail"})
 }
 
 func storeErrorOnSend(t *testing.T, transport transports.Transport) {
-	store := &patient{Store: new(memory.Store)}
+	store := &failingStore{Store: new(memory.Store)}
 	server := Serve(t, transport, store)
 	u, other := server.Join("room", ""), server.Join("room", "")
 	if err := u.Send("before"); err != nil {
 		t.Fatal(err)
 	}
-	store.fall(nil, errDisk)
+	store.fail(nil, errDisk)
 	for range 3 {
-		if err := u.Send("while it is ill"); err == nil || !strings.Contains(err.Error(), errDisk.Error()) {
-			t.Errorf("sending: %v, want what the store said", err)
+		if err := u.Send("while sends fail"); !isStoreError(err) {
+			t.Errorf("sending: %v, want what users are told of an error of the store", err)
 		}
 	}
-	store.fall(nil, nil)
+	store.fail(nil, nil)
 	if err := u.Send("after"); err != nil {
 		t.Errorf("sending after the store has recovered: %v", err)
 	}

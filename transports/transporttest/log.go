@@ -9,13 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pushpull/transports"
 	"pushpull/transports/store/memory"
 )
 
-// publish puts bodies into the log behind the transport's back.
+// publish appends bodies to the log without the transport.
 func publish(t *testing.T, store transports.Store, room string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
@@ -33,14 +34,14 @@ func numbered(from, to int) []string {
 	return all
 }
 
-func same(t *testing.T, who string, got, want []string) {
+func same(t *testing.T, reader string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Errorf("%s got %d messages %.300q, want %d %.300q", who, len(got), got, len(want), want)
+		t.Errorf("%s got %d messages %.300q, want %d %.300q", reader, len(got), got, len(want), want)
 	}
 }
 
-// settle lets everything come that may still come, and what must not, for longer than any hold.
+// settle waits for longer than any hold time, so that all messages under way arrive, duplicates too.
 func settle() { time.Sleep(65 * time.Second) }
 
 func oneLogForAll(t *testing.T, transport transports.Transport) {
@@ -92,13 +93,13 @@ func oneLogForAll(t *testing.T, transport transports.Transport) {
 	}
 }
 
-// orderOfSends doesn't wait for one message to be stored before it sends the next.
+// orderOfSends sends messages without waiting for the acknowledgement of the previous one.
 func orderOfSends(t *testing.T, transport transports.Transport) {
 	const n = 200
 	server := Serve(t, transport, new(memory.Store))
 	u := server.Join("room", "")
-	var told sync.WaitGroup
-	told.Add(n)
+	var acknowledged sync.WaitGroup
+	acknowledged.Add(n)
 	want := numbered(0, n)
 	for _, body := range want {
 		buf := []byte(body)
@@ -106,11 +107,11 @@ func orderOfSends(t *testing.T, transport transports.Transport) {
 			if err != nil {
 				t.Errorf("sending: %v", err)
 			}
-			told.Done() // panics when it is told twice
+			acknowledged.Done() // panics if stored is called too often
 		})
-		copy(buf, "overwritten as soon as Send is back")
+		copy(buf, "overwritten when Send returns")
 	}
-	told.Wait()
+	acknowledged.Wait()
 	u.Wait(n)
 	settle()
 	same(t, "the sender", u.Bodies(), want)
@@ -140,7 +141,7 @@ func rooms(t *testing.T, transport transports.Transport) {
 	}
 }
 
-// history is longer than an answer.
+// history reads a log that doesn't fit into one response.
 func history(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	want := numbered(0, 1000)
@@ -153,7 +154,7 @@ func history(t *testing.T, transport transports.Transport) {
 	same(t, "the user", u.Bodies(), append(want, "one more"))
 }
 
-// resume leaves and comes back, again and again, while messages come.
+// resume leaves and rejoins again and again while messages come.
 func resume(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	server := Serve(t, transport, store)
@@ -168,7 +169,7 @@ func resume(t *testing.T, transport transports.Transport) {
 	var got []string
 	var at transports.Cursor
 	for stay := time.Duration(0); len(got) < len(want); stay += 700 * time.Millisecond {
-		if stay > patience {
+		if stay > waitTimeout {
 			t.Fatalf("%d of %d messages came", len(got), len(want))
 		}
 		u := server.Join("room", at)
@@ -189,7 +190,7 @@ func breakAndReadOn(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	want := numbered(0, 10)
 	publish(t, store, "room", want...)
-	session, wire := Serve(t, transport, store).Enter("room", "")
+	session, conns := Serve(t, transport, store).Enter("room", "")
 	var got []string
 	for m, err := range session.Messages(t.Context()) {
 		if err != nil {
@@ -199,7 +200,7 @@ func breakAndReadOn(t *testing.T, transport transports.Transport) {
 			break
 		}
 	}
-	u := Read(t, context.Background(), session, wire)
+	u := Read(t, context.Background(), session, conns)
 	u.Wait(6)
 	settle()
 	same(t, "the user", append(got, u.Bodies()...), want)
@@ -244,8 +245,8 @@ func notUTF8(t *testing.T, transport transports.Transport) {
 	refused(t, transport, "caf\xe9")
 }
 
-// refused sends what must not be stored. It may cost the sender the session, but no one else
-// anything.
+// refused sends a body that must not be stored. The sender may lose its session, but other users
+// must not be affected.
 func refused(t *testing.T, transport transports.Transport, body string) {
 	server := Serve(t, transport, new(memory.Store))
 	sender, other := server.Join("room", ""), server.Join("room", "")
@@ -263,15 +264,15 @@ func refused(t *testing.T, transport transports.Transport, body string) {
 	same(t, "another user", other.Bodies(), []string{"before", "after"})
 }
 
-// outcome joins and returns the error of that or of Messages, and what came before it.
+// outcome joins and returns the error of Join or of Messages, and the bodies that came before it.
 func outcome(t *testing.T, server *Server, transport transports.Transport, from transports.Cursor) ([]string, error) {
 	t.Helper()
-	target, wire := server.Target()
+	target, conns := server.Target()
 	session, err := transport.Join(t.Context(), target, "room", from)
 	if err != nil {
 		return nil, err
 	}
-	u := Read(t, context.Background(), session, wire)
+	u := Read(t, context.Background(), session, conns)
 	err = u.End()
 	return u.Bodies(), err
 }
@@ -292,33 +293,37 @@ func gap(t *testing.T, transport transports.Transport) {
 	store := &memory.Store{Retention: 5}
 	all := numbered(0, 20)
 	publish(t, store, "room", all...)
-	tellsGap(t, Serve(t, transport, store), transport, "3", all[15:])
+	reportsGap(t, Serve(t, transport, store), "3", all[15:])
 }
 
 func gapBeyondTheEnd(t *testing.T, transport transports.Transport) {
 	store := new(memory.Store)
 	publish(t, store, "room", "hello")
-	tellsGap(t, Serve(t, transport, store), transport, "18446744073709551615", []string{"hello"})
+	reportsGap(t, Serve(t, transport, store), "18446744073709551615", []string{"hello"})
 }
 
-// tellsGap reads on from where the gap says.
-func tellsGap(t *testing.T, server *Server, transport transports.Transport, from transports.Cursor, want []string) {
+// reportsGap checks that reading from a cursor is a gap, and reads on from the gap's cursor.
+func reportsGap(t *testing.T, server *Server, from transports.Cursor, want []string) {
 	t.Helper()
-	got, err := outcome(t, server, transport, from)
+	u := server.Join("room", from)
+	err := u.End()
 	gap, ok := errors.AsType[*transports.GapError](err)
-	if !ok || len(got) > 0 {
+	if got := u.Bodies(); !ok || len(got) > 0 {
 		t.Fatalf("reading on from %s, which is not in the log: %q, %v", from, got, err)
 	}
-	u := server.Join("room", transports.Cursor(fmt.Sprint(gap.Oldest-1)))
+	if at := u.Cursor(); at != gap.Cursor() {
+		t.Errorf("after a gap the session's cursor is %q, want %q", at, gap.Cursor())
+	}
+	u = server.Join("room", u.Cursor())
 	u.Wait(len(want))
 	settle()
-	same(t, "who reads on from the oldest", u.Bodies(), want)
+	same(t, "the user that reads on from the oldest message", u.Bodies(), want)
 	if _, err := u.Leave(); err != nil {
 		t.Errorf("leaving: %v", err)
 	}
 }
 
-// gapWhileAway is a user whose place leaves the log between two visits.
+// gapWhileAway leaves and rejoins after so many messages that those it missed have left the log.
 func gapWhileAway(t *testing.T, transport transports.Transport) {
 	store := &memory.Store{Retention: 5}
 	server := Serve(t, transport, store)
@@ -329,18 +334,19 @@ func gapWhileAway(t *testing.T, transport transports.Transport) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// All that was missed is still there, to the last message of it: no gap.
+	// The log still holds exactly the missed messages: no gap.
 	publish(t, store, "room", numbered(3, 8)...)
 	back := server.Join("room", at)
 	back.Wait(5)
-	same(t, "who comes back in time", back.Bodies(), numbered(3, 8))
+	same(t, "the user that rejoins in time", back.Bodies(), numbered(3, 8))
 	if _, err := back.Leave(); err != nil {
 		t.Error(err)
 	}
-	// So many that whoever reads for others does not have them at hand either.
+	// So many messages that the feed no longer has them in memory either, once it has read on.
 	publish(t, store, "room", numbered(8, 500)...)
-	tellsGap(t, server, transport, at, numbered(495, 500))
-	if n := back.Wire.Answers(http.MethodGet, http.StatusGone); n != 0 {
-		t.Errorf("%d answers 410 to who came back in time", n)
+	synctest.Wait()
+	reportsGap(t, server, at, numbered(495, 500))
+	if n := back.Conns.Answers(http.MethodGet, http.StatusGone); n != 0 {
+		t.Errorf("%d responses with 410 to the user that rejoined in time", n)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// A network connects users to a server in memory. Its connections are net.Pipe's and hold
-// nothing: a write lasts until the other side has read it, so that a user who doesn't read is
-// noticed at once. Sockets would not do, a bubble doesn't know that it waits for them.
+// A network connects users to a server in memory. Its connections are those of net.Pipe, which
+// buffer nothing: a write blocks until the other side has read it, so a user that doesn't read is
+// noticed at once. Sockets would stop the bubble's clock while a goroutine waits for them.
 type network struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -51,8 +51,8 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// A Wire is the connections of one user. It counts the answers that came on them.
-type Wire struct {
+// Conns holds the connections of one user and counts the responses.
+type Conns struct {
 	http.Transport
 
 	mu      sync.Mutex
@@ -61,7 +61,7 @@ type Wire struct {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
+func (w *Conns) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.Transport.RoundTrip(req)
 	if err == nil {
 		w.mu.Lock()
@@ -77,8 +77,8 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// dials keeps the connections that dial opens.
-func (w *Wire) dials(dial func(context.Context, string, string) (net.Conn, error)) {
+// dials makes w dial with dial, and keep the connections for cut.
+func (w *Conns) dials(dial func(context.Context, string, string) (net.Conn, error)) {
 	w.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err == nil {
@@ -90,8 +90,8 @@ func (w *Wire) dials(dial func(context.Context, string, string) (net.Conn, error
 	}
 }
 
-// cut takes the connections away.
-func (w *Wire) cut() {
+// cut closes all connections.
+func (w *Conns) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, conn := range w.conns {
@@ -99,8 +99,9 @@ func (w *Wire) cut() {
 	}
 }
 
-// Answers returns how many requests of a method were answered with status; 0 stands for any.
-func (w *Wire) Answers(method string, status int) int {
+// Answers returns the number of requests with a method that were answered with status; 0 stands for
+// any status.
+func (w *Conns) Answers(method string, status int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if status != 0 {

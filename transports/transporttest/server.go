@@ -16,11 +16,11 @@ import (
 	"pushpull/transports/feed"
 )
 
-// patience is how long, in the time of the bubble, something may take that has to come. It is
-// longer than any interval a transport is tested with.
-const patience = 10 * time.Minute
+// waitTimeout bounds every wait for something that must happen, in the virtual time of the bubble.
+// It is longer than any interval with which a transport is tested.
+const waitTimeout = 10 * time.Minute
 
-// A Server serves one transport, and the POST that publishes. It belongs to a bubble.
+// A Server serves one transport and the POST of messages. It must be used in a synctest bubble.
 type Server struct {
 	t         testing.TB
 	transport transports.Transport
@@ -28,20 +28,20 @@ type Server struct {
 	feed      *feed.Feed
 	server    *http.Server
 	stop      context.CancelCauseFunc
-	serving   sync.WaitGroup // the accept loop and every request, upgraded ones too
+	serving   sync.WaitGroup // the accept loop and every request, including upgraded ones
 	stopping  atomic.Bool
-	stopped   chan struct{} // closed when Stop is done; a sync.Once would hold up the bubble
+	stopped   chan struct{} // closed when Stop is done; waiting in a sync.Once would block the bubble's clock
 }
 
-// Serve starts a server, and stops it when the test ends.
+// Serve starts a server that is stopped when the test ends.
 func Serve(t testing.TB, transport transports.Transport, store transports.Store) *Server {
 	t.Helper()
 	ctx, stop := context.WithCancelCause(context.Background())
 	s := &Server{t: t, transport: transport, network: newNetwork(), stop: stop, stopped: make(chan struct{})}
 	s.feed = feed.New(store, 0)
 	mux := http.NewServeMux()
-	mux.Handle("GET /rooms/{room}/{transport}", s.counted(transport.Handler(s.feed)))
-	mux.Handle("POST /rooms/{room}/messages", s.counted(transports.Publisher(s.feed, transports.Limits{})))
+	mux.Handle("GET /rooms/{room}/{transport}", s.tracked(transport.Handler(s.feed)))
+	mux.Handle("POST /rooms/{room}/messages", s.tracked(transports.Publisher(s.feed, transports.Limits{})))
 	s.server = &http.Server{
 		Handler:     mux,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -52,7 +52,8 @@ func Serve(t testing.TB, transport transports.Transport, store transports.Store)
 	return s
 }
 
-func (s *Server) counted(handler http.Handler) http.Handler {
+// tracked makes Stop wait for handler, which http.Server.Shutdown doesn't do once it has hijacked.
+func (s *Server) tracked(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.serving.Add(1)
 		defer s.serving.Done()
@@ -60,8 +61,9 @@ func (s *Server) counted(handler http.Handler) http.Handler {
 	})
 }
 
-// Stop stops as a serving process does: it accepts no more, ends the requests with the cause
-// transports.ErrStopping, and waits until all are answered. It may be called again.
+// Stop stops the server as a serving process does: it accepts no more connections, ends the contexts
+// of all requests with the cause transports.ErrStopping, and waits for their handlers. It may be
+// called more than once.
 func (s *Server) Stop() {
 	if s.stopping.Swap(true) {
 		<-s.stopped
@@ -73,36 +75,36 @@ func (s *Server) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
-		s.t.Errorf("stopping the server: a request goes on after its context has ended: %v", err)
+		s.t.Errorf("stopping the server: a handler runs on after its context has ended: %v", err)
 		s.server.Close()
 	}
 	s.serving.Wait()
 	s.feed.Close()
 }
 
-// Target is the server as one new user reaches it.
-func (s *Server) Target() (transports.Target, *Wire) {
-	wire := new(Wire)
-	wire.dials(s.network.dial)
-	s.t.Cleanup(wire.CloseIdleConnections)
-	return transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, Wire: wire}, wire
+// Target returns the server as a target with connections for one new user.
+func (s *Server) Target() (transports.Target, *Conns) {
+	conns := new(Conns)
+	conns.dials(s.network.dial)
+	s.t.Cleanup(conns.CloseIdleConnections)
+	return transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: conns}, conns
 }
 
-// Enter joins a room and doesn't read yet.
-func (s *Server) Enter(room string, from transports.Cursor) (transports.Session, *Wire) {
+// Enter joins a room without reading it yet.
+func (s *Server) Enter(room string, from transports.Cursor) (transports.Session, *Conns) {
 	s.t.Helper()
-	target, wire := s.Target()
+	target, conns := s.Target()
 	session, err := s.transport.Join(context.Background(), target, room, from)
 	if err != nil {
 		s.t.Fatalf("joining %q from %q: %v", room, from, err)
 	}
 	s.t.Cleanup(func() { session.Close() })
-	return session, wire
+	return session, conns
 }
 
 // Join joins a room and reads it until the user leaves.
 func (s *Server) Join(room string, from transports.Cursor) *User {
 	s.t.Helper()
-	session, wire := s.Enter(room, from)
-	return Read(s.t, context.Background(), session, wire)
+	session, conns := s.Enter(room, from)
+	return Read(s.t, context.Background(), session, conns)
 }

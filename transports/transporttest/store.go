@@ -8,28 +8,28 @@ import (
 	"pushpull/transports"
 )
 
-// A patient is a store that can fall ill.
-type patient struct {
+// A failingStore is a store that can fail and block.
+type failingStore struct {
 	transports.Store
 
 	mu           sync.Mutex
-	reads, sends error         // what After and Append return instead
-	block        chan struct{} // Append waits until it is closed; nil: it doesn't
+	reads, sends error         // what After and Append fail with; nil: they work
+	block        chan struct{} // Append waits until it is closed; nil: Append doesn't wait
 }
 
-func (p *patient) fall(reads, sends error) {
+func (p *failingStore) fail(reads, sends error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reads, p.sends = reads, sends
 }
 
-func (p *patient) state() (block chan struct{}, reads, sends error) {
+func (p *failingStore) state() (block chan struct{}, reads, sends error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.block, p.reads, p.sends
 }
 
-func (p *patient) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (p *failingStore) Append(ctx context.Context, room string, body []byte) (uint64, error) {
 	block, _, err := p.state()
 	if block != nil {
 		<-block
@@ -40,21 +40,21 @@ func (p *patient) Append(ctx context.Context, room string, body []byte) (uint64,
 	return p.Store.Append(ctx, room, body)
 }
 
-func (p *patient) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+func (p *failingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	if _, err, _ := p.state(); err != nil {
 		return nil, err
 	}
 	return p.Store.After(ctx, room, seq, limit)
 }
 
-// counter is a store that counts how often it is read.
-type counter struct {
+// countingStore counts the reads of a store.
+type countingStore struct {
 	transports.Store
 
 	reads atomic.Int64
 }
 
-func (c *counter) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+func (c *countingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	c.reads.Add(1)
 	return c.Store.After(ctx, room, seq, limit)
 }

@@ -1,7 +1,7 @@
-// Package transporttest is the suite that every transport passes, and what it is made of: a
-// server, users and the network between them, in memory.
+// Package transporttest is the test suite for transports, and its parts: a server, users and the
+// network between them, all in memory.
 //
-// Everything runs in a bubble of testing/synctest: an hour of polling takes no time, and a
+// Every test runs in a bubble of testing/synctest, so an hour of polling takes no time, and a
 // goroutine that is left behind fails the test. It measures nothing.
 package transporttest
 
@@ -12,9 +12,12 @@ import (
 	"pushpull/transports"
 )
 
-// Run tests transport, whose limits are the defaults, on the contract of transports.Transport.
-// What a transport promises beyond that, like how soon a message comes, is tested beside it.
+// Run tests transport, which must have the default limits, against the contract of
+// transports.Transport. Tests of further promises, like latency, belong into the transport's package.
 func Run(t *testing.T, transport transports.Transport) {
+	if err := transport.Way().Validate(); err != nil {
+		t.Errorf("Way: %v", err)
+	}
 	for name, test := range map[string]func(*testing.T, transports.Transport){
 		"OneLogForAll":         oneLogForAll,
 		"OrderOfSends":         orderOfSends,
@@ -29,6 +32,8 @@ func Run(t *testing.T, transport transports.Transport) {
 		"Gap":                  gap,
 		"GapBeyondTheEnd":      gapBeyondTheEnd,
 		"GapWhileAway":         gapWhileAway,
+		"LogLost":              logLost,
+		"LogLostWhileServing":  logLostWhileServing,
 		"ContextEndsMessages":  contextEndsMessages,
 		"CloseEndsMessages":    closeEndsMessages,
 		"CloseTwice":           closeTwice,

@@ -3,7 +3,6 @@ package transporttest
 import (
 	"context"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"pushpull/transports"
 )
 
-// A Delivery is a message that has come, and when.
+// A Delivery is a message and the time at which it came.
 type Delivery struct {
 	Seq  uint64
 	Body string
@@ -22,20 +21,21 @@ type Delivery struct {
 // A User is a session whose messages are read.
 type User struct {
 	Session transports.Session
-	Wire    *Wire
+	Conns   *Conns
 
 	t     testing.TB
 	ended chan struct{} // closed when Messages has ended
 
-	mu   sync.Mutex
-	got  []Delivery
-	more chan struct{} // closed by the next delivery
-	err  error
+	mu     sync.Mutex
+	got    []Delivery
+	more   chan struct{} // closed by the next delivery
+	cursor transports.Cursor
+	err    error
 }
 
 // Read ranges over the messages of session until they end.
-func Read(t testing.TB, ctx context.Context, session transports.Session, wire *Wire) *User {
-	u := &User{Session: session, Wire: wire, t: t, ended: make(chan struct{}), more: make(chan struct{})}
+func Read(t testing.TB, ctx context.Context, session transports.Session, conns *Conns) *User {
+	u := &User{Session: session, Conns: conns, t: t, ended: make(chan struct{}), more: make(chan struct{}), cursor: session.Cursor()}
 	go func() {
 		defer close(u.ended)
 		for m, err := range session.Messages(ctx) {
@@ -43,6 +43,7 @@ func Read(t testing.TB, ctx context.Context, session transports.Session, wire *W
 			if u.err != nil {
 				t.Errorf("Messages went on after its first error %v", u.err)
 			}
+			u.cursor = session.Cursor()
 			if u.err = err; err == nil {
 				u.got = append(u.got, Delivery{m.Seq, string(m.Body), time.Now()})
 				close(u.more)
@@ -55,30 +56,29 @@ func Read(t testing.TB, ctx context.Context, session transports.Session, wire *W
 	return u
 }
 
-// Send sends body and waits until it is stored.
+// Send sends body with the user's session, like the function Send.
 func (u *User) Send(body string) error {
 	u.t.Helper()
 	return Send(u.t, u.Session, body)
 }
 
-// Send sends body and waits for what became of it. It fails the test when that isn't told, or
-// told twice.
+// Send sends body and waits for its result. It fails the test if stored is not called exactly once.
 func Send(t testing.TB, session transports.Session, body string) error {
 	t.Helper()
-	told := make(chan error, 1)
+	result := make(chan error, 1)
 	var times atomic.Int32
 	session.Send(context.Background(), []byte(body), func(err error) {
 		if times.Add(1) > 1 {
 			t.Errorf("stored was called again, with %v", err)
 			return
 		}
-		told <- err
+		result <- err
 	})
 	select {
-	case err := <-told:
+	case err := <-result:
 		return err
-	case <-time.After(patience):
-		t.Fatalf("sending %.20q: not told what became of it", body)
+	case <-time.After(waitTimeout):
+		t.Fatalf("sending %.20q: stored was not called within %v", body, waitTimeout)
 		return nil
 	}
 }
@@ -86,7 +86,7 @@ func Send(t testing.TB, session transports.Session, body string) error {
 // Wait returns the first n messages once they have come.
 func (u *User) Wait(n int) []Delivery {
 	u.t.Helper()
-	late := time.After(patience)
+	late := time.After(waitTimeout)
 	for {
 		u.mu.Lock()
 		got, more := u.got, u.more
@@ -97,9 +97,9 @@ func (u *User) Wait(n int) []Delivery {
 		select {
 		case <-more:
 		case <-u.ended:
-			u.t.Fatalf("%d of %d messages came, then %v", len(got), n, u.err)
+			u.t.Fatalf("%d of %d messages came, then Messages ended with %v", len(got), n, u.err)
 		case <-late:
-			u.t.Fatalf("%d of %d messages came", len(got), n)
+			u.t.Fatalf("%d of %d messages came within %v", len(got), n, waitTimeout)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (u *User) Got() []Delivery {
 	return slices.Clone(u.got)
 }
 
-// Bodies returns the texts that have come so far.
+// Bodies returns the bodies of the messages that have come so far.
 func (u *User) Bodies() []string {
 	var all []string
 	for _, d := range u.Got() {
@@ -126,29 +126,26 @@ func (u *User) End() error {
 	select {
 	case <-u.ended:
 		return u.err
-	case <-time.After(patience):
-		u.t.Fatal("Messages goes on")
+	case <-time.After(waitTimeout):
+		u.t.Fatalf("Messages has not ended after %v", waitTimeout)
 		return nil
 	}
 }
 
-// Leave closes the session and returns how its Messages ended and where to read on from.
+// Leave closes the session and returns its cursor and the error that Messages ended with.
 func (u *User) Leave() (transports.Cursor, error) {
 	u.t.Helper()
 	if err := u.Session.Close(); err != nil {
 		u.t.Errorf("Close: %v", err)
 	}
 	err := u.End()
-	u.Wire.CloseIdleConnections()
+	u.Conns.CloseIdleConnections()
 	return u.Cursor(), err
 }
 
-// Cursor is the place of the last message that has come.
+// Cursor returns the session's cursor after the last message or error that has come.
 func (u *User) Cursor() transports.Cursor {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.got) == 0 {
-		return ""
-	}
-	return transports.Cursor(strconv.FormatUint(u.got[len(u.got)-1].Seq, 10))
+	return u.cursor
 }

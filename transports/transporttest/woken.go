@@ -9,12 +9,12 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// OneReadForEachMessage tests a transport that waits to be woken: the members of a room share one
-// read of the store for each message, and one to begin with, however long they wait.
+// OneReadForEachMessage tests a transport whose readers the store wakes: the members of a room share
+// one read of the store for each message, and one when they join, however long they wait.
 func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
 	const n, members = 10, 5
 	synctest.Test(t, func(t *testing.T) {
-		store := &counter{Store: new(memory.Store)}
+		store := &countingStore{Store: new(memory.Store)}
 		server := Serve(t, transport, store)
 		var users []*User
 		for range members {
@@ -32,7 +32,7 @@ func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := store.reads.Load(); got != n+1 {
-			t.Errorf("%d reads for %d messages and %d members", got, n, members)
+			t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, n+1)
 		}
 	})
 }

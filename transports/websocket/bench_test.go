@@ -18,9 +18,9 @@ import (
 	"pushpull/transports/websocket"
 )
 
-// BenchmarkConnection measures the memory, heap and stacks, of connections that wait for a
-// message: our user's side and the library's, each over net/http's client and with the same
-// server in this process. The difference is what a simulated user saves.
+// BenchmarkConnection measures the heap and stack memory of an idle connection: this package's
+// client and the library's, each over net/http's client and with the server in the same process.
+// The difference is what a simulated user saves.
 func BenchmarkConnection(b *testing.B) {
 	const n = 1000
 	for _, client := range []struct {
@@ -36,7 +36,7 @@ func BenchmarkConnection(b *testing.B) {
 			}, err
 		}},
 		{"nhooyr", func(ctx context.Context, t transports.Target) (iter.Seq[error], error) {
-			conn, _, err := nhooyr.Dial(ctx, t.RoomURL("room", websocket.Name).String(), &nhooyr.DialOptions{HTTPClient: &http.Client{Transport: t.Wire}})
+			conn, _, err := nhooyr.Dial(ctx, t.RoomURL("room", websocket.Name).String(), &nhooyr.DialOptions{HTTPClient: &http.Client{Transport: t.HTTP}})
 			return func(yield func(error) bool) {
 				_, _, err := conn.Read(ctx)
 				yield(err)
@@ -59,7 +59,7 @@ func BenchmarkConnection(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				target := transports.Target{Base: base, Wire: &http.Transport{}}
+				target := transports.Target{Base: base, HTTP: &http.Transport{}}
 				ctx, leave := context.WithCancel(b.Context())
 				before := inUse()
 				ended := make(chan struct{})
@@ -69,7 +69,7 @@ func BenchmarkConnection(b *testing.B) {
 						b.Fatal(err)
 					}
 					go func() {
-						for range wait { // until it ends
+						for range wait { // drain until it ends
 						}
 						ended <- struct{}{}
 					}()
@@ -87,10 +87,10 @@ func BenchmarkConnection(b *testing.B) {
 	}
 }
 
-// inUse returns the bytes of the heap and the stacks that are in use.
+// inUse returns the bytes in use by the heap and the stacks.
 func inUse() int64 {
 	runtime.GC()
-	runtime.GC() // what the first one finalized
+	runtime.GC() // frees what the first one finalized
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)

@@ -3,8 +3,6 @@ package websocket
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -14,29 +12,19 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"pushpull/transports"
 )
 
-// Join opens the connection. The wire answers an upgrade as net/http does: with status 101 and a
-// Body that is an io.ReadWriteCloser.
+// Join opens the connection. target.HTTP must answer an upgrade as net/http does: with status 101
+// and a Body that is an io.ReadWriteCloser.
 func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
 	u := target.RoomURL(room, Name)
 	if from != "" {
 		u.RawQuery = "after=" + string(from)
 	}
-	key := base64.StdEncoding.EncodeToString([]byte("pushpull-user-16")) // tells a WebSocket server from a cache, no more
-	req := (&http.Request{
-		Method: http.MethodGet, URL: u, Host: u.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{
-			"Connection":            {"Upgrade"},
-			"Upgrade":               {"websocket"},
-			"Sec-Websocket-Version": {"13"},
-			"Sec-Websocket-Key":     {key},
-		},
-	}).WithContext(ctx)
-	resp, err := target.Wire.RoundTrip(req)
+	resp, err := target.HTTP.RoundTrip(transports.NewRequest(ctx, http.MethodGet, u, upgradeHeader(), nil))
 	if err != nil {
 		return nil, fmt.Errorf("opening a WebSocket: %w", err)
 	}
@@ -44,35 +32,48 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		defer resp.Body.Close()
 		return nil, fmt.Errorf("opening a WebSocket: %w", transports.AnswerError(resp))
 	}
+	err = checkUpgrade(resp.Header)
 	conn, ok := resp.Body.(io.ReadWriteCloser)
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455, section 4.2.2
-	if !ok || resp.Header.Get("Sec-Websocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]) {
-		resp.Body.Close()
-		return nil, errors.New("opening a WebSocket: the server's handshake is not RFC 6455's")
+	if err == nil && !ok {
+		err = fmt.Errorf("the Body of a 101 is a %T, want an io.ReadWriteCloser", resp.Body)
 	}
-	return &session{conn: conn, frames: newFrameReader(conn)}, nil
+	if err != nil {
+		resp.Body.Close()
+		return nil, fmt.Errorf("opening a WebSocket: %w", err)
+	}
+	return &session{conn: conn, frames: newFrameReader(conn), cursor: from}, nil
 }
 
 // A session is one user's connection.
 type session struct {
 	conn   io.ReadWriteCloser
 	frames *frameReader
+	cursor transports.Cursor // the place of Join or of the last gap
+	last   uint64            // seq of the last message; 0: none since cursor was set
 
-	writing sync.Mutex // held while a frame is written; taken before mu
+	writing sync.Mutex // held while a frame is written; locked before mu
 
 	mu      sync.Mutex
-	pending []func(error) // sends without an answer yet, oldest first
-	ended   error         // why nothing more can be sent
+	pending []sent      // sends without an acknowledgement yet, oldest first
+	late    *time.Timer // calls overdue; nil: nothing was pending when it last did
+	ended   error       // why nothing can be sent any more; nil while the connection is open
+}
+
+// A sent message has no acknowledgement yet.
+type sent struct {
+	stored func(error)
+	due    time.Time // when the acknowledgement must be there
 }
 
 var _ transports.Session = (*session)(nil)
 
 var errClosed = errors.New("the WebSocket is closed")
 
-// Send writes one frame. Its answer comes with the messages, in the order of the sends.
+// Send writes one frame. Messages reads the acknowledgement. If there is none within transports.AnswerTime,
+// the session ends: the connection may be half open.
 func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 	if err := transports.CheckText(body, len(body)); err != nil {
-		stored(fmt.Errorf("sending a message: %w", err)) // JSON would change it
+		stored(fmt.Errorf("sending a message: %w", err)) // JSON can't hold it unchanged
 		return
 	}
 	buf := make([]byte, 0, len(body)+32)
@@ -83,7 +84,10 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 	s.mu.Lock()
 	ended := s.ended
 	if ended == nil {
-		s.pending = append(s.pending, stored)
+		s.pending = append(s.pending, sent{stored, time.Now().Add(transports.AnswerTime)})
+		if s.late == nil {
+			s.late = time.AfterFunc(transports.AnswerTime, s.overdue)
+		}
 	}
 	s.mu.Unlock()
 	var err error
@@ -95,7 +99,28 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 	case ended != nil:
 		stored(fmt.Errorf("sending a message: %w: %w", transports.ErrUnsent, ended))
 	case err != nil:
-		_ = s.end(err) // tells stored, too
+		_ = s.end(err) // calls stored, too
+	}
+}
+
+// errUnacknowledged ends a session whose server has not acknowledged a message in time.
+var errUnacknowledged error = &transports.TimeoutError{Part: "acknowledge a message", Limit: transports.AnswerTime}
+
+// overdue ends the session if the oldest pending send is overdue. It is called when that may be the
+// case for the first time, so a user that sends often sets one timer in transports.AnswerTime, not one for
+// each message.
+func (s *session) overdue() {
+	s.mu.Lock()
+	s.late = nil
+	wait := transports.AnswerTime
+	if len(s.pending) > 0 && s.ended == nil {
+		if wait = time.Until(s.pending[0].due); wait > 0 {
+			s.late = time.AfterFunc(wait, s.overdue)
+		}
+	}
+	s.mu.Unlock()
+	if wait <= 0 {
+		_ = s.end(errUnacknowledged)
 	}
 }
 
@@ -107,12 +132,19 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[transports.Message, er
 		for {
 			m, err := s.read()
 			switch {
-			case err == nil && m.Seq == 0: // an answer to a send
+			case err == nil && m.Seq == 0: // not a message
 			case err == nil:
+				s.last = m.Seq
 				if !yield(m, nil) {
 					return
 				}
 			default:
+				if gap, ok := errors.AsType[*transports.GapError](err); ok {
+					s.cursor, s.last = gap.Cursor(), 0
+				}
+				if v, ok := errors.AsType[*violation](err); ok {
+					s.sendClose(binary.BigEndian.AppendUint16(nil, v.code))
+				}
 				if err := s.end(err); err != errClosed && ctx.Err() == nil {
 					yield(transports.Message{}, fmt.Errorf("reading a WebSocket: %w", err))
 				}
@@ -122,79 +154,109 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[transports.Message, er
 	}
 }
 
-// read reads one frame. A message has a Seq; everything else is dealt with here.
+// Cursor implements transports.Receiver.
+func (s *session) Cursor() transports.Cursor {
+	if s.last > 0 {
+		return transports.CursorAt(s.last)
+	}
+	return s.cursor
+}
+
+// read reads one message or control frame. It handles all but the room's messages itself; for those
+// it returns a Message whose Seq is 0.
 func (s *session) read() (transports.Message, error) {
 	f, err := s.frames.next()
 	if err != nil {
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // it ended without a close frame
+			err = io.ErrUnexpectedEOF // the close frame is missing
 		}
 		return transports.Message{}, err
 	}
-	switch {
-	case f.op == opPing:
-		return transports.Message{}, s.write(opPong, f.payload)
-	case f.op == opPong:
+	switch f.op {
+	case opPing:
+		return transports.Message{}, s.pong(f.payload)
+	case opPong:
 		return transports.Message{}, nil
-	case f.op == opClose:
-		s.goodbye(f.payload[:min(2, len(f.payload))])
-		return transports.Message{}, closeError(f.payload)
-	case f.op != opText || !f.fin:
-		return transports.Message{}, fmt.Errorf("a frame of kind %d (last: %t), where a pushpull server sends whole texts", f.op, f.fin)
+	case opClose:
+		err := closeError(f.payload)
+		if _, broken := errors.AsType[*violation](err); !broken { // else Messages sends a code of its own
+			s.sendClose(f.payload[:min(2, len(f.payload))])
+		}
+		return transports.Message{}, err
+	case opBinary:
+		return transports.Message{}, violates(codeBinary, "got a message of kind 2, binary, but a pushpull server sends only texts")
 	}
 	if m, rest, ok := transports.ParseMessage(f.payload); ok && len(rest) == 0 && m.Seq > 0 {
 		return m, nil
 	}
 	if bytes.HasPrefix(f.payload, []byte(storedPrefix)) {
-		return transports.Message{}, s.answer(nil)
+		return transports.Message{}, s.acknowledge(nil)
 	}
-	return s.spelled(f.payload)
+	return s.decode(f.payload)
 }
 
-// spelled reads what a frame says in JSON, however it is spelled.
-func (s *session) spelled(payload []byte) (transports.Message, error) {
+// decode handles a frame's JSON in any spelling, where read knows only the server's own.
+func (s *session) decode(payload []byte) (transports.Message, error) {
 	var said struct {
 		Seq    uint64 `json:"seq"`
 		Body   string `json:"body"`
 		Stored uint64 `json:"stored"`
 		Error  string `json:"error"`
 	}
+	if !utf8.Valid(payload) { // json would replace it by U+FFFD
+		return transports.Message{}, violates(codeNotUTF8, "got a text that is not UTF-8: %.100q", payload)
+	}
 	if err := json.Unmarshal(payload, &said); err != nil {
 		return transports.Message{}, err
 	}
 	switch {
 	case said.Stored > 0:
-		return transports.Message{}, s.answer(nil)
+		return transports.Message{}, s.acknowledge(nil)
 	case said.Error != "":
-		return transports.Message{}, s.answer(errors.New(said.Error))
+		return transports.Message{}, s.acknowledge(errors.New(said.Error))
 	case said.Seq == 0:
-		return transports.Message{}, fmt.Errorf("%.100q is neither a message nor an answer to one", payload)
+		return transports.Message{}, fmt.Errorf("%.100q is neither a message nor an acknowledgement", payload)
 	}
 	return transports.Message{Seq: said.Seq, Body: []byte(said.Body)}, nil
 }
 
-// answer tells the oldest pending send how it went.
-func (s *session) answer(err error) error {
+// acknowledge calls back the oldest pending send. It returns an error if there is none.
+func (s *session) acknowledge(err error) error {
 	s.mu.Lock()
 	if len(s.pending) == 0 {
 		s.mu.Unlock()
-		return errors.New("the server answered a message that was not sent")
+		return errors.New("the server acknowledged a message that was not sent")
 	}
-	stored := s.pending[0]
-	s.pending = s.pending[1:]
+	stored := s.pending[0].stored
+	s.pending[0] = sent{}
+	if s.pending = s.pending[1:]; len(s.pending) == 0 {
+		s.pending = nil
+	}
 	s.mu.Unlock()
 	stored(err)
 	return nil
 }
 
-func (s *session) write(op byte, payload []byte) error {
+// pong answers a ping. It waits for a Send that is stuck, which overdue ends.
+func (s *session) pong(payload []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	return s.write(transports.AnswerTime, opPong, payload)
+}
+
+// write writes one frame and closes the connection if the server doesn't read it within timeout. It
+// must be called with writing held.
+func (s *session) write(timeout time.Duration, op byte, payload []byte) error {
+	late := time.AfterFunc(timeout, func() { s.conn.Close() })
 	_, err := s.conn.Write(appendFrame(nil, op, payload))
+	if !late.Stop() && err != nil {
+		err = &transports.TimeoutError{Part: "read a frame", Limit: timeout}
+	}
 	return err
 }
 
-// end closes the connection, tells the pending sends why, and returns what ended it first.
+// end closes the connection and fails the pending sends. It returns the first reason of all calls,
+// which is also the error of the sends.
 func (s *session) end(why error) error {
 	s.mu.Lock()
 	if s.ended == nil {
@@ -203,43 +265,56 @@ func (s *session) end(why error) error {
 	why = s.ended
 	pending := s.pending
 	s.pending = nil
+	if s.late != nil {
+		s.late.Stop() // else it would keep the session in memory
+		s.late = nil
+	}
 	s.mu.Unlock()
 	s.conn.Close()
-	for _, stored := range pending {
-		stored(fmt.Errorf("sending a message: %w", why))
+	for _, p := range pending {
+		p.stored(fmt.Errorf("sending a message: %w", why))
 	}
 	return why
 }
 
-// Close says goodbye, unless a Send is stuck, and closes the connection.
+// Close sends a close frame, unless a Send is stuck, and closes the connection.
 func (s *session) Close() error {
 	s.mu.Lock()
 	if s.ended == nil {
-		s.ended = errClosed // before the server answers: its goodbye is not an error
+		s.ended = errClosed // set first, so that Messages doesn't report the server's close frame as an error
 	}
 	s.mu.Unlock()
-	s.goodbye(binary.BigEndian.AppendUint16(nil, 1000))
+	s.sendClose(binary.BigEndian.AppendUint16(nil, 1000))
 	_ = s.end(errClosed)
 	return nil
 }
 
-// goodbye writes a close frame, unless a Send is stuck. The connection is to be closed either way.
-func (s *session) goodbye(payload []byte) {
+// sendClose writes a close frame, unless a Send is stuck. The caller must close the connection in
+// either case.
+func (s *session) sendClose(payload []byte) {
 	if !s.writing.TryLock() {
 		return
 	}
 	defer s.writing.Unlock()
-	late := time.AfterFunc(goodbye, func() { s.conn.Close() }) // nobody takes it
-	defer late.Stop()
-	_, _ = s.conn.Write(appendFrame(nil, opClose, payload))
+	_ = s.write(closeTimeout, opClose, payload)
 }
 
-// closeError reads the server's close frame.
+// closeError returns the error of a close frame with payload: a *transports.GapError for StatusGap, a
+// *violation for what RFC 6455, sections 5.5.1 and 7.4, forbid, else a *closedError.
 func closeError(payload []byte) error {
-	if len(payload) < 2 {
-		return errors.New("the server closed the connection")
+	if len(payload) == 0 {
+		return &closedError{}
+	}
+	if len(payload) == 1 {
+		return violates(codeProtocol, "the server closed the connection with one byte, want a code of two")
 	}
 	code, reason := binary.BigEndian.Uint16(payload), payload[2:]
+	switch {
+	case code < 1000 || code >= 5000 || code == 1004 || code == 1005 || code == 1006 || code == 1015:
+		return violates(codeProtocol, "the server closed the connection with %d, a code that no server may send: %.123q", code, reason)
+	case !utf8.Valid(reason):
+		return violates(codeNotUTF8, "the server closed the connection with %d and a reason that is not UTF-8: %.123q", code, reason)
+	}
 	var gap struct{ Oldest uint64 }
 	if code == StatusGap && json.Unmarshal(reason, &gap) == nil && gap.Oldest > 0 {
 		return &transports.GapError{Oldest: gap.Oldest}
@@ -247,18 +322,33 @@ func closeError(payload []byte) error {
 	return &closedError{code, string(reason)}
 }
 
-// A closedError is a close frame of the server.
+// A closedError is the error of a connection that the server has closed.
 type closedError struct {
-	code   uint16
+	code   uint16 // 0: none, which RFC 6455 calls 1005
 	reason string
 }
 
 func (e *closedError) Error() string {
+	if e.code == 0 {
+		return "the server closed the connection without a reason"
+	}
 	return fmt.Sprintf("the server closed the connection: %d %.123s", e.code, e.reason)
 }
 
-// Is makes errors.Is tell that the server can't go on: it stops, or has met something unexpected
-// (RFC 6455, section 7.4.1).
+// Is makes the codes after which joining again may help match transports.ErrStopping. A user gives up
+// after the others: they say that it, or the server, breaks a rule.
 func (e *closedError) Is(target error) bool {
-	return target == transports.ErrStopping && (e.code == 1001 || e.code == 1011)
+	if target != transports.ErrStopping {
+		return false
+	}
+	switch e.code { // RFC 6455, section 7.4.1, and the IANA registry of close codes
+	case 0, 1000, // servers and proxies close idle connections, and some give no reason
+		1001, // going away
+		1011, // internal error
+		1012, // service restart
+		1013, // try again later
+		1014: // bad gateway
+		return true
+	}
+	return false
 }

@@ -16,7 +16,7 @@ import (
 	"pushpull/transports"
 )
 
-// A script is a server that says what the test wants it to.
+// A script is an http.RoundTripper that answers a handshake as the test says.
 type script struct {
 	status int
 	accept func(key string) string
@@ -24,7 +24,10 @@ type script struct {
 }
 
 func (s script) RoundTrip(req *http.Request) (*http.Response, error) {
-	header := http.Header{"Sec-Websocket-Accept": {s.accept(req.Header.Get("Sec-WebSocket-Key"))}}
+	header := http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+		"Sec-Websocket-Accept": {s.accept(req.Header.Get("Sec-WebSocket-Key"))},
+	}
 	return &http.Response{StatusCode: s.status, Status: fmt.Sprint(s.status), Header: header, Body: s.body}, nil
 }
 
@@ -36,7 +39,7 @@ func accept(key string) string {
 func join(t *testing.T, wire http.RoundTripper) (*session, error) {
 	t.Helper()
 	base := &url.URL{Scheme: "http", Host: "server.test"}
-	s, err := Transport{}.Join(t.Context(), transports.Target{Base: base, Wire: wire}, "room", "")
+	s, err := Transport{}.Join(t.Context(), transports.Target{Base: base, HTTP: wire}, "room", "")
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +62,12 @@ func TestHandshake(t *testing.T) {
 	user, server := net.Pipe()
 	defer server.Close()
 	for name, wire := range map[string]script{
-		"wrong key":        {101, func(string) string { return accept("another key") }, user},
-		"no key":           {101, func(string) string { return "" }, user},
-		"no connection":    {101, accept, io.NopCloser(strings.NewReader(""))},
-		"not upgraded":     {200, accept, io.NopCloser(strings.NewReader("hello"))},
-		"not a WebSocket":  {404, accept, io.NopCloser(strings.NewReader("404 page not found"))},
-		"refused with why": {403, accept, io.NopCloser(strings.NewReader(`{"error":"allow them"}`))},
+		"wrong key":       {101, func(string) string { return accept("another key") }, user},
+		"no key":          {101, func(string) string { return "" }, user},
+		"no connection":   {101, accept, io.NopCloser(strings.NewReader(""))},
+		"not upgraded":    {200, accept, io.NopCloser(strings.NewReader("hello"))},
+		"not a WebSocket": {404, accept, io.NopCloser(strings.NewReader("404 page not found"))},
+		"refused":         {403, accept, io.NopCloser(strings.NewReader(`{"error":"allow them"}`))},
 	} {
 		s, err := join(t, wire)
 		if err == nil || !strings.HasPrefix(err.Error(), "opening a WebSocket: ") {
@@ -88,14 +91,24 @@ func TestMisbehavingServer(t *testing.T) {
 		"reserved bits":          {"\xc1\x00", false, "reserved bits"},
 		"an unknown kind":        {serverFrame(finBit|0x3, ""), false, "kind 3"},
 		"binary":                 {serverFrame(finBit|opBinary, "{}"), false, "kind 2"},
-		"the first of fragments": {serverFrame(opText, `{"seq":2,`), false, "whole texts"},
+		"the first of fragments": {serverFrame(opText, `{"seq":2,`), true, "unexpected EOF"},
 		"a lone continuation":    {serverFrame(finBit|opContinuation, "x"), false, "kind 0"},
+		"an empty continuation":  {serverFrame(opContinuation, ""), false, "kind 0"},
+		"a text in fragments":    {serverFrame(opText, `{"seq":2,`) + text(`"body":""}`), false, "kind 1 within a message in fragments"},
+		"binary in fragments":    {serverFrame(opBinary, "{") + serverFrame(finBit|opContinuation, "}"), false, "kind 2"},
+		"binary within a text":   {serverFrame(opText, "{") + serverFrame(opBinary, "}"), false, "kind 2 within a message in fragments"},
+		"a ping in fragments":    {serverFrame(opPing, "are you"), false, "control frame of kind 9 is in fragments"},
+		"a long ping":            {serverFrame(finBit|opPing, strings.Repeat("x", 126)), false, "control frame of kind 9 has more than 125 bytes"},
+		"a long close":           {serverFrame(finBit|opClose, "\x03\xe8"+strings.Repeat("x", 124)), false, "control frame of kind 8 has more than 125 bytes"},
+		"an unknown control":     {serverFrame(finBit|0xb, ""), false, "kind 11"},
+		"not UTF-8":              {text("{\"seq\":2,\"body\":\"caf\xe9\"}"), false, "not UTF-8"},
+		"half a letter":          {serverFrame(opText, "{\"seq\":2,\"body\":\"\xc3") + serverFrame(finBit|opContinuation, `"}`), false, "not UTF-8"},
 		"oversize":               {"\x81\x7f\x00\x00\x00\x00\x01\x00\x00\x01", false, "16777217 bytes are more"},
 		"oversize beyond int":    {"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", false, "are more than"},
 		"no JSON":                {text("hello"), false, "invalid character"},
 		"empty text":             {text(""), false, "unexpected end"},
-		"another JSON":           {text(`{"type":"welcome"}`), false, "neither a message nor an answer"},
-		"null":                   {text("null"), false, "neither a message nor an answer"},
+		"another JSON":           {text(`{"type":"welcome"}`), false, "neither a message nor an acknowledgement"},
+		"null":                   {text("null"), false, "neither a message nor an acknowledgement"},
 		"an array":               {text("[]"), false, "cannot unmarshal"},
 		"a negative seq":         {text(`{"seq":-1,"body":"x"}`), false, "cannot unmarshal"},
 		"stored without a send":  {text(`{"stored":7}`), false, "not sent"},
@@ -103,8 +116,14 @@ func TestMisbehavingServer(t *testing.T) {
 		"1001":                   {serverFrame(finBit|opClose, "\x03\xe9the server is stopping"), false, "1001 the server is stopping"},
 		"1000":                   {serverFrame(finBit|opClose, "\x03\xe8"), false, "closed the connection: 1000"},
 		"a close without a code": {serverFrame(finBit|opClose, ""), false, "closed the connection"},
+		"999":                    {serverFrame(finBit|opClose, "\x03\xe7"), false, "999, a code that no server may send"},
+		"1005":                   {serverFrame(finBit|opClose, "\x03\xed"), false, "1005, a code that no server may send"},
+		"1006":                   {serverFrame(finBit|opClose, "\x03\xee"), false, "1006, a code that no server may send"},
+		"1015":                   {serverFrame(finBit|opClose, "\x03\xf7"), false, "1015, a code that no server may send"},
+		"5000":                   {serverFrame(finBit|opClose, "\x13\x88"), false, "5000, a code that no server may send"},
+		"a reason not UTF-8":     {serverFrame(finBit|opClose, "\x03\xe8caf\xe9"), false, "1000 and a reason that is not UTF-8"},
 		"half a code":            {serverFrame(finBit|opClose, "\x03"), false, "closed the connection"},
-		"4410 without a place":   {serverFrame(finBit|opClose, "\x11\x3a{}"), false, "4410"},
+		"4410 without oldest":    {serverFrame(finBit|opClose, "\x11\x3a{}"), false, "4410"},
 		"EOF between frames":     {"", true, "unexpected EOF"},
 		"EOF in a header":        {"\x81", true, "unexpected EOF"},
 		"EOF in a frame":         {message[:9], true, "unexpected EOF"},
@@ -129,7 +148,7 @@ func TestMisbehavingServer(t *testing.T) {
 					got = append(got, string(m.Body))
 				}
 				if len(got) != 1 || got[0] != "hello" {
-					t.Errorf("got %q before it", got)
+					t.Errorf("got %q before the error, want hello", got)
 				}
 				if ended == nil || !strings.HasPrefix(ended.Error(), "reading a WebSocket: ") || !strings.Contains(ended.Error(), test.says) {
 					t.Errorf("Messages ended with %v, want an error that says %q", ended, test.says)
@@ -137,14 +156,14 @@ func TestMisbehavingServer(t *testing.T) {
 				if _, err := server.Write([]byte("x")); err == nil {
 					t.Error("the connection stays open")
 				}
-				told := 0
+				calls := 0
 				s.Send(background, []byte("too late"), func(err error) {
-					if told++; err == nil {
+					if calls++; err == nil {
 						t.Error("a message is stored after the connection has ended")
 					}
 				})
-				if told != 1 {
-					t.Errorf("a send after the end is told %d times", told)
+				if calls != 1 {
+					t.Errorf("a send after the end calls stored %d times, want once", calls)
 				}
 				if err := s.Close(); err != nil {
 					t.Errorf("Close: %v", err)
@@ -172,7 +191,7 @@ func TestGapOnConnection(t *testing.T) {
 			}
 		}
 		if f := <-answer; f.op != opClose || string(f.payload) != "\x11\x3a" {
-			t.Errorf("the close is answered with a frame of kind %d, %q", f.op, f.payload)
+			t.Errorf("the close frame is answered with a frame of kind %d, %q", f.op, f.payload)
 		}
 	})
 }
@@ -198,14 +217,14 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// Answers are told in the order of the sends, and the ones that never come are told, too.
-func TestAnswers(t *testing.T) {
+// Sends are called back in their order, including those that are never acknowledged.
+func TestAcknowledgements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := connect(t)
-		var told []string
+		var calls []string
 		for i := range 4 {
 			go unmask(server)
-			s.Send(background, []byte("hello"), func(err error) { told = append(told, fmt.Sprint(i, " ", err)) })
+			s.Send(background, []byte("hello"), func(err error) { calls = append(calls, fmt.Sprint(i, " ", err)) })
 			synctest.Wait()
 		}
 		go func() {
@@ -218,42 +237,42 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 		want := "0 <nil>, 1 the disk is full, 2 <nil>, 3 sending a message: unexpected EOF"
-		if got := strings.Join(told, ", "); got != want {
-			t.Errorf("told %s\nwant %s", got, want)
+		if got := strings.Join(calls, ", "); got != want {
+			t.Errorf("got %s\nwant %s", got, want)
 		}
 	})
 }
 
-// A connection that breaks under Send is an error of Messages, too.
+// When the connection breaks, Send and Messages both report it, once each.
 func TestBreaksUnderSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := connect(t)
 		server.Close()
-		told := 0
+		calls := 0
 		s.Send(background, []byte("hello"), func(err error) {
-			if told++; err == nil {
-				t.Error("stored by nobody")
+			if calls++; err == nil {
+				t.Error("a message is stored on a broken connection")
 			}
 		})
 		errs := 0
 		for _, err := range s.Messages(background) {
 			if errs++; err == nil {
-				t.Error("a message from nobody")
+				t.Error("a message came on a broken connection")
 			}
 		}
-		if told != 1 || errs != 1 {
-			t.Errorf("Send is told %d times and Messages %d times", told, errs)
+		if calls != 1 || errs != 1 {
+			t.Errorf("Send reports %d results and Messages yields %d times, want one each", calls, errs)
 		}
 	})
 }
 
-// The server's answer to a goodbye is not an error.
+// Messages doesn't report the server's answer to the close frame as an error.
 func TestCloseIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := connect(t)
 		go func() {
 			if f, err := unmask(server); err != nil || f.op != opClose || string(f.payload) != "\x03\xe8" {
-				t.Errorf("a goodbye of kind %d, %q", f.op, f.payload)
+				t.Errorf("Close sent a frame of kind %d, %q", f.op, f.payload)
 			}
 			io.WriteString(server, serverFrame(finBit|opClose, "\x03\xe8"))
 		}()
@@ -270,8 +289,8 @@ func TestCloseIsAnswered(t *testing.T) {
 	})
 }
 
-// Close doesn't wait long for a server that takes nothing.
-func TestCloseIsNotTaken(t *testing.T) {
+// Close doesn't wait forever for a server that reads nothing.
+func TestCloseWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := connect(t)
 		s.Close() // the bubble fails if this doesn't return

@@ -14,11 +14,11 @@ import (
 	"pushpull/transports/transporttest"
 )
 
-// upgrade connects a user who writes its frames itself.
-func upgrade(t *testing.T, server *transporttest.Server, question string) io.ReadWriteCloser {
+// upgrade opens a raw connection, on which the test reads and writes frames itself.
+func upgrade(t *testing.T, server *transporttest.Server, query string) io.ReadWriteCloser {
 	t.Helper()
 	target, wire := server.Target()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.RoomURL("room", Name).String()+question, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.RoomURL("room", Name).String()+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func upgrade(t *testing.T, server *transporttest.Server, question string) io.Rea
 	return conn
 }
 
-// A browser keeps the code of a close to itself when a frame follows it.
+// A browser hides the close code from the page if another frame follows the close frame.
 func TestNothingFollowsAClose(t *testing.T) {
 	for name, test := range map[string]struct {
 		after, send string
@@ -65,15 +65,15 @@ func TestNothingFollowsAClose(t *testing.T) {
 				if _, err := io.CopyN(io.Discard, conn, int64(head[1])-2); err != nil {
 					t.Fatal(err)
 				}
-				// What was under way is let pass, and the user's own close ends it.
+				// The server ignores messages under way, and the user's close frame ends the connection.
 				conn.Write(appendFrame(nil, opText, []byte(`{"body":"too late"}`)))
 				conn.Write(appendFrame(nil, opClose, head[2:]))
 				begun := time.Now()
 				if more, err := io.ReadAll(conn); err != nil || len(more) > 0 {
-					t.Errorf("a close is followed by %x, %v", more, err)
+					t.Errorf("the close frame is followed by %x, %v", more, err)
 				}
 				if took := time.Since(begun); took > 0 {
-					t.Errorf("the connection is closed only %v after both have said so", took)
+					t.Errorf("the connection is closed %v after both close frames, want at once", took)
 				}
 			})
 		})

@@ -18,7 +18,7 @@ import (
 	"pushpull/transports"
 )
 
-// What this package's users write and read is what another implementation reads and writes.
+// This package's client and another implementation read each other's frames.
 func TestFramesRoundTrip(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -46,7 +46,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 	wire := new(http.Transport)
 	defer wire.CloseIdleConnections()
-	joined, err := Transport{}.Join(t.Context(), transports.Target{Base: base, Wire: wire}, "room", "")
+	joined, err := Transport{}.Join(t.Context(), transports.Target{Base: base, HTTP: wire}, "room", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	s := joined.(*session)
 	for _, size := range []int{0, 1, 125, 126, 127, 500, 512, 513, 4096, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1 << 20, 3, 0} {
 		payload := bytes.Repeat([]byte("frame "), size/6+1)[:size]
-		if err := s.write(opText, payload); err != nil {
+		if err := s.write(transports.AnswerTime, opText, payload); err != nil {
 			t.Fatal(err)
 		}
 		f, err := s.frames.next()
@@ -62,12 +62,12 @@ func TestFramesRoundTrip(t *testing.T) {
 			t.Fatalf("%d bytes came back as a frame of kind %d with %d bytes, %v", size, f.op, len(f.payload), err)
 		}
 		if len(s.frames.buf) > 8*readBuffer && size < 100 {
-			t.Errorf("the buffer keeps %d bytes after a large frame has passed", len(s.frames.buf))
+			t.Errorf("the buffer keeps %d bytes after a large frame", len(s.frames.buf))
 		}
 	}
 }
 
-// serverFrame appends a frame as a server sends it.
+// serverFrame returns an unmasked frame, as a server sends it.
 func serverFrame(first byte, payload string) string {
 	buf := []byte{first}
 	switch n := len(payload); {
@@ -81,7 +81,7 @@ func serverFrame(first byte, payload string) string {
 	return string(buf) + payload
 }
 
-// text is what a pushpull server sends.
+// text returns a frame as a pushpull server sends it.
 func text(payload string) string { return serverFrame(finBit|opText, payload) }
 
 func TestFrameReaderErrors(t *testing.T) {
@@ -140,7 +140,7 @@ func FuzzFrameReader(f *testing.F) {
 	})
 }
 
-// FuzzAppendFrame reads back what a user writes, its mask taken off.
+// FuzzAppendFrame reads the frames of a client back as a server does.
 func FuzzAppendFrame(f *testing.F) {
 	f.Add([]byte("hello"))
 	f.Add(bytes.Repeat([]byte("x"), 126))
@@ -153,14 +153,14 @@ func FuzzAppendFrame(f *testing.F) {
 	})
 }
 
-// unmask reads a user's frame as a server does.
+// unmask reads a client's frame as a server does.
 func unmask(r io.Reader) (frame, error) {
 	head := make([]byte, 2)
 	if _, err := io.ReadFull(r, head); err != nil {
 		return frame{}, err
 	}
 	if head[1]&maskBit == 0 {
-		return frame{}, errors.New("a user's frame is not masked")
+		return frame{}, errors.New("a client's frame is not masked")
 	}
 	size := uint64(head[1] &^ maskBit)
 	if long := map[uint64]int{126: 2, 127: 8}[size]; long > 0 {

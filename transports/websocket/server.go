@@ -1,31 +1,34 @@
-// Package websocket is the transport in which nobody waits: a user opens one connection, sends on
-// it, and the server writes to it as messages come.
+// Package websocket is the transport over WebSocket: each user opens one connection, sends on it,
+// and the server writes messages to it as they come.
 //
-// It keeps no queue for a user. The log is the queue: who reads slowly falls behind in it, and
-// who takes nothing for a while is cut off and may come back with a cursor.
+// It keeps no queue per user. The log is the queue: a slow reader falls behind in it, and a user
+// that reads nothing for the write timeout is disconnected and can resume from its cursor.
 //
-// Frames are text. A user sends {"body":"..."} and gets {"stored":7} once it is stored, or
-// {"error":"..."}, in the order of the sends. Messages come as {"seq":7,"body":"..."}.
-// The server closes with 1001 when it stops, 4410 and the reason {"oldest":9} when messages after
-// the cursor are gone, 1009 after a message that is too large, 1007 after one that isn't text or
-// isn't JSON, and 1011 when the store can't be reached.
+// All frames are text. A user sends {"body":"..."}. The server acknowledges it with {"stored":7}
+// once it is stored, or with {"error":"..."}, in the order of the sends. It delivers messages as
+// {"seq":7,"body":"..."}. It closes the connection with code 1001 when it stops, 4410 and the reason
+// {"oldest":9} when messages after the cursor are gone, 1009 after a message that is too large, 1007
+// after one that is not UTF-8 or not JSON, 1003 after a binary one, 1008 after one that has not arrived
+// whole within 10 s, and 1011 when the store can't be reached.
+//
+// The server reads at most transports.Limits.Frames frames a second from a connection, pings,
+// fragments and pieces of less than 64 bytes included, over a burst of as many. It holds back a user that sends more, which TCP then
+// slows down, and closes the connection with code 1008 once it has held it back for 10 s in all without
+// a pause. The limit doesn't bound a flood over many connections, nor what a message costs its readers.
 package websocket
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"nhooyr.io/websocket"
@@ -36,29 +39,36 @@ import (
 // Name is the transport's name in routes and on the command line.
 const Name = "websocket"
 
-// StatusGap is the close code that says that messages after the cursor have left the log.
+// StatusGap is the close code for a cursor after which messages have left the log.
 const StatusGap = 4410
 
-// goodbye is how long a user gets to answer the server's close.
-const goodbye = 2 * time.Second
+// closeTimeout bounds the closing handshake: the time to read a close frame, or to answer one.
+const closeTimeout = 2 * time.Second
 
-// storedPrefix begins the answer to a send that is stored.
+// storedPrefix begins the acknowledgement of a stored message.
 const storedPrefix = `{"stored":`
 
-// A Transport is WebSocket. Its zero value works.
+// A Transport is the WebSocket transport. Its zero value works.
 type Transport struct {
-	Limits transports.Limits // the server's
+	Limits transports.Limits // of the server's side
 }
 
-var (
-	_ transports.Transport = Transport{}
-	_ transports.Duplex    = Transport{}
-)
+var _ transports.Transport = Transport{}
 
-// Duplex says that users send on the connection that they read from.
-func (Transport) Duplex() {}
+// New returns the transport. Any setting is an error.
+func New(setting string, limits transports.Limits) (transports.Transport, error) {
+	if setting != "" {
+		return nil, fmt.Errorf("%s takes no interval", Name)
+	}
+	return Transport{Limits: limits}, nil
+}
 
-// Handler upgrades the request and writes what follows the cursor, as it comes.
+// Way implements transports.Client and transports.Endpoint.
+func (Transport) Way() transports.Way {
+	return transports.Way{Title: "WebSocket", Stream: true, Duplex: true}
+}
+
+// Handler upgrades the request and writes the messages after the cursor as they come.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,27 +76,27 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		if !lists(r.Header, "Upgrade", "websocket") {
 			w.Header().Set("Upgrade", "websocket")
-			transports.Error(w, http.StatusUpgradeRequired, "this route speaks WebSocket: ask with Upgrade: websocket")
+			transports.Error(w, http.StatusUpgradeRequired, "this route speaks WebSocket: connect with Upgrade: websocket")
 			return
 		}
 		if origin := r.Header.Get("Origin"); !allowed(origin, r.Host, limits.Origins) {
 			transports.Error(w, http.StatusForbidden, "pages of %.100q may not connect: allow them with --allow-origin", origin)
 			return
 		}
-		wire := new(wire)
-		conn, err := websocket.Accept(hijacker{w, wire}, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above, with the scheme
+		raw := &rawConn{pace: newPace(limits.Frames)}
+		conn, err := websocket.Accept(hijacker{w, raw}, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked above, with its scheme
 		if err != nil {
 			return // Accept has answered
 		}
-		conn.SetReadLimit(-1) // ours says why it closes
-		p := peer{conn: conn, wire: wire, log: log, room: r.PathValue("room"), limits: limits}
+		conn.SetReadLimit(-1) // store has a limit, and reports it when it closes
+		p := peer{conn: conn, raw: raw, log: log, room: r.PathValue("room"), limits: limits}
 		p.serve(r.Context(), after)
 	})
 }
 
-// allowed says whether pages of origin may connect to host.
+// allowed reports whether pages of origin may connect to host.
 func allowed(origin, host string, origins []string) bool {
 	if origin == "" || slices.Contains(origins, origin) {
 		return true
@@ -95,60 +105,28 @@ func allowed(origin, host string, origins []string) bool {
 	return err == nil && strings.EqualFold(u.Host, host)
 }
 
-// A wire is the connection below the library's, which answers the peer's answer to a close with one
-// more: a browser takes that for a broken connection and keeps the code of the close to itself
-// (https://github.com/coder/websocket/issues/448). So the server writes its close frame beside the
-// library, as the last thing that leaves.
-type wire struct {
-	net.Conn
-	closed atomic.Bool // nothing leaves any more
-}
-
-func (w *wire) Write(data []byte) (int, error) {
-	if w.closed.Load() {
-		return len(data), nil
-	}
-	return w.Conn.Write(data)
-}
-
-// A hijacker hands a connection over through a wire.
-type hijacker struct {
-	http.ResponseWriter
-	wire *wire
-}
-
-// Hijack implements http.Hijacker.
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	h.wire.Conn = conn
-	rw.Writer.Reset(h.wire)
-	return h.wire, rw, nil
-}
-
-// A peer is the server's side of one user.
+// A peer is the server's side of one user's connection.
 type peer struct {
 	conn   *websocket.Conn
-	wire   *wire
+	raw    *rawConn
 	log    transports.Log
 	room   string
 	limits transports.Limits
 
-	writing sync.Mutex // one whole frame at a time, the last one too
+	writing sync.Mutex // held while a frame is written, the close frame included
 }
 
-// serve returns when the connection is closed, and everything it started has ended.
+// serve returns when the connection is closed and the goroutines it started have ended.
 func (p *peer) serve(ctx context.Context, after uint64) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// The connection outlives ctx by a goodbye, in which the user may answer our close. Its end
-	// frees whoever reads or writes: a user who takes nothing doesn't keep the server from stopping.
+	// The connection outlives ctx by closeTimeout, so that the user can answer the close frame. The
+	// end of life unblocks pending reads and writes: a user that reads nothing must not keep the
+	// server from stopping.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(goodbye)
+		timer := time.NewTimer(closeTimeout)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -156,25 +134,36 @@ func (p *peer) serve(ctx context.Context, after uint64) {
 		case <-life.Done():
 		}
 	})
+	p.raw.life = life.Done()
+	p.raw.flooding = func() { cancel(flooded(p.limits.Frames)) }
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
 		p.receive(life, cancel)
 	}()
-	err := p.send(ctx, life, after)
+	err := p.deliver(ctx, life, after)
 	cancel(err)
-	p.sayGoodbye(err)
-	<-received            // the user has closed, too, or its time is up
-	_ = p.conn.CloseNow() // whatever it returns, the connection is closed
+	p.sendClose(err)
+	<-received            // the user has answered the close frame, or closeTimeout has passed
+	_ = p.conn.CloseNow() // the connection is closed even if this fails
 }
 
-// send writes what follows after until ctx ends, and returns why.
-func (p *peer) send(ctx, life context.Context, after uint64) error {
+// deliver writes the messages after seq after, until ctx ends or writing fails, and returns the reason.
+// A slow reader holds one batch of messages, whose bodies it shares with the store's answer, and one
+// encoded frame, for at most twice the write timeout: it has that time for the whole batch and, set by
+// the serving process, for the frame being written.
+func (p *peer) deliver(ctx, life context.Context, after uint64) error {
 	var buf []byte
 	for {
 		messages, err := p.log.Next(ctx, p.room, after, p.limits.Batch)
 		if err != nil {
 			return err
+		}
+		// One time counts for the whole batch, which stays in memory until it is written. A short
+		// message is one write, which has the same time without being told.
+		long := len(messages) > 1 || len(messages[0].Body) > 4<<10
+		if long {
+			_ = p.raw.SetWriteDeadline(time.Now().Add(p.limits.WriteTimeout))
 		}
 		for _, m := range messages {
 			buf = transports.AppendJSON(buf[:0], m)
@@ -183,19 +172,23 @@ func (p *peer) send(ctx, life context.Context, after uint64) error {
 			}
 			after = m.Seq
 		}
+		if long {
+			_ = p.raw.SetWriteDeadline(time.Time{})
+		}
 		if cap(buf) > 4<<10 {
-			buf = nil // one large message should not cost its size for each user from then on
+			buf = nil // else one large message would cost every user its size from then on
 		}
 	}
 }
 
-// receive stores what the user sends until the connection's life ends. It ends the peer with what
-// is wrong; what comes after that is let pass, as the user's close may follow.
+// receive stores the user's messages until life ends or the connection breaks. After an invalid
+// message it cancels the peer with the error and discards further messages, but reads on, as the
+// user's close frame may follow.
 func (p *peer) receive(life context.Context, cancel context.CancelCauseFunc) {
 	for refused := false; ; {
-		_, data, err := p.conn.Reader(life)
-		if err == nil && !refused {
-			if err := p.take(life, data); err != nil {
+		kind, data, err := p.conn.Reader(life)
+		if err == nil && !refused && !p.raw.closed.Load() { // else it can't be acknowledged
+			if err := p.store(life, kind, data); err != nil {
 				cancel(err)
 				refused = true
 			}
@@ -204,18 +197,29 @@ func (p *peer) receive(life context.Context, cancel context.CancelCauseFunc) {
 			_, err = io.Copy(io.Discard, data)
 		}
 		if err != nil {
-			cancel(&goneError{err})
+			cancel(unreadable(err))
 			return
 		}
 	}
 }
 
-// take stores one message and says so.
-func (p *peer) take(life context.Context, data io.Reader) error {
+// unreadable returns the reason for which a peer ends after a read has failed with err.
+func unreadable(err error) error {
+	if errors.Is(err, errLate) {
+		return errLate
+	}
+	return &goneError{err}
+}
+
+// store stores one message and acknowledges it.
+func (p *peer) store(life context.Context, kind websocket.MessageType, data io.Reader) error {
+	if kind != websocket.MessageText {
+		return errBinary
+	}
 	limit := 6*p.limits.MessageBytes + 64 // \u00XX is the longest spelling of a byte
 	sent, err := io.ReadAll(io.LimitReader(data, int64(limit)+1))
 	if err != nil {
-		return &goneError{err}
+		return unreadable(err)
 	}
 	if len(sent) > limit {
 		return transports.CheckText(sent, p.limits.MessageBytes)
@@ -225,16 +229,16 @@ func (p *peer) take(life context.Context, data io.Reader) error {
 		return err
 	}
 	seq, err := p.log.Append(life, p.room, text)
-	answer := strconv.AppendUint([]byte(storedPrefix), seq, 10)
-	answer = append(answer, '}')
+	reply := strconv.AppendUint([]byte(storedPrefix), seq, 10)
+	reply = append(reply, '}')
 	if err != nil {
-		answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // a string always marshals
+		reply, _ = json.Marshal(map[string]string{"error": transports.StoreText(err)}) // a string always marshals
 	}
-	return p.write(life, answer)
+	return p.write(life, reply)
 }
 
-// write writes one frame. How long a user may take for it is the serving process's to say, of
-// every connection: a context with a time of its own would cost a fifth of the CPU of a delivery.
+// write writes one frame. The write timeout is set by the serving process, on the connection: a
+// context with a timeout for each frame would cost a fifth of the CPU time of a delivery.
 func (p *peer) write(life context.Context, frame []byte) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
@@ -244,11 +248,11 @@ func (p *peer) write(life context.Context, frame []byte) error {
 	return nil
 }
 
-// A goneError says that the connection is broken or closed: there is nobody to say goodbye to.
+// A goneError means that the connection is broken or closed, so no close frame can be sent.
 type goneError struct{ error }
 
-// sayGoodbye writes a close frame that says err. Nothing leaves after it.
-func (p *peer) sayGoodbye(err error) {
+// sendClose writes a close frame with the code and reason of err. Later writes are dropped.
+func (p *peer) sendClose(err error) {
 	if _, gone := errors.AsType[*goneError](err); gone {
 		return
 	}
@@ -257,29 +261,46 @@ func (p *peer) sayGoodbye(err error) {
 	frame = append(frame, reason...)
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	p.wire.closed.Store(true)
-	_, _ = p.wire.Conn.Write(frame) // who can't take it sees the connection close
+	p.raw.closed.Store(true)
+	_, _ = p.raw.Conn.Write(frame) // if this fails, the user still sees the connection close
 }
 
-// status says err in a close frame.
+// A policyError means that the user breaks a rule of this server.
+type policyError string
+
+func (e policyError) Error() string { return string(e) }
+
+// flooded returns the error of a user that sends too many frames.
+func flooded(limit int) error {
+	return policyError(fmt.Sprintf("more than %d frames a second for %v: send fewer, or raise --max-frames", limit, patience))
+}
+
+var errBinary = errors.New(`binary message: send {"body":"the text"} as a text`)
+
+// status returns the close code and reason of err.
 func status(err error) (websocket.StatusCode, string) {
 	var gap *transports.GapError
 	var large *http.MaxBytesError
+	var policy policyError
 	switch {
 	case errors.Is(err, transports.ErrStopping):
-		return websocket.StatusGoingAway, err.Error()
+		return websocket.StatusGoingAway, transports.ErrStopping.Error()
 	case errors.As(err, &gap):
 		return StatusGap, fmt.Sprintf(`{"oldest":%d}`, gap.Oldest)
 	case errors.As(err, &large):
 		return websocket.StatusMessageTooBig, brief(err)
 	case errors.Is(err, transports.ErrText):
 		return websocket.StatusInvalidFramePayloadData, brief(err)
+	case errors.Is(err, errBinary):
+		return websocket.StatusUnsupportedData, errBinary.Error()
+	case errors.As(err, &policy):
+		return websocket.StatusPolicyViolation, policy.Error()
 	default:
-		return websocket.StatusInternalError, brief(err)
+		return websocket.StatusInternalError, transports.StoreText(err)
 	}
 }
 
-// brief is what fits into a close frame.
+// brief returns the part of err's text that fits into a close frame.
 func brief(err error) string {
 	s := err.Error()
 	return strings.ToValidUTF8(s[:min(len(s), 123)], "")

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Is HEAD slower than BASE? Builds pushpull from both and has the head's measure the two servers
-# in turns (pushpull duet).
+# Is HEAD slower than BASE? Builds pushpull from both, and then the head's pushpull measures the two
+# servers in turns (pushpull duet).
 #
-# The result and its reports go to one directory, $OUT; their names are at the end of this file.
-# The exit code is that of pushpull duet: 3 for a regression.
+# The result and the reports are written to the directory $OUT; the end of this file has their names.
+# The exit code is that of pushpull duet: 3 for a regression, 4 for what could not be judged.
 set -euo pipefail
 
 usage() {
 	cat <<'EOF'
 usage: duet.sh BASE [HEAD] [-- FLAG...]
 
-BASE and HEAD are directories that hold a checkout of pushpull, or what git calls a commit, like
-main or v1.2.0. HEAD is the checkout that this script lies in, as it is, unless another one is
-named. What follows -- goes to pushpull duet, see pushpull duet --help.
+BASE and HEAD are directories with a checkout of pushpull, or commits of this repository, like main
+or v1.2.0. Without HEAD it is the working tree that contains this script. Flags after -- are passed
+to pushpull duet; see pushpull duet --help.
 
-OUT=DIR puts the result there; it is results/latency-DATE-TIME otherwise.
+Set OUT=DIR for the directory of the result; the default is results/latency-DATE-TIME.
 EOF
 }
 
@@ -29,7 +29,7 @@ case ${1-} in
 	usage
 	exit
 	;;
-'' | -*) wrong 'it takes a BASE' ;;
+'' | -*) wrong 'BASE is missing' ;;
 esac
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 base=$1 head=$repository
@@ -39,7 +39,7 @@ if [ $# -gt 0 ] && [ "$1" != -- ]; then
 	shift
 fi
 if [ $# -gt 0 ]; then
-	[ "$1" = -- ] || wrong "put -- before $1, if it is for pushpull duet"
+	[ "$1" = -- ] || wrong "unexpected $1: put -- before flags for pushpull duet"
 	shift
 fi
 out=${OUT:-results/latency-$(date -u +%Y%m%d-%H%M%S)}
@@ -47,12 +47,12 @@ out=${OUT:-results/latency-$(date -u +%Y%m%d-%H%M%S)}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# checkout TREE NAME says in $tree where a tree is that a person has named: it is a directory, or a
-# commit that is laid out in $tmp/NAME.tree. The repository is only read.
+# checkout TREE NAME sets $tree to the directory of a tree: TREE itself if it is a directory, or
+# $tmp/NAME.tree with the files of the commit TREE. It does not change the repository.
 checkout() {
 	tree=$1
 	if [ -f "$tree/go.mod" ]; then return; fi
-	local commit='' nothing="$1 is no directory with a checkout, and no commit of $repository"
+	local commit='' nothing="$1 is neither a directory with a checkout nor a commit of $repository"
 	case $1 in -*) wrong "$nothing" ;; esac
 	commit=$(git -C "$repository" rev-parse --verify --quiet "$1^{commit}") || wrong "$nothing"
 	tree=$tmp/$2.tree
@@ -67,7 +67,10 @@ head_tree=$tree
 go build -C "$base_tree" -o "$tmp/base" ./cmd/pushpull
 go build -C "$head_tree" -o "$tmp/head" ./cmd/pushpull
 
-# In a process group of its own, so that whoever presses Ctrl-C interrupts it once, and not twice.
+# Signals are passed on to pushpull, which then saves what it has measured; the script waits for it.
+trap 'signalled=yes; kill -INT "${!-}" 2>/dev/null || true' INT TERM HUP
+
+# pushpull runs in its own process group, so that Ctrl-C interrupts it only once.
 set -m
 "$tmp/head" duet --base "$tmp/base" --head "$tmp/head" --out "$out" \
 	--junit "$out/junit.xml" \
@@ -78,9 +81,7 @@ set -m
 duet=$!
 set +m
 
-# A signal is for pushpull, which keeps what it has measured; the script waits for that.
 signalled=yes
-trap 'signalled=yes; kill -INT "$duet" 2>/dev/null || true' INT TERM HUP
 while [ "$signalled" ]; do
 	signalled='' code=0
 	wait "$duet" || code=$?

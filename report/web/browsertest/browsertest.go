@@ -1,9 +1,9 @@
-// Package browsertest drives a real browser through pages, and says what is wrong with how they
-// look.
+// Package browsertest drives a real browser through pages in tests, and reports what is wrong with
+// their appearance.
 //
-// It judges what every page of pushpull must be: free of errors and of violations of its policy,
-// nothing cut off or overlapping, text that can be read against what is behind it, a name for
-// everything that can be used. What a page is for is its own tests' to check.
+// It checks what all pages of pushpull have in common: no errors and no violations of their policy,
+// nothing cut off or overlapping, enough contrast between text and background, a name for every
+// control. It does not check what a page is for; that is left to the tests of the page.
 package browsertest
 
 import (
@@ -24,13 +24,15 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"pushpull/transports/scratch"
 )
 
-// Patience is how long a page is waited for. Nothing takes so long that works.
-const Patience = 30 * time.Second
+// Timeout is the time limit for anything that a page must do; it is far more than a working page
+// needs.
+const Timeout = 30 * time.Second
 
-// A Browser is one tab of a headless Chromium with user data of its own, which chromedp makes and
-// removes. It is not safe for concurrent use.
+// A Browser is one tab of a headless Chromium with its own user data, which is removed with it. It is not safe for concurrent use.
 type Browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -39,12 +41,12 @@ type Browser struct {
 	faults []string
 }
 
-// Start starts a browser for t; without a Chromium it skips t, which CI forbids. When t ends the
-// browser has ended, and t has failed if a page told of errors that Faults hasn't taken.
+// Start starts a browser for t and closes it when t ends. If there is no Chromium it skips t, or
+// fails it in CI. t also fails if pages reported errors that Faults has not returned.
 //
-// A browser asks for more than a test waits for, a page's icon for one. The server of its pages has
-// to outlive it: give its end to t.Cleanup before Start, and don't defer it. A browser keeps a
-// processor busy: tests with one don't run in parallel.
+// A browser may send requests until it is closed, for a page's icon for example, so the server of the
+// pages must be closed after it: pass its Close to t.Cleanup before calling Start, and don't defer
+// it. A browser keeps a processor busy, so tests with one must not run in parallel.
 func Start(t *testing.T) *Browser {
 	t.Helper()
 	path := ""
@@ -60,9 +62,14 @@ func Start(t *testing.T) *Browser {
 		}
 		t.Skip("no Chromium: install it to test the pages")
 	}
+	profile, err := scratch.Make("pushpull-chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // the root of a container has none
+		chromedp.UserDataDir(profile.Path), // one of chromedp's own would stay when the test is killed
+		chromedp.NoSandbox,                 // root can't have one in a container
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -77,11 +84,12 @@ func Start(t *testing.T) *Browser {
 			t.Error("closing the browser:", err)
 		}
 		free()
+		_ = profile.Remove() // a process of the browser may still write to it: then the next test removes it
 		for _, fault := range b.Faults() {
 			t.Error("the page says:", fault)
 		}
 	})
-	// It starts with the first action, which must not be one with a time limit.
+	// The browser starts with the first action, and would end with that action's time limit.
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal("starting Chromium: ", err)
 	}
@@ -116,7 +124,7 @@ func (b *Browser) listen(event any) {
 	}
 }
 
-// Faults returns the errors and violations that pages have told of, and forgets them.
+// Faults returns the errors and policy violations that pages have reported since the last call.
 func (b *Browser) Faults() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,10 +133,10 @@ func (b *Browser) Faults() []string {
 	return faults
 }
 
-// Do runs actions, all of them within Patience.
+// Do runs actions, all together within Timeout.
 func (b *Browser) Do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatal(err)
@@ -141,10 +149,10 @@ func (b *Browser) Open(url string) {
 	b.Do(chromedp.Navigate(url))
 }
 
-// Eval returns what a JavaScript expression yields, decoded into a T. A promise is awaited.
+// Eval returns the value of a JavaScript expression, decoded into a T. It awaits a promise.
 func Eval[T any](b *Browser, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -161,20 +169,20 @@ func (b *Browser) Until(expression string) {
 		if Eval[bool](b, "!!("+expression+")") {
 			return
 		}
-		if time.Since(begun) > Patience {
+		if time.Since(begun) > Timeout {
 			b.t.Fatalf("never true: %s; the page shows:\n%s", expression, Eval[string](b, "document.body.innerText"))
 		}
 	}
 }
 
-// Text returns what people read in the first element that a CSS selector finds.
+// Text returns the visible text of the first element that matches a CSS selector.
 func (b *Browser) Text(selector string) string {
 	b.t.Helper()
 	quoted, _ := json.Marshal(selector) // a string always marshals
 	return Eval[string](b, fmt.Sprintf("document.querySelector(%s).innerText", quoted))
 }
 
-// View makes the window so many CSS pixels large, in light or in dark.
+// View sets the size of the window, in CSS pixels, and the light or dark colour scheme.
 func (b *Browser) View(width, height int64, dark bool) {
 	b.t.Helper()
 	scheme := "light"
@@ -192,9 +200,9 @@ func (b *Browser) View(width, height int64, dark bool) {
 //go:embed looks.js
 var looks string
 
-// Looks holds the page to what every page must be, wide and narrow, light and dark, and saves what
-// it saw as name-wide-light.png and so on where go test -artifacts says. It leaves the page wide and
-// light.
+// Looks runs Judge on the page, wide and narrow, light and dark, and fails the test for each fault.
+// It saves screenshots as name-wide-light.png and so on where go test -artifacts says. It leaves the
+// page wide and light.
 func (b *Browser) Looks(name string) {
 	b.t.Helper()
 	for _, v := range []struct {
@@ -217,16 +225,16 @@ func (b *Browser) Looks(name string) {
 	}
 }
 
-// Judge returns what is wrong with the page as it stands, a line each.
+// Judge returns what is wrong with the appearance of the page as it is now, one line per fault.
 func (b *Browser) Judge() []string {
 	b.t.Helper()
 	return Eval[[]string](b, looks)
 }
 
-// shoot saves the whole page as a picture.
+// shoot saves a screenshot of the whole page.
 func (b *Browser) shoot(name string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {

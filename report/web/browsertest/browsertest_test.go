@@ -10,7 +10,7 @@ import (
 	"pushpull/report/web/browsertest"
 )
 
-// A page that does all that is judged wrong.
+// ugly is a page with every kind of fault.
 const ugly = `<!DOCTYPE html><html lang="en"><title>ugly</title>
 <style>body{margin:0;background:#fff} .on{position:absolute;top:0;left:0} .pale{color:#ccc}</style>
 <body><h1>One</h1><p class="on">two</p><p class="pale">pale</p><div style="width:2000px">wide</div>
@@ -29,7 +29,7 @@ func TestStart(t *testing.T) {
 			t.Errorf("no fault like %q in %q", want, faults)
 		}
 	}
-	if said := b.Faults(); !slices.ContainsFunc(said, func(f string) bool { return strings.Contains(f, "thrown") }) {
-		t.Errorf("an error goes unheard: %q", said)
+	if faults := b.Faults(); !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "thrown") }) {
+		t.Errorf("a thrown error is not reported: %q", faults)
 	}
 }

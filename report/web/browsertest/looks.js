@@ -1,4 +1,4 @@
-// Returns what is wrong with how the page looks, a line each: see package browsertest.
+// Returns what is wrong with the appearance of the page, one line per fault: see package browsertest.
 (() => {
   const faults = [];
   const name = e => {
@@ -6,13 +6,13 @@
     return `<${e.localName}${e.id ? "#" + e.id : ""}${e.className && e.className.baseVal === undefined ? "." + e.className.split(" ")[0] : ""}> ${JSON.stringify(text)}`;
   };
 
-  // The page never scrolls sideways.
+  // The page must not scroll sideways.
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) {
     faults.push(`the page is ${root.scrollWidth} px wide, the window ${innerWidth}`);
   }
 
-  // What holds text or can be used, and the part of it that can be seen.
+  // All elements with text and all controls, and the visible part of each.
   const seen = [];
   for (const e of document.body.querySelectorAll("*")) {
     const style = getComputedStyle(e);
@@ -45,15 +45,14 @@
     return false;
   }
 
-  // Nothing that can be read or used lies on something else of that kind. What sticks lies above
-  // what scrolls below it.
+  // Texts and controls must not overlap. Sticky elements may cover those that scroll below them.
   for (let i = 0; i < seen.length; i++) {
     for (let j = i + 1; j < seen.length; j++) {
       const a = seen[i], b = seen[j];
       if (a.e === b.e || a.e.contains(b.e) || b.e.contains(a.e) || a.fixed !== b.fixed) continue;
       const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
       const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-      // Lines of text reach into each other's leading.
+      // The boxes of neighbouring lines of text overlap by their leading.
       if (wide > 1.5 && high > (a.used || b.used ? 1.5 : 4)) faults.push(`${name(a.e)} and ${name(b.e)} overlap by ${wide.toFixed(0)} x ${high.toFixed(0)} px`);
     }
     const s = seen[i];
@@ -61,20 +60,20 @@
     if (s.used && s.e.type !== "range" && s.e.type !== "checkbox" && s.box.bottom - s.box.top < 24) faults.push(`${name(s.e)} is too small to be hit`);
   }
 
-  // Text stands out against what is behind it, by WCAG 2's ratio of 4.5 to 1, or 3 where it is large.
+  // Text needs a contrast of 4.5 to 1 against its background, large text 3 to 1 (WCAG 2).
   const parse = c => { const [r, g, b, a = 1] = c.match(/[\d.]+/g).map(Number); return { r, g, b, a }; };
   const over = (top, below) => ({ r: top.r * top.a + below.r * (1 - top.a), g: top.g * top.a + below.g * (1 - top.a), b: top.b * top.a + below.b * (1 - top.a), a: 1 });
   const light = c => {
     const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
     return .2126 * f(c.r) + .7152 * f(c.g) + .0722 * f(c.b);
   };
-  const told = new Set();
+  const judged = new Set();
   for (const { e } of seen) {
-    if (e.disabled || e.type === "range" || e.type === "checkbox" || told.has(e)) continue;
-    told.add(e);
+    if (e.disabled || e.type === "range" || e.type === "checkbox" || judged.has(e)) continue;
+    judged.add(e);
     const style = getComputedStyle(e);
     const svg = e instanceof SVGElement;
-    if (svg && !e.closest("[data-judged]")) continue; // drawn on paper of its own
+    if (svg && !e.closest("[data-judged]")) continue; // drawn on a background of its own
     let behind = [];
     for (let p = e; p; p = p.parentElement) behind.unshift(parse(getComputedStyle(p).backgroundColor));
     const paper = behind.reduce((below, top) => over(top, below), { r: 255, g: 255, b: 255, a: 1 });
@@ -85,7 +84,7 @@
     if (ratio < (large ? 3 : 4.5) - .01) faults.push(`${name(e)} has a contrast of ${ratio.toFixed(2)}`);
   }
 
-  // A screen reader has a name for all that can be used, and ids are unique.
+  // Every control needs a name for screen readers, and ids must be unique.
   for (const e of document.querySelectorAll("a[href], button, input, select, textarea, [role=img], svg[role]")) {
     const labels = [...(e.labels || [])].map(l => l.innerText).join("");
     const by = (e.getAttribute("aria-labelledby") || "").split(" ").map(id => document.getElementById(id)?.innerText || "").join("");

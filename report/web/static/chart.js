@@ -1,5 +1,5 @@
-// The last delays of a lane, the newest on the right, on a scale from 0.5 ms to 20 s that is
-// logarithmic and the same in every lane.
+// The chart of a lane's last delays, the newest on the right. The scale is logarithmic from 0.5 ms to
+// 20 s, the same in every lane.
 
 import { duration } from "./format.js";
 
@@ -8,7 +8,7 @@ const low = Math.log(0.5), high = Math.log(20_000);
 
 export class Chart {
   #delays = [];
-  #told = 0; // when the label was last set
+  #labelled = 0; // when the label was last set
   #bars;
 
   constructor(element) {
@@ -41,8 +41,8 @@ export class Chart {
       cap.setAttribute("height", 3);
     });
     const now = performance.now();
-    if (now - this.#told < 1000) return; // nobody listens faster
-    this.#told = now;
+    if (now - this.#labelled < 1000) return; // a screen reader can't keep up with more
+    this.#labelled = now;
     const sorted = this.#delays.toSorted((a, b) => a - b);
     this.element.setAttribute("aria-label",
       `The last ${sorted.length} delays: ${duration(sorted[0])} to ${duration(sorted.at(-1))}, half of them within ${duration(sorted[(sorted.length - 1) >> 1])}`);

@@ -1,18 +1,18 @@
-// One user of a room, over one transport: what an application would have to do.
+// One user of a room over one transport: the client that an application would have to write.
 //
-// A client reads the room's log by cursor and goes on from there whatever happens to its
-// connection: it joins again by itself, after a pause that grows from 50 ms to 2 s. What it sends
-// it sends until the server says that it is stored, in order; what may so be stored twice carries
-// an id, by which readers know it. It counts what its requests, answers and frames carry.
+// A client reads the room's log by cursor. When its connection breaks, it rejoins by itself and
+// resumes from its cursor, with a backoff from 50 ms to 2 s. It sends each message, in order, until
+// the server acknowledges that it is stored. A message may therefore be stored twice: bodies need an
+// id by which readers drop duplicates. The client counts the bytes of requests, answers and frames.
 
-const firstPause = 50, longestPause = 2000; // ms, as those of pushpull's simulated users
-const patience = 10_000; // ms, for an answer that nobody holds
-const heldPatience = 70_000; // ms; a server holds for at most 60 s unless it is told otherwise
+const firstPause = 50, longestPause = 2000; // ms, like those of pushpull's simulated users
+const answerTimeout = 10_000; // ms, for a request that the server does not hold
+const heldTimeout = 70_000; // ms; a server holds a request for at most 60 s by default
 
 const utf8 = new TextEncoder();
 const size = text => utf8.encode(text).length;
 
-/** What a browser adds to a request, which no script sees: the server tells it, once. */
+/** The size of the head that a browser gives to a request. No script sees it, so the server measures it. */
 export const heads = {
   get: NaN, post: NaN, // bytes, without the path and the digits of a length
   async measure() {
@@ -22,7 +22,7 @@ export const heads = {
   },
 };
 
-/** The log doesn't reach back to a cursor, or ends before it. */
+/** The error of a cursor that the server has no log for: it is before the oldest message or after the newest. */
 class Gap extends Error {
   constructor(oldest) {
     super("the server has lost messages of this room");
@@ -33,33 +33,34 @@ class Gap extends Error {
 export class Client {
   #cursor = "0";
   #queue = []; // bodies that aren't stored yet, in order
-  #life = null; // ends what goes on
-  #socket = null; // while it is open
-  #overdue = 0; // the timer that gives a socket up
-  #heard = false; // the server has answered, or written, since the client joined
-  #asked = 0;
-  #rush = () => {}; // ends the wait for the next question
+  #life = null; // aborts everything in progress; null while stopped
+  #socket = null; // null unless open
+  #overdue = 0; // the timer that closes a socket without acknowledgements
+  #heard = false; // whether the server has sent anything since the client joined
+  #asked = 0; // when the last request was sent
+  #rush = () => {}; // ends the wait for the next request
 
   /**
-   * on has state(state, words), message(body), stored(body), refused(body, words), gap(words)
-   * and contact(). way is timer, held or socket; every is a timer's interval, in ms.
+   * way is "timer", "held", "scan" or "duplex"; every is the polling interval of a timer, in ms.
+   * on holds the callbacks: state(state, words), message(body), stored(body), refused(body, words),
+   * gap(words), and contact() whenever the server sends something.
    */
   constructor({ transport, way, room, user, every, on }) {
     Object.assign(this, { transport, way, room, user, on });
     this.every = every;
     this.questions = this.handshakes = this.empty = this.posts = 0;
-    this.carried = 0; // bytes, without the heads of requests
+    this.carried = 0; // bytes, except the parts of requests that heads measures
   }
 
-  /** Joins the room, and reads on from where the client was. */
+  /** Joins the room, and reads on from the cursor. */
   start() {
     if (this.#life) return;
     this.#life = new AbortController();
     this.#read(this.#life.signal);
-    if (this.way !== "socket") this.#post(this.#life.signal);
+    if (this.way !== "duplex") this.#post(this.#life.signal);
   }
 
-  /** Leaves, until start. What isn't sent yet stays. */
+  /** Leaves the room until start is called. Messages that aren't stored yet are kept. */
   stop() {
     this.#life?.abort();
     this.#life = null;
@@ -68,20 +69,20 @@ export class Client {
 
   send(body) {
     this.#queue.push(body);
-    if (this.way === "socket") this.#write(body);
+    if (this.way === "duplex") this.#write(body);
     else if (this.#queue.length === 1 && this.#life) this.#post(this.#life.signal);
   }
 
-  /** Sets a timer's interval, which acts at once. */
+  /** Sets the polling interval, also for the current wait. */
   setEvery(ms) {
     this.every = ms;
     this.#rush();
   }
 
-  /** Requests to receive, a handshake among them. */
+  /** The number of requests for receiving, including handshakes. */
   get requests() { return this.questions + this.handshakes; }
 
-  /** Bytes carried both ways; NaN until the heads are measured. */
+  /** The bytes in both directions; NaN until heads are measured. */
   get bytes() { return this.carried + this.questions * heads.get + this.posts * heads.post; }
 
   async #read(signal) {
@@ -91,7 +92,7 @@ export class Client {
       const begun = performance.now();
       this.#heard = false;
       try {
-        await (this.way === "socket" ? this.#listen(signal, well) : this.#ask(signal, well));
+        await (this.way === "duplex" ? this.#listen(signal, well) : this.#ask(signal, well));
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Gap) {
@@ -107,16 +108,16 @@ export class Client {
   }
 
   async #ask(signal, well) {
-    const held = this.way === "held";
+    const held = this.way !== "timer";
     for (let first = held; ; first = false) {
       this.#asked = performance.now();
       let path = `/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`;
-      if (first) path += "&hold=0s"; // answered at once, which says that the server is there
+      if (first) path += "&hold=0s"; // an immediate answer shows that the connection works
       this.questions++;
       this.carried += path.length;
-      const answer = await fetch(path, { signal: within(held && !first ? heldPatience : patience, signal) });
+      const answer = await fetch(path, { signal: within(held && !first ? heldTimeout : answerTimeout, signal) });
       const text = await this.#answered(answer);
-      signal.throwIfAborted(); // another reader may have started
+      signal.throwIfAborted(); // start may have been called again
       if (answer.status === 410) throw new Gap(JSON.parse(text).oldest);
       if (!answer.ok) throw new Error(said(answer, text));
       well();
@@ -124,9 +125,9 @@ export class Client {
       if (answer.status === 204) this.empty++;
       else for (const m of JSON.parse(text)) this.on.message(m.body);
       this.#cursor = answer.headers.get("Next-Cursor");
-      if (answer.headers.get("Retry-After") === "0") continue; // there is more
+      if (answer.headers.get("Retry-After") === "0") continue; // there are more messages
       if (!held) await this.#due(signal);
-      else if (answer.status === 204 && !first) await sleep(firstPause, signal); // a server that stops holds nothing
+      else if (answer.status === 204 && !first) await sleep(firstPause, signal); // a stopping server does not hold requests
     }
   }
 
@@ -135,7 +136,7 @@ export class Client {
     this.on.contact();
   }
 
-  /** Waits until the next question is due, by the interval of that moment. */
+  /** Waits until the next request is due, by the current interval. */
   async #due(signal) {
     while (!signal.aborted) {
       const wait = this.#asked + this.every - performance.now();
@@ -169,7 +170,7 @@ export class Client {
           this.on.stored(this.#queue.shift());
           this.#expect();
         } else if ("error" in frame) {
-          socket.close(); // the store can't be reached: what isn't stored is sent again, in order
+          socket.close(); // the store can't be reached: after rejoining, the queue is sent again in order
         } else {
           this.#cursor = String(frame.seq);
           this.on.message(frame.body);
@@ -180,7 +181,7 @@ export class Client {
         if (this.#socket === socket) this.#socket = null;
         clearTimeout(this.#overdue);
         if (code === 4410) reject(new Gap(JSON.parse(reason).oldest));
-        else if (code === 1007 || code === 1009) { // it would be refused again
+        else if (code === 1007 || code === 1009) { // the message would be refused again
           this.on.refused(this.#queue.shift(), reason);
           reject(new Error(reason));
         } else reject(new Error(code === 1001 ? "the server is stopping" : reason || "the connection is lost"));
@@ -189,18 +190,18 @@ export class Client {
   }
 
   #write(body) {
-    if (!this.#socket) return; // it is sent once there is one
+    if (!this.#socket) return; // onopen sends the queue
     const frame = JSON.stringify({ body }), bytes = size(frame);
     this.#socket.send(frame);
     this.carried += bytes + (bytes < 126 ? 6 : bytes < 65_536 ? 8 : 14);
     if (this.#queue[0] === body) this.#expect();
   }
 
-  /** Gives the socket up when the server doesn't say in time that the next one is stored. */
+  /** Closes the socket if the server does not acknowledge the next message in time. */
   #expect() {
     clearTimeout(this.#overdue);
     const socket = this.#socket;
-    if (socket && this.#queue.length > 0) this.#overdue = setTimeout(() => socket.close(), patience);
+    if (socket && this.#queue.length > 0) this.#overdue = setTimeout(() => socket.close(), answerTimeout);
   }
 
   async #post(signal) {
@@ -210,9 +211,9 @@ export class Client {
       try {
         this.posts++;
         this.carried += path.length + String(bytes).length + bytes;
-        const answer = await fetch(path, { method: "POST", body, signal: within(patience, signal) });
+        const answer = await fetch(path, { method: "POST", body, signal: within(answerTimeout, signal) });
         const text = await this.#answered(answer);
-        signal.throwIfAborted(); // it is sent again, under its id
+        signal.throwIfAborted(); // the message stays in the queue and is sent again, with the same id
         if (answer.status >= 500) throw new Error(said(answer, text));
         this.#queue.shift();
         if (answer.ok) this.on.stored(body);
@@ -225,7 +226,7 @@ export class Client {
     }
   }
 
-  /** Reads an answer whole, and counts it. */
+  /** Reads a whole answer, counts its bytes and returns its body. */
   async #answered(answer) {
     const data = await answer.arrayBuffer();
     let head = `HTTP/1.1 ${answer.status} ${answer.statusText}\r\n\r\n`.length;
@@ -235,7 +236,7 @@ export class Client {
   }
 }
 
-/** A signal that ends with another one, or after so many milliseconds. */
+/** A signal that aborts with another one, or after that many milliseconds. */
 const within = (ms, signal) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
 
 function sleep(ms, signal) {
@@ -251,7 +252,7 @@ function sleep(ms, signal) {
   });
 }
 
-/** The line in which the server says what is wrong. */
+/** The error message of an answer. */
 function said(answer, text) {
   try {
     return JSON.parse(text).error;
@@ -262,6 +263,6 @@ function said(answer, text) {
 
 function reason(error) {
   if (error.name === "TimeoutError") return "the server doesn’t answer";
-  if (error instanceof TypeError) return "the server can’t be reached"; // fetch says no more
+  if (error instanceof TypeError) return "the server can’t be reached"; // the error of fetch has no details
   return error.message;
 }

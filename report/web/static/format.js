@@ -1,6 +1,6 @@
-// How the pages write numbers: with a unit, and with as many digits as matter.
+// How the pages write numbers: with a unit and their significant digits.
 
-/** A duration of so many milliseconds, like "1.3 ms" or "2.41 s". */
+/** A duration in milliseconds, like "1.3 ms" or "2.41 s". */
 export function duration(ms) {
   if (ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;
@@ -18,7 +18,7 @@ export function count(n) {
   return n.toLocaleString("en");
 }
 
-/** So many bytes, like "1.24 MB"; 1 KB is 1000 bytes. */
+/** A number of bytes, like "1.24 MB"; 1 KB is 1000 bytes. */
 export function bytes(n) {
   if (n < 1000) return `${n} B`;
   const [unit, scaled] = n < 999_500 ? ["KB", n / 1e3] : ["MB", n / 1e6];

@@ -1,4 +1,4 @@
-// What a lane shows: John and Mary in one room, over one transport.
+// A lane: John and Mary in one room, over one transport.
 
 import { Client } from "./client.js";
 import { Chart } from "./chart.js";
@@ -9,15 +9,15 @@ const other = { John: "Mary", Mary: "John" };
 
 export class Lane {
   #views = {};
-  #bubbles = new Map(); // of what was said in this page, by id
-  #under = new Map(); // when what is under way was said, by id
-  #known = { John: new Set(), Mary: new Set() }; // ids of what each has
+  #bubbles = new Map(); // of messages said in this page, by id
+  #under = new Map(); // when each message that is not delivered yet was said, by id
+  #known = { John: new Set(), Mary: new Set() }; // ids of the messages that each has
   #states = { John: "joining", Mary: "joining" };
   #contact = NaN;
   #last = null; // the last delay, in ms
   #chart;
 
-  /** delivered(id, lane, ms) is called as the other one gets a message. */
+  /** delivered(id, lane, ms) is called when the other user gets a message. */
   constructor(section, room, every, delivered) {
     const { kind, way, title } = section.dataset;
     this.name = kind;
@@ -50,7 +50,7 @@ export class Lane {
 
   stop() {
     this.#each(client => client.stop());
-    this.#under.clear(); // the time away is not the transport's
+    this.#under.clear(); // a pause must not count as delay of the transport
   }
 
   setEvery(ms) { this.#each(client => client.setEvery(ms)); }
@@ -62,7 +62,7 @@ export class Lane {
     this.clients[from].send(JSON.stringify({ id, from, text }));
   }
 
-  /** Shows what changes by itself. */
+  /** Shows the counts and times, which change without an event. */
   tick() {
     const now = performance.now();
     const sum = of => of(this.clients.John) + of(this.clients.Mary);
@@ -72,17 +72,17 @@ export class Lane {
     if (!Number.isNaN(carried)) this.#count("bytes", carried, bytes);
     set(this.of("contact"), Number.isNaN(this.#contact) ? "–" : `${((now - this.#contact) / 1000).toFixed(1)} s ago`);
     const [oldest] = this.#under.values();
-    // What arrives at once would only flicker.
-    if (oldest !== undefined && now - oldest > 100) this.#delay(now - oldest, "and under way");
+    // Below 100 ms the running delay would only flicker.
+    if (oldest !== undefined && now - oldest > 100) this.#delay(now - oldest, "so far");
     else if (this.#last !== null) this.#delay(this.#last, "last delay");
   }
 
-  /** Shows who is connected, as the server says in its stats; undefined: it doesn't. */
+  /** Shows the connected users from the server's stats; undefined if it has none. */
   connected(stats) {
     if (!stats) return set(this.of("who"), "–");
     const { users = 0, names = {} } = stats[this.name] ?? {};
     const here = names[this.room] ?? [], more = users - here.length;
-    set(this.of("who"), [...here, ...more > 0 ? [`${count(more)} more`] : []].join(", ") || "nobody");
+    set(this.of("who"), [...here, ...more > 0 ? [`${count(more)} more`] : []].join(", ") || "none");
   }
 
   #count(name, n, write) {
@@ -102,7 +102,7 @@ export class Lane {
     const worst = ["lost", "joining", "paused", "connected"].find(s => Object.values(this.#states).includes(s));
     const line = this.section.querySelector(".state");
     line.dataset.state = worst;
-    if (worst === "lost" && state !== "lost") return; // it is the other one who says why
+    if (worst === "lost" && state !== "lost") return; // keep the reason of the other user's client
     line.title = words;
     set(this.of("state"), worst === "lost" ? `joining again: ${words}` : worst);
   }
@@ -110,7 +110,7 @@ export class Lane {
   #heard(user, body) {
     const { id, from, text } = parse(body);
     if (id !== undefined) {
-      if (this.#known[user].has(id)) return; // sent twice, as nobody knew that it was stored
+      if (this.#known[user].has(id)) return; // a message sent again because its acknowledgement was lost
       this.#known[user].add(id);
     }
     if (from === user && this.#bubbles.has(id)) return this.#stored(id);
@@ -175,7 +175,7 @@ export class Lane {
     while (view.children.length > shown) view.firstChild.remove();
   }
 
-  /** Appends to a view or to something in it, and keeps its end in sight, if it was. */
+  /** Appends to a view or to an element of it. The view stays scrolled to its end if it was. */
   #append(user, to, child) {
     const view = this.#views[user];
     const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 8;
@@ -184,18 +184,18 @@ export class Lane {
   }
 }
 
-/** What is in a message: that of another sender may be any text. */
+/** The parts of a message; one from outside this page may be any text. */
 function parse(body) {
   try {
     const { id, from, text } = JSON.parse(body);
     if (typeof id === "string" && typeof from === "string" && typeof text === "string") return { id, from, text };
   } catch {
-    // it is a text
+    // not JSON
   }
-  return { from: "somebody", text: body };
+  return { from: "unknown sender", text: body };
 }
 
-/** Sets a text only when it changes. */
+/** Sets a text only if it has changed. */
 function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

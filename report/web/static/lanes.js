@@ -1,4 +1,4 @@
-// The page of the lanes: what is said goes to all of them, and who talks.
+// The page of the lanes: sends every message to all lanes, and makes John and Mary talk.
 
 import { heads } from "./client.js";
 import { duration, interval } from "./format.js";
@@ -7,13 +7,14 @@ import { Lane } from "./lane.js";
 const byId = id => document.getElementById(id);
 const room = `page-${Array.from(crypto.getRandomValues(new Uint8Array(6)), b => b.toString(36).padStart(2, "0")).join("")}`;
 
-// What a slider offers, in ms.
+// The values of the sliders, in ms.
 const intervals = [100, 200, 500, 1000, 2000, 3000, 4000, 5000, 6000, 8000, 10_000];
 const rates = [200, 500, 1000, 2000, 3000, 5000, 10_000, 30_000];
 
 const firstEvery = Number(document.querySelector(".controls").dataset.every) || 5000;
 
-// What was said by hand, and how it fared: said to those who can't see the lanes.
+// The typed messages that are not delivered in all lanes yet, with their delays so far. The result is
+// announced to screen readers.
 const spoken = new Map();
 
 function delivered(id, lane, ms) {
@@ -59,7 +60,7 @@ function slider(input, stops, first, changed) {
 
 slider(byId("interval"), intervals, firstEvery, ms => lanes.forEach(lane => lane.setEvery(ms)));
 
-// Talking is a Poisson process: what is said falls anywhere between two polls.
+// Talking is a Poisson process: a message is equally likely at any time between two polls.
 const words = [
   ["John", "Are you there?"], ["Mary", "I am. You?"], ["John", "Waiting for an answer."],
   ["Mary", "It came just now."], ["John", "What took it so long?"], ["Mary", "Somebody had to ask for it."],
@@ -89,16 +90,16 @@ slider(byId("rate"), rates, 2000, ms => {
   talk();
 });
 
-// A browser has six connections to a server, for all its pages: the one that was opened last, and
-// can be seen, has them.
+// A browser has six connections to a server for all of its pages together, so that only one page is
+// connected: the one opened last, while it is visible.
 const pages = new BroadcastChannel("pushpull");
-let taken = false; // by another page
+let taken = false; // whether another page is connected
 
 function update() {
   const now = !taken && !document.hidden;
   const paused = byId("paused");
   paused.hidden = !taken;
-  paused.firstElementChild.textContent = "Paused, as these lanes are open in another window: a browser has too few connections for both.";
+  paused.firstElementChild.textContent = "Paused because the lanes are open in another window: a browser has too few connections for both.";
   if (now === active) return;
   active = now;
   lanes.forEach(lane => active ? lane.start() : lane.stop());
@@ -128,9 +129,9 @@ again(1000, async () => {
   let stats;
   try {
     if (Number.isNaN(heads.get)) await heads.measure();
-    stats = await (await fetch("/stats?rooms=0", { signal: AbortSignal.timeout(5000) })).json();
+    stats = await (await fetch(`/stats?${lanes.map(lane => `room=${lane.room}`).join("&")}`, { signal: AbortSignal.timeout(5000) })).json();
   } catch {
-    // the lanes tell of a server that is away
+    // the lanes themselves show that the server can't be reached
   }
   lanes.forEach(lane => lane.connected(stats?.connected));
 });

@@ -1,14 +1,14 @@
-// Keeps the page at the state of the run that the server tells, see ServeHTTP in live.go. The texts
-// are the server's; what is drawn here is the bar, the chart and the doubts.
+// Shows the states of the run that the server streams, see ServeHTTP in live.go. The texts come from
+// the server; this script draws the bar, the chart and the doubts.
 
 const one = selector => document.querySelector(selector);
 const page = one("#live"), chart = one("figure svg"), lost = one(".lost");
 const places = [...document.querySelectorAll("[data-text]")];
 const rows = [...document.querySelectorAll("tbody tr")];
-let last; // what was told last
-let lostAt; // when the run could no longer be reached, in milliseconds
+let last; // the last event
+let lostAt; // when the connection was lost, by performance.now; undefined while it works
 
-const source = new EventSource("/live/states"); // it tries again by itself
+const source = new EventSource("/live/states"); // reconnects by itself
 source.addEventListener("message", event => {
   last = JSON.parse(event.data);
   last.state.standings ??= [];
@@ -28,7 +28,7 @@ new ResizeObserver(() => last && draw(last)).observe(chart.parentElement);
 function show({ state, texts }) {
   if (state.started !== page.dataset.started) {
     source.close();
-    location.reload(); // it is another run
+    location.reload(); // another run has started on this address
     return;
   }
   for (const place of places) {
@@ -61,9 +61,9 @@ function showLost() {
 
 function showDoubts(state, texts) {
   const doubts = state.standings.flatMap((standing, i) => (standing.doubts ?? []).map(doubt => ({ ...doubt, about: texts[`${i}.name`] })));
-  const list = one(".doubts ul"), told = JSON.stringify(doubts);
-  if (list.dataset.told === told) return;
-  list.dataset.told = told;
+  const list = one(".doubts ul"), shown = JSON.stringify(doubts);
+  if (list.dataset.shown === shown) return;
+  list.dataset.shown = shown;
   list.replaceChildren(...doubts.map(({ about, text, fatal }) => {
     const item = document.createElement("li");
     item.textContent = `${about}: ${text}`;
@@ -76,8 +76,8 @@ function showDoubts(state, texts) {
   one(".doubts").hidden = doubts.length === 0;
 }
 
-// The powers of ten between which the chart lies, in milliseconds. They only grow, so that it
-// doesn't jump.
+// The bounds of the chart's scale, as powers of ten in milliseconds. The scale only grows, so that
+// the chart does not jump back and forth.
 let lowest = -1, highest = 4;
 
 function draw({ state, texts }) {
@@ -91,14 +91,14 @@ function draw({ state, texts }) {
   const step = (width - 2 * margin) / (highest - lowest);
   const x = ms => margin + (Math.max(lowest, Math.log10(ms)) - lowest) * step;
   const parts = [];
-  const every = Math.ceil(52 / step); // each name of a tick has room
+  const every = Math.ceil(52 / step); // ticks per label: a label needs 52 px
   for (let power = lowest; power <= highest; power++) {
     const at = margin + (power - lowest) * step;
     parts.push(make("line", { class: "grid", x1: at, x2: at, y1: 0, y2: bottom }));
     if ((power - lowest) % every === 0) parts.push(make("text", { class: "tick", x: at, y: bottom + 16 }, unit(power)));
   }
   state.standings.forEach((standing, i) => {
-    const top = lane * i, group = make("g", { "data-kind": rows[i].dataset.kind });
+    const top = lane * i, group = make("g", { "data-way": rows[i].dataset.way });
     group.append(make("text", { x: 2, y: top + 14 }, texts[`${i}.name`]));
     const range = (figures, y, kind, radius) => {
       if (!figures || !figures.delivered) return;
@@ -112,7 +112,7 @@ function draw({ state, texts }) {
   chart.replaceChildren(...parts);
 }
 
-// unit names a power of ten of milliseconds.
+// unit writes a power of ten of milliseconds.
 function unit(power) {
   if (power < 0) return `${10 ** (power + 3)} µs`;
   return power < 3 ? `${10 ** power} ms` : `${10 ** (power - 3)} s`;

@@ -1,4 +1,4 @@
-// The button says what it is going to do, and each time what it is in the reader's own zone.
+// Labels the button with what it will do, and gives each time a title in the reader's time zone.
 
 const form = document.querySelector("#runs");
 const button = form?.querySelector("button");
@@ -16,7 +16,7 @@ function count() {
 if (button) {
   count();
   form.addEventListener("change", count);
-  addEventListener("pageshow", count); // a browser that goes back keeps what was ticked
+  addEventListener("pageshow", count); // going back in the browser restores the ticks
 }
 
 for (const time of document.querySelectorAll("time")) {

@@ -1,92 +1,207 @@
 // Package memory keeps the log of every room in the memory of this process.
 //
-// It keeps nothing across a restart and shares nothing with another process.
+// The log ends with the process, and no other process can share it. Its size in bytes has
+// a limit, as those who write to it may be unknown.
 package memory
 
 import (
+	"cmp"
 	"context"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"pushpull/transports"
 )
 
-// DefaultRetention is how many messages a room keeps when Store.Retention is 0.
-const DefaultRetention = 10_000
-
-// A Store is a transports.Store in memory. Its zero value is empty and ready to use.
+// A Store is a transports.Store in memory. Its zero value is empty and ready to use. Reading a room
+// takes no memory.
 type Store struct {
-	Retention int // most messages kept per room, the oldest leave first; 0: DefaultRetention
+	Retention int // how many of its newest messages a room keeps; 0: transports.DefaultRetention
+
+	// Bytes is how many bytes of messages the store keeps, over all rooms; 0: transports.DefaultBytes.
+	// Beyond it the oldest messages of the largest rooms leave, and their readers get a gap. So a
+	// room that is smaller than most others keeps its messages, whatever is written to the others.
+	Bytes int64
+
+	// First is the seq of the first message of each room; 0: transports.FirstSeq of the time at which
+	// it is written. A log with a First can't be told from an earlier one with the same First.
+	First uint64
 
 	transports.Bell
-	rooms sync.Map // room name -> *log
+	rooms sync.Map     // room name -> *log
+	bytes atomic.Int64 // the sizes of all logs
+
+	mu      sync.Mutex
+	all     []*log
+	largest *log // the log that left most room when last searched for; a hint; nil: none
 }
 
 var _ transports.Store = (*Store)(nil)
 
-// A log is one room. Seqs are contiguous from 1, so that a seq is an index.
+// A log is that of one room. Its seqs are contiguous, so a seq leads to an index.
 type log struct {
 	mu       sync.RWMutex
-	messages []transports.Message // the retained tail, in a slice that grows to twice the retention
-	last     uint64               // seq of the newest message ever
+	messages []transports.Message // the newest ones; up to twice the retention
+	first    uint64               // seq of the first message ever
+	last     uint64               // seq of the newest message; first-1 if there was none
+	bytes    int64                // the sizes of messages
 }
 
+// size is what a message takes in a log: its body, and its place in an array that is half empty.
+func size(m transports.Message) int64 { return int64(len(m.Body)) + 64 }
+
+// room returns the log of a room, and creates it if there is none.
 func (s *Store) room(name string) *log {
 	if l, ok := s.rooms.Load(name); ok {
 		return l.(*log)
 	}
-	l, _ := s.rooms.LoadOrStore(name, new(log))
-	return l.(*log)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l, ok := s.rooms.Load(name); ok {
+		return l.(*log)
+	}
+	first := s.First
+	if first == 0 {
+		first = transports.FirstSeq(time.Now())
+	}
+	l := &log{first: first, last: first - 1}
+	s.all = append(s.all, l)
+	s.rooms.Store(name, l)
+	return l
 }
 
-func (s *Store) retention() int {
-	if s.Retention > 0 {
-		return s.Retention
-	}
-	return DefaultRetention
-}
+func (s *Store) retention() int { return cmp.Or(max(s.Retention, 0), transports.DefaultRetention) }
 
 // Append implements transports.Store. It never fails.
 func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, error) {
+	l := s.room(room)
 	body = append(make([]byte, 0, len(body)), body...)
-	seq := s.room(room).append(body, s.retention())
+	seq, grown := l.append(body, s.retention())
+	if s.bytes.Add(grown) > s.limit() {
+		s.shrink(l)
+	}
 	s.Ring(room)
 	return seq, nil
 }
 
-func (l *log) append(body []byte, keep int) uint64 {
+func (s *Store) limit() int64 { return cmp.Or(max(s.Bytes, 0), transports.DefaultBytes) }
+
+// append returns the seq of the new message, and by how many bytes the log has grown.
+func (l *log) append(body []byte, retention int) (seq uint64, grown int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	if len(l.messages) == 2*keep {
-		// Copy the half that stays, so that an append costs the same on average however long
-		// the log is. Readers hold slices of the old array, which nobody writes to again.
-		l.messages = append(make([]transports.Message, 0, 2*keep), l.messages[keep:]...)
+	before := l.bytes
+	if len(l.messages) == 2*retention {
+		// Half of the messages are copied once in a while: the average append costs the same
+		// for a log of any length.
+		l.drop(retention, 2*retention)
 	}
-	l.messages = append(l.messages, transports.Message{Seq: l.last, Body: body})
-	return l.last
+	m := transports.Message{Seq: l.last, Body: body}
+	l.messages = append(l.messages, m)
+	l.bytes += size(m)
+	return l.last, l.bytes - before
 }
 
-// After implements transports.Store. The messages are shared, not copied.
+// drop lets the n oldest messages leave. The others move to a new array for up to room messages:
+// readers hold slices of the old one.
+func (l *log) drop(n, room int) {
+	for _, m := range l.messages[:n] {
+		l.bytes -= size(m)
+	}
+	l.messages = append(make([]transports.Message, 0, room), l.messages[n:]...)
+}
+
+// shrink lets messages leave until the store has no more bytes than its limit. The newest message of
+// the room that is being written to stays, so the limit may be exceeded by one message per writer.
+func (s *Store) shrink(writing *log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.bytes.Load() > s.limit() {
+		l := s.large(writing)
+		freed := l.evict(l == writing)
+		if freed == 0 {
+			return
+		}
+		s.bytes.Add(-freed)
+	}
+}
+
+// large returns one of the larger logs: the largest of some, unless that is smaller than the average.
+func (s *Store) large(writing *log) *log {
+	average := s.bytes.Load() / int64(len(s.all))
+	best, most := writing, writing.size()
+	consider := func(l *log) {
+		if n := l.size(); n > most {
+			best, most = l, n
+		}
+	}
+	if s.largest != nil {
+		consider(s.largest)
+	}
+	for range 8 {
+		consider(s.all[rand.IntN(len(s.all))])
+	}
+	if most < average {
+		for _, l := range s.all {
+			consider(l)
+		}
+	}
+	s.largest = best
+	return best
+}
+
+func (l *log) size() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.bytes
+}
+
+// evict lets the oldest sixteenth of a log leave, one message at least, and returns its bytes.
+func (l *log) evict(keepNewest bool) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	most := len(l.messages)
+	if keepNewest {
+		most--
+	}
+	n, freed := 0, int64(0)
+	for n < most && freed <= l.bytes/16 {
+		freed += size(l.messages[n])
+		n++
+	}
+	if n > 0 {
+		l.drop(n, len(l.messages)-n+n/2)
+	}
+	return freed
+}
+
+// After implements transports.Store. The messages are those of the log, not copies.
 func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	v, ok := s.rooms.Load(room)
 	if !ok {
-		v = new(log) // asking makes no room
+		if seq > 0 {
+			return nil, &transports.GapError{Oldest: 1} // its first message may have any seq
+		}
+		return nil, nil
 	}
 	l := v.(*log)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if seq == l.last {
-		return nil, nil
+	if seq == 0 {
+		seq = l.first - 1 // the start of the log
 	}
 	kept := min(len(l.messages), s.retention())
-	if oldest := l.last - uint64(kept) + 1; seq+1 < oldest || seq > l.last {
+	if oldest := l.last - uint64(kept) + 1; seq < oldest-1 || seq > l.last {
 		return nil, &transports.GapError{Oldest: oldest}
 	}
 	behind := int(l.last - seq)
 	tail := l.messages[len(l.messages)-behind:]
-	n := min(limit, len(tail))
-	return tail[:n:n], nil // clipped: the room behind it is the log's
+	return slices.Clip(transports.Batch(tail, limit)), nil // so that appending to it leaves the log as it is
 }
 
-// Close does nothing: what is kept goes with the process.
+// Close does nothing.
 func (s *Store) Close() error { return nil }

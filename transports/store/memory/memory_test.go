@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"pushpull/transports"
 	"pushpull/transports/store/memory"
 	"pushpull/transports/store/storetest"
 )
@@ -21,10 +23,10 @@ func TestStore(t *testing.T) {
 	}}.Run(t)
 }
 
-// A room keeps retention messages to the message, which the contract doesn't ask for.
+// A room keeps exactly retention messages; the contract allows more.
 func TestRetention(t *testing.T) {
 	const retention = 10
-	store := &memory.Store{Retention: retention}
+	store := &memory.Store{Retention: retention, First: 1}
 	for i := range uint64(5 * retention) {
 		seq, err := store.Append(t.Context(), "room", nil)
 		if err != nil || seq != i+1 {
@@ -44,9 +46,53 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// The zero value keeps transports.DefaultRetention messages per room, and 1 is a retention.
+func TestSmallAndDefaultRetention(t *testing.T) {
+	for retention, want := range map[int]int{0: transports.DefaultRetention, 1: 1} {
+		store := &memory.Store{Retention: retention, First: 1}
+		for range want + 5 {
+			store.Append(t.Context(), "room", nil)
+		}
+		_, err := store.After(t.Context(), "room", 0, 1)
+		gap, ok := errors.AsType[*transports.GapError](err)
+		if !ok || gap.Oldest != 6 {
+			t.Errorf("retention %d: %v, want a gap whose oldest is 6", retention, err)
+			continue
+		}
+		if messages, err := store.After(t.Context(), "room", 5, 2*want); len(messages) != want || err != nil {
+			t.Errorf("retention %d: %d messages, %v, want %d", retention, len(messages), err, want)
+		}
+	}
+}
+
+// Messages that were read stay as they are while the log goes on.
+func TestReadMessagesStay(t *testing.T) {
+	const retention = 4
+	store := &memory.Store{Retention: retention, First: 1}
+	var read [][]transports.Message
+	for i := range 5 * retention {
+		if _, err := store.Append(t.Context(), "room", fmt.Append(nil, i+1)); err != nil {
+			t.Fatal(err)
+		}
+		messages, err := store.After(t.Context(), "room", uint64(max(0, i+1-retention)), retention)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read = append(read, messages)
+	}
+	for i, messages := range read {
+		for j, m := range messages {
+			want := uint64(max(0, i+1-retention) + j + 1)
+			if m.Seq != want || string(m.Body) != fmt.Sprint(want) {
+				t.Fatalf("message %d of read %d has become %d %q, want %d", j, i, m.Seq, m.Body, want)
+			}
+		}
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	const retention, size = 100, 10_000
-	store := &memory.Store{Retention: retention}
+	store := &memory.Store{Retention: retention, First: 1}
 	body := []byte(strings.Repeat("x", size))
 	for range 10_000 { // 100 MB
 		store.Append(t.Context(), "room", body)
@@ -80,7 +126,7 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkAfter(b *testing.B) {
 	for _, n := range []int{0, 1, 256} {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
-			store := new(memory.Store)
+			store := &memory.Store{First: 1}
 			for range 1000 {
 				store.Append(b.Context(), "room", []byte("hello"))
 			}

@@ -11,37 +11,43 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// calls are the requests under way on a connection. Those of the client library take one answer
-// only, and wait for it even when the connection is lost.
+// calls are the requests under way on a connection. The client library's own requests take one
+// answer only, and keep waiting for it after the connection is lost.
 type calls struct {
 	conn  *nats.Conn
-	inbox string // the beginning of the subjects of all answers
+	inbox string // the prefix of the subjects of all answers
 
 	mu   sync.Mutex
 	last uint64
-	open map[string]*call // by the end of the subject of its answers
+	open map[string]*call // by the token that ends the subject of its answers
 }
 
 // A call is one request.
 type call struct {
 	calls   *calls
 	token   string
-	many    bool        // until one says that it was the last
-	answers []*nats.Msg // with a message; of whoever has taken the call out of calls.open
+	many    bool        // several answers come; the last one is marked as such
+	answers []*nats.Msg // those with a message; under calls.mu while the call is in calls.open
 	done    chan error
 }
 
-// ask sends a request, which is to be waited for or dropped.
+// ask sends a request; the caller must wait for it or drop it.
 func (c *calls) ask(subject string, data []byte, many bool) *call {
+	return c.send(&nats.Msg{Subject: subject, Data: data}, many)
+}
+
+// send is ask for a message, whose Reply it sets.
+func (c *calls) send(m *nats.Msg, many bool) *call {
 	k := &call{calls: c, many: many, done: make(chan error, 1)}
 	c.mu.Lock()
 	c.last++
 	k.token = strconv.FormatUint(c.last, 36)
 	c.open[k.token] = k
 	c.mu.Unlock()
-	if err := c.conn.PublishRequest(subject, c.inbox+k.token, data); err != nil {
+	m.Reply = c.inbox + k.token
+	if err := c.conn.PublishMsg(m); err != nil {
 		if errors.Is(err, nats.ErrReconnectBufExceeded) {
-			err = errors.New("NATS is out of reach, ask again later")
+			err = errors.New("there is no connection to NATS: try again later")
 		}
 		k.drop()
 		k.end(err)
@@ -49,9 +55,9 @@ func (c *calls) ask(subject string, data []byte, many bool) *call {
 	return k
 }
 
-// wait returns the answers, of which there is none when there is nothing to be found.
+// wait returns the answers; none if the server found nothing.
 func (k *call) wait(ctx context.Context) ([]*nats.Msg, error) {
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
 	var err error
 	select {
@@ -60,13 +66,13 @@ func (k *call) wait(ctx context.Context) ([]*nats.Msg, error) {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-timer.C:
-		err = fmt.Errorf("no answer from NATS within %v: it may have been done all the same", patience)
+		err = fmt.Errorf("no answer from NATS within %v: the request may have been carried out nevertheless", answerTimeout)
 	}
 	k.drop()
 	return nil, err
 }
 
-// drop forgets a call, whose answers nobody wants any more.
+// drop forgets a call; its answers are ignored.
 func (k *call) drop() {
 	k.calls.mu.Lock()
 	defer k.calls.mu.Unlock()
@@ -80,7 +86,7 @@ func (k *call) end(err error) {
 	}
 }
 
-// answer takes an answer to a request.
+// answer is the handler of all answers.
 func (c *calls) answer(m *nats.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,16 +103,16 @@ func (c *calls) answer(m *nats.Msg) {
 	}
 	delete(c.open, k.token)
 	switch status {
-	case "", "204", "404": // an answer, the end of several, nothing found
+	case "", "204", "404": // the one answer, the end of many, nothing found
 		k.end(nil)
 	case "503":
-		k.end(errors.New("nobody at NATS answers: the stream is gone or not there yet"))
+		k.end(errors.New("NATS has no such stream: it was deleted, or does not exist yet"))
 	default:
-		k.end(fmt.Errorf("NATS answers %s %s", status, m.Header.Get("Description")))
+		k.end(fmt.Errorf("NATS answered %s %s", status, m.Header.Get("Description")))
 	}
 }
 
-// fail ends all calls that are under way.
+// fail ends all calls under way with err.
 func (c *calls) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

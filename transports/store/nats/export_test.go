@@ -1,6 +1,6 @@
 package nats
 
-// Serve starts a server on a directory and a port that may have been another one's before.
+// Serve starts a server on a directory and a port, which a previous server may have used.
 func Serve(dir string, port int) (url string, closeIt func(), err error) {
 	s, err := serve(dir, port)
 	if err != nil {
@@ -8,3 +8,6 @@ func Serve(dir string, port int) (url string, closeIt func(), err error) {
 	}
 	return s.ClientURL(), func() { s.Shutdown(); s.WaitForShutdown() }, nil
 }
+
+// Config is the configuration of a new stream.
+var Config = config

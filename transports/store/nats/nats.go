@@ -1,14 +1,15 @@
 // Package nats keeps the log of every room in a JetStream stream of a NATS server, which several
 // processes may share.
 //
-// All rooms share one stream and its count, so that a room's seqs have gaps. A room is a subject,
-// of which the stream keeps one message more than the log has: when more messages follow a cursor
-// than the retention, some have left. So neither needs an append to know what came before it, nor
-// a read to be asked twice. It relies on the server's reading at one moment, as it does since 2.12.
+// All rooms share one stream and its sequence numbers, so the seqs of a room are not contiguous; see
+// placeOf for their tags. A room is a subject. The stream keeps one message per subject more than the log has: if more
+// messages than the retention follow a cursor, some have left the log. So an append needs not know
+// the message before it, and one request is enough for a read. This relies on direct reads being
+// consistent, as they are since version 2.12 of the server.
 //
-// It never repeats an append, and keeps no stream with replicas: a direct read of one may be
-// answered by a server that is behind. The server writes to its disk every few minutes unless it is
-// configured otherwise (sync_interval): what is acknowledged survives its end, not that of the
+// The package never repeats an append. It refuses streams with replicas, as a replica that is
+// behind may answer a direct read. The server syncs to disk every few minutes unless its
+// sync_interval says otherwise: acknowledged messages survive a crash of the server, not one of the
 // machine.
 package nats
 
@@ -17,7 +18,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -30,33 +30,23 @@ import (
 )
 
 const (
-	// DefaultRetention is how many messages a room of a new stream keeps when Options.Retention
-	// is 0.
-	DefaultRetention = 10_000
-
 	// DefaultStream is the stream of an address that names none.
 	DefaultStream = "PUSHPULL"
 
-	// patience is how long the server may take for an answer.
-	patience = 3 * time.Second
+	// withinProcess is the address, without its options, of a server that Open starts itself.
+	withinProcess = "nats:"
 
-	// A server cuts a client off that is 64 MiB behind: at most so many reads are under way, and
-	// get so many bytes at a time.
+	// answerTimeout is how long a request waits for the server's answer.
+	answerTimeout = 3 * time.Second
+
+	// The server disconnects a client that is 64 MiB behind. So maxReads limits the reads under
+	// way, and maxBytes the answer to each.
 	maxReads, maxBytes = 32, 512 << 10
 
-	// maxRoom is the length of the longest name of a room: a longer one would make a line of the
-	// protocol too long, and end the connection of all.
+	// maxRoom is the length of the longest room name in bytes. A longer one would exceed the
+	// longest line of the protocol, and the server would close the connection.
 	maxRoom = 1024
 )
-
-// Options are those of a Store.
-type Options struct {
-	// Retention is how many messages a room keeps, the oldest leave first; 0: what the stream
-	// keeps already, or DefaultRetention in a new one. A stream that keeps more stays as it is;
-	// one that keeps fewer is refused, as what has left it could not be told any more.
-	Retention int
-	Log       *slog.Logger // nil: nothing is logged
-}
 
 // A Store is a transports.Store in a JetStream stream.
 type Store struct {
@@ -66,28 +56,31 @@ type Store struct {
 	stream    string
 	direct    string // the subject of direct reads
 	retention uint64
-	reads     chan struct{} // one for each that is under way
-	places    atomic.Pointer[places]
-	embedded  *Embedded // nil: the server is somebody else's
+	reads     chan struct{} // holds a value for each read under way
+	reached   atomic.Pointer[reached]
+	embedded  *Embedded // nil: the server runs elsewhere
 	working   sync.WaitGroup
 }
 
 var _ transports.Store = (*Store)(nil)
 
-// Open opens the stream at an address like "nats://host:port?stream=NAME", with user and password
-// or a token as NATS has them in its addresses, and makes it when there is none. "nats:" starts a
-// server within this process, whose log goes with it.
-func Open(ctx context.Context, address string, o Options) (*Store, error) {
+// Open opens the stream at an address like "nats://host:port?stream=NAME", and creates it if it is
+// missing. The address may hold a user and password or a token, in the form of NATS. "nats:" starts
+// a server within this process; closing the store stops it and removes the log.
+//
+// A stream that keeps more messages per room than o.Retention is left as it is. One that keeps
+// fewer is refused: it could no longer show which messages have left the log.
+func Open(ctx context.Context, address string, o transports.StoreOptions) (*Store, error) {
 	servers, stream, err := parse(address)
 	if err != nil {
 		return nil, err
 	}
 	var embedded *Embedded
-	if servers == "nats:" {
-		if embedded, err = Embed(); err != nil {
+	if servers == withinProcess {
+		if embedded, err = Embed(address); err != nil {
 			return nil, err
 		}
-		servers = embedded.URL()
+		servers = embedded.server.ClientURL()
 	}
 	s := &Store{
 		calls:    &calls{inbox: nats.NewInbox() + ".", open: map[string]*call{}},
@@ -96,7 +89,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		reads:    make(chan struct{}, maxReads),
 		embedded: embedded,
 	}
-	s.places.Store(new(places))
+	s.reached.Store(new(reached))
 	if err := s.connect(ctx, servers, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -106,7 +99,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 func parse(address string) (servers, stream string, err error) {
 	servers, query, _ := strings.Cut(address, "?")
 	wrong := func(what string) (string, string, error) {
-		return "", "", fmt.Errorf("%s in the address of a NATS store: use nats://host:4222, nats://host:4222?stream=NAME, or nats: for a server of its own", what)
+		return "", "", fmt.Errorf("parsing the address of NATS: %s: use nats://host:4222, nats://host:4222?stream=NAME, or nats: to start a server", what)
 	}
 	if rest, ok := strings.CutPrefix(servers, "nats:"); !ok || rest != "" && (!strings.HasPrefix(rest, "//") || rest == "//") {
 		return wrong("no server")
@@ -118,62 +111,66 @@ func parse(address string) (servers, stream string, err error) {
 	stream = DefaultStream
 	for key, value := range values {
 		if key != "stream" {
-			return wrong(fmt.Sprintf("the unknown option %q", key))
+			return wrong(fmt.Sprintf("unknown option %q", key))
 		}
 		stream = value[0]
 	}
 	if stream == "" || strings.Trim(stream, letters) != "" {
-		return wrong(fmt.Sprintf("the stream %q, which is not made of letters, digits, - and _,", stream))
+		return wrong(fmt.Sprintf("the stream %q is not made of letters, digits, - and _", stream))
 	}
 	return servers, stream, nil
 }
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-func (s *Store) connect(ctx context.Context, servers string, o Options) error {
-	log := o.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	where := strings.TrimPrefix(servers[strings.LastIndex(servers, "@")+1:], "nats://") // without a password
+// withoutUser returns the host and port of servers, without the password or token before them.
+func withoutUser(servers string) string {
+	return strings.TrimPrefix(servers[strings.LastIndex(servers, "@")+1:], "nats://")
+}
+
+func (s *Store) connect(ctx context.Context, servers string, o transports.StoreOptions) error {
+	logger, where := o.WithDefaults().Logger, withoutUser(servers)
 	s.working.Add(1)
 	conn, err := nats.Connect(servers,
 		nats.Name("pushpull"),
-		nats.Timeout(patience),
-		nats.FlusherTimeout(patience),
-		nats.PingInterval(5*time.Second), // finds a connection that is dead and doesn't say so
+		nats.Timeout(answerTimeout),
+		nats.FlusherTimeout(answerTimeout),
+		nats.PingInterval(5*time.Second), // detects a connection that is dead without an error
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(100*time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
-		nats.ReconnectBufSize(-1), // what can't be sent now is not sent later
+		nats.ReconnectBufSize(-1), // a message that can't be sent now must not be sent later
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) {
 			if !conn.IsClosed() {
-				log.Warn("NATS is out of reach", "server", where, "err", err)
+				logger.Warn("lost the connection to NATS", "server", where, "error", err)
 			}
-			s.calls.fail(errors.New("the connection to NATS was lost: what was under way may have been done all the same"))
+			s.calls.fail(errors.New("the connection to NATS was lost: the request may have been carried out nevertheless"))
 			s.lost()
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
-			log.Info("NATS is back", "server", where)
-			s.RingAll() // who asks now does so behind the renewed subscription
+			logger.Info("reconnected to NATS", "server", where)
+			s.RingAll() // the subscription is renewed: a read from now on misses nothing
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Error("NATS reports an error", "server", where, "err", err)
+			logger.Error("NATS reports an error", "server", where, "error", err)
 			s.lost()
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { s.working.Done() }), // the last one it calls
+		nats.ClosedHandler(func(*nats.Conn) { s.working.Done() }), // the last handler to be called
 	)
 	if err != nil {
 		s.working.Done()
+		if bad, ok := errors.AsType[*url.Error](err); ok {
+			err = bad.Err // the address may hold a password
+		}
 		hint := ""
 		if errors.Is(err, nats.ErrNoServers) {
-			hint = ": is nats-server -js running there? nats: alone needs none"
+			hint = ": start nats-server -js there, or use nats: to start one within this binary"
 		}
 		return fmt.Errorf("connecting to NATS at %s: %w%s", where, err, hint)
 	}
 	s.conn, s.calls.conn = conn, conn
-	if s.retention, err = openStream(ctx, conn, s.stream, o.Retention, log); err != nil {
+	if s.retention, err = openStream(ctx, conn, s.stream, o.Retention, logger); err != nil {
 		return err
 	}
 	if err := s.subscribe(s.calls.inbox+"*", s.calls.answer); err != nil {
@@ -192,8 +189,8 @@ func (s *Store) subscribe(subject string, handle nats.MsgHandler) error {
 	return nil
 }
 
-// ring returns what hears of the messages that were stored. They come in the stream's order: one
-// that doesn't follow the last shows that some were missed.
+// ring returns the handler of the notices about stored messages. They arrive in the order of the
+// stream: one that doesn't follow the last shows that some were missed.
 func (s *Store) ring() nats.MsgHandler {
 	var last uint64
 	return func(m *nats.Msg) {
@@ -209,13 +206,13 @@ func (s *Store) ring() nats.MsgHandler {
 	}
 }
 
-// lost is for when something may have been missed, even the loss of the log.
+// lost is called when notices may have been missed; the log itself may be a new one.
 func (s *Store) lost() {
-	s.places.Store(new(places))
+	s.reached.Store(new(reached))
 	s.RingAll()
 }
 
-// Close ends the connection, and the server if it is the store's own.
+// Close closes the connection, and stops the server that Open started.
 func (s *Store) Close() error {
 	s.conn.Close()
 	s.working.Wait()
@@ -225,10 +222,10 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// subject is that of a room, whatever its name is made of.
+// subject returns the subject of a room. Room names may hold any bytes, so it is encoded.
 func (s *Store) subject(room string) (string, error) {
 	if len(room) > maxRoom {
-		return "", fmt.Errorf("the name of the room is longer than %d bytes", maxRoom)
+		return "", fmt.Errorf("the name of the room is longer than %d bytes: use a shorter one", maxRoom)
 	}
 	return s.stream + "." + roomMark + base64.RawURLEncoding.EncodeToString([]byte(room)), nil
 }

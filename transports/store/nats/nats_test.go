@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"pushpull/transports"
 	"pushpull/transports/store/nats"
 	"pushpull/transports/store/storetest"
 )
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 func open(ctx context.Context, address string, retention int) (storetest.Store, error) {
-	s, err := nats.Open(ctx, address, nats.Options{Retention: retention})
+	s, err := nats.Open(ctx, address, transports.StoreOptions{Retention: retention})
 	if err != nil {
 		return nil, err // not a *nats.Store that is nil
 	}
@@ -42,18 +44,19 @@ func open(ctx context.Context, address string, retention int) (storetest.Store, 
 func TestStore(t *testing.T) {
 	s := newServer(t)
 	storetest.Suite{
-		Open:  open,
-		New:   s.address,
-		Break: s.breakIt,
+		Open:   open,
+		New:    s.address,
+		Break:  s.breakIt,
+		Rewind: s.rewind, RewindOpen: true,
 		Newer: func(t *testing.T, address string) {
-			s.edit(t, address, func(c *jetstream.StreamConfig) { c.Metadata["pushpull-schema"] = "2" })
+			s.edit(t, address, func(c *jetstream.StreamConfig) { c.Metadata["pushpull-schema"] = "1000" })
 		},
 	}.Run(t)
 }
 
 func mustOpen(t testing.TB, address string, retention int) *nats.Store {
 	t.Helper()
-	store, err := nats.Open(t.Context(), address, nats.Options{Retention: retention})
+	store, err := nats.Open(t.Context(), address, transports.StoreOptions{Retention: retention})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +77,10 @@ func mustAppend(t testing.TB, store *nats.Store, room, body string) uint64 {
 	return seq
 }
 
-// A server that the store has started itself goes with it, and so do its files.
+// Closing the store stops the server that it has started, and removes the server's files.
 func TestEmbedded(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	store, err := nats.Open(t.Context(), "nats:", nats.Options{})
+	store, err := nats.Open(t.Context(), "nats:", transports.StoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,14 +113,14 @@ func awaitBack(t *testing.T, store *nats.Store) {
 	}
 }
 
-// Whoever comes first makes the stream.
+// Processes that open a new stream at the same time all succeed.
 func TestOpenedAtOnce(t *testing.T) {
 	address := newServer(t).url
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i := range 8 {
 		wg.Go(func() {
-			store, err := nats.Open(t.Context(), address, nats.Options{Retention: 10})
+			store, err := nats.Open(t.Context(), address, transports.StoreOptions{Retention: 10})
 			if err != nil {
 				t.Error(err)
 				return
@@ -147,13 +150,13 @@ func TestWithoutJetStream(t *testing.T) {
 		t.Fatal("the server doesn't start")
 	}
 	host := s.Addr().String()
-	_, err = nats.Open(t.Context(), "nats://user:secret@"+host, nats.Options{})
+	_, err = nats.Open(t.Context(), "nats://user:secret@"+host, transports.StoreOptions{})
 	expectError(t, err, "nats-server -js")
-	_, err = nats.Open(t.Context(), "nats://user:asecret@"+host, nats.Options{})
+	_, err = nats.Open(t.Context(), "nats://user:asecret@"+host, transports.StoreOptions{})
 	expectError(t, err, "Authorization Violation")
 }
 
-// What the server returns at a time is less than what is asked for.
+// A read takes several requests when the answer is larger than maxBytes, and ends at BatchBytes.
 func TestManyBytes(t *testing.T) {
 	const n = 40
 	store := mustOpen(t, newServer(t).url, 0)
@@ -163,12 +166,12 @@ func TestManyBytes(t *testing.T) {
 	}
 	for _, limit := range []int{1, 5, 6, n, 2 * n} {
 		messages, err := store.After(t.Context(), "room", 0, limit)
-		if err != nil || len(messages) != min(n, limit) {
+		if err != nil || len(messages) != min(n, limit, 1+transports.BatchBytes/len(body)) {
 			t.Fatalf("with a limit of %d: %d messages, %v", limit, len(messages), err)
 		}
 	}
 	if _, err := store.Append(t.Context(), "room", make([]byte, 2<<20)); err == nil || !strings.Contains(err.Error(), "maximum payload") {
-		t.Errorf("too many bytes: %v", err)
+		t.Errorf("a message that is too large: %v", err)
 	}
 }
 
@@ -180,11 +183,11 @@ func TestRoomNames(t *testing.T) {
 	<-grown
 	mustAppend(t, store, strings.Repeat("r", 1024), "has a long one")
 	if _, err := store.Append(t.Context(), strings.Repeat("r", 1025), nil); err == nil {
-		t.Error("a room whose name is too long")
+		t.Error("a room name that is too long is accepted")
 	}
 }
 
-// The retention of a stream is that of who has made it.
+// A stream keeps the retention with which it was created.
 func TestOtherRetention(t *testing.T) {
 	address := newServer(t).url
 	mustOpen(t, address, 10)
@@ -198,8 +201,37 @@ func TestOtherRetention(t *testing.T) {
 			t.Errorf("retention %d: %d messages, %v", retention, len(messages), err)
 		}
 	}
-	_, err := nats.Open(t.Context(), address, nats.Options{Retention: 11})
+	_, err := nats.Open(t.Context(), address, transports.StoreOptions{Retention: 11})
 	expectError(t, err, "use a retention of 10 at most")
+}
+
+// The messages of an older pushpull have no tags, and count from 1.
+func TestOlderStream(t *testing.T) {
+	s := newServer(t)
+	s.jetstream(t, func(ctx context.Context, js jetstream.JetStream) {
+		c := nats.Config(nats.DefaultStream, 10)
+		c.FirstSeq, c.Metadata = 0, map[string]string{"pushpull-schema": "1"}
+		if _, err := js.CreateStream(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if _, err := js.Publish(ctx, nats.DefaultStream+".r"+base64.RawURLEncoding.EncodeToString([]byte("room")), fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	for range 2 {
+		store := mustOpen(t, s.url, 0)
+		mustAppend(t, store, "room", "new")
+		messages, err := store.After(t.Context(), "room", 0, 10)
+		if err != nil || len(messages) < 4 {
+			t.Fatalf("%d messages, %v", len(messages), err)
+		}
+		rest, err := store.After(t.Context(), "room", messages[1].Seq, 10)
+		if err != nil || len(rest) != len(messages)-2 || string(rest[0].Body) != "2" {
+			t.Errorf("%d messages follow the second of %d, %v", len(rest), len(messages), err)
+		}
+	}
 }
 
 func TestOtherStream(t *testing.T) {
@@ -207,11 +239,11 @@ func TestOtherStream(t *testing.T) {
 	address := s.url
 	mustOpen(t, address, 0)
 	s.edit(t, address, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour })
-	_, err := nats.Open(t.Context(), address, nats.Options{})
-	expectError(t, err, "not configured any more")
+	_, err := nats.Open(t.Context(), address, transports.StoreOptions{})
+	expectError(t, err, "no longer configured")
 	s.edit(t, address, func(c *jetstream.StreamConfig) { c.Metadata = nil })
-	_, err = nats.Open(t.Context(), address, nats.Options{})
-	expectError(t, err, "not made by pushpull")
+	_, err = nats.Open(t.Context(), address, transports.StoreOptions{})
+	expectError(t, err, "not created by pushpull")
 }
 
 func TestBadAddress(t *testing.T) {
@@ -219,14 +251,14 @@ func TestBadAddress(t *testing.T) {
 		"nats://":                                   "no server",
 		"nats:localhost":                            "no server",
 		"http://localhost":                          "no server",
-		"nats://localhost?streams=a":                `the unknown option "streams"`,
+		"nats://localhost?streams=a":                `unknown option "streams"`,
 		"nats://localhost?stream=a.b":               `the stream "a.b"`,
 		"nats://localhost?stream=":                  `the stream ""`,
 		"nats://localhost?%":                        "a bad query",
 		"nats://user:secret@127.0.0.1:1":            "connecting to NATS at 127.0.0.1:1:",
 		"nats://user:secret@127.0.0.1:1?stream=abc": "connecting to NATS at 127.0.0.1:1:",
 	} {
-		store, err := nats.Open(t.Context(), address, nats.Options{})
+		store, err := nats.Open(t.Context(), address, transports.StoreOptions{})
 		if err == nil {
 			store.Close()
 		}
@@ -241,25 +273,26 @@ func expectError(t *testing.T, err error, want string) {
 	}
 }
 
-// Who closes the store while its server is away doesn't wait for it.
+// Close doesn't wait for an unreachable server.
 func TestCloseWhileAway(t *testing.T) {
 	s := newServer(t)
-	store, err := nats.Open(t.Context(), s.url, nats.Options{})
+	store, err := nats.Open(t.Context(), s.url, transports.StoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	grown, stop := store.Watch("room")
 	defer stop()
 	s.kill()
-	<-grown // the loss is told
+	<-grown // the lost connection wakes the watchers
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// A server that has lost its log is a gap for who has read further, though nobody was told.
+// After a server has lost its log, a reader beyond the end of the new one gets a gap.
 func TestLostLog(t *testing.T) {
 	s := newServer(t)
+	mustOpen(t, s.address(t), 0) // with its last stream, the server removes their directory, perhaps while the next is created
 	address := s.url
 	store := mustOpen(t, address, 0)
 	last := mustAppend(t, store, "room", "hello")
@@ -272,7 +305,7 @@ func TestLostLog(t *testing.T) {
 		}
 	})
 	if _, err := store.Append(t.Context(), "room", nil); err == nil {
-		t.Error("a stream that is gone takes a message")
+		t.Error("a deleted stream accepts a message")
 	}
 	other := mustOpen(t, address, 0)
 	mustAppend(t, other, "room", "hello anew")

@@ -3,7 +3,6 @@ package nats_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,10 +19,10 @@ import (
 	"pushpull/transports/store/nats"
 )
 
-// The environment of the process that is the server: its directory and port.
+// serverFor is the environment variable of the server's process. It holds the port and directory.
 const serverFor = "PUSHPULL_NATS_TEST_SERVER"
 
-// serveMain is the server's process, which ends with its standard input.
+// serveMain runs the server in a process of its own, until standard input ends.
 func serveMain(job string) error {
 	port, dir, _ := strings.Cut(job, " ")
 	number, err := strconv.Atoi(port)
@@ -70,26 +69,46 @@ func (s *server) start() error {
 	}
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("the server said %q: %w", line, err)
+		return fmt.Errorf("reading the server's URL from %q: %w", line, err)
 	}
 	s.url = strings.TrimSpace(line)
 	return nil
 }
 
-// kill ends the server without a warning.
+// kill kills the server, as a crash would.
 func (s *server) kill() {
 	_ = s.process.Process.Kill()
 	_ = s.process.Wait()
 	_ = s.input.Close()
 }
 
-// breakIt kills the server and starts it again where it was.
+// breakIt kills the server; mend starts it again on the same port and files.
 func (s *server) breakIt(t *testing.T) (mend func()) {
 	s.kill()
 	return func() {
 		if err := s.start(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// rewind copies the files of the server; back restores them, as after a loss of power.
+func (s *server) rewind(t *testing.T, _ string) (back func()) {
+	mend := s.breakIt(t)
+	old := t.TempDir()
+	if err := os.CopyFS(old, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	mend()
+	return func() {
+		mend := s.breakIt(t)
+		if err := os.RemoveAll(s.dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(s.dir, os.DirFS(old)); err != nil {
+			t.Fatal(err)
+		}
+		mend()
 	}
 }
 
@@ -104,22 +123,14 @@ func newServer(t testing.TB) *server {
 
 var streams atomic.Int64
 
-// address returns that of a stream that isn't there yet, and goes with the test.
-func (s *server) address(t *testing.T) string {
-	name := fmt.Sprint("test-", streams.Add(1))
-	t.Cleanup(func() {
-		s.jetstream(t, func(ctx context.Context, js jetstream.JetStream) {
-			if err := js.DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-				t.Errorf("deleting stream %s: %v", name, err)
-			}
-		})
-	})
-	return s.url + "?stream=" + name
+// address returns the address of a new stream.
+func (s *server) address(*testing.T) string {
+	return fmt.Sprint(s.url, "?stream=test-", streams.Add(1))
 }
 
 func (s *server) jetstream(t testing.TB, do func(context.Context, jetstream.JetStream)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // that of t may have ended
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // the context of t may have ended
 	defer cancel()
 	conn, err := client.Connect(s.url)
 	if err != nil {
@@ -133,7 +144,7 @@ func (s *server) jetstream(t testing.TB, do func(context.Context, jetstream.JetS
 	do(ctx, js)
 }
 
-// edit changes a stream behind the back of the stores.
+// edit changes the configuration of a stream, as an administrator could.
 func (s *server) edit(t testing.TB, address string, change func(*jetstream.StreamConfig)) {
 	t.Helper()
 	_, name, named := strings.Cut(address, "?stream=")

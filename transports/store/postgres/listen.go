@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	quiet     = 10 * time.Second // how long a connection may be silent before it is asked whether it is still there
-	firstCall = 50 * time.Millisecond
-	lastCall  = time.Second // the longest pause before it is tried again
+	pingAfter  = 10 * time.Second // a connection without notifications for this long is pinged
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second // the longest pause between attempts to connect
 )
 
 // call returns a connection that listens.
@@ -26,18 +26,18 @@ func (s *Store) call(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// giveUp closes a connection, whatever state it is in, and waits until nothing is left of it.
+// giveUp closes a connection in any state, and waits until its goroutines have ended.
 func giveUp(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // it may have been lost
+	_ = conn.Close(ctx) // fails if the connection was lost
 	select {
 	case <-conn.PgConn().CleanupDone():
 	case <-ctx.Done():
 	}
 }
 
-// listen rings for what is notified on conn, and on another connection once that is lost.
+// listen rings for the notifications on conn and, when that is lost, on a new connection.
 func (s *Store) listen(ctx context.Context, conn *pgx.Conn) {
 	for {
 		err := s.hear(ctx, conn)
@@ -45,51 +45,51 @@ func (s *Store) listen(ctx context.Context, conn *pgx.Conn) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.log.Warn("lost the connection to PostgreSQL", "error", err)
-		s.pool.Reset() // the others go the same way, and each would cost an append to find out
+		s.logger.Warn("lost the connection to PostgreSQL", "error", err)
+		s.pool.Reset() // its connections are most likely dead too, and each would fail one append
 		s.RingAll()
 		if conn = s.callAgain(ctx); conn == nil {
 			return
 		}
-		s.log.Info("connected to PostgreSQL again")
-		s.RingAll() // what came between the two connections was not heard
+		s.logger.Info("reconnected to PostgreSQL")
+		s.RingAll() // notifications between the two connections were missed
 	}
 }
 
-// callAgain returns a connection that listens, or nil when ctx ends before there is one.
+// callAgain returns a connection that listens, or nil if ctx ends first.
 func (s *Store) callAgain(ctx context.Context) *pgx.Conn {
-	for pause := firstCall; ; pause = min(2*pause, lastCall) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
-		calling, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+		calling, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 		conn, err := s.call(calling)
 		cancel()
 		if err == nil {
 			return conn
 		}
-		s.log.Debug("calling PostgreSQL", "error", fail(calling, "listening", err))
+		s.logger.Debug("connecting to PostgreSQL", "error", fail(calling, "listening", err))
 	}
 }
 
-// hear rings for what is notified on conn, until that fails.
+// hear rings for the notifications on conn until that fails.
 func (s *Store) hear(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		if err := s.hearFor(ctx, quiet, conn); err != nil {
+		if err := s.hearFor(ctx, pingAfter, conn); err != nil {
 			return fail(ctx, "listening", err)
 		}
-		asking, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+		asking, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 		err := conn.Ping(asking)
 		cancel()
 		if err != nil {
-			return fail(asking, "asking whether the server is there", err)
+			return fail(asking, "pinging the server", err)
 		}
 	}
 }
 
-// hearFor rings for what is notified on conn for some time.
+// hearFor rings for the notifications on conn for the time d.
 func (s *Store) hearFor(ctx context.Context, d time.Duration, conn *pgx.Conn) error {
 	hearing, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

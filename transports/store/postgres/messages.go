@@ -2,58 +2,66 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"pushpull/transports"
 )
 
-// Rooms are keys of an index, which takes no longer ones, and are what is notified.
+// maxRoomBytes is the length of the longest room name. Names are keys of an index and payloads of
+// notifications, and PostgreSQL limits both.
 const maxRoomBytes = 2000
 
 func fits(room string) error {
 	switch {
 	case len(room) > maxRoomBytes:
-		return fmt.Errorf("the name of the room is %d bytes long: PostgreSQL takes %d", len(room), maxRoomBytes)
+		return fmt.Errorf("the name of the room is %d bytes long: PostgreSQL takes at most %d", len(room), maxRoomBytes)
 	case !utf8.ValidString(room) || strings.Contains(room, "\x00"):
-		return fmt.Errorf("bad name of a room %.40q: PostgreSQL takes UTF-8 text without null bytes", room)
+		return fmt.Errorf("bad room name %.40q: PostgreSQL takes UTF-8 text without null bytes", room)
 	}
 	return nil
 }
 
-// Append implements transports.Store. It is one statement, and is never tried again: what is not
-// acknowledged may be there all the same.
+// Append implements transports.Store. It runs one statement and never repeats it: a message that
+// is not acknowledged may have been stored nevertheless.
 func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
 	if err := fits(room); err != nil {
 		return 0, err
 	}
 	if body == nil {
-		body = []byte{} // nil would be NULL
+		body = []byte{} // nil would be stored as NULL
 	}
-	asking, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	asking, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 	defer cancel()
-	var seq uint64
-	if err := s.pool.QueryRow(asking, s.tables.append, room, body).Scan(&seq); err != nil {
+	var seq, kept uint64
+	if err := s.pool.QueryRow(asking, s.tables.append, room, body).Scan(&seq, &kept); err != nil {
 		return 0, fail(asking, "appending a message", err)
 	}
-	if seq > s.retention && seq%s.step() == 0 {
-		s.trim(context.WithoutCancel(ctx), room, seq-s.retention)
+	if kept > s.retention && kept%s.step() == 0 {
+		s.trim(context.WithoutCancel(ctx), room, min(kept-s.retention, maxTrim))
 	}
 	return seq, nil
 }
 
-// step is after how many appends to a room its old messages are deleted.
+// step is the number of appends to a room between two deletions of its old messages.
 func (s *Store) step() uint64 { return min(max(1, s.retention/10), 1000) }
 
-// trim deletes the messages of room up to seq. The next one deletes what this one can't: the
-// message that was appended is there.
-func (s *Store) trim(ctx context.Context, room string, seq uint64) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+// maxTrim is how many messages leave at a time: after the retention was lowered, one statement for all
+// the old messages could run into the timeout each time.
+const maxTrim = 10_000
+
+// trim deletes the n oldest messages of room. It only logs a failure, as the append succeeded; the next
+// trim deletes the rest.
+func (s *Store) trim(ctx context.Context, room string, n uint64) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 	defer cancel()
-	if _, err := s.pool.Exec(ctx, s.tables.trim, room, seq); err != nil {
-		s.log.Warn("old messages stay for now", "room", room, "error", fail(ctx, "deleting old messages", err))
+	if _, err := s.pool.Exec(ctx, s.tables.trim, room, n, s.retention); err != nil {
+		s.logger.Warn("old messages are kept for now", "room", room, "error", fail(ctx, "deleting old messages", err))
 	}
 }
 
@@ -62,39 +70,47 @@ func (s *Store) After(ctx context.Context, room string, seq uint64, limit int) (
 	if err := fits(room); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 	defer cancel()
-	// All rows tell of one moment: where the log ends, where it begins for who is beyond the end,
-	// and a message, whose seq is 0 when none follows.
+	// All rows are of one snapshot. at is 0 if there is no message from seq on.
 	var (
-		last, at uint64
-		oldest   = uint64(1)
-		body     []byte
-		row      = []any{&last, &oldest, &at, &body}
-		messages []transports.Message
+		first, last, at uint64
+		body            []byte
+		row             = []any{&first, &last, &at, &body}
+		known           bool       // whether the first row has come
+		place           = seq == 0 // of a room that was never written to
+		messages        []transports.Message
 	)
-	rows, _ := s.pool.Query(ctx, s.tables.after, room, min(seq, math.MaxInt64), limit) // Err has the error, too
+	rows, _ := s.pool.Query(ctx, s.tables.after, room, min(seq, math.MaxInt64), limit+1) // rows.Err returns the error
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(row...); err != nil { // each body is a new one
+		if err := rows.Scan(row...); err != nil { // allocates each body
 			return nil, fail(ctx, "reading messages", err)
 		}
-		if at == 0 {
-			continue
+		if !known {
+			known = true
+			place = seq == last || at > 0 && (at == seq || at == seq+1 || seq == 0 && at == first)
 		}
-		if messages == nil {
-			messages = make([]transports.Message, 0, min(uint64(limit), last-at+1))
+		if at <= seq || len(messages) == limit {
+			continue
 		}
 		messages = append(messages, transports.Message{Seq: at, Body: body})
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fail(ctx, "reading messages", err)
 	}
-	switch {
-	case seq > last:
-		return nil, &transports.GapError{Oldest: oldest}
-	case len(messages) > 0 && messages[0].Seq != seq+1: // seqs are contiguous
-		return nil, &transports.GapError{Oldest: messages[0].Seq}
+	if !place {
+		return nil, s.gap(ctx, room)
 	}
 	return messages, nil
+}
+
+// gap returns the *GapError of a room, or the error that kept it from being made.
+func (s *Store) gap(ctx context.Context, room string) error {
+	gap := &transports.GapError{Oldest: 1}
+	err := s.pool.QueryRow(ctx, s.tables.oldest, room).Scan(&gap.Oldest)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fail(ctx, "reading messages", err)
+	}
+	return gap
 }

@@ -1,11 +1,11 @@
 // Package postgres keeps the log of every room in a PostgreSQL database, which any number of
 // processes may share.
 //
-// What is acknowledged is as durable as the server makes a commit. Every append notifies, and
-// PostgreSQL lets one transaction of a server at a time commit a notification: appends are as
-// fast as it writes one commit after the other to the disk, however many rooms and connections
-// there are. Notifications need a connection of their own to the server itself: a pooler between
-// the two that shares connections by the transaction loses them.
+// An acknowledged message is as durable as a commit of the server. Every append sends a
+// notification, and PostgreSQL commits transactions with notifications one at a time: appends are
+// as fast as the server writes commits to disk one after the other, for any number of rooms and
+// connections. The notifications arrive on one connection per store, which must reach the server
+// itself: a pooler in transaction mode loses them.
 package postgres
 
 import (
@@ -23,17 +23,10 @@ import (
 	"pushpull/transports"
 )
 
-// DefaultRetention is how many messages a room keeps when Options.Retention is 0.
-const DefaultRetention = 10_000
-
-// patience is how long the server may take over an answer before it counts as out of reach.
-const patience = 5 * time.Second
-
-// Options are those of a Store.
-type Options struct {
-	Retention int          // most messages kept per room, the oldest leave first and a few at a time; 0: DefaultRetention
-	Log       *slog.Logger // what goes wrong where nobody asks; nil: nothing is logged
-}
+const (
+	answerTimeout = 5 * time.Second // a server that takes longer for an answer counts as unreachable
+	closeTimeout  = 3 * time.Second // Close waits this long before it cuts the connections
+)
 
 // A Store is a transports.Store in a PostgreSQL database.
 type Store struct {
@@ -41,26 +34,26 @@ type Store struct {
 	pool      *pgxpool.Pool
 	tables    tables
 	retention uint64
-	log       *slog.Logger
+	logger    *slog.Logger
 
 	hangUp func() // stops listening
-	cut    func() // closes every connection that there still is
+	cut    func() // closes every connection that is still open
 	wg     sync.WaitGroup
 }
 
 var _ transports.Store = (*Store)(nil)
 
 // Open opens the store at an address like postgres://user@host/database, as pgx and pgxpool
-// document it: their settings, as search_path or pool_max_conns, follow a question mark. Its
-// tables are made in the first schema of the search_path where they are not there yet. ctx covers
-// opening alone.
-func Open(ctx context.Context, address string, o Options) (*Store, error) {
+// document it. Their settings, like search_path and pool_max_conns, follow a question mark. Open
+// creates missing tables in the first schema of the search_path. ctx covers opening alone.
+func Open(ctx context.Context, address string, o transports.StoreOptions) (*Store, error) {
+	o = o.WithDefaults()
 	config, err := pgxpool.ParseConfig(address)
 	if err != nil {
-		return nil, fail(ctx, "reading the address of the store", err)
+		return nil, fail(ctx, "parsing the address of PostgreSQL", withoutAddress(err))
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = patience
+		config.ConnConfig.ConnectTimeout = answerTimeout
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "pushpull"
@@ -68,15 +61,9 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	sockets, cut := context.WithCancel(context.Background())
 	config.ConnConfig.DialFunc = cuttable(sockets, config.ConnConfig.DialFunc)
 
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*patience, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*answerTimeout, errSilent)
 	defer cancel()
-	s := &Store{log: o.Log, retention: DefaultRetention, hangUp: func() {}, cut: cut}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if o.Retention > 0 {
-		s.retention = uint64(o.Retention)
-	}
+	s := &Store{logger: o.Logger, retention: uint64(o.Retention), hangUp: func() {}, cut: cut}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		cut()
 		return nil, fail(ctx, "opening the store", err)
@@ -91,8 +78,8 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the tables and returns a connection that listens: what is appended once Open has
-// returned must wake.
+// prepare creates missing tables and returns a connection that listens. It listens before Open
+// returns, so that every append after that wakes the watchers.
 func (s *Store) prepare(ctx context.Context) (*pgx.Conn, error) {
 	err := s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		var err error
@@ -109,18 +96,18 @@ func (s *Store) prepare(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// Close waits for what is under way and closes the connections. Who watches is no longer woken.
+// Close waits for the calls under way and closes the connections. Watchers are no longer woken.
 func (s *Store) Close() error {
 	s.hangUp()
-	// A server that is out of reach says neither yes nor no to a connection that is given up.
-	defer time.AfterFunc(patience-2*time.Second, s.cut).Stop()
+	// An unreachable server never confirms that a connection is closed.
+	defer time.AfterFunc(closeTimeout, s.cut).Stop()
 	s.wg.Wait()
 	s.pool.Close()
 	s.cut()
 	return nil
 }
 
-// cuttable returns a dial whose connections are closed when ctx ends.
+// cuttable returns a dial function whose connections are closed when ctx ends.
 func cuttable(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
 	return func(dialing context.Context, network, address string) (net.Conn, error) {
 		dialing, cancel := context.WithCancel(dialing)
@@ -134,7 +121,7 @@ func cuttable(ctx context.Context, dial func(context.Context, string, string) (n
 	}
 }
 
-// A socket is a connection that nobody need cut once it is closed.
+// A socket is a connection that, once closed, need not be cut.
 type socket struct {
 	net.Conn
 	forget func() bool

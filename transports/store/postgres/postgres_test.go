@@ -24,11 +24,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// suite is that of stores on a server.
+// suite returns the suite for stores on a server.
 func suite(server *storetest.Server) storetest.Suite {
 	s := storetest.Suite{
 		Open: func(ctx context.Context, address string, retention int) (storetest.Store, error) {
-			s, err := Open(ctx, address, Options{Retention: retention})
+			s, err := Open(ctx, address, transports.StoreOptions{Retention: retention})
 			if err != nil {
 				return nil, err // not a nil *Store
 			}
@@ -39,6 +39,7 @@ func suite(server *storetest.Server) storetest.Suite {
 			execute(t, address, `UPDATE pushpull_version SET version = version + 1`)
 		},
 	}
+	s.Rewind, s.RewindOpen = rewind, true
 	if server != nil && server.Ours() {
 		s.Break = func(*testing.T) func() {
 			server.Kill()
@@ -48,16 +49,16 @@ func suite(server *storetest.Server) storetest.Suite {
 	return s
 }
 
-// schema returns the address of a schema that is new, and dropped when the test ends.
+// schema returns the address of a new schema, which is dropped when the test ends.
 func schema(t testing.TB, server *storetest.Server) string {
 	t.Helper()
-	name := fmt.Sprintf("Test %x", rand.Uint64()) // in need of quotes
+	name := fmt.Sprintf("Test %x", rand.Uint64()) // a name that needs quotes
 	execute(t, server.URL, fmt.Sprintf(`CREATE SCHEMA %q`, name))
 	t.Cleanup(func() { execute(t, server.URL, fmt.Sprintf(`DROP SCHEMA %q CASCADE`, name)) })
 	return with(t, server.URL, "search_path", fmt.Sprintf("%q", name))
 }
 
-// with returns address with a setting.
+// with returns address with a setting added.
 func with(t testing.TB, address, key, value string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -66,7 +67,7 @@ func with(t testing.TB, address, key, value string) string {
 	}
 	q := u.Query()
 	q.Set(key, value)
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // to PostgreSQL a plus is a plus
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // PostgreSQL takes a plus literally
 	return u.String()
 }
 
@@ -85,7 +86,7 @@ func execute(t testing.TB, address, sql string, args ...any) {
 	}
 }
 
-func open(t testing.TB, address string, o Options) *Store {
+func open(t testing.TB, address string, o transports.StoreOptions) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), address, o)
 	if err != nil {
@@ -107,17 +108,27 @@ func fill(t testing.TB, s *Store, room string, n int) (last uint64) {
 	return last
 }
 
-// kept returns the seq of the oldest message of room.
-func kept(t *testing.T, s *Store, room string) uint64 {
+// held returns how many messages of room are kept; last is the newest.
+func held(t *testing.T, s *Store, room string, last uint64) int {
 	t.Helper()
-	messages, err := s.After(t.Context(), room, 0, 1)
+	const all = 30_000
+	messages, err := s.After(t.Context(), room, 0, all)
 	if gap, ok := errors.AsType[*transports.GapError](err); ok {
-		return gap.Oldest
+		messages, err = s.After(t.Context(), room, gap.Oldest-1, all)
 	}
-	if err != nil || len(messages) == 0 {
-		t.Fatalf("After = %v, %v", messages, err)
+	if err != nil || len(messages) == 0 || messages[len(messages)-1].Seq != last {
+		t.Fatalf("After = %d messages up to %d, %v", len(messages), last, err)
 	}
-	return messages[0].Seq
+	return len(messages)
+}
+
+// rewind copies the tables; back is what restores a dump.
+func rewind(t *testing.T, address string) (back func()) {
+	execute(t, address, `CREATE TABLE old_rooms AS TABLE pushpull_rooms; CREATE TABLE old_messages AS TABLE pushpull_messages`)
+	return func() {
+		execute(t, address, `BEGIN; TRUNCATE pushpull_rooms, pushpull_messages; INSERT INTO pushpull_rooms TABLE old_rooms;
+			INSERT INTO pushpull_messages TABLE old_messages; COMMIT`)
+	}
 }
 
 func woken(t *testing.T, grown <-chan struct{}) {
@@ -125,11 +136,11 @@ func woken(t *testing.T, grown <-chan struct{}) {
 	select {
 	case <-grown:
 	case <-time.After(20 * time.Second):
-		t.Fatal("who watches is not woken")
+		t.Fatal("the watcher is not woken")
 	}
 }
 
-// TestPostgres has one server for all of its tests.
+// TestPostgres starts one server for all of its tests.
 func TestPostgres(t *testing.T) {
 	server := storetest.Postgres(t)
 	t.Run("Suite", suite(server).Run)
@@ -145,39 +156,43 @@ func TestPostgres(t *testing.T) {
 		"ListenerLost":     listenerLost,
 		"Silent":           silent,
 		"Plans":            plans,
+		"OlderTables":      olderTables,
+		"Emptied":          emptied,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, server) })
 	}
 }
 
 func retention(t *testing.T, server *storetest.Server) {
-	s := open(t, schema(t, server), Options{Retention: 100})
+	s := open(t, schema(t, server), transports.StoreOptions{Retention: 100})
+	total := 0
 	for _, n := range []int{100, 1, 50, 104} {
 		last := fill(t, s, "room", n)
-		got := last - kept(t, s, "room") + 1
-		if got < min(100, last) || got > 110 {
-			t.Errorf("of %d messages %d are kept, want 100 and at most a tenth more", last, got)
+		total += n
+		got := held(t, s, "room", last)
+		if got < min(100, total) || got > 110 {
+			t.Errorf("%[2]d of %[1]d messages are kept, want 100 to 110", total, got)
 		}
 	}
 }
 
-// retentionLowered finds the store that tries to delete all that is too much at once.
+// retentionLowered fails for a store that deletes all surplus messages at once.
 func retentionLowered(t *testing.T, server *storetest.Server) {
 	address := schema(t, server)
-	fill(t, open(t, address, Options{}), "room", 1)
+	fill(t, open(t, address, transports.StoreOptions{}), "room", 1)
 	execute(t, address, `INSERT INTO pushpull_messages SELECT 'room', seq, '' FROM generate_series(2, 25000) seq`)
-	execute(t, address, `UPDATE pushpull_rooms SET last = 25000`)
-	s := open(t, address, Options{Retention: 1})
-	for _, want := range []uint64{10002, 20003, 25003} {
-		fill(t, s, "room", 1)
-		if got := kept(t, s, "room"); got != want {
-			t.Errorf("the oldest message is %d, want %d", got, want)
+	execute(t, address, `UPDATE pushpull_rooms SET kept = 25000`)
+	s := open(t, address, transports.StoreOptions{Retention: 1})
+	for _, want := range []int{15001, 5002, 1} {
+		last := fill(t, s, "room", 1)
+		if got := held(t, s, "room", last); got != want {
+			t.Errorf("%d messages are kept, want %d", got, want)
 		}
 	}
 }
 
 func names(t *testing.T, server *storetest.Server) {
-	s := open(t, schema(t, server), Options{})
+	s := open(t, schema(t, server), transports.StoreOptions{})
 	fill(t, s, "", 1)
 	fill(t, s, strings.Repeat("ü", maxRoomBytes/2), 1)
 	for _, room := range []string{"null\x00", "not UTF-8 \xff", strings.Repeat("x", maxRoomBytes+1)} {
@@ -192,7 +207,7 @@ func names(t *testing.T, server *storetest.Server) {
 }
 
 func nilBody(t *testing.T, server *storetest.Server) {
-	s := open(t, schema(t, server), Options{})
+	s := open(t, schema(t, server), transports.StoreOptions{})
 	if _, err := s.Append(t.Context(), "room", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +217,10 @@ func nilBody(t *testing.T, server *storetest.Server) {
 	}
 }
 
-// refused opens what can't be opened, and checks that the error says why in one line.
+// refused checks that an address can't be opened, with an error of one line that holds the words.
 func refused(t *testing.T, address string, words ...string) {
 	t.Helper()
-	s, err := Open(t.Context(), address, Options{})
+	s, err := Open(t.Context(), address, transports.StoreOptions{})
 	if err == nil {
 		s.Close()
 		t.Errorf("%s is opened", address)
@@ -217,19 +232,19 @@ func refused(t *testing.T, address string, words ...string) {
 		}
 	}
 	if strings.ContainsAny(err.Error(), "\n\t") || strings.Contains(err.Error(), "secret") {
-		t.Errorf("the error is not one line, or tells the password: %q", err)
+		t.Errorf("the error is not one line, or holds the password: %q", err)
 	}
 }
 
 func TestAddress(t *testing.T) {
 	refused(t, "postgres://user:secret@127.0.0.1:1/db", "127.0.0.1:1", "is PostgreSQL running there?")
-	refused(t, "postgres://user:secret@127.0.0.1:port/db", "reading the address")
+	refused(t, "postgres://user:secret@127.0.0.1:port/db", "parsing the address")
 	refused(t, "postgres://127.0.0.1/db?pool_max_conns=plenty", "pool_max_conns")
-	refused(t, "nonsense", "reading the address")
+	refused(t, "nonsense", "parsing the address")
 }
 
 func schemasApart(t *testing.T, server *storetest.Server) {
-	one, other := open(t, schema(t, server), Options{}), open(t, schema(t, server), Options{})
+	one, other := open(t, schema(t, server), transports.StoreOptions{}), open(t, schema(t, server), transports.StoreOptions{})
 	fill(t, one, "room", 3)
 	fill(t, other, "another room", 1)
 	mine, stop := one.Watch("room")
@@ -238,14 +253,14 @@ func schemasApart(t *testing.T, server *storetest.Server) {
 	defer stop()
 	fill(t, one, "room", 1)
 	woken(t, mine)
-	// What is notified arrives in order: had the other schema heard of it, it would know by now.
+	// Notifications arrive in order: after this one, an earlier one would have arrived too.
 	mark, stop := other.Watch("another room")
 	defer stop()
 	fill(t, other, "another room", 1)
 	woken(t, mark)
 	select {
 	case <-theirs:
-		t.Error("woken for another schema")
+		t.Error("woken by an append in another schema")
 	default:
 	}
 	if messages, err := other.After(t.Context(), "room", 0, 1); err != nil || len(messages) > 0 {
@@ -253,15 +268,15 @@ func schemasApart(t *testing.T, server *storetest.Server) {
 	}
 }
 
-// listenerLost takes away the one connection that listens, and no other.
+// listenerLost ends the connection that listens, and no other.
 func listenerLost(t *testing.T, server *storetest.Server) {
 	address := schema(t, server)
-	s := open(t, address, Options{})
+	s := open(t, address, transports.StoreOptions{})
 	grown, stop := s.Watch("room")
 	defer stop()
 	execute(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN ' || $1`, s.tables.channel)
-	woken(t, grown) // it is lost
-	woken(t, grown) // there is another one
+	woken(t, grown) // the connection is lost
+	woken(t, grown) // a new one listens
 	fill(t, s, "room", 1)
 	woken(t, grown)
 }

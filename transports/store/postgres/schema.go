@@ -7,26 +7,32 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"pushpull/transports"
 )
 
-// version is that of the tables, and grows when an older pushpull can't use them.
-const version = 1
+// version is the version of the tables. It grows when an older pushpull can't use them.
+const version = 2
 
 // tables are the statements on the tables of one schema.
 type tables struct {
-	append, after, trim string
-	channel             string // where their appends are notified
+	append, after, oldest, trim string
+	channel                     string // of the notifications of appends
 }
 
-// A room's row is locked from the moment it counts to the commit: its messages are seen in the
-// order of their seqs, and none is missing between two of them.
+// An append locks the room's row from the moment it counts up to the commit. So messages become
+// visible in the order of their seqs. These follow the clock: a log that has lost its end, as one
+// restored from an older dump, doesn't use those of the end again. first is the seq of the room's first
+// message, kept how many messages it has.
 const (
 	create = `
 SELECT pg_advisory_xact_lock(hashtext('pushpull'));
 CREATE TABLE IF NOT EXISTS {schema}.pushpull_rooms (
-	room text COLLATE "C" PRIMARY KEY,
-	last bigint NOT NULL
-) WITH (fillfactor = 50); -- half empty: a row that counts stays on its page and out of the index
+	room  text COLLATE "C" PRIMARY KEY,
+	last  bigint NOT NULL,
+	first bigint NOT NULL DEFAULT 1,
+	kept  bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50); -- half empty, so that an updated row stays on its page and the index as it is
 CREATE TABLE IF NOT EXISTS {schema}.pushpull_messages (
 	room text COLLATE "C",
 	seq  bigint,
@@ -36,53 +42,77 @@ CREATE TABLE IF NOT EXISTS {schema}.pushpull_messages (
 CREATE TABLE IF NOT EXISTS {schema}.pushpull_version (version integer NOT NULL);
 INSERT INTO {schema}.pushpull_version SELECT {version} WHERE NOT EXISTS (SELECT FROM {schema}.pushpull_version)`
 
+	// In version 1 the seqs of a room were contiguous from 1, and first and kept were missing.
+	migrate = `
+SELECT pg_advisory_xact_lock(hashtext('pushpull'));
+ALTER TABLE {schema}.pushpull_rooms
+	ADD COLUMN IF NOT EXISTS first bigint NOT NULL DEFAULT 1,
+	ADD COLUMN IF NOT EXISTS kept  bigint NOT NULL DEFAULT 0;
+UPDATE {schema}.pushpull_rooms r
+	SET kept = last + 1 - coalesce((SELECT min(seq) FROM {schema}.pushpull_messages m WHERE m.room = r.room), last + 1)
+	WHERE EXISTS (SELECT FROM {schema}.pushpull_version WHERE version = 1);
+UPDATE {schema}.pushpull_version SET version = 2 WHERE version = 1`
+
 	appendOne = `
 WITH room AS (
-	INSERT INTO {schema}.pushpull_rooms AS r VALUES ($1, 1)
-	ON CONFLICT (room) DO UPDATE SET last = r.last + 1 RETURNING last
+	INSERT INTO {schema}.pushpull_rooms AS r (room, last, first, kept)
+	SELECT $1, at, at, 1 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at) clock
+	ON CONFLICT (room) DO UPDATE SET last = greatest(r.last + 1, excluded.last), kept = r.kept + 1
+	RETURNING last, kept
 ), message AS (
 	INSERT INTO {schema}.pushpull_messages SELECT $1, last, $2 FROM room
 )
-SELECT last FROM room, pg_notify('{channel}', $1)`
+SELECT last, kept FROM room, pg_notify('{channel}', $1)`
 
+	// The message at $2, without its body, and those that follow it, up to {bytes}. The length of a
+	// body is known without reading it.
 	after = `
-SELECT r.last,
-	CASE WHEN $2 <= r.last THEN 0 ELSE
-		coalesce((SELECT min(seq) FROM {schema}.pushpull_messages WHERE room = r.room), r.last + 1)
-	END,
-	coalesce(m.seq, 0), m.body
+SELECT r.first, r.last, coalesce(m.seq, 0), m.body
 FROM {schema}.pushpull_rooms r LEFT JOIN LATERAL (
-	SELECT seq, body FROM {schema}.pushpull_messages
-	WHERE room = r.room AND seq > $2 ORDER BY seq LIMIT $3
+	SELECT seq, CASE WHEN seq > $2 THEN body END AS body FROM (
+		SELECT seq, body, sum(CASE WHEN seq > $2 THEN octet_length(body) ELSE 0 END)
+			OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - octet_length(body) AS before
+		FROM (
+			SELECT seq, body FROM {schema}.pushpull_messages
+			WHERE room = r.room AND seq >= $2 ORDER BY seq LIMIT $3
+		) next
+	) sized WHERE before < {bytes}
 ) m ON true
 WHERE r.room = $1`
 
-	// No more at once than is soon done, or a retention that was lowered would never be reached.
+	oldest = `
+SELECT coalesce((SELECT min(seq) FROM {schema}.pushpull_messages WHERE room = r.room), r.last + 1)
+FROM {schema}.pushpull_rooms r WHERE r.room = $1`
+
+	// $2 messages leave, unless another process has let them leave.
 	trim = `
-DELETE FROM {schema}.pushpull_messages WHERE room = $1 AND seq <= least($2, 10000 +
-	(SELECT min(seq) FROM {schema}.pushpull_messages WHERE room = $1))`
+WITH room AS (
+	UPDATE {schema}.pushpull_rooms SET kept = kept - $2 WHERE room = $1 AND kept - $2 >= $3
+	RETURNING (SELECT seq FROM {schema}.pushpull_messages WHERE room = $1 ORDER BY seq OFFSET $2 LIMIT 1) AS oldest
+)
+DELETE FROM {schema}.pushpull_messages WHERE room = $1 AND seq < (SELECT oldest FROM room)`
 )
 
-// makeTables makes the tables where there are none, whoever else does so at the same time.
+// makeTables creates missing tables. Several processes may do so at the same time.
 func makeTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 	var schema, channel string
 	err := conn.QueryRow(ctx, `SELECT nspname, 'pushpull_' || oid FROM pg_namespace WHERE nspname = current_schema()`).Scan(&schema, &channel)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return tables{}, errors.New("there is no schema of the search_path: CREATE SCHEMA, or name another one in the address")
+		return tables{}, errors.New("no schema of the search_path exists: run CREATE SCHEMA, or choose another search_path in the address")
 	}
 	if err != nil {
 		return tables{}, err
 	}
-	fill := strings.NewReplacer("{schema}", pgx.Identifier{schema}.Sanitize(), "{channel}", channel, "{version}", fmt.Sprint(version)).Replace
+	fill := strings.NewReplacer("{schema}", pgx.Identifier{schema}.Sanitize(), "{channel}", channel, "{version}", fmt.Sprint(version), "{bytes}", fmt.Sprint(transports.BatchBytes)).Replace
 
-	// Who may not make tables may use those that are there.
+	// A user without the privilege to create tables can use existing ones.
 	var made bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, fill(`{schema}.pushpull_version`)).Scan(&made); err != nil {
 		return tables{}, err
 	}
 	if !made {
 		if _, err := conn.Exec(ctx, fill(create)); err != nil {
-			return tables{}, fmt.Errorf("making tables: %w", err)
+			return tables{}, fmt.Errorf("creating tables: %w", err)
 		}
 	}
 	var theirs int
@@ -90,7 +120,12 @@ func makeTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 		return tables{}, fmt.Errorf("reading the version of the tables: %w", err)
 	}
 	if theirs > version {
-		return tables{}, fmt.Errorf("the tables in schema %s are those of a newer pushpull, version %d, and this one knows %d: use a newer pushpull, or another database or search_path", schema, theirs, version)
+		return tables{}, fmt.Errorf("the tables in schema %s are those of a newer pushpull (version %d, this one knows %d): use a newer pushpull, or another database or search_path", schema, theirs, version)
 	}
-	return tables{append: fill(appendOne), after: fill(after), trim: fill(trim), channel: channel}, nil
+	if theirs < version {
+		if _, err := conn.Exec(ctx, fill(migrate)); err != nil {
+			return tables{}, fmt.Errorf("bringing the tables of an older pushpull to version %d: %w", version, err)
+		}
+	}
+	return tables{append: fill(appendOne), after: fill(after), oldest: fill(oldest), trim: fill(trim), channel: channel}, nil
 }

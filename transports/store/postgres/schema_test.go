@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"pushpull/transports"
 	"pushpull/transports/store/storetest"
 )
 
@@ -18,7 +20,7 @@ func openAtOnce(t *testing.T, server *storetest.Server) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			s, err := Open(t.Context(), address, Options{})
+			s, err := Open(t.Context(), address, transports.StoreOptions{})
 			if err != nil {
 				t.Error(err)
 				return
@@ -33,7 +35,7 @@ func noSchema(t *testing.T, server *storetest.Server) {
 	refused(t, with(t, server.URL, "search_path", "nowhere"), "CREATE SCHEMA")
 }
 
-// privileges opens the store as a user who may do little.
+// privileges opens the store as a user without the privilege to create tables.
 func privileges(t *testing.T, server *storetest.Server) {
 	address := schema(t, server)
 	u, err := url.Parse(address)
@@ -46,24 +48,24 @@ func privileges(t *testing.T, server *storetest.Server) {
 	t.Cleanup(func() { execute(t, server.URL, fmt.Sprintf(`DROP OWNED BY %s; DROP ROLE %[1]s`, name)) })
 	refused(t, u.String(), "permission denied", "search_path")
 
-	open(t, address, Options{}) // who may do more makes the tables
+	open(t, address, transports.StoreOptions{}) // a user with more privileges creates the tables
 	execute(t, address, fmt.Sprintf(`GRANT ALL ON ALL TABLES IN SCHEMA %s TO %s`, path, name))
-	fill(t, open(t, u.String(), Options{}), "room", 1)
+	fill(t, open(t, u.String(), transports.StoreOptions{}), "room", 1)
 }
 
-// plans checks that statements find rows by the index when nobody has told the server how many
-// there are.
+// plans checks that statements use the index even if the server has no statistics of the tables.
 func plans(t *testing.T, server *storetest.Server) {
 	address := schema(t, server)
-	s := open(t, address, Options{})
+	s := open(t, address, transports.StoreOptions{})
 	conn, err := pgx.Connect(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
 	for statement, arguments := range map[string]string{
-		s.tables.after: `'room', 1, 100`,
-		s.tables.trim:  `'room', 1`,
+		s.tables.after:  `'room', 1, 100`,
+		s.tables.trim:   `'room', 1, 1`,
+		s.tables.oldest: `'room'`,
 	} {
 		if _, err := conn.Exec(t.Context(), `SET plan_cache_mode = force_generic_plan; PREPARE it AS `+statement); err != nil {
 			t.Fatal(err)
@@ -78,5 +80,63 @@ func plans(t *testing.T, server *storetest.Server) {
 		if _, err := conn.Exec(t.Context(), `DEALLOCATE it`); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// olderTables opens the tables of version 1, in which seqs were contiguous from 1.
+func olderTables(t *testing.T, server *storetest.Server) {
+	address := schema(t, server)
+	execute(t, address, `
+		CREATE TABLE pushpull_rooms (room text COLLATE "C" PRIMARY KEY, last bigint NOT NULL);
+		CREATE TABLE pushpull_messages (room text COLLATE "C", seq bigint, body bytea NOT NULL, PRIMARY KEY (room, seq));
+		CREATE TABLE pushpull_version (version integer NOT NULL);
+		INSERT INTO pushpull_version VALUES (1);
+		INSERT INTO pushpull_rooms VALUES ('whole', 3), ('trimmed', 13);
+		INSERT INTO pushpull_messages SELECT 'whole', seq, '' FROM generate_series(1, 3) seq;
+		INSERT INTO pushpull_messages SELECT 'trimmed', seq, '' FROM generate_series(4, 13) seq`)
+	s := open(t, address, transports.StoreOptions{Retention: 10})
+	open(t, address, transports.StoreOptions{})
+	for place, want := range map[uint64]int{0: 3, 1: 2, 3: 0} {
+		if messages, err := s.After(t.Context(), "whole", place, 10); err != nil || len(messages) != want {
+			t.Errorf("After(%d) = %d messages, %v, want %d", place, len(messages), err, want)
+		}
+	}
+	for _, place := range []uint64{0, 2} {
+		_, err := s.After(t.Context(), "trimmed", place, 10)
+		if gap, ok := errors.AsType[*transports.GapError](err); !ok || gap.Oldest != 4 {
+			t.Errorf("After(%d): %v, want a gap up to 4", place, err)
+		}
+	}
+	last := fill(t, s, "trimmed", 1)
+	if messages, err := s.After(t.Context(), "trimmed", 13, 10); err != nil || len(messages) != 1 || last < 1<<40 {
+		t.Errorf("%d messages, the newest at %d, %v", len(messages), last, err)
+	}
+	if got := held(t, s, "trimmed", last); got != 10 {
+		t.Errorf("%d messages are kept, want 10", got)
+	}
+}
+
+// emptied takes all messages, or all tables, while the store is open.
+func emptied(t *testing.T, server *storetest.Server) {
+	address := schema(t, server)
+	s := open(t, address, transports.StoreOptions{})
+	last := fill(t, s, "room", 3)
+	execute(t, address, `TRUNCATE pushpull_messages`)
+	for _, place := range []uint64{0, last - 1} {
+		_, err := s.After(t.Context(), "room", place, 10)
+		gap, ok := errors.AsType[*transports.GapError](err)
+		if !ok {
+			t.Fatalf("After(%d): %v, want a gap", place, err)
+		}
+		if messages, err := s.After(t.Context(), "room", gap.Oldest-1, 10); err != nil || len(messages) > 0 {
+			t.Errorf("after the gap: %d messages, %v", len(messages), err)
+		}
+	}
+	execute(t, address, `DROP TABLE pushpull_messages, pushpull_rooms, pushpull_version`)
+	if _, err := s.Append(t.Context(), "room", nil); err == nil || !strings.Contains(err.Error(), "start the server again") {
+		t.Errorf("appending without tables: %v", err)
+	}
+	if _, err := s.After(t.Context(), "room", 0, 1); err == nil || !strings.Contains(err.Error(), "start the server again") {
+		t.Errorf("reading without tables: %v", err)
 	}
 }

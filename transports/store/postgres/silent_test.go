@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"pushpull/transports"
 	"pushpull/transports/store/storetest"
 )
 
-// silent puts a network between the store and its server that loses everything, without a word.
+// silent puts a network between the store and its server that drops everything without an error.
 func silent(t *testing.T, server *storetest.Server) {
 	address := schema(t, server)
 	u, err := url.Parse(address)
@@ -21,7 +22,7 @@ func silent(t *testing.T, server *storetest.Server) {
 	}
 	network := newNetwork(t, u.Host)
 	u.Host = network.Addr().String()
-	s := open(t, u.String(), Options{})
+	s := open(t, u.String(), transports.StoreOptions{})
 	fill(t, s, "room", 1)
 	_, stop := s.Watch("room")
 	defer stop()
@@ -30,25 +31,25 @@ func silent(t *testing.T, server *storetest.Server) {
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		if _, err := s.Append(ctx, "room", []byte("lost")); err == nil {
-			t.Error("a message is acknowledged that is lost")
+			t.Error("a lost message is acknowledged")
 		}
 		if _, err := s.After(ctx, "room", 0, 1); err == nil {
-			t.Error("a server that nobody reaches answers")
+			t.Error("an unreachable server returns messages")
 		}
 		cancel()
 	}
 	begin := time.Now()
-	if _, err := s.After(t.Context(), "room", 0, 1); err == nil || time.Since(begin) > 2*patience {
+	if _, err := s.After(t.Context(), "room", 0, 1); err == nil || time.Since(begin) > 2*answerTimeout {
 		t.Errorf("After = %v after %v", err, time.Since(begin))
 	}
 	begin = time.Now()
 	s.Close()
-	if took := time.Since(begin); took > patience {
+	if took := time.Since(begin); took > answerTimeout {
 		t.Errorf("closing takes %v", took)
 	}
 }
 
-// A network passes on what is sent to it, until it loses it.
+// A network passes on all bytes until lose is called; then it drops them.
 type network struct {
 	net.Listener
 	mu    sync.Mutex
@@ -108,7 +109,7 @@ func (n *network) pass(from, to net.Conn) {
 		lost := n.lost
 		n.mu.Unlock()
 		if lost {
-			_, _ = io.Copy(io.Discard, from) // nor does the other side hear that this one has gone
+			_, _ = io.Copy(io.Discard, from) // the other side doesn't see the end of this one
 			return
 		}
 		if err != nil {

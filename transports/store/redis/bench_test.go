@@ -8,7 +8,7 @@ import (
 	"pushpull/transports/store/storetest"
 )
 
-// What is measured waits for the disk, as a Redis does that keeps what it acknowledges.
+// The measured Redis syncs every append to disk, so that it keeps what it acknowledges.
 func BenchmarkAppend(b *testing.B) {
 	store := openAt(b, fresh(b, storetest.Redis(b)), 0)
 	body := []byte(strings.Repeat("x", 200))
@@ -31,14 +31,18 @@ func BenchmarkAppend(b *testing.B) {
 
 func BenchmarkAfter(b *testing.B) {
 	store := openAt(b, fresh(b, storetest.Redis(b)), 0)
+	var seqs []uint64
 	for range 1000 {
-		write(b, store, "room", strings.Repeat("x", 200))
+		seqs = append(seqs, write(b, store, "room", strings.Repeat("x", 200)))
 	}
 	for _, n := range []int{0, 1, 256} {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				store.After(b.Context(), "room", uint64(1000-n), 256)
+				messages, err := store.After(b.Context(), "room", seqs[999-n], 256)
+				if err != nil || len(messages) != n {
+					b.Fatalf("%d messages, %v", len(messages), err)
+				}
 			}
 		})
 	}

@@ -13,8 +13,8 @@ import (
 	"pushpull/transports/store/storetest"
 )
 
-// A mute stands between a store and its server. While it is on, the server gets all that is sent,
-// and nobody hears what it says.
+// A mute stands between a store and its server. While it is on, it passes on requests and drops
+// answers.
 type mute struct {
 	net.Listener
 	work sync.WaitGroup
@@ -24,7 +24,7 @@ type mute struct {
 	conns []net.Conn
 }
 
-// before returns the address of a log by way of a mute.
+// before returns the address of a log through the mute.
 func (m *mute) before(t *testing.T, address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -61,7 +61,7 @@ func (m *mute) before(t *testing.T, address string) string {
 	return u.String()
 }
 
-// cut ends all connections.
+// cut closes all connections.
 func (m *mute) cut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,8 +98,8 @@ func (m *mute) turn(on bool) {
 	m.on = on
 }
 
-// A server that says nothing any more hangs nobody, and a message whose answer is lost isn't
-// stored again.
+// Calls to a server that no longer answers fail in time, and a message whose answer is lost isn't
+// stored twice.
 func TestServerHangs(t *testing.T) {
 	t.Parallel()
 	direct := fresh(t, storetest.Redis(t))
@@ -112,12 +112,12 @@ func TestServerHangs(t *testing.T) {
 	m.turn(true)
 	begin := time.Now()
 	if seq, err := store.Append(t.Context(), "room", []byte("second")); err == nil {
-		t.Errorf("a message is stored as %d by a server that says nothing", seq)
+		t.Errorf("a server that doesn't answer has stored a message as %d", seq)
 	}
 	if _, err := store.After(t.Context(), "room", 0, 1); err == nil {
-		t.Error("a server that says nothing returns messages")
+		t.Error("a server that doesn't answer returns messages")
 	}
-	if took := time.Since(begin); took > patience/2 {
+	if took := time.Since(begin); took > testTimeout/2 {
 		t.Errorf("two requests took %v", took)
 	}
 	expectRing(t, grown)
@@ -152,7 +152,7 @@ func TestCloseWhileServerHangs(t *testing.T) {
 	}
 }
 
-// Requests share the making of a connection. That one of them is given up is no error of the others.
+// Requests wait together for a connection. When one is canceled, the others must not fail.
 func TestOthersGiveUp(t *testing.T) {
 	t.Parallel()
 	m := new(mute)
@@ -166,7 +166,7 @@ func TestOthersGiveUp(t *testing.T) {
 		work.Go(func() {
 			asked.Done()
 			if _, err := store.After(ctx, "room", 0, 1); errors.Is(err, context.Canceled) && ctx.Err() == nil {
-				t.Errorf("a request fails because another one was given up: %v", err)
+				t.Errorf("a request fails because another one was canceled: %v", err)
 			}
 		})
 	}

@@ -7,18 +7,22 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// hold is how long one request waits for something to be appended. After that the count is looked
-// at: a Redis that has lost its data starts it again, and who waits at the old place waits for ever.
-const hold = 2 * time.Second
+// block is how long one XREAD waits for an entry. Then the newest entry is checked: a Redis that has
+// lost its data gives no sign of it.
+const block = 2 * time.Second
 
-// The pauses between attempts to reach a Redis that is away grow from the first to the last.
+// many is how many entries one XREAD returns. If it returns fewer, none has left the stream before it
+// was read, as the stream keeps more than that.
+const many = 1000
+
+// The pauses between attempts to reach Redis grow from firstPause to lastPause.
 const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = time.Second
 )
 
-// listen rings for what any process appends after the given entry of the wake stream, until ctx
-// ends. It takes one connection, whatever the number of rooms.
+// listen rings for the appends of all processes after the entry read of the wake stream, until ctx
+// ends. It uses one connection for any number of rooms.
 func (s *Store) listen(ctx context.Context, read uint64) {
 	away, pause := false, firstPause
 	for {
@@ -29,8 +33,8 @@ func (s *Store) listen(ctx context.Context, read uint64) {
 				continue
 			}
 		} else if read, err = s.newest(ctx); err == nil {
-			s.log.Info("redis is back")
-			s.RingAll() // for all that was appended up to the newest entry
+			s.logger.Info("reconnected to Redis")
+			s.RingAll() // for the appends up to the newest entry
 			away = false
 			continue
 		}
@@ -38,8 +42,8 @@ func (s *Store) listen(ctx context.Context, read uint64) {
 			return
 		}
 		if !away {
-			s.log.Warn("redis is away", "error", err)
-			s.RingAll() // who watches learns it from After
+			s.logger.Warn("lost the connection to Redis", "error", err)
+			s.RingAll() // the watchers get the error from After
 			away = true
 		}
 		select {
@@ -51,12 +55,11 @@ func (s *Store) listen(ctx context.Context, read uint64) {
 	}
 }
 
-// hear waits for what follows an entry of the wake stream, rings for it, and returns its last
-// entry.
+// hear waits for entries of the wake stream after read, rings for them, and returns the last one.
 func (s *Store) hear(ctx context.Context, read uint64) (uint64, error) {
-	waiting, cancel := context.WithTimeout(ctx, hold+patience)
+	waiting, cancel := context.WithTimeout(ctx, block+answerTimeout)
 	defer cancel()
-	streams, err := s.client.Do(waiting, s.client.B().Xread().Count(1000).Block(hold.Milliseconds()).
+	streams, err := s.client.Do(waiting, s.client.B().Xread().Count(many).Block(block.Milliseconds()).
 		Streams().Key(s.keys.wake()).Id(formatID(read)).Build()).AsXReadSlices()
 	if rueidis.IsRedisNil(err) {
 		last, err := s.newest(ctx)
@@ -69,23 +72,28 @@ func (s *Store) hear(ctx context.Context, read uint64) (uint64, error) {
 	if err != nil {
 		return read, err
 	}
-	for _, entry := range streams[s.keys.wake()] {
-		at, err := parseID(entry.ID)
-		if err != nil {
+	entries := streams[s.keys.wake()]
+	if len(entries) >= many {
+		s.RingAll()
+	}
+	heard := read > 0 // of an earlier stream, if there was one
+	for _, entry := range entries {
+		if read, err = parseID(entry.ID); err != nil {
 			return read, err
 		}
-		if at != read+1 {
-			s.RingAll() // what was between has left the stream
-		}
-		read = at
-		for _, room := range entry.FieldValues {
-			s.Ring(room.Value)
+		for _, field := range entry.FieldValues {
+			switch {
+			case field.Field != "a":
+				s.Ring(field.Value)
+			case heard:
+				s.RingAll() // entries of the stream before may have been lost
+			}
 		}
 	}
 	return read, nil
 }
 
-// newest returns the last entry of the wake stream, 0 when there is none.
+// newest returns the last entry of the wake stream, 0 if there is none.
 func (s *Store) newest(ctx context.Context) (uint64, error) {
 	entries, err := s.client.Do(ctx, s.client.B().Xrevrange().Key(s.keys.wake()).End("+").Start("-").Count(1).Build()).AsXRangeSlices()
 	if err != nil || len(entries) == 0 {

@@ -1,13 +1,14 @@
-// Package redis keeps the log of every room in a Redis, as a stream each, for any number of
-// processes at once. It needs Redis 7 or what is compatible with it, like Valkey.
+// Package redis keeps the log of every room in Redis, one stream per room, which any number of
+// processes may share. It needs Redis 7 or a compatible server like Valkey.
 //
-// It keeps what Redis keeps: a Redis that is killed forgets what it has acknowledged unless it runs
-// with appendonly yes and appendfsync always, and one that evicts keys (maxmemory-policy other than
-// noeviction) forgets whole rooms. Redis trims a stream by whole nodes, so that a room may hold up
-// to stream-node-max-entries (100) messages more than its retention.
+// The log is as durable as Redis is: a Redis that is killed loses acknowledged messages unless it
+// runs with appendonly yes and appendfsync always, and one that evicts keys (maxmemory-policy other
+// than noeviction) loses whole rooms. Redis trims a stream by whole nodes, so a room may keep up to
+// stream-node-max-entries (100) messages more than its retention. The place of a message that was
+// trimmed is none: its reader gets a gap, even if nothing follows that has left the stream.
 //
-// It never sends a message again by itself: after an error only its sender knows whether it may be
-// there twice.
+// The package never sends a message twice by itself: after an error, only the sender can decide
+// whether a duplicate would do harm.
 package redis
 
 import (
@@ -27,30 +28,24 @@ import (
 	"pushpull/transports"
 )
 
-// DefaultRetention is how many messages a room keeps when Options.Retention is 0.
-const DefaultRetention = 10_000
-
-// DefaultPrefix begins the keys when the address has no prefix.
+// DefaultPrefix begins the keys if the address has no prefix.
 const DefaultPrefix = "pushpull"
 
-// version is what this package makes of a database, under the key named version.
-const version = 1
+// version is the version of the log's layout, and is kept under the key named version.
+const version = 2
 
-// Options are the options of Open. Each zero value is a default.
-type Options struct {
-	Retention int          // most messages kept per room, the oldest leave first; 0: DefaultRetention
-	Log       *slog.Logger // told when Redis is lost and found again; nil: nothing is logged
-}
+// answerTimeout is how long Redis may take for an answer before the connection is closed.
+const answerTimeout = 3 * time.Second
 
-// A Store is a transports.Store in Redis. It is safe for concurrent use, and so is its log by
-// several processes.
+// A Store is a transports.Store in Redis.
 type Store struct {
 	transports.Bell
 	client    rueidis.Client
 	keys      keys
 	retention string
 	appending *rueidis.Lua
-	log       *slog.Logger
+	reading   *rueidis.Lua
+	logger    *slog.Logger
 
 	stop      context.CancelFunc
 	listening sync.WaitGroup
@@ -58,59 +53,124 @@ type Store struct {
 
 var _ transports.Store = (*Store)(nil)
 
-// keys begins all keys. It is a hash tag, so that a cluster keeps them in one place and one script
-// may use several.
+// keys is the prefix of all keys. It is a hash tag: a cluster keeps all of them on one node, so one
+// script may use several.
 type keys string
 
 func (k keys) version() string         { return string(k) + "version" }
 func (k keys) wake() string            { return string(k) + "wake" }
 func (k keys) room(name string) string { return string(k) + "room:" + name }
 
-// Both streams count by themselves, in the second half of their ids: 0-1, 0-2, ... A count that is
-// contiguous shows what is missing, and can't be lost without its stream.
+// The place of an entry is the second half of its id: 0-1795919781771843. It follows the clock of Redis,
+// so a stream that was lost, or has lost its end, doesn't use the same places again. In version 1 of
+// the layout Redis counted them from 1.
 const (
 	openScript = `
 if not redis.REDIS_VERSION_NUM then
 	return redis.error_reply('ERR pushpull needs Redis 7 or later')
 end
 redis.call('SETNX', KEYS[1], ARGV[1])
-return redis.call('GET', KEYS[1])`
+local made = redis.call('GET', KEYS[1])
+if tonumber(made) and tonumber(made) < tonumber(ARGV[1]) then
+	redis.call('SET', KEYS[1], ARGV[1])
+end
+return made`
 
+	// An entry r in the wake stream names a room that has grown, an entry a begins the stream.
 	appendScript = `
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '0-*', 'b', ARGV[2])
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '0-*', 'r', ARGV[3])
+local time = redis.call('TIME')
+local now = string.format('0-%d%06d', time[1], time[2])
+local function add(key, most, name, value)
+	local id = redis.pcall('XADD', key, 'MAXLEN', '~', most, now, name, value)
+	if type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller', 1, true) then
+		return redis.pcall('XADD', key, 'MAXLEN', '~', most, '0-*', name, value)
+	end
+	return id
+end
+local id = add(KEYS[1], ARGV[1], 'b', ARGV[2])
+if type(id) == 'table' and id.err then
+	return id
+end
+if redis.call('EXISTS', KEYS[2]) == 0 then
+	add(KEYS[2], 10000, 'a', '')
+end
+add(KEYS[2], 10000, 'r', ARGV[3])
 return id`
+
+	// It returns the entries after the place ARGV[1], each as its id and its value, up to ARGV[2]
+	// entries and ARGV[3] bytes. If ARGV[1] is not a place in the stream, it returns the oldest id.
+	readScript = `
+local place, limit, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local found, n, size = {}, 0, 0
+local from, page = '0-' .. place, 32
+repeat
+	local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', math.min(limit - n + 1, page))
+	if from == '0-' .. place then
+		local first, whole = entries[1] and entries[1][1], false
+		if place == '0' then
+			whole = not first
+			if first then
+				local info, about = redis.call('XINFO', 'STREAM', KEYS[1]), {}
+				for i = 1, #info, 2 do
+					about[info[i]] = info[i + 1]
+				end
+				whole = about['entries-added'] == about['length']
+			end
+		end
+		if not whole and first ~= from and first ~= '0-' .. ARGV[4] then
+			local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+			return oldest and oldest[1] or ''
+		end
+	end
+	for _, entry in ipairs(entries) do
+		local id, fields = entry[1], entry[2]
+		if #fields ~= 2 then
+			return redis.error_reply('ERR the stream holds an entry that is not from pushpull: use another database or prefix')
+		end
+		if id ~= from then
+			n, size = n + 1, size + #fields[2]
+			found[2 * n - 1], found[2 * n] = id, fields[2]
+			if n == limit or size >= most then
+				return found
+			end
+		end
+		from = id
+	end
+until #entries < page
+return found`
 )
 
 // Open opens the log at an address like "redis://user:password@host:6379/0?prefix=pushpull", or
-// rediss:// for TLS. The prefix begins all keys, so that a database has room for several logs;
-// the rest is as rueidis.ParseURL takes it. It may take some seconds when Redis is out of reach.
-func Open(ctx context.Context, address string, o Options) (*Store, error) {
-	option, prefix, err := parse(address)
+// rediss:// for TLS. The prefix begins all keys, so one database can hold several logs; see
+// rueidis.ParseURL for the rest. Open takes some seconds to fail if Redis is unreachable.
+func Open(ctx context.Context, address string, o transports.StoreOptions) (*Store, error) {
+	o = o.WithDefaults()
+	option, prefix, err := options(address)
 	if err != nil {
-		return nil, fmt.Errorf("parsing the address of redis: %w", err)
+		return nil, fmt.Errorf("parsing the address of Redis: %w", err)
 	}
 	s := &Store{
 		keys:      keys("{" + prefix + "}:"),
-		retention: strconv.Itoa(cmp.Or(max(o.Retention, 0), DefaultRetention)),
+		retention: strconv.Itoa(o.Retention),
 		appending: rueidis.NewLuaScript(appendScript),
-		log:       cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
+		reading:   rueidis.NewLuaScriptReadOnly(readScript),
+		logger:    o.Logger,
 	}
 	if s.client, err = rueidis.NewClient(option); err != nil {
-		return nil, fmt.Errorf("connecting to redis at %s: %w (is it running there, and the address right?)", option.InitAddress[0], err)
+		return nil, fmt.Errorf("connecting to Redis at %s: %w: check the address, and that Redis is running there", option.InitAddress[0], err)
 	}
 	last, err := s.prepare(ctx)
 	if err != nil {
 		s.client.Close()
-		return nil, fmt.Errorf("opening redis at %s: %w", option.InitAddress[0], err)
+		return nil, fmt.Errorf("opening Redis at %s: %w", option.InitAddress[0], err)
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.listening.Go(func() { s.listen(ctx, last) })
 	return s, nil
 }
 
-// parse reads an address, and never repeats the password that it may hold.
-func parse(address string) (option rueidis.ClientOption, prefix string, err error) {
+// options reads an address. Its errors never hold the password.
+func options(address string) (option rueidis.ClientOption, prefix string, err error) {
 	u, err := url.Parse(address)
 	if err == nil {
 		prefix = cmp.Or(u.Query().Get("prefix"), DefaultPrefix)
@@ -122,32 +182,29 @@ func parse(address string) (option rueidis.ClientOption, prefix string, err erro
 	if err != nil {
 		return option, "", fmt.Errorf(`%w: use one like "redis://user:password@host:6379/0?prefix=pushpull"`, err)
 	}
-	option.DisableRetry = true // a message that is sent again may be there twice
+	option.DisableRetry = true // a message sent again could be stored twice
 	option.DisableCache = true
-	// Without it a request whose deadline passes takes the connection with it, and with that the
-	// requests of others.
+	// Without pipelining, a request that exceeds its deadline closes the connection, and other
+	// requests fail with it.
 	option.AlwaysPipelining = true
-	option.PipelineMultiplex = -1 // one connection beside the listening one: either all works or nothing
+	option.PipelineMultiplex = -1 // one connection beside the listening one, so that all requests fail or none
 	option.Dialer.Timeout = cmp.Or(option.Dialer.Timeout, 2*time.Second)
-	option.Dialer.KeepAlive = time.Second // between the pings that find a server that hangs
-	option.ConnWriteTimeout = cmp.Or(option.ConnWriteTimeout, patience)
+	option.Dialer.KeepAlive = time.Second // between the pings that detect a server that hangs
+	option.ConnWriteTimeout = cmp.Or(option.ConnWriteTimeout, answerTimeout)
 	return option, prefix, nil
 }
 
-// patience is how long Redis may take for an answer before the connection is given up.
-const patience = 3 * time.Second
-
-// prepare makes the log unless there is one, and returns the newest entry of its wake stream.
+// prepare creates the log if it is missing, and returns the newest entry of its wake stream.
 func (s *Store) prepare(ctx context.Context) (last uint64, err error) {
 	made, err := rueidis.NewLuaScript(openScript).
 		Exec(ctx, s.client, []string{s.keys.version()}, []string{strconv.Itoa(version)}).AsInt64()
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
-		return 0, fmt.Errorf("the key %s isn't pushpull's: use another database or prefix", s.keys.version())
+		return 0, fmt.Errorf("the key %s was not set by pushpull: use another database or prefix", s.keys.version())
 	case err != nil:
 		return 0, err
 	case made > version:
-		return 0, fmt.Errorf("a newer pushpull has made what is there (version %d, this one knows %d): use a newer pushpull, or another database or prefix", made, version)
+		return 0, fmt.Errorf("the log was created by a newer pushpull (version %d, this one knows %d): use a newer pushpull, or another database or prefix", made, version)
 	}
 	return s.newest(ctx)
 }
@@ -155,77 +212,86 @@ func (s *Store) prepare(ctx context.Context) (last uint64, err error) {
 // Append implements transports.Store.
 func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
 	streams := []string{s.keys.room(room), s.keys.wake()}
-	// The body is copied: a request that is given up may still be sent.
+	// The body is copied: rueidis may still send a request after its context has ended.
 	args := []string{s.retention, string(body), room}
 	for {
 		id, err := s.appending.Exec(ctx, s.client, streams, args).ToString()
 		if othersFault(ctx, err) {
 			continue
 		}
+		if refused, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(refused.Error(), "OOM") {
+			err = fmt.Errorf("%w: raise maxmemory of Redis: %w", transports.ErrFull, err)
+		}
 		if err != nil {
-			return 0, fmt.Errorf("appending to redis: %w", err)
+			return 0, fmt.Errorf("appending to Redis: %w", err)
 		}
 		return parseID(id)
 	}
 }
 
-// After implements transports.Store.
-//
-// Seqs are contiguous from 1 and leave from the front. So one range that begins with seq itself
-// tells whether something is missing: it is unless the range begins with seq or the one after it.
+// After implements transports.Store. It runs one script, which sees one state of the stream.
 func (s *Store) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
-	messages, err := s.read(ctx, room, seq, limit+1)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(messages) == 0 && seq == 0:
-		return nil, nil
-	case len(messages) == 0: // beyond the end; the log starts with its oldest or is empty
-		oldest := uint64(1)
-		if messages, err = s.read(ctx, room, 0, 1); err != nil {
-			return nil, err
-		}
-		if len(messages) > 0 {
-			oldest = messages[0].Seq
-		}
-		return nil, &transports.GapError{Oldest: oldest}
-	case messages[0].Seq == seq:
-		return messages[1:], nil
-	case messages[0].Seq != seq+1:
-		return nil, &transports.GapError{Oldest: messages[0].Seq}
+	stream := []string{s.keys.room(room)}
+	args := []string{
+		strconv.FormatUint(seq, 10), strconv.Itoa(limit), strconv.Itoa(transports.BatchBytes),
+		strconv.FormatUint(seq+1, 10), // the first message at the place before the oldest
 	}
-	n := min(limit, len(messages))
-	return messages[:n:n], nil
-}
-
-// read returns at most count messages from seq on.
-func (s *Store) read(ctx context.Context, room string, seq uint64, count int) ([]transports.Message, error) {
-	get := s.client.B().Xrange().Key(s.keys.room(room)).Start(formatID(seq)).End("+").Count(int64(count)).Build()
 	for {
-		entries, err := s.client.Do(ctx, get).ToArray()
+		answer, err := s.reading.Exec(ctx, s.client, stream, args).ToMessage()
 		if othersFault(ctx, err) {
 			continue
 		}
+		if err == nil && answer.IsString() {
+			return nil, gap(answer)
+		}
+		var messages []transports.Message
+		if err == nil {
+			messages, err = parse(answer)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("reading from redis: %w", err)
-		}
-		if len(entries) == 0 {
-			return nil, nil
-		}
-		messages := make([]transports.Message, len(entries))
-		for i := range entries {
-			at, value, err := parseEntry(&entries[i])
-			if err != nil {
-				return nil, fmt.Errorf("reading from redis: %w", err)
-			}
-			messages[i] = transports.Message{Seq: at, Body: value}
+			return nil, fmt.Errorf("reading from Redis: %w", err)
 		}
 		return messages, nil
 	}
 }
 
-// othersFault says whether a request failed without being sent, because that of somebody else ended
-// while it was making the connection for both.
+// gap returns the *GapError of a stream, whose oldest id is the answer, or none.
+func gap(answer rueidis.RedisMessage) error {
+	id, err := answer.ToString()
+	if err != nil || id == "" {
+		return cmp.Or[error](err, &transports.GapError{Oldest: 1})
+	}
+	oldest, err := parseID(id)
+	if err != nil {
+		return fmt.Errorf("reading from Redis: %w", err)
+	}
+	return &transports.GapError{Oldest: oldest}
+}
+
+// parse reads the ids and values of entries in turn.
+func parse(answer rueidis.RedisMessage) ([]transports.Message, error) {
+	entries, err := answer.ToArray()
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	messages := make([]transports.Message, len(entries)/2)
+	for i := range messages {
+		id, err := entries[2*i].ToString()
+		if err != nil {
+			return nil, err
+		}
+		if messages[i].Seq, err = parseID(id); err != nil {
+			return nil, err
+		}
+		if messages[i].Body, err = entries[2*i+1].AsBytes(); err != nil {
+			return nil, err
+		}
+	}
+	return messages, nil
+}
+
+// othersFault reports whether a request failed without being sent, because the context of another
+// request ended while that one was connecting for both.
 func othersFault(ctx context.Context, err error) bool {
 	return errors.Is(err, context.Canceled) && ctx.Err() == nil
 }
@@ -238,38 +304,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// parseEntry reads an entry of a stream: its id, and its one field and value.
-func parseEntry(entry *rueidis.RedisMessage) (at uint64, value []byte, err error) {
-	pair, err := entry.ToArray()
-	if err != nil {
-		return 0, nil, err
-	}
-	if len(pair) == 2 {
-		id, err := pair[0].ToString()
-		if err != nil {
-			return 0, nil, err
-		}
-		if at, err = parseID(id); err != nil {
-			return 0, nil, err
-		}
-		fields, err := pair[1].ToArray()
-		if err != nil {
-			return 0, nil, err
-		}
-		if len(fields) == 2 {
-			value, err = fields[1].AsBytes()
-			return at, value, err
-		}
-	}
-	return 0, nil, errors.New("the stream has entries that aren't pushpull's: use another database or prefix")
-}
-
 func formatID(at uint64) string { return "0-" + strconv.FormatUint(at, 10) }
 
 func parseID(id string) (uint64, error) {
 	at, err := strconv.ParseUint(strings.TrimPrefix(id, "0-"), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q isn't an id of pushpull's: use another database or prefix", id)
+		return 0, fmt.Errorf("the entry id %q is not from pushpull: use another database or prefix", id)
 	}
 	return at, nil
 }

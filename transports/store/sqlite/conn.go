@@ -13,9 +13,11 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"pushpull/transports"
 )
 
-// A conn is a connection to the file, for one goroutine at a time. It is the driver's own:
+// A conn is a connection to the file, for one goroutine at a time. It uses the driver directly:
 // database/sql would copy every body once more, and take twice as long to read a page of messages.
 type conn struct {
 	driver.Conn
@@ -30,22 +32,24 @@ type stmt struct {
 	row   []driver.Value
 }
 
-// dsn is how the driver spells an address.
-func dsn(address string) (string, error) {
+// dsn returns the path of an address, and the address in the form of the driver.
+func dsn(address string) (path, name string, err error) {
 	path, query, _ := strings.Cut(strings.TrimPrefix(address, "sqlite:"), "?")
 	if path == "" || path == ":memory:" {
-		return "", errors.New("it names no file: write sqlite:PATH, or memory: to keep nothing")
+		return "", "", errors.New("the address names no file: use sqlite:PATH, or memory: to keep nothing")
 	}
-	path = filepath.Clean(path)
+	if path, err = filepath.Abs(path); err != nil { // the working directory may change
+		return "", "", err
+	}
 	if isDir(path) {
-		return "", fmt.Errorf("%s is a directory: name a file in it", path)
+		return "", "", fmt.Errorf("%s is a directory: name a file in it", path)
 	}
 	if dir := filepath.Dir(path); !isDir(dir) {
-		return "", fmt.Errorf("there is no directory %s: make it first", dir)
+		return "", "", fmt.Errorf("there is no directory %s: create it first", dir)
 	}
-	// As a URI, so that SQLite, too, sees the query. What comes first in that is what counts.
+	// SQLite itself reads the query of a URI. The first of several equal parameters counts.
 	escaped := (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
-	return "file:" + escaped + "?" + query + "&_busy_timeout=2000&_error_rc=1", nil
+	return path, "file:" + escaped + "?" + query + "&_busy_timeout=2000&_error_rc=1", nil
 }
 
 func isDir(path string) bool {
@@ -65,7 +69,7 @@ func dial(name string) (*conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// prepare sets the statements to those of the queries. They are closed with the connection.
+// prepare prepares each query and stores its statement. They are closed with the connection.
 func (c *conn) prepare(all map[string]**stmt) error {
 	for query, to := range all {
 		s, err := c.Prepare(query)
@@ -78,23 +82,23 @@ func (c *conn) prepare(all map[string]**stmt) error {
 	return nil
 }
 
-// exec runs statements that are needed once.
+// exec runs statements without preparing them.
 func (c *conn) exec(script string) error {
 	_, err := c.Conn.(driver.ExecerContext).ExecContext(context.Background(), script, nil)
 	return err
 }
 
-// ask returns the one value that a query has.
+// ask returns the value of a query for a single one.
 func (c *conn) ask(query string) (value driver.Value, err error) {
 	var s *stmt
 	if err := c.prepare(map[string]**stmt{query: &s}); err != nil {
 		return nil, err
 	}
-	err = s.run(func(row []driver.Value) { value = row[0] })
+	err = s.run(func(row []driver.Value) bool { value = row[0]; return true })
 	return value, err
 }
 
-// Close closes the statements, too: one that is open would keep the file open.
+// Close closes the statements too: an open one would keep the file open.
 func (c *conn) Close() error {
 	var errs []error
 	for _, s := range c.stmts {
@@ -103,16 +107,16 @@ func (c *conn) Close() error {
 	return errors.Join(append(errs, c.Conn.Close())...)
 }
 
-// run runs the statement to its end. each may be nil; a row is valid until it returns, what is in
-// it for good. A context would cost a goroutine each time; none waits for longer than the busy
-// timeout.
-func (s *stmt) run(each func(row []driver.Value), args ...driver.Value) error {
+// run runs the statement and calls each for every row until it returns false; each may be nil for a
+// statement without rows. A row is valid until each returns, its values stay valid. run takes no context, which would
+// cost a goroutine per call: a statement waits no longer than the busy timeout.
+func (s *stmt) run(each func(row []driver.Value) (more bool), args ...driver.Value) error {
 	s.args = s.args[:0]
 	for i, arg := range args {
 		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
 	}
 	rows, err := s.QueryContext(context.Background(), s.args)
-	clear(s.args) // the body among them
+	clear(s.args) // or they would keep the body in memory
 	if err != nil {
 		return err
 	}
@@ -120,44 +124,47 @@ func (s *stmt) run(each func(row []driver.Value), args ...driver.Value) error {
 		s.row = make([]driver.Value, len(rows.Columns()))
 	}
 	for err = rows.Next(s.row); err == nil; err = rows.Next(s.row) {
-		each(s.row)
+		if !each(s.row) {
+			err = io.EOF
+			break
+		}
 	}
 	clear(s.row)
-	closing := rows.Close() // says the same as err
+	closing := rows.Close() // after an error of Next it returns the same one
 	if err == io.EOF {
 		return closing
 	}
 	return err
 }
 
-// busy says whether the file is locked by somebody else.
+// busy reports whether another connection keeps the file locked.
 func busy(err error) bool {
 	broken, ok := errors.AsType[*sqlite.Error](err)
 	return ok && broken.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// explain puts what a person can do about an error before it.
+// explain puts before an error what a person can do about it.
 func explain(err error) error {
 	broken, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err
 	}
 	hint := ""
-	switch broken.Code() & 0xff { // what is above says more than a person can use
+	switch broken.Code() & 0xff { // the higher bits hold details that don't change the advice
 	case sqlite3.SQLITE_BUSY:
 		hint = "another process keeps the file locked, let it finish and try again"
 	case sqlite3.SQLITE_FULL:
-		hint = "there is no space left, make some"
+		return fmt.Errorf("%w: free some of the disk, or raise --max-log: %w", transports.ErrFull, err)
 	case sqlite3.SQLITE_READONLY:
-		hint = "the file can't be written to, look at its permissions and those of its directory"
+		hint = "the file can't be written to, check its permissions and those of its directory"
 	case sqlite3.SQLITE_CANTOPEN:
-		hint = "the file can't be opened, look at its permissions and those of its directory"
+		hint = "the file can't be opened, check its permissions and those of its directory"
 	case sqlite3.SQLITE_NOTADB:
-		hint = "it is not a SQLite file, name another one"
+		hint = "it is not a SQLite file, use another one"
 	case sqlite3.SQLITE_CORRUPT:
-		hint = "the file is damaged, put a copy in its place"
+		hint = "the file is damaged, restore a copy of it"
 	case sqlite3.SQLITE_IOERR:
-		hint = "the disk can't be read or written, look at the system's log"
+		hint = "the disk can't be read or written, check the system's messages"
 	default:
 		return err
 	}

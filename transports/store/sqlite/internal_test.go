@@ -10,12 +10,15 @@ import (
 
 func testWriter(t *testing.T) *writer {
 	t.Helper()
-	name, err := dsn("sqlite:" + t.TempDir() + "/chat.db")
+	path, name, err := dsn("sqlite:" + t.TempDir() + "/chat.db")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWriter(t.Context(), &Store{log: slog.New(slog.DiscardHandler)}, name)
+	w, err := newWriter(t.Context(), &Store{logger: slog.New(slog.DiscardHandler)}, name, 0)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w.file, err = opened(path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -26,14 +29,14 @@ func testWriter(t *testing.T) *writer {
 	return w
 }
 
-// Without a parameter, a loss of power loses nothing.
+// By default, a loss of power loses no acknowledged message.
 func TestSynchronous(t *testing.T) {
 	if full, err := testWriter(t).conn.ask("PRAGMA synchronous"); full != int64(2) || err != nil {
 		t.Errorf("synchronous is %v, %v, want 2", full, err)
 	}
 }
 
-// A page of a long log is read in its order, not sorted first.
+// A page of a long log is read in the order of an index, without sorting.
 func TestPlan(t *testing.T) {
 	var plan *stmt
 	query := "EXPLAIN QUERY PLAN " + after
@@ -41,7 +44,7 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	var steps strings.Builder
-	err := plan.run(func(row []driver.Value) { steps.WriteString(row[3].(string) + "\n") }, "room", int64(1), int64(1))
+	err := plan.run(func(row []driver.Value) bool { steps.WriteString(row[3].(string) + "\n"); return true }, "room", int64(1), int64(1))
 	if err != nil || strings.Contains(steps.String(), "TEMP") || strings.Contains(steps.String(), "SCAN") {
 		t.Errorf("%v\n%s", err, &steps)
 	}

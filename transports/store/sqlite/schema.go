@@ -8,15 +8,14 @@ import (
 )
 
 const (
-	application = 0x70757368 // "push", in the file's header
-	version     = 1          // of the schema
-	patience    = 5 * time.Second
+	application      = 0x70757368      // "push", in the file's header
+	version          = 1               // of the schema
+	establishTimeout = 5 * time.Second // how long establish tries while other processes lock the file
 )
 
-// The schema. A seq is the place of a message among those of all rooms, so that what is new in any
-// of them is found by one number. It needs no AUTOINCREMENT, which would write one page more: the
-// newest message never leaves. A room's messages up to trimmed have left, kept is the number of
-// those that have not.
+// The schema. All rooms share one sequence of seqs, so a single number finds the new messages of
+// any of them; it follows the clock. seq needs no AUTOINCREMENT, which would write one page more, because the newest
+// message never leaves. A room's messages up to trimmed have left the log; kept counts the others.
 const schema = `
 	CREATE TABLE rooms (
 		id      INTEGER PRIMARY KEY,
@@ -32,11 +31,11 @@ const schema = `
 	) STRICT;
 	CREATE INDEX messages_of_room ON messages (room, seq);`
 
-// establish makes the schema if the file is empty, and refuses a file that has another one.
-// Several processes may do so at once: SQLite gives up at once, without waiting, where two of them
-// change how the log of writes is kept.
+// establish creates the schema if the file is empty, and refuses a file with another schema.
+// Several processes may do so at the same time. It tries again while the file is locked: SQLite
+// doesn't wait for the lock when two processes switch to WAL mode.
 func establish(ctx context.Context, c *conn) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, establishTimeout)
 	defer cancel()
 	for {
 		err := migrate(c)
@@ -63,7 +62,7 @@ func migrate(c *conn) error {
 		err = c.exec("COMMIT")
 	}
 	if err != nil {
-		_ = c.exec("ROLLBACK") // SQLite may have done so by itself
+		_ = c.exec("ROLLBACK") // fails if SQLite has rolled back already
 	}
 	return err
 }
@@ -81,22 +80,22 @@ func makeSchema(c *conn) error {
 	case header == [3]int64{}:
 		return c.exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, version))
 	case header[0] != application:
-		return errors.New("the file is another program's: name another one")
+		return errors.New("the file belongs to another program: use another one")
 	case header[1] > version:
-		return fmt.Errorf("a newer pushpull has made the file, with schema %d where this one knows %d: use that pushpull, or another file", header[1], version)
+		return fmt.Errorf("the file was created by a newer pushpull (schema %d, this one knows %d): use that pushpull, or another file", header[1], version)
 	}
-	// It says what it said: that it can't be written is found out now, not by the first message.
+	// Writing the version again finds a read-only file now, and not at the first message.
 	return c.exec(fmt.Sprintf("PRAGMA user_version = %d", version))
 }
 
-// writeAhead has readers not wait for the writer.
+// writeAhead turns on WAL mode, in which readers don't wait for the writer.
 func writeAhead(c *conn) error {
 	mode, err := c.ask("PRAGMA journal_mode")
 	if err == nil && mode != "wal" {
 		mode, err = c.ask("PRAGMA journal_mode = WAL")
 	}
 	if err == nil && mode != "wal" {
-		err = errors.New("readers would wait for the writer: use a file on a local disk, in SQLite's WAL mode")
+		err = errors.New("the file can't be used in SQLite's WAL mode: use a file on a local disk")
 	}
 	return err
 }

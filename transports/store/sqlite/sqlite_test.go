@@ -22,9 +22,21 @@ import (
 func suite() storetest.Suite {
 	return storetest.Suite{
 		Open: func(ctx context.Context, address string, retention int) (storetest.Store, error) {
-			return sqlite.Open(ctx, address, sqlite.Options{Retention: retention})
+			return sqlite.Open(ctx, address, transports.StoreOptions{Retention: retention})
 		},
 		New: func(t *testing.T) string { return newAddress(t) },
+		Rewind: func(t *testing.T, address string) func() {
+			path := strings.TrimPrefix(address, "sqlite:")
+			old, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := os.WriteFile(path, old, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 		Newer: func(t *testing.T, address string) {
 			exec(t, other(t, address), "PRAGMA user_version = 1000")
 		},
@@ -40,12 +52,12 @@ func TestMain(m *testing.M) {
 
 func TestStore(t *testing.T) { suite().Run(t) }
 
-// newAddress is that of a file that isn't there. Its name has what a URI must escape.
+// newAddress returns the address of a new file, whose name has characters that a URI must escape.
 func newAddress(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "it's #1, 100% new.db")
 }
 
-// other is another program's access to the file, over one connection.
+// other opens the file as another program would, over one connection.
 func other(t testing.TB, address string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", strings.TrimPrefix(address, "sqlite:"))
@@ -64,7 +76,7 @@ func exec(t testing.TB, db *sql.DB, query string) {
 	}
 }
 
-func open(t testing.TB, address string, o sqlite.Options) *sqlite.Store {
+func open(t testing.TB, address string, o transports.StoreOptions) *sqlite.Store {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), address, o)
 	if err != nil {
@@ -87,22 +99,21 @@ func appendTo(t testing.TB, store *sqlite.Store, room, body string) uint64 {
 	return seq
 }
 
-// says checks that an error is one line in which a person finds what to do.
 func TestRelativeAddress(t *testing.T) {
 	t.Chdir(t.TempDir())
-	appendTo(t, open(t, "sqlite:chat.db", sqlite.Options{}), "room", "hello")
+	appendTo(t, open(t, "sqlite:chat.db", transports.StoreOptions{}), "room", "hello")
 	if _, err := os.Stat("chat.db"); err != nil {
 		t.Error(err)
 	}
 }
 
-// Several processes that are started at the same time all find the file empty.
+// Processes that open a new file at the same time all succeed.
 func TestFirstUse(t *testing.T) {
 	address := newAddress(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			store, err := sqlite.Open(t.Context(), address, sqlite.Options{})
+			store, err := sqlite.Open(t.Context(), address, transports.StoreOptions{})
 			if err != nil {
 				t.Error(err)
 				return
@@ -116,7 +127,7 @@ func TestFirstUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	messages, err := open(t, address, sqlite.Options{}).After(t.Context(), "room", 0, 10)
+	messages, err := open(t, address, transports.StoreOptions{}).After(t.Context(), "room", 0, 10)
 	if err != nil || len(messages) != 8 {
 		t.Errorf("%d messages, %v, want 8", len(messages), err)
 	}
@@ -125,7 +136,7 @@ func TestFirstUse(t *testing.T) {
 // A room keeps retention messages, and a tenth more at most.
 func TestRetention(t *testing.T) {
 	const retention = 20
-	store := open(t, newAddress(t)+"?_synchronous=off", sqlite.Options{Retention: retention})
+	store := open(t, newAddress(t)+"?_synchronous=off", transports.StoreOptions{Retention: retention})
 	var seqs []uint64
 	for i := range 100 {
 		appendTo(t, store, "another room", "between")
@@ -138,20 +149,19 @@ func TestRetention(t *testing.T) {
 		if !ok {
 			continue
 		}
-		// Whoever has read the newest message that has left has missed none.
+		// A reader of the newest message that has left the log has missed none.
 		kept := len(seqs) - slices.Index(seqs, gap.Oldest)
 		messages, err := store.After(t.Context(), "room", seqs[len(seqs)-kept-1], 2*retention)
 		if err != nil || len(messages) != kept || kept < retention || kept > retention+2 {
-			t.Fatalf("%d messages with %d to be kept, %d written: %v", len(messages), kept, len(seqs), err)
+			t.Fatalf("%d messages, want %d; %d written: %v", len(messages), kept, len(seqs), err)
 		}
 	}
 }
 
-// Who gives up while the file is locked does so at once.
-// A message wakes once, whoever has written it, and a flood of them wakes all.
+// A message of any process wakes a watcher once, and a flood of messages wakes all watchers.
 func TestWakesOnce(t *testing.T) {
 	address := newAddress(t)
-	one, another := open(t, address, sqlite.Options{}), open(t, address, sqlite.Options{})
+	one, another := open(t, address, transports.StoreOptions{}), open(t, address, transports.StoreOptions{})
 	room, stop := one.Watch("room")
 	defer stop()
 	fence, stopFence := one.Watch("fence")
@@ -176,7 +186,7 @@ func TestWakesOnce(t *testing.T) {
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 100} {
 		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
-			store := open(b, newAddress(b), sqlite.Options{})
+			store := open(b, newAddress(b), transports.StoreOptions{})
 			body := []byte(strings.Repeat("x", 200))
 			jobs := make(chan struct{})
 			var wg sync.WaitGroup
@@ -202,15 +212,15 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkAfter(b *testing.B) {
 	for _, n := range []int{0, 1, 256} {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
-			store := open(b, newAddress(b)+"?_synchronous=off", sqlite.Options{})
+			store := open(b, newAddress(b)+"?_synchronous=off", transports.StoreOptions{})
 			body := strings.Repeat("x", 200)
-			var last uint64
+			var seqs []uint64
 			for range 1000 {
-				last = appendTo(b, store, "room", body)
+				seqs = append(seqs, appendTo(b, store, "room", body))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := store.After(b.Context(), "room", last-uint64(n), 256); err != nil {
+				if _, err := store.After(b.Context(), "room", seqs[999-n], 256); err != nil {
 					b.Fatal(err)
 				}
 			}

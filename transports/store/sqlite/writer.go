@@ -3,18 +3,21 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"time"
+
+	"pushpull/transports"
 )
 
 const (
-	lookEvery = 5 * time.Millisecond // how often to look for what other processes have written
-	manyNew   = 1000                 // so many new messages are not looked at one by one
-	maxBatch  = 1000                 // most messages of one transaction
+	lookEvery = 5 * time.Millisecond // how often to look for messages of other processes
+	manyNew   = 1000                 // if more messages are new, all rooms are rung
+	maxBatch  = 1000                 // most messages in one transaction
 )
 
-// A writer writes what Append hands over, and rings for what others have written. It is the one
-// connection of a process that writes, so that what waits for its turn waits here, and goes to the
-// disk together; and so it knows which messages are its own.
+// A writer writes the messages of Append, and rings for those of other processes. It is the only
+// connection of the store that writes: messages that wait for their turn wait here and are written
+// to disk together, and the writer knows which messages are its own.
 type writer struct {
 	*Store
 	conn                    *conn
@@ -22,18 +25,22 @@ type writer struct {
 	newest, changed         *stmt
 	grow, add, trim, remove *stmt
 
-	mark  int64 // seq of the newest message that has been rung for
+	mark  int64 // seq of the newest message that was rung for
 	away  bool  // the last look failed
 	batch []*job
 }
 
-func newWriter(ctx context.Context, s *Store, name string) (*writer, error) {
+func newWriter(ctx context.Context, s *Store, name string, most int64) (*writer, error) {
 	c, err := dial(name)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{Store: s, conn: c}
-	if err := w.prepareAll(ctx); err != nil {
+	err = w.prepareAll(ctx)
+	if err == nil && most > 0 {
+		err = w.bound(most)
+	}
+	if err != nil {
 		_ = c.Close()
 		return nil, err
 	}
@@ -50,8 +57,11 @@ func (w *writer) prepareAll(ctx context.Context) error {
 		"ROLLBACK":        &w.rollback,
 
 		"SELECT ifnull(max(seq), 0) FROM messages": &w.newest,
-		`SELECT name FROM rooms WHERE id IN
-			(SELECT room FROM messages WHERE seq > ?1 AND seq <= ?2)`: &w.changed,
+		fmt.Sprintf(`SELECT r.name, m.n FROM
+			(SELECT room, sum(n) OVER () AS n FROM
+				(SELECT room, count(*) AS n FROM
+					(SELECT room FROM messages WHERE seq > ?1 AND seq <= ?2 LIMIT %d) GROUP BY room)) m
+			JOIN rooms r ON r.id = m.room`, manyNew+1): &w.changed,
 
 		`INSERT INTO rooms (name, last, kept) VALUES (?1, ?2, 1)
 			ON CONFLICT (name) DO UPDATE SET last = ?2, kept = kept + 1 RETURNING id, kept`: &w.grow,
@@ -68,12 +78,21 @@ func (w *writer) prepareAll(ctx context.Context) error {
 	return w.look()
 }
 
+// bound makes SQLite refuse to let the file grow beyond most bytes.
+func (w *writer) bound(most int64) error {
+	page, err := w.conn.ask("PRAGMA page_size")
+	if err != nil {
+		return err
+	}
+	return w.conn.exec(fmt.Sprintf("PRAGMA max_page_count = %d", max(1, most/page.(int64))))
+}
+
 func (w *writer) run() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	ticking := true
 	for {
-		// A watch that begins now is in watching, or seen here.
+		// A watch that begins now is seen here, or by way of watching.
 		if watched := w.Watched(); watched != ticking {
 			ticking = watched
 			ticker.Stop()
@@ -85,7 +104,7 @@ func (w *writer) run() {
 		case j := <-w.jobs:
 			w.write(j)
 		case <-ticker.C:
-			w.tell(w.look())
+			w.tell(w.lookAround())
 		case <-w.watching:
 		case <-w.closing:
 			return
@@ -93,40 +112,53 @@ func (w *writer) run() {
 	}
 }
 
-// look rings the rooms that have grown since the last one.
+// look rings for the rooms that have grown since the last look.
 func (w *writer) look() error {
 	var newest int64
-	if err := w.newest.run(func(row []driver.Value) { newest = row[0].(int64) }); err != nil {
+	err := w.newest.run(func(row []driver.Value) bool { newest = row[0].(int64); return false })
+	if err != nil {
 		return err
 	}
-	switch {
-	case newest == w.mark || !w.Watched():
-	case newest < w.mark || newest-w.mark > manyNew: // less: somebody has put back an old copy
-		w.RingAll()
-	default:
-		err := w.changed.run(func(row []driver.Value) { w.Ring(row[0].(string)) }, w.mark, newest)
+	if newest > w.mark && w.Watched() {
+		many := false
+		err = w.changed.run(func(row []driver.Value) bool {
+			w.Ring(row[0].(string))
+			many = row[1].(int64) > manyNew
+			return !many
+		}, w.mark, newest)
 		if err != nil {
 			return err
+		}
+		if many {
+			w.RingAll()
 		}
 	}
 	w.mark = newest
 	return nil
 }
 
-// tell has all who watch ask for themselves when the file can't be read, and when it can again.
+// lookAround is look, unless the file is gone.
+func (w *writer) lookAround() error {
+	if err := w.file.whole(); err != nil {
+		return err
+	}
+	return w.look()
+}
+
+// tell wakes all watchers when the file can't be read any more, and when it can again.
 func (w *writer) tell(err error) {
 	if away := err != nil; away != w.away {
 		w.away = away
 		w.RingAll()
 		if away {
-			w.log.Warn("the store can't be read", "error", explain(err))
+			w.logger.Warn("the store can't be read", "error", explain(err))
 		} else {
-			w.log.Info("the store can be read again")
+			w.logger.Info("the store can be read again")
 		}
 	}
 }
 
-// write writes a message and all that wait behind it, or none of them.
+// write writes a message and all that wait behind it in one transaction.
 func (w *writer) write(first *job) {
 	err := w.begin.run(nil)
 	w.gather(first)
@@ -137,9 +169,10 @@ func (w *writer) write(first *job) {
 		err = w.commit.run(nil)
 	}
 	if err != nil {
-		_ = w.rollback.run(nil) // SQLite may have done so by itself
+		_ = w.rollback.run(nil) // fails if SQLite has rolled back already
 	} else {
-		w.mark += int64(len(w.batch))
+		w.mark = first.seq + int64(len(w.batch)) - 1
+		err = w.file.whole() // if it is gone, so are the messages
 	}
 	for _, j := range w.batch {
 		if j.err = err; err == nil {
@@ -150,7 +183,7 @@ func (w *writer) write(first *job) {
 	clear(w.batch)
 }
 
-// gather takes what has come while the file was another process's, too: they share its fate.
+// gather collects first and the messages that came while another process kept the file locked.
 func (w *writer) gather(first *job) {
 	w.batch = append(w.batch[:0], first)
 	for len(w.batch) < maxBatch {
@@ -164,12 +197,14 @@ func (w *writer) gather(first *job) {
 }
 
 func (w *writer) addAll() error {
-	// Nobody else writes now: what follows the mark is this transaction's.
+	// The transaction keeps other writers out: after this look, seqs after the mark are free.
 	if err := w.look(); err != nil {
 		return err
 	}
+	// Seqs follow the clock, so that a log which has lost its end doesn't use those of the end again.
+	next := max(w.mark+1, int64(transports.FirstSeq(time.Now())))
 	for i, j := range w.batch {
-		j.seq = w.mark + 1 + int64(i)
+		j.seq = next + int64(i)
 		if err := w.addOne(j); err != nil {
 			return err
 		}
@@ -179,7 +214,10 @@ func (w *writer) addAll() error {
 
 func (w *writer) addOne(j *job) error {
 	var id, kept int64
-	err := w.grow.run(func(row []driver.Value) { id, kept = row[0].(int64), row[1].(int64) }, j.room, j.seq)
+	err := w.grow.run(func(row []driver.Value) bool {
+		id, kept = row[0].(int64), row[1].(int64)
+		return true
+	}, j.room, j.seq)
 	if err != nil {
 		return err
 	}
@@ -191,7 +229,7 @@ func (w *writer) addOne(j *job) error {
 		return nil
 	}
 	var trimmed int64
-	err = w.trim.run(func(row []driver.Value) { trimmed = row[0].(int64) }, id, keep, kept-keep-1)
+	err = w.trim.run(func(row []driver.Value) bool { trimmed = row[0].(int64); return true }, id, keep, kept-keep-1)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (s *test) order() {
 	got := s.after(store, "room", 0, len(want))
 	for i, m := range got {
 		if m.Seq != seqs[i] {
-			s.Errorf("message %d was appended as %d and is read as %d", i, seqs[i], m.Seq)
+			s.Errorf("message %d was appended as seq %d and read as seq %d", i, seqs[i], m.Seq)
 		}
 	}
 }
@@ -69,13 +69,13 @@ func (s *test) concurrentAppends() {
 	}
 	for _, m := range got {
 		if want[m.Seq] != string(m.Body) {
-			s.Errorf("message %d is %q, was appended as %q", m.Seq, m.Body, want[m.Seq])
+			s.Errorf("message %d is %q, but was appended as %q", m.Seq, m.Body, want[m.Seq])
 		}
 	}
 }
 
-// readersDuringAppends finds the store that shows a message before an earlier one, as a database
-// does that counts before it commits: its readers move on and never see the earlier one.
+// readersDuringAppends fails for a store that shows a message before an earlier one, like a
+// database that assigns the seq before it commits: readers move on and never see the earlier one.
 func (s *test) readersDuringAppends() {
 	const writers, each, readers = 4, 60, 4
 	store := s.open(plenty)
@@ -103,7 +103,7 @@ func (s *test) readersDuringAppends() {
 	wg.Wait()
 	for r := range readers {
 		if !slices.Equal(read[r], read[0]) {
-			s.Errorf("reader %d saw another log than reader 0", r)
+			s.Errorf("reader %d read different messages than reader 0", r)
 		}
 	}
 	seen := map[string]int{}
@@ -165,7 +165,7 @@ func (s *test) keepsACopy() {
 	s.append(store, "room", "second")
 	s.expect(store, "room", 0, "as it was", "second")
 
-	// What After returns is its caller's to append to.
+	// Appending to the result of After must leave the log as it is.
 	first := s.after(store, "room", 0, 1)
 	_ = append(first, transports.Message{Seq: 99, Body: []byte("not in the log")})
 	s.expect(store, "room", 0, "as it was", "second")
@@ -188,7 +188,7 @@ func (s *test) rooms() {
 	}
 }
 
-// fill appends to room until its first message has left the log, and returns the seqs.
+// fill appends to room until its first message leaves the log, and returns all seqs.
 func (s *test) fill(store transports.Store, room string, retention int) []uint64 {
 	s.Helper()
 	var seqs []uint64
@@ -201,7 +201,7 @@ func (s *test) fill(store transports.Store, room string, retention int) []uint64
 			return seqs
 		}
 	}
-	s.Fatalf("with a retention of %d, %d messages are kept", retention, len(seqs))
+	s.Fatalf("the log keeps %[2]d messages with a retention of %[1]d", retention, len(seqs))
 	return nil
 }
 
@@ -218,7 +218,7 @@ func (s *test) gap() {
 			oldest, at, len(seqs), retention)
 	}
 
-	// Who reads on from just before the oldest gets it and all that follows.
+	// A reader that resumes just before the oldest message gets it and all that follow.
 	var want []string
 	for i := at; i < len(seqs); i++ {
 		want = append(want, fmt.Sprint(i))
@@ -228,7 +228,7 @@ func (s *test) gap() {
 	s.expect(store, "room", seqs[len(seqs)-1])
 	s.expect(store, "another room", 0, "stays")
 
-	// A place from which a message is missing is a gap, whatever the limit.
+	// A cursor after which a message is missing is a gap, whatever the limit.
 	for i := range at - 1 {
 		_, err := store.After(s.ctx, "room", seqs[i], 1+i)
 		if got := s.asGap(err); got != oldest {
@@ -237,7 +237,8 @@ func (s *test) gap() {
 	}
 }
 
-// gapDuringAppends reads slowly while messages leave: the reader may lose some, but is told.
+// gapDuringAppends reads slowly while messages leave the log: the reader may miss some, but must
+// get a gap for them.
 func (s *test) gapDuringAppends() {
 	const retention, total = 8, 300
 	store := s.open(retention)
@@ -247,7 +248,7 @@ func (s *test) gapDuringAppends() {
 	defer wg.Wait()
 	wg.Go(func() {
 		for i := range total {
-			// Append under the lock: the reader must know the place of what it reads.
+			// The append is under the lock, so that the reader finds every seq in index.
 			mu.Lock()
 			seq, err := store.Append(s.ctx, "room", fmt.Append(nil, i))
 			index[seq] = i
@@ -269,14 +270,14 @@ func (s *test) gapDuringAppends() {
 			i, known := index[oldest]
 			mu.Unlock()
 			if !known || i < next {
-				s.Fatalf("a gap after message %d whose oldest is %d, message %d (%t)", next-1, oldest, i, known)
+				s.Fatalf("after message %d: a gap whose oldest is seq %d, message %d (known: %t)", next-1, oldest, i, known)
 			}
 			next, seq = i, oldest-1
 			continue
 		}
 		for _, m := range messages {
 			if got := string(m.Body); got != fmt.Sprint(next) {
-				s.Fatalf("read message %s, want %d: a gap was jumped", got, next)
+				s.Fatalf("read message %s, want %d: a gap was skipped", got, next)
 			}
 			next, seq = next+1, m.Seq
 		}

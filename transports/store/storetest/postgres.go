@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns a PostgreSQL server: the one whose address is in $PUSHPULL_TEST_POSTGRES, else
-// one that is started for t, which takes seconds. It stops when t ends.
+// Postgres returns the PostgreSQL server at the address in $PUSHPULL_TEST_POSTGRES or, without one,
+// starts a server that stops when t ends; starting takes seconds.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
 	return program{
@@ -32,7 +32,7 @@ func Postgres(t testing.TB) *Server {
 			return []string{
 				executable, "-D", dir, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
 				"-c", "unix_socket_directories=", "-c", "shared_buffers=16MB",
-				"-F", // what a server that is killed has written is there all the same
+				"-F", // no fsync: the files survive a killed server, if not a loss of power
 			}
 		},
 		ready: func(ctx context.Context, url string) error {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Redis returns a Redis that keeps what it acknowledges: the one that $PUSHPULL_TEST_REDIS names,
-// or one of the test's own, which ends with the test.
+// Redis returns a Redis that keeps every acknowledged message: the one at the address in
+// $PUSHPULL_TEST_REDIS or, without one, a server that it starts and that stops when t ends.
 func Redis(t testing.TB) *Server {
 	t.Helper()
 	return program{
@@ -31,7 +31,7 @@ func Redis(t testing.TB) *Server {
 	}.serve(t)
 }
 
-// pingRedis returns nil once a Redis has loaded its log and answers.
+// pingRedis returns nil once Redis has loaded its data and answers.
 func pingRedis(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {

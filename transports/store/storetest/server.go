@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"pushpull/transports/scratch"
+)
+
+const (
+	startTimeout = time.Minute      // how long a server may take until it answers
+	exitTimeout  = 30 * time.Second // how long it may take to stop
 )
 
 // A Server is the real server behind a store. It is for one goroutine at a time.
@@ -21,33 +29,33 @@ type Server struct {
 
 	t       testing.TB
 	program program
-	user    *user // whom it runs as; nil: as the test
+	user    *user // the user it runs as; nil: that of the test
 	command []string
 	dir     string
 
-	running *os.Process   // nil: it is not ours, or has been killed
-	exited  chan struct{} // closed once it and all its children are gone
-	output  *bytes.Buffer // what it has said, for who has seen it exit
+	running *os.Process   // nil: the test did not start it, or has killed it
+	exited  chan struct{} // closed once it and all its children have exited
+	output  *bytes.Buffer // may be read once exited is closed
 }
 
 // A program is a server that a test can start.
 type program struct {
 	name     string // of the executable
-	folders  string // pattern of the folders where it may be if it is not in $PATH, the newest last; "": none
-	install  string // the Debian package that it comes with
-	variable string // of the environment: the URL of a server that runs already, and is used instead
+	folders  string // pattern of the folders to search if it is not in $PATH; "": none
+	install  string // its Debian package
+	variable string // the environment variable with the URL of a running server to use instead
 
 	url     func(port int) string
-	prepare func(executable, dir string) []string           // a command to run once before; nil: none
+	prepare func(executable, dir string) []string           // a command to run once before the first start; nil: none
 	command func(executable, dir string, port int) []string // the server, on loopback and in the foreground
-	ready   func(ctx context.Context, url string) error     // nil once it answers
+	ready   func(ctx context.Context, url string) error     // returns nil once the server answers
 
-	unprivileged bool // it refuses to be run by root
+	unprivileged bool // it refuses to run as root
 }
 
-// serve returns the server that the environment names, or starts one on a free port, in a
-// directory of its own, and stops it when the test ends. Where the program is not installed the
-// test is skipped, and fails in CI.
+// serve returns the server that the environment names, or starts one on a free port in a new
+// directory and stops it when the test ends. If the program is not installed, the test is skipped;
+// in CI it fails.
 func (p program) serve(t testing.TB) *Server {
 	t.Helper()
 	if url := os.Getenv(p.variable); url != "" {
@@ -55,7 +63,7 @@ func (p program) serve(t testing.TB) *Server {
 	}
 	executable := p.find()
 	if executable == "" {
-		missing := fmt.Sprintf("no %s here: apt-get install %s, or set %s", p.name, p.install, p.variable)
+		missing := fmt.Sprintf("%s is not installed: run apt-get install %s, or set %s", p.name, p.install, p.variable)
 		if os.Getenv("PUSHPULL_CI") != "" {
 			t.Fatal(missing)
 		}
@@ -80,12 +88,12 @@ func (p program) find() string {
 	if len(found) == 0 {
 		return ""
 	}
-	return slices.MaxFunc(found, func(a, b string) int { // version 9 is older than version 15
+	return slices.MaxFunc(found, func(a, b string) int { // the newest: a longer path has a higher version
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
 }
 
-// install makes the server's directory and starts it there for the first time.
+// install creates the server's directory and starts the server in it.
 func (s *Server) install(executable string) error {
 	if s.program.unprivileged {
 		var err error
@@ -93,19 +101,20 @@ func (s *Server) install(executable string) error {
 			return err
 		}
 	}
-	// Not T.TempDir: another user than the test's may not enter the directory above that one.
-	dir, err := os.MkdirTemp("", "pushpull-"+s.program.name+"-")
+	// Not T.TempDir: its parent can't be entered by another user, and a killed test would leave it behind.
+	made, err := scratch.Make("pushpull-" + s.program.name)
 	if err != nil {
 		return err
 	}
 	s.t.Cleanup(func() {
-		s.stop() // the files go once nobody writes them
-		if err := os.RemoveAll(dir); err != nil {
+		s.stop() // before its files are removed
+		if err := made.Remove(); err != nil {
 			s.t.Errorf("removing the files of %s: %v", s.program.name, err)
 		}
 	})
+	dir := made.Path
 	s.dir = dir
-	if err := s.user.own(dir); err != nil {
+	if err := errors.Join(made.Share(), s.user.own(dir)); err != nil {
 		return err
 	}
 	if s.program.prepare != nil {
@@ -122,7 +131,7 @@ func (s *Server) install(executable string) error {
 			return err
 		}
 		s.URL, s.command = s.program.url(port), s.program.command(executable, dir, port)
-		// Between asking for a free port and using it somebody else may have taken it.
+		// Another process may have taken the port meanwhile.
 		if err = s.start(); err == nil || attempt == 3 {
 			return err
 		}
@@ -138,14 +147,14 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Ours says whether the test has started the server, and so may kill it.
+// Ours reports whether the test has started the server, and so may kill it.
 func (s *Server) Ours() bool { return s.command != nil }
 
-// Kill ends the server without giving it a chance to tidy up, and returns once it is gone.
+// Kill kills the server, as a crash would, and returns once it has exited.
 func (s *Server) Kill() {
 	s.t.Helper()
 	if s.running == nil {
-		s.t.Fatalf("%s can't be killed: it is not ours, or is dead already", s.program.name)
+		s.t.Fatalf("%s can't be killed: the test did not start it, or has killed it already", s.program.name)
 	}
 	s.kill()
 }
@@ -156,12 +165,12 @@ func (s *Server) kill() {
 	s.running = nil
 }
 
-// Start starts a server that was killed, on the same port and with what it has kept. It returns
-// once the server answers.
+// Start starts a killed server again, on the same port and files. It returns once the server
+// answers.
 func (s *Server) Start() {
 	s.t.Helper()
 	if !s.Ours() || s.running != nil {
-		s.t.Fatalf("%s can't be started: it is not ours, or runs already", s.program.name)
+		s.t.Fatalf("%s can't be started: it runs already, or the test did not start it", s.program.name)
 	}
 	if err := s.start(); err != nil {
 		s.t.Fatalf("starting %s again: %v", s.program.name, err)
@@ -173,17 +182,17 @@ func (s *Server) start() error {
 	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.output, s.output
 	cmd.SysProcAttr = s.user.attributes()
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = exitTimeout
 	exited, started := s.exited, make(chan error, 1)
 	go func() {
 		defer close(exited)
-		// The server ends when the thread ends that has started it, so this one waits for it.
+		// Pdeathsig kills the server when the thread that started it ends, so the thread is kept.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			// It ends only once the children, too, have let go of the output: none of them
-			// answers any more, and none of them is in the way of the next start.
+			// Wait returns once the server's children have closed the output too, so that none of
+			// them still answers or holds the port at the next start.
 			_ = cmd.Wait()
 		}
 	}()
@@ -192,7 +201,7 @@ func (s *Server) start() error {
 	}
 	s.running = cmd.Process
 
-	deadline := time.After(2 * patience)
+	deadline := time.After(startTimeout)
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		err := s.program.ready(ctx, s.URL)
@@ -210,11 +219,11 @@ func (s *Server) start() error {
 			s.kill()
 		}
 		tick.Stop()
-		return fmt.Errorf("%q doesn't answer: %w: %s", s.command, err, s.output)
+		return fmt.Errorf("waiting for %q to answer: %w: %s", s.command, err, s.output)
 	}
 }
 
-// stop ends the server in its own way, so that it leaves nothing behind.
+// stop lets the server shut down by itself, so that it leaves nothing behind.
 func (s *Server) stop() {
 	if s.running == nil {
 		return
@@ -226,7 +235,7 @@ func (s *Server) stop() {
 	select {
 	case <-s.exited:
 		s.running = nil
-	case <-time.After(patience):
+	case <-time.After(exitTimeout):
 		s.kill()
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// A user is whom a server runs as that refuses to be run by root.
+// A user runs a server that refuses to run as root.
 type user struct{ uid, gid int }
 
-// unprivileged returns a user other than root, and nil when the test's own will do.
+// unprivileged returns a user other than root, or nil if the test doesn't run as root.
 func unprivileged() (*user, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -24,15 +24,15 @@ func unprivileged() (*user, error) {
 		}
 		uid, err := strconv.Atoi(found.Uid)
 		if err != nil {
-			return nil, fmt.Errorf("reading user %s: %w", name, err)
+			return nil, fmt.Errorf("looking up user %s: %w", name, err)
 		}
 		gid, err := strconv.Atoi(found.Gid)
 		if err != nil {
-			return nil, fmt.Errorf("reading user %s: %w", name, err)
+			return nil, fmt.Errorf("looking up user %s: %w", name, err)
 		}
 		return &user{uid, gid}, nil
 	}
-	return nil, errors.New("it refuses to be run by root, and there is no user postgres or nobody")
+	return nil, errors.New("it refuses to run as root, and there is no user postgres or nobody")
 }
 
 func (u *user) own(path string) error {
@@ -42,8 +42,8 @@ func (u *user) own(path string) error {
 	return os.Chown(path, u.uid, u.gid)
 }
 
-// attributes are those of a process that u runs, and that doesn't outlive the test, however that
-// ends.
+// attributes returns the attributes of a process that u runs and that ends with the test, even if
+// the test is killed.
 func (u *user) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	if u != nil {

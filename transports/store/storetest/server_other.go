@@ -4,7 +4,7 @@ package storetest
 
 import "syscall"
 
-// A user is whom a server runs as that refuses to be run by root: here always the test's own.
+// A user runs a server that refuses to run as root. Here that is always the test's own user.
 type user struct{}
 
 func unprivileged() (*user, error) { return nil, nil }

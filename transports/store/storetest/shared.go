@@ -17,7 +17,7 @@ import (
 	"pushpull/transports"
 )
 
-// shared appends through several stores that are open on one log.
+// shared appends through two stores on one log.
 func (s *test) shared() {
 	address := s.address()
 	one, other := s.openAt(address, plenty), s.openAt(address, plenty)
@@ -36,7 +36,7 @@ func (s *test) shared() {
 	}
 }
 
-// sharedGap lets messages leave through one store and asks another one.
+// sharedGap lets messages leave through one store and reads the gap through another.
 func (s *test) sharedGap() {
 	const retention = 8
 	address := s.address()
@@ -46,7 +46,7 @@ func (s *test) sharedGap() {
 	oldest := s.asGap(err)
 	at := slices.Index(seqs, oldest)
 	if at < 1 {
-		s.Fatalf("the oldest message is %d, which is number %d", oldest, at)
+		s.Fatalf("the oldest message is seq %d, message %d of those appended", oldest, at)
 	}
 	var want []string
 	for i := at; i < len(seqs); i++ {
@@ -69,7 +69,7 @@ func (s *test) reopened() {
 	}
 	s.append(store, "another room", "is there")
 	last := s.append(store, "room", "before")
-	_, stop := store.Watch("room") // who still watches doesn't keep it from closing
+	_, stop := store.Watch("room") // a store with watchers must close too
 	if err := store.Close(); err != nil {
 		s.Fatalf("closing: %v", err)
 	}
@@ -83,10 +83,12 @@ func (s *test) reopened() {
 	s.expect(store, "another room", 0, "is there")
 }
 
-// The environment of a process that appends: the address, the room, its name, how many.
+// appendsFor is the environment variable of a process that appends. It holds the address, the
+// process's name and the number of messages.
 const appendsFor = "PUSHPULL_STORETEST_APPEND"
 
-// Main is for TestMain. In a process that the suite has started it appends, and returns false.
+// Main must be called by TestMain. If it returns false, TestMain must return without running tests:
+// the suite has started this process to append messages, and that is done.
 func (s Suite) Main() (test bool) {
 	job := os.Getenv(appendsFor)
 	if job == "" {
@@ -98,10 +100,9 @@ func (s Suite) Main() (test bool) {
 	return false
 }
 
-// appendAll appends from another process, once standard input says so, and says which seqs the
-// messages got.
+// appendAll appends messages once a line arrives on standard input, and prints their seqs.
 func (s Suite) appendAll(job string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	var address, name string
 	var each int
@@ -127,7 +128,7 @@ func (s Suite) appendAll(job string) error {
 	return store.Close()
 }
 
-// processes has several processes append to one room while this one appends and reads, too.
+// processes lets several processes append to one room while this one appends and reads.
 func (s *test) processes() {
 	const writers, each, readers = 3, 60, 3
 	address := s.address()
@@ -176,7 +177,7 @@ func (s *test) processes() {
 				number, body, _ := strings.Cut(line, " ")
 				seq, err := strconv.ParseUint(number, 10, 64)
 				if err != nil {
-					s.Errorf("process %d said %q", w, line)
+					s.Errorf("process %d printed %q", w, line)
 					continue
 				}
 				note(seq, body)
@@ -214,13 +215,13 @@ func (s *test) processes() {
 	wg.Wait()
 	for r, log := range logs {
 		if !slices.Equal(bodies(log), bodies(logs[0])) {
-			s.Errorf("reader %d saw another log than reader 0", r)
+			s.Errorf("reader %d read different messages than reader 0", r)
 		}
 	}
 	last := map[string]int{}
 	for _, m := range logs[0] {
 		if wrote[m.Seq] != string(m.Body) {
-			s.Errorf("message %d is %q, was appended as %q", m.Seq, m.Body, wrote[m.Seq])
+			s.Errorf("message %d is %q, but was appended as %q", m.Seq, m.Body, wrote[m.Seq])
 		}
 		name, number, _ := strings.Cut(string(m.Body), " ")
 		if n, _ := strconv.Atoi(number); n != last[name] {
@@ -233,8 +234,8 @@ func (s *test) processes() {
 	}
 }
 
-// goesAway breaks the store under load: nothing that was acknowledged is lost, nobody hangs, and
-// who watches goes on once it is back.
+// goesAway breaks the store under load: no acknowledged message is lost, no call hangs, and
+// watchers are woken again once the store is back.
 func (s *test) goesAway() {
 	const rooms, before, during, after = 4, 10, 5, 10
 	store := s.open(plenty)
@@ -263,7 +264,7 @@ func (s *test) goesAway() {
 	defer stop()
 	s.after(store, "room0", 0, before)
 
-	// The load goes on while the store breaks: some of it is under way at that moment.
+	// The load continues while the store breaks, so that some appends are under way at that moment.
 	var load sync.WaitGroup
 	broken := make(chan struct{})
 	for room := range rooms {
@@ -273,7 +274,7 @@ func (s *test) goesAway() {
 				case <-broken:
 					return
 				default:
-					_ = attempt(room, i) // it may fail, and then it may be there all the same
+					_ = attempt(room, i) // if it fails, the message may be stored nevertheless
 				}
 			}
 		})
@@ -283,11 +284,11 @@ func (s *test) goesAway() {
 	load.Wait()
 	for i := range during {
 		if err := attempt(0, 1_000_000+i); err == nil {
-			s.Fatal("a message is acknowledged by a store that is away")
+			s.Fatal("an unreachable store acknowledges a message")
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
 		if messages, err := store.After(ctx, "room0", 0, 1); err == nil {
-			s.Fatalf("a store that is away returns %d messages", len(messages))
+			s.Fatalf("an unreachable store returns %d messages", len(messages))
 		}
 		cancel()
 	}
@@ -306,7 +307,7 @@ func (s *test) goesAway() {
 		for _, body := range got {
 			seen[body]++
 			if seen[body] > 1 {
-				s.Errorf("%q is there %d times", body, seen[body])
+				s.Errorf("%q is stored %d times", body, seen[body])
 			}
 		}
 		at := 0
@@ -315,12 +316,12 @@ func (s *test) goesAway() {
 				at++
 			}
 			if at == len(got) {
-				s.Fatalf("%q was acknowledged, and is not there, or out of order: %q", body, got)
+				s.Fatalf("%q was acknowledged, but is missing or out of order: %q", body, got)
 			}
 		}
 	}
 
-	// Who has watched all the time is woken for what comes now.
+	// The watcher from before is woken for the next message.
 	select {
 	case <-grown:
 	default:
@@ -333,11 +334,11 @@ func (s *test) goesAway() {
 	select {
 	case <-grown:
 	case <-s.ctx.Done():
-		s.Fatal("who watches is not woken once the store is back")
+		s.Fatal("the watcher is not woken once the store is back")
 	}
 }
 
-// comesBack waits until the store works again. It asks as a user does who is told to ask again.
+// comesBack waits until the store works again. It tries repeatedly, like a client does.
 func (s *test) comesBack(store transports.Store) {
 	s.Helper()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
@@ -351,12 +352,12 @@ func (s *test) comesBack(store transports.Store) {
 		select {
 		case <-tick.C:
 		case <-s.ctx.Done():
-			s.Fatalf("the store doesn't come back: %v", err)
+			s.Fatalf("the store does not come back: %v", err)
 		}
 	}
 }
 
-// awayWhenOpened opens a store that is away: that fails in one line, and soon.
+// awayWhenOpened opens an unreachable store: it must fail soon, with an error of one line.
 func (s *test) awayWhenOpened() {
 	address := s.address()
 	s.openAt(address, plenty)
@@ -365,14 +366,14 @@ func (s *test) awayWhenOpened() {
 	store, err := s.suite.Open(s.ctx, address, plenty)
 	if err == nil {
 		_ = store.Close()
-		s.Fatal("a store that is away can be opened")
+		s.Fatal("an unreachable store can be opened")
 	}
 	if s.ctx.Err() != nil || strings.Contains(err.Error(), "\n") {
-		s.Errorf("opening a store that is away: %v", err)
+		s.Errorf("opening an unreachable store: %v", err)
 	}
 }
 
-// newer opens what a later version of pushpull has made: that is refused.
+// newer opens a log of a later version of pushpull, which must be refused.
 func (s *test) newer() {
 	address := s.address()
 	s.append(s.openAt(address, plenty), "room", "hello")
@@ -380,9 +381,9 @@ func (s *test) newer() {
 	store, err := s.suite.Open(s.ctx, address, plenty)
 	if err == nil {
 		_ = store.Close()
-		s.Fatal("what a later version has made is opened")
+		s.Fatal("a log of a later version is opened")
 	}
 	if !strings.Contains(err.Error(), "newer") || strings.Contains(err.Error(), "\n") {
-		s.Errorf("the error doesn't say that it is newer: %v", err)
+		s.Errorf("the error doesn't say that the log is newer: %v", err)
 	}
 }

@@ -1,9 +1,9 @@
-// Package storetest is the suite that every store passes, and how the real servers behind them
-// are started for it.
+// Package storetest is the suite of tests that every store passes. It also starts the real servers
+// behind the stores.
 //
-// It holds a store to the contract of transports.Store alone: seqs may leave gaps, several rooms
-// may share one count, old messages may leave later than they could, and the log may live in
-// another process. It measures nothing and never sleeps.
+// It tests the contract of transports.Store and nothing beyond: seqs need not be contiguous, rooms
+// may share one sequence, old messages may leave late, and the log may live in another process. It
+// measures nothing and never sleeps.
 package storetest
 
 import (
@@ -17,31 +17,39 @@ import (
 	"pushpull/transports"
 )
 
-// patience is how long something may take that ought to take no time at all.
-const patience = 30 * time.Second
+// testTimeout is how long one test of the suite may take. A test that works takes far less.
+const testTimeout = 30 * time.Second
 
-// A Store is a transports.Store that is closed when it is no longer used.
+// A Store is a transports.Store that must be closed after use.
 type Store interface {
 	transports.Store
 	Close() error
 }
 
-// A Suite is a kind of store, and how to make and break it.
+// A Suite is a kind of store, and the ways to create and break it.
 type Suite struct {
-	// Open opens the log at an address, which keeps at least the newest retention messages of
+	// Open opens the log at an address. The log keeps at least the newest retention messages of
 	// each room.
 	Open func(ctx context.Context, address string, retention int) (Store, error)
 
-	// New returns the address of a log that is empty and nobody else's. nil: Open makes a new
-	// log whatever the address, which no other process can share.
+	// New returns the address of a new, empty log. nil: Open creates a new log for any address,
+	// and no other process can share it.
 	New func(t *testing.T) (address string)
 
-	// Break takes the store out of reach until mend is called, as when its server is killed and
-	// started again. nil: it is within the process.
+	// Break makes the store unreachable until mend is called, for example by killing its server
+	// and starting it again. nil: the store can't become unreachable.
 	Break func(t *testing.T) (mend func())
 
-	// Newer makes the log at an address one that a later version of pushpull has made. nil: it
-	// keeps nothing for later.
+	// Rewind takes note of the log at an address. back makes it what it was then, as after a backup
+	// was restored, or after a crash that lost the last writes. nil: the log doesn't outlive its
+	// store, so it loses everything.
+	Rewind func(t *testing.T, address string) (back func())
+
+	// RewindOpen says that the log may be rewound while a store has it open, as one on a server.
+	RewindOpen bool
+
+	// Newer turns the log at an address into one of a later version of pushpull. nil: the log
+	// doesn't outlive the process.
 	Newer func(t *testing.T, address string)
 }
 
@@ -65,6 +73,18 @@ func (s Suite) Run(t *testing.T) {
 		"Gap":                        (*test).gap,
 		"GapDuringAppends":           (*test).gapDuringAppends,
 		"BeyondTheEnd":               (*test).beyondTheEnd,
+		"Places":                     (*test).places,
+		"LostLog":                    (*test).lostLog,
+		"ManyBytes":                  (*test).manyBytes,
+	}
+	if s.New != nil && s.Rewind == nil {
+		t.Error("a log that outlives its store can lose its end: test that with Rewind")
+	}
+	if s.Rewind != nil {
+		tests["LostEnd"] = (*test).lostEnd
+	}
+	if s.RewindOpen {
+		tests["LostWhileOpen"] = (*test).lostWhileOpen
 	}
 	if s.New != nil {
 		tests["Shared"] = (*test).shared
@@ -82,24 +102,24 @@ func (s Suite) Run(t *testing.T) {
 	}
 	for name, run := range tests {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
 			run(&test{T: t, ctx: ctx, suite: s})
 		})
 	}
 }
 
-// A test is one test of a suite at work.
+// A test is a running test of a suite.
 type test struct {
 	*testing.T
 	ctx   context.Context
 	suite Suite
 }
 
-// plenty is a retention that no test reaches that doesn't mean to.
+// plenty is a retention for tests in which no message should leave the log.
 const plenty = 10_000
 
-// address returns that of a new log.
+// address returns the address of a new log.
 func (s *test) address() string {
 	s.Helper()
 	if s.suite.New == nil {
@@ -114,7 +134,7 @@ func (s *test) open(retention int) Store {
 	return s.openAt(s.address(), retention)
 }
 
-// openAt opens a log that there may be already, and closes it when the test ends.
+// openAt opens the log at an address, and closes it when the test ends.
 func (s *test) openAt(address string, retention int) Store {
 	s.Helper()
 	store, err := s.suite.Open(s.ctx, address, retention)
@@ -136,7 +156,7 @@ func (s *test) append(store transports.Store, room, body string) uint64 {
 		s.Fatalf("Append(%q): %v", room, err)
 	}
 	if seq == 0 {
-		s.Fatalf("Append(%q) = 0, which is the place before all messages", room)
+		s.Fatalf("Append(%q) = 0, which is the cursor before all messages", room)
 	}
 	return seq
 }
@@ -159,7 +179,7 @@ func (s *test) after(store transports.Store, room string, seq uint64, limit int)
 	return messages
 }
 
-// expect reads room from after on and compares the bodies.
+// expect reads the messages of room that follow after, and compares their bodies.
 func (s *test) expect(store transports.Store, room string, after uint64, want ...string) {
 	s.Helper()
 	if got := bodies(s.after(store, room, after, len(want)+1)); !slices.Equal(got, want) {
@@ -175,7 +195,7 @@ func bodies(messages []transports.Message) []string {
 	return all
 }
 
-// next waits until messages follow seq, and returns limit of them at most.
+// next waits until messages follow seq, and returns at most limit of them.
 func next(ctx context.Context, store transports.Store, room string, seq uint64, limit int) ([]transports.Message, error) {
 	grown, stop := store.Watch(room)
 	defer stop()
@@ -192,7 +212,7 @@ func next(ctx context.Context, store transports.Store, room string, seq uint64, 
 	}
 }
 
-// follow reads n messages of room as a server does, limit at most at a time.
+// follow reads n messages of room as a server does, at most limit at a time.
 func follow(ctx context.Context, store transports.Store, room string, n, limit int) ([]transports.Message, error) {
 	grown, stop := store.Watch(room)
 	defer stop()
@@ -221,7 +241,7 @@ func follow(ctx context.Context, store transports.Store, room string, n, limit i
 	return all, nil
 }
 
-// asGap returns what err says about the oldest message.
+// asGap returns the seq of the oldest message of err, which must be a *GapError.
 func (s *test) asGap(err error) uint64 {
 	s.Helper()
 	gap, ok := errors.AsType[*transports.GapError](err)
@@ -229,7 +249,7 @@ func (s *test) asGap(err error) uint64 {
 		s.Fatalf("error %v, want a *GapError", err)
 	}
 	if gap.Oldest == 0 {
-		s.Fatal("a gap whose oldest message is 0: nobody can read on from there")
+		s.Fatal("a gap whose oldest message is 0, from which no reader can resume")
 	}
 	return gap.Oldest
 }

@@ -21,7 +21,7 @@ func (s *test) appendBetween() {
 		select {
 		case <-grown:
 		case <-s.ctx.Done():
-			s.Fatalf("message %d wakes nobody", i)
+			s.Fatalf("message %d doesn't wake the watcher", i)
 		}
 		s.expect(store, "room", last, fmt.Sprint(i))
 	}
@@ -32,8 +32,8 @@ func (s *test) noLostWakeUp() {
 	s.passToken(store, store)
 }
 
-// passToken passes a token between two rooms, whose sides see the log through stores of their
-// own: one wake-up that is lost, and it stands still.
+// passToken passes a token between two rooms, each side through a store of its own: if one wake-up
+// is lost, the token stops.
 func (s *test) passToken(one, other transports.Store) {
 	s.Helper()
 	const rounds = 200
@@ -99,7 +99,7 @@ func (s *test) wakesAll() {
 				case <-grown:
 					s.awake(store, "room", seq)
 				case <-s.ctx.Done():
-					s.Errorf("round %d: nobody is woken", round)
+					s.Errorf("round %d: a watcher is not woken", round)
 				}
 			})
 		}
@@ -110,11 +110,11 @@ func (s *test) wakesAll() {
 	}
 }
 
-// awake checks that who was woken finds what it was woken for.
+// awake checks that a woken watcher finds the message it was woken for.
 func (s *test) awake(store transports.Store, room string, seq uint64) {
 	messages, err := next(s.ctx, store, room, seq, 2)
 	if err != nil || len(messages) != 1 {
-		s.Errorf("woken for %d messages, %v", len(messages), err)
+		s.Errorf("woken for %d messages, want 1; error %v", len(messages), err)
 	}
 }
 
@@ -125,12 +125,12 @@ func (s *test) stopWatching() {
 	defer stopOther()
 	stop()
 	stop()
-	// Who gave up watching has taken nothing from who goes on.
+	// A watcher that has stopped must take nothing from another one.
 	s.append(store, "room", "after all")
 	select {
 	case <-grown:
 	case <-s.ctx.Done():
-		s.Error("nobody is woken")
+		s.Error("the other watcher is not woken")
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *test) otherRooms() {
 	grown, stop := store.Watch("room")
 	defer stop()
 	for i := range 20 {
-		s.append(store, fmt.Sprint("room", i), "not for you")
+		s.append(store, fmt.Sprint("room", i), "in another room")
 	}
 	woken := 0
 	for range 20 {
@@ -148,20 +148,20 @@ func (s *test) otherRooms() {
 			woken++
 		default:
 		}
-		s.append(store, "room0", "nor this one")
+		s.append(store, "room0", "again in another room")
 	}
-	if woken > 1 { // it may have been a connection that was made
-		s.Errorf("woken %d times in an empty room", woken)
+	if woken > 1 { // once is allowed: the store may have connected meanwhile
+		s.Errorf("the watcher of an empty room is woken %d times", woken)
 	}
 }
 
-// contextEnds checks that who doesn't want to wait any longer doesn't have to.
+// contextEnds checks that calls return when their context has ended.
 func (s *test) contextEnds() {
 	store := s.open(plenty)
-	cause := errors.New("the user has gone")
+	cause := errors.New("the user has left")
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	cancel(cause)
-	// Either may have been done all the same; what counts is that both return.
+	// Both must return; whether they succeed is open.
 	_, _ = store.After(ctx, "room", 0, 1)
 	_, _ = store.Append(ctx, "another room", []byte("hello"))
 	s.append(store, "room", "goes on")

@@ -1,0 +1,3 @@
+package chat
+
+import io.gatling.core.Predef._

@@ -1,0 +1,2 @@
+const users = 200;
+module.exports = { users };

@@ -1,0 +1,70 @@
+package loadgen
+
+import (
+	"fmt"
+	"strconv"
+
+	"pushpull/transports/all"
+	"pushpull/transports/process"
+)
+
+// reserved is the number of files and ports that are kept for other purposes than users' connections.
+const reserved = 64
+
+// Connections returns the largest number of connections that the users of a scenario have open at a
+// time, on the transport that needs most.
+func Connections(s Scenario) int {
+	most := 0
+	for _, spec := range s.Transports {
+		each := 2 // a user may read on one while it sends on another
+		if client, err := all.Client(spec); err == nil && client.Way().Duplex {
+			each = 1
+		}
+		most = max(most, each)
+	}
+	return most * s.Users
+}
+
+// A Limit bounds the connections of this process: each takes one of a resource.
+type Limit struct {
+	Of   string // the resource, like "open files"; empty: no limit is known
+	Most int    // the amount of it that this process may have
+
+	raise func(need int) string // the command that raises it
+}
+
+// ConnectionLimit returns the limit that connections reach first.
+func ConnectionLimit() Limit {
+	l := Limit{}
+	if files := process.FileLimit(); files > 0 {
+		l = Limit{"open files", files, func(need int) string { return "ulimit -n " + strconv.Itoa(need) }}
+	}
+	if ports := portLimit(); ports > 0 && (l.Of == "" || ports < l.Most) {
+		l = Limit{"local ports", ports, func(int) string { return "sysctl net.ipv4.ip_local_port_range" }}
+	}
+	return l
+}
+
+// Users returns how many users of a transport, like "short-poll@5s", this process can connect.
+func (l Limit) Users(transport string) int {
+	each := Connections(Scenario{Users: 1, Transports: []string{transport}})
+	return max(0, l.Most-reserved) / each
+}
+
+// CheckLimits returns an error unless this process can connect all users of the scenario. The error
+// says how many it can connect.
+func CheckLimits(s Scenario) error {
+	need, l := Connections(s)+reserved, ConnectionLimit()
+	if l.Of == "" || need <= l.Most {
+		return nil
+	}
+	fits := s.Users
+	for _, transport := range s.Transports {
+		fits = min(fits, l.Users(transport)/s.roomSize()*s.roomSize())
+	}
+	advice := fmt.Sprintf("use --users %d, or raise the limit", fits)
+	if fits == 0 {
+		advice = "not even one room fits, raise the limit"
+	}
+	return fmt.Errorf("%d users need %d %s and this process may have %d: %s (%s)", s.Users, need, l.Of, l.Most, advice, l.raise(need))
+}

@@ -1,0 +1,32 @@
+package loadgen
+
+import (
+	"os"
+	"testing"
+
+	"pushpull/transports/all"
+)
+
+// TestConnectionLimit checks that the number of users that Limit.Users returns fits, and one more
+// doesn't.
+func TestConnectionLimit(t *testing.T) {
+	limit := ConnectionLimit()
+	if limit.Of == "" {
+		if os.Getenv("PUSHPULL_CI") != "" {
+			t.Fatal("CI must test the limit of its machine, and none is known")
+		}
+		t.Skip("no limit is known here")
+	}
+	for _, transport := range all.Names() {
+		s := small
+		s.RoomSize, s.Transports = 0, []string{transport}
+		s.Users = limit.Users(transport)
+		if err := CheckLimits(s); err != nil {
+			t.Errorf("%s: %d users by %d %s: %v", transport, s.Users, limit.Most, limit.Of, err)
+		}
+		s.Users++
+		if CheckLimits(s) == nil {
+			t.Errorf("%s: %d users by %d %s, and one more fits", transport, s.Users-1, limit.Most, limit.Of)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+package loadgen
+
+import "slices"
+
+// Part returns part i of n of the plan, 0 <= i < n. A part is a plan of whole rooms, in which users,
+// rooms and sends are numbered from 0. Each room is in exactly one part. The parts differ by at most
+// one room; with more parts than rooms, some have no users. A window measures a plan or a part of
+// one, and result.Join joins the windows of all parts.
+func (p *Plan) Part(i, n int) *Plan {
+	rooms := len(p.inRoom)
+	firstRoom, lastRoom := i*rooms/n, (i+1)*rooms/n
+	first, last := firstRoom*p.RoomSize, lastRoom*p.RoomSize
+	part := &Plan{
+		Users: last - first, RoomSize: p.RoomSize, Talkers: p.Talkers, Warmup: p.Warmup, End: p.End,
+		Phases: slices.Clone(p.Phases[first:last]),
+		byUser: make([][]int32, last-first),
+		inRoom: slices.Clone(p.inRoom[firstRoom:lastRoom]),
+	}
+	for _, s := range p.Sends {
+		user := int(s.User) - first
+		if user < 0 || user >= part.Users {
+			continue
+		}
+		s.User = int32(user)
+		part.byUser[user] = append(part.byUser[user], int32(len(part.Sends)))
+		part.Sends = append(part.Sends, s)
+	}
+	return part
+}

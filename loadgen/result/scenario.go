@@ -1,0 +1,265 @@
+package result
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"pushpull/loadgen/input"
+)
+
+// A Scenario describes what the simulated users do. A result keeps it as it was run, with the flags
+// applied, and the numbers of members and senders in place of 0.
+//
+// Knobs lists its keys in YAML. The fields that a run adds have no key.
+type Scenario struct {
+	Name       string   `json:"name" yaml:"name"`
+	About      string   `json:"about,omitempty" yaml:"about"`
+	Users      int      `json:"users" yaml:"users"`
+	RoomSize   int      `json:"room_size" yaml:"room_size"` // members of a room, the sender among them; 0: everyone in one room
+	Senders    int      `json:"senders" yaml:"senders"`     // members of each room that send; 0: all of them
+	Rate       float64  `json:"rate" yaml:"rate"`           // messages per second of each sender, on average: a Poisson process
+	Size       int      `json:"size" yaml:"size"`           // bytes of a message's body, with its stamp
+	Warmup     Seconds  `json:"warmup_s" yaml:"warmup"`     // its messages are sent and delivered, but not counted
+	Duration   Seconds  `json:"duration_s" yaml:"duration"` // of the measured part of each window
+	Drain      Seconds  `json:"drain_s" yaml:"drain"`       // longest wait for messages under way; a poll interval is added to it
+	Rounds     int      `json:"rounds" yaml:"rounds"`       // each round measures every transport once
+	Slices     int      `json:"slices,omitempty" yaml:"-"`  // windows of each transport in a round; 0: one
+	Seed       uint64   `json:"seed" yaml:"seed"`           // of all random numbers
+	Transports []string `json:"transports" yaml:"transports"`
+	Target     string   `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets; empty: it starts servers for each window
+	Redirected string   `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
+	Store      string   `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
+	Servers    int      `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
+}
+
+// defaultStore is the kind of the store of servers that a run starts, unless it names another one.
+const defaultStore = "memory"
+
+// StoreKind returns the kind of the servers' store: "memory" by default, or "", unknown, for a target.
+func (s Scenario) StoreKind() string {
+	if s.Store == "" && s.Target == "" {
+		return defaultStore
+	}
+	return s.Store
+}
+
+// NotableStore returns the kind of the servers' store if a report must mention it, or "" if it is the
+// default one or unknown.
+func (s Scenario) NotableStore() string {
+	if s.Store == defaultStore {
+		return ""
+	}
+	return s.Store
+}
+
+// Seconds is a length of time: a number of seconds in JSON, and a text with a unit, like 500ms, in
+// YAML and on the command line (it is a flag.Value).
+type Seconds float64
+
+// SecondsOf returns d as the nearest number of seconds, so that 300ms is .3.
+func SecondsOf(d time.Duration) Seconds { return Seconds(float64(d) / float64(time.Second)) }
+
+// Duration returns s, rounded to the nanosecond.
+func (s Seconds) Duration() time.Duration {
+	return time.Duration(math.Round(float64(s) * float64(time.Second)))
+}
+
+// String writes s like 500ms, 1m30s or 24h.
+func (s Seconds) String() string {
+	text := s.Duration().String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// Set parses a text like those of String.
+func (s *Seconds) Set(text string) error {
+	d, err := input.Duration(text)
+	if err == nil {
+		*s = SecondsOf(d)
+	}
+	return err
+}
+
+// Type returns the name of the type in a flag's help.
+func (*Seconds) Type() string { return "duration" }
+
+// MarshalYAML writes s as String does.
+func (s Seconds) MarshalYAML() (any, error) { return s.String(), nil }
+
+// A Knob is a property of a scenario that its author chooses: its key in YAML, its flag, its bounds,
+// and how reports and comparisons treat it.
+type Knob struct {
+	Key   string                // in YAML
+	Field func(s *Scenario) any // a pointer to its value: *int, *uint64, *float64, *Seconds, *string or *[]string
+
+	Usage string // help of its flag, with the name of the value in backquotes; empty: it has no flag
+	Title string // in reports; empty: Key in words
+	Unit  string // of a number, written after it; empty: none, or s for Seconds
+
+	// Bounds of a number, in seconds for Seconds. If Max is 0, Wrong doesn't check the number: any is
+	// valid, or its bounds depend on other knobs.
+	Min, Max  float64
+	Exclusive bool   // Min itself is too small
+	Why       string // reason for the bounds, which follows them in an error; may be empty
+
+	// How facts and comparisons treat it. The zero values are those of the load: two runs that differ in
+	// it are not compared.
+	Scope      Scope
+	Difference Difference
+}
+
+// Knobs returns the knobs of a scenario, in the order of every list of them.
+func Knobs() []Knob {
+	const day = 24 * 60 * 60
+	return []Knob{
+		{
+			Key: "name", Field: func(s *Scenario) any { return &s.Name },
+			Title: "scenario", Scope: SetUp, Difference: Warned, // scenarios of different names may be the same load
+		},
+		{
+			Key: "about", Field: func(s *Scenario) any { return &s.About },
+			Scope: Remark,
+		},
+		{
+			Key: "users", Field: func(s *Scenario) any { return &s.Users },
+			Usage: "how many `users`, all rooms together",
+			Min:   2, Max: 1e6, Why: "one sends and one receives",
+		},
+		{
+			Key: "room_size", Field: func(s *Scenario) any { return &s.RoomSize },
+			Usage: "`members` of a room; 0: everyone in one room",
+		},
+		{
+			Key: "senders", Field: func(s *Scenario) any { return &s.Senders },
+			Usage: "`members` of each room that send; 0: all of them",
+			Title: "senders per room",
+		},
+		{
+			Key: "rate", Field: func(s *Scenario) any { return &s.Rate },
+			Usage: "`messages` per second of each sender",
+			Title: "rate per sender", Unit: "messages per second",
+			Max: 1e4, Exclusive: true,
+		},
+		{
+			Key: "size", Field: func(s *Scenario) any { return &s.Size },
+			Usage: "`bytes` of a message",
+			Title: "message size", Unit: "bytes",
+			Min: 64, Max: 64 << 10, Why: "a message carries its stamp",
+		},
+		{
+			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },
+			Usage: "`time` before the measured part of each window",
+			Title: "warm-up", Max: day,
+		},
+		{
+			Key: "duration", Field: func(s *Scenario) any { return &s.Duration },
+			Usage: "measured `time` of each window",
+			Title: "measured part", Min: .1, Max: day,
+		},
+		{
+			Key: "drain", Field: func(s *Scenario) any { return &s.Drain },
+			Usage: "longest `time` to wait for messages under way; a poll interval is added to it",
+			Title: "drain limit", Max: day,
+			Scope: SetUp, Difference: Warned, // a shorter drain may lose more messages
+		},
+		{
+			Key: "rounds", Field: func(s *Scenario) any { return &s.Rounds },
+			Usage: "how many `times` every transport is measured",
+			Min:   1, Max: 1e4,
+			Scope: SetUp, Difference: Ignored, // the rounds that both runs have are compared
+		},
+		{
+			Key: "seed", Field: func(s *Scenario) any { return &s.Seed },
+			Usage: "`number` that determines everything random",
+			Scope: SetUp, Difference: Redrawn,
+		},
+		{
+			Key: "transports", Field: func(s *Scenario) any { return &s.Transports },
+			Usage: "`list` like short-poll@5s,long-poll,websocket; after the @: poll interval, hold time or scan interval",
+			Scope: SetUp, Difference: Ignored, // the transports that both runs have are compared
+		},
+	}
+}
+
+// Flag returns the name of the knob's flag. A knob without Usage has no flag.
+func (k Knob) Flag() string { return strings.ReplaceAll(k.Key, "_", "-") }
+
+// Name returns the knob's name in reports.
+func (k Knob) Name() string {
+	if k.Title != "" {
+		return k.Title
+	}
+	return strings.ReplaceAll(k.Key, "_", " ")
+}
+
+// Wrong returns "" if the knob's value in s is within its bounds. Otherwise it returns the end of an
+// error that begins with the knob: what is wrong, and which values are valid.
+func (k Knob) Wrong(s *Scenario) string {
+	x, ok := k.number(s)
+	if !ok || k.Max == 0 || (x > k.Min || x == k.Min && !k.Exclusive) && x <= k.Max {
+		return ""
+	}
+	_, time := k.Field(s).(*Seconds)
+	write := func(x float64) string {
+		if time {
+			return Seconds(x).String()
+		}
+		return plain(x)
+	}
+	bounds := write(k.Min) + " to " + write(k.Max)
+	if k.Exclusive {
+		bounds = fmt.Sprintf("more than %s and at most %s", write(k.Min), write(k.Max))
+	}
+	if time {
+		bounds = "a time from " + bounds
+	}
+	return "must be " + joined(" ", bounds, k.Unit) + ", not " + joined(": ", write(x), k.Why)
+}
+
+// Text formats the knob's value in s, with its unit.
+func (k Knob) Text(s *Scenario) string {
+	switch v := k.Field(s).(type) {
+	case *string:
+		return *v
+	case *[]string:
+		return strings.Join(*v, ", ")
+	case *uint64:
+		return strconv.FormatUint(*v, 10)
+	case *Seconds:
+		return plain(float64(SecondsOf(v.Duration()))) + " s" // rounded, as .1 + .2 is not .3
+	}
+	x, _ := k.number(s)
+	return joined(" ", plain(x), k.Unit)
+}
+
+// number returns the knob's value in s, or false if it is not a quantity. A seed is not.
+func (k Knob) number(s *Scenario) (float64, bool) {
+	switch v := k.Field(s).(type) {
+	case *int:
+		return float64(*v), true
+	case *float64:
+		return *v, true
+	case *Seconds:
+		return float64(*v), true
+	}
+	return 0, false
+}
+
+// plain formats x with the fewest digits that identify it.
+func plain(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// joined returns a + between + b, or a if b is empty.
+func joined(between, a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + between + b
+}

@@ -1,0 +1,34 @@
+package loadgen
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports"
+)
+
+// TestWayOf changes each field of a transport's Way, and each must change what a result keeps of it.
+func TestWayOf(t *testing.T) {
+	fields := reflect.TypeFor[transports.Way]()
+	if kept := reflect.TypeFor[result.Way](); kept.NumField() != fields.NumField() {
+		t.Errorf("a result keeps %d fields of the %d of a Way", kept.NumField(), fields.NumField())
+	}
+	for i := range fields.NumField() {
+		var w transports.Way
+		switch v := reflect.ValueOf(&w).Elem().Field(i); v.Interface().(type) {
+		case string:
+			v.SetString("x")
+		case time.Duration:
+			v.SetInt(int64(time.Second))
+		case bool:
+			v.SetBool(true)
+		default:
+			t.Fatalf("a test must learn to change a %v", v.Type())
+		}
+		if WayOf(w) == (result.Way{}) {
+			t.Errorf("a result does not keep %s", fields.Field(i).Name)
+		}
+	}
+}

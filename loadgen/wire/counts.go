@@ -1,0 +1,54 @@
+package wire
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"pushpull/loadgen/result"
+)
+
+// Counts counts what connections carry. It is safe for concurrent use; its zero value is ready.
+type Counts struct {
+	connections, requests, handshakes, empty, posts, in, out atomic.Int64
+
+	handshakeIn, handshakeOut atomic.Int64 // the part of in and out that belongs to handshakes, TLS included
+	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
+}
+
+func (c *Counts) sent(req *http.Request) {
+	if req.Method == http.MethodPost {
+		c.posts.Add(1)
+	} else {
+		c.requests.Add(1)
+	}
+}
+
+// Exchanged returns the bytes of requests, answers and streams so far, in both directions. The bytes of
+// handshakes are left out, and so are those of TLS that came before the first answer on a connection:
+// its handshake and session tickets.
+func (c *Counts) Exchanged() int64 {
+	t := c.Total()
+	return t.BytesIn + t.BytesOut - c.opening.Load()
+}
+
+// Total returns the traffic so far. The bytes of handshakes are kept apart from the rest.
+func (c *Counts) Total() result.Traffic {
+	handshakeIn, handshakeOut := c.handshakeIn.Load(), c.handshakeOut.Load()
+	return result.Traffic{
+		Connections: c.connections.Load(), Requests: c.requests.Load(), Handshakes: c.handshakes.Load(),
+		EmptyResponses: c.empty.Load(), Posts: c.posts.Load(),
+		BytesIn: c.in.Load() - handshakeIn, BytesOut: c.out.Load() - handshakeOut,
+		HandshakeBytes: handshakeIn + handshakeOut,
+	}
+}
+
+// Between returns the traffic from one total to a later one, as result.Traffic defines it:
+// connections and handshakes count in full, however early they were made.
+func Between(start, end result.Traffic) result.Traffic {
+	end.Requests += start.Handshakes - start.Requests
+	end.EmptyResponses -= start.EmptyResponses
+	end.Posts -= start.Posts
+	end.BytesIn -= start.BytesIn
+	end.BytesOut -= start.BytesOut
+	return end
+}

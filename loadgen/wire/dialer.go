@@ -1,0 +1,112 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"pushpull/transports"
+)
+
+// A Dialer opens the connections of many users to one server, and holds what each of their requests
+// carries because of the server's address: the Host, the credentials and the query. It is safe for
+// concurrent use once its fields are set.
+type Dialer struct {
+	Counts *Counts
+
+	// Stream says that a GET opens a stream, as transports.Way.Stream does: an opening that succeeds
+	// counts as a handshake, its bytes up to the end of the response's head included.
+	Stream bool
+
+	// Departures are closed when the users have gone; dialers may share them.
+	Departures *Departures
+
+	base    *url.URL
+	address string
+	query   string        // without the question mark
+	header  string        // lines of every request's header
+	tls     *tls.Config   // nil for plain HTTP
+	limit   time.Duration // for a connection to be taken, and for a TLS handshake
+}
+
+// NewDialer returns a Dialer to the server at an address, like those of ParseAddress, that counts
+// into counts.
+func NewDialer(address *url.URL, counts *Counts) *Dialer {
+	host, port := address.Hostname(), address.Port()
+	d := &Dialer{Counts: counts, Departures: &Departures{}, query: address.RawQuery, limit: transports.AnswerTime}
+	named, _, _ := strings.Cut(host, "%") // a zone names an interface of this machine alone (RFC 6874, section 1)
+	if address.Scheme == "https" {
+		// crypto/tls leaves an IP address and the dot at the end of a name out of the SNI (RFC 6066, section 3).
+		d.tls = &tls.Config{ServerName: named, NextProtos: []string{"http/1.1"}}
+	}
+	d.base = &url.URL{Scheme: address.Scheme, Host: named, Path: address.Path, RawPath: address.RawPath}
+	if strings.Contains(named, ":") {
+		d.base.Host = "[" + named + "]"
+	}
+	if port != "" {
+		d.base.Host += ":" + port
+	} else {
+		port = map[string]string{"http": "80", "https": "443"}[address.Scheme]
+	}
+	if d.base.Path == "" {
+		d.base.Path = "/"
+	}
+	d.address = net.JoinHostPort(host, port)
+	if name, password := credentials(address); name != "" || password != "" {
+		pair := base64.StdEncoding.EncodeToString([]byte(name + ":" + password)) // RFC 7617, section 2
+		d.header = "Authorization: Basic " + pair + "\r\n"
+	}
+	return d
+}
+
+// Base returns the URL that requests are made for. It holds no secret: the connections add the
+// credentials and the query.
+func (d *Dialer) Base() *url.URL { return d.base }
+
+// Trust sets the authorities whose certificates are accepted; nil: those of the system. It must be
+// called before the Dialer is used.
+func (d *Dialer) Trust(authorities *x509.CertPool) {
+	if d.tls != nil {
+		d.tls.RootCAs = authorities
+	}
+}
+
+// Counting returns a Dialer to the same server that counts into counts.
+func (d *Dialer) Counting(counts *Counts) *Dialer {
+	other := *d
+	other.Counts = counts
+	return &other
+}
+
+func (d *Dialer) dial(ctx context.Context) (*conn, error) {
+	d.Departures.reset()
+	dialer := net.Dialer{Timeout: d.limit}
+	plain, err := dialer.DialContext(ctx, "tcp", d.address)
+	if err != nil {
+		return nil, d.late(ctx, portError(err), "take a connection")
+	}
+	d.Counts.connections.Add(1)
+	c := newConn(plain, d.Counts)
+	if d.tls != nil {
+		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own
+		if err := c.secure(d.tls).HandshakeContext(ctx); err != nil {
+			c.close()
+			return nil, d.late(ctx, err, "finish the TLS handshake")
+		}
+	}
+	return c, nil
+}
+
+// late returns a *transports.TimeoutError if err means that dialing took too long, else err.
+func (d *Dialer) late(ctx context.Context, err error, part string) error {
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil {
+		return &transports.TimeoutError{Part: part, Limit: d.limit}
+	}
+	return err
+}

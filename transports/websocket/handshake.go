@@ -1,0 +1,64 @@
+package websocket
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// challenge is the Sec-WebSocket-Key of every user. It need not be random: it only rules out caches.
+var challenge = base64.StdEncoding.EncodeToString([]byte("pushpull-user-16"))
+
+// challengeAnswer is the Sec-WebSocket-Accept of a server that has understood the handshake; RFC 6455,
+// section 4.2.2.
+var challengeAnswer = func() string {
+	sum := sha1.Sum([]byte(challenge + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}()
+
+// upgradeHeader returns the header of a user's handshake. It offers no extension and no subprotocol.
+func upgradeHeader() http.Header {
+	return http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {challenge},
+	}
+}
+
+// checkUpgrade returns an error if the header of a 101 doesn't open a WebSocket as it was asked for;
+// RFC 6455, section 4.1.
+func checkUpgrade(h http.Header) error {
+	accept := h.Get("Sec-Websocket-Accept")
+	switch {
+	case !lists(h, "Upgrade", "websocket"):
+		return fmt.Errorf("the server switched to the protocol %.100q, not to websocket: is a proxy in between?", strings.Join(h["Upgrade"], ", "))
+	case !lists(h, "Connection", "upgrade"):
+		return fmt.Errorf("the server's 101 has the header Connection: %.100q without Upgrade: a proxy may have dropped it", strings.Join(h["Connection"], ", "))
+	case accept == "":
+		return errors.New("the server's 101 has no Sec-WebSocket-Accept header: a proxy may have dropped it")
+	case accept != challengeAnswer:
+		return fmt.Errorf("the server's Sec-WebSocket-Accept is %.100q, want %q: a cache may have answered", accept, challengeAnswer)
+	case len(h["Sec-Websocket-Extensions"]) > 0:
+		return fmt.Errorf("the server uses the extension %.100q, which was not offered: switch it off", strings.Join(h["Sec-Websocket-Extensions"], ", "))
+	case len(h["Sec-Websocket-Protocol"]) > 0:
+		return fmt.Errorf("the server chose the subprotocol %.100q, which was not offered", strings.Join(h["Sec-Websocket-Protocol"], ", "))
+	}
+	return nil
+}
+
+// lists reports whether the header named key, a list, has the token in any case of its letters. A
+// proxy may split a list into several headers, or join them.
+func lists(h http.Header, key, token string) bool {
+	for _, values := range h[key] {
+		for value := range strings.SplitSeq(values, ",") {
+			if strings.EqualFold(strings.Trim(value, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
