@@ -16,6 +16,7 @@ import (
 
 // crowd URL MIN MAX opens connections to a server until one is refused, which must be after MIN to MAX of
 // them, with 503 and a reason. Meanwhile all of the others must be able to send, read, and look at pages.
+// When they have left, the server must take a connection again.
 func cmdCrowd(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 3, "crowd URL MIN MAX")
 	u, err := url.Parse(args[0])
@@ -25,17 +26,15 @@ func cmdCrowd(ts *testscript.TestScript, neg bool, args []string) {
 	most, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	var crowd []*member
-	defer func() {
+	leave := func() {
 		for _, m := range crowd {
 			m.Close()
 		}
-	}()
+	}
+	defer leave()
 	refusal := ""
 	for len(crowd) <= most && refusal == "" {
-		c, err := net.Dial("tcp", u.Host)
-		ts.Check(err)
-		ts.Check(c.SetDeadline(time.Now().Add(scriptTimeout)))
-		m := &member{c, bufio.NewReader(c)}
+		m := newMember(ts, u.Host)
 		crowd = append(crowd, m)
 		status, body, err := m.ask("GET /healthz", "")
 		ts.Check(err)
@@ -70,12 +69,31 @@ func cmdCrowd(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+	leave()
+	for deadline := time.Now().Add(scriptTimeout); ; { // the server notices only after a while that they left
+		m := newMember(ts, u.Host)
+		status, body, err := m.ask("GET /healthz", "")
+		m.Close()
+		if err == nil && status == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("after the others had left, a connection got %d %s (%v)", status, body, err)
+		}
+	}
 }
 
 // A member of a crowd is one connection.
 type member struct {
 	net.Conn
 	in *bufio.Reader
+}
+
+func newMember(ts *testscript.TestScript, host string) *member {
+	c, err := net.Dial("tcp", host)
+	ts.Check(err)
+	ts.Check(c.SetDeadline(time.Now().Add(scriptTimeout)))
+	return &member{c, bufio.NewReader(c)}
 }
 
 func (m *member) ask(request, body string) (status int, answer string, err error) {
