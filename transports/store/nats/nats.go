@@ -176,6 +176,9 @@ func (s *Store) connect(ctx context.Context, servers string, o transports.StoreO
 	if err := s.subscribe(s.calls.inbox+"*", s.calls.answer); err != nil {
 		return err
 	}
+	if err := s.subscribe(created+s.stream, func(*nats.Msg) { s.lost() }); err != nil {
+		return err
+	}
 	return s.subscribe(s.stream+".*"+stored, s.ring())
 }
 
@@ -190,7 +193,8 @@ func (s *Store) subscribe(subject string, handle nats.MsgHandler) error {
 }
 
 // ring returns the handler of the notices about stored messages. They arrive in the order of the
-// stream: one that doesn't follow the last shows that some were missed.
+// stream: one that doesn't follow the last shows that some were missed. The numbers of a new stream may
+// happen to continue those of the last, hence the subscription to created.
 func (s *Store) ring() nats.MsgHandler {
 	var last uint64
 	return func(m *nats.Msg) {

@@ -24,6 +24,9 @@ const (
 
 	// stored ends the subject on which the server republishes the header of a stored message.
 	stored = ".stored"
+
+	// created begins the subject on which the server reports a new stream, before it republishes a header.
+	created = "$JS.EVENT.ADVISORY.STREAM.CREATED."
 )
 
 // openStream creates the stream if it is missing, and returns the retention of its rooms.
