@@ -68,7 +68,7 @@ func newReborn(t *testing.T) *reborn {
 
 // TestLogLost starts the server again, with an empty log, early in the window: the new log soon grows
 // past the users' places. All messages of the new log reach every member, and users who may have missed
-// some of the old one are told of a gap.
+// some of the old one get a gap.
 func TestLogLost(t *testing.T) {
 	for _, transport := range specs("300ms") {
 		t.Run(transport, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestLogLost(t *testing.T) {
 			if anew < len(plan.Sends)/4 || missing > 0 {
 				t.Errorf("%d copies of the %d messages in the new log never came", missing, anew)
 			}
-			// A user with a place in the old log is told; one that has read nothing has no place.
+			// A user with a place in the old log gets a gap; one that has read nothing has no place.
 			if gaps == 0 || gaps > 2*s.Users {
 				t.Errorf("%d gaps are reported to %d users", gaps, s.Users)
 			}

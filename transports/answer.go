@@ -35,7 +35,7 @@ func StoreError(w http.ResponseWriter, err error) {
 	Error(w, status, "%s", StoreText(err))
 }
 
-// StoreText returns what users are told of an error of the store other than a gap. It is fixed: the
+// StoreText returns the text that users get for an error of the store other than a gap. It is fixed: the
 // errors of stores name addresses, users and databases, which are for the operator's log.
 func StoreText(err error) string {
 	if errors.Is(err, ErrFull) {

@@ -10,7 +10,7 @@ import (
 
 // Hosts are the hosts by which a server on loopback may be asked. A page of any site can let the site's
 // name lead to loopback (DNS rebinding), and then the browser takes the server for the site: the page
-// reads and sends as if it were the server's own. Only the request's Host tells the two apart.
+// reads and sends as if it were the server's own. Only the Host of its requests shows the difference.
 //
 // Loopback's own names and addresses, on any port, are always among them. The zero value has no others.
 type Hosts struct {

@@ -36,7 +36,7 @@ func FirstSeq(now time.Time) uint64 { return uint64(max(1, now.UnixMicro())) }
 var ErrFull = errors.New("the server has no space left for messages")
 
 // A Store keeps the log of every room. It is safe for concurrent use. Processes that share a store
-// see the same log. Its errors hold no password, and are fit to be logged; users are not told them.
+// see the same log. Its errors hold no password, and are fit to be logged; users never see them.
 type Store interface {
 	// Append adds a copy of body to the end of the log of room and returns its place. The error is
 	// ErrFull if there is no space left for the message. After any other error the message may have

@@ -105,7 +105,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// crowded returns a histogram in which every duration that it tells apart has a large and random count:
+// crowded returns a histogram in which every bucket has a large and random count:
 // nothing takes more bytes.
 func crowded(t *testing.T, random *rand.Rand) *Histogram {
 	t.Helper()

@@ -72,7 +72,7 @@ func Cases() []Case {
 		s.Duration = result.SecondsOf(d)
 		return s
 	}
-	// A user may be told to wait for a second several times.
+	// A server may make a user wait for a second several times.
 	patient := func(s loadgen.Scenario) loadgen.Scenario {
 		s = lasting(s, 500*time.Millisecond)
 		s.Drain = 10

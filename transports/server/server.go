@@ -57,7 +57,7 @@ type Server struct {
 
 	Slow Slowness // deliberate slowness; zero: none
 
-	// Logger receives, among others, the errors of the store, which users are not told. Of what recurs
+	// Logger receives, among others, the errors of the store, which users never see. Of what recurs
 	// within a second it receives one record, which says how many were left out. nil: nothing is logged
 	Logger *slog.Logger
 }

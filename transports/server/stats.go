@@ -105,7 +105,7 @@ type ProcessStats struct {
 	Program    string  `json:"program,omitempty"` // SHA-256 of the file that runs, in hex; only with ?program=1, as the file is read for it
 }
 
-// A countingStore counts the calls of a store and logs its errors, which users are not told.
+// A countingStore counts the calls of a store and logs its errors, which users never see.
 type countingStore struct {
 	transports.Store
 	logger                     *slog.Logger // nil: nothing is logged

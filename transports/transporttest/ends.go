@@ -283,10 +283,10 @@ func storeErrorOnRead(t *testing.T, transport transports.Transport) {
 	publish(t, store, "room", "while reads fail") // wakes the waiting readers
 	err := u.End()
 	if !isStoreError(err) {
-		t.Errorf("Messages: %v, want what users are told of an error of the store", err)
+		t.Errorf("Messages: %v, want the text of transports.StoreText", err)
 	}
 	if _, err := outcome(t, server, transport, ""); !isStoreError(err) {
-		t.Errorf("joining while reads fail: %v, want what users are told of an error of the store", err)
+		t.Errorf("joining while reads fail: %v, want the text of transports.StoreText", err)
 	}
 	store.fail(nil, nil)
 	back := server.Join("room", u.Cursor())
@@ -304,7 +304,7 @@ func storeErrorOnSend(t *testing.T, transport transports.Transport) {
 	store.fail(nil, errDisk)
 	for range 3 {
 		if err := u.Send("while sends fail"); !isStoreError(err) {
-			t.Errorf("sending: %v, want what users are told of an error of the store", err)
+			t.Errorf("sending: %v, want the text of transports.StoreText", err)
 		}
 	}
 	store.fail(nil, nil)

@@ -159,8 +159,8 @@ func (p *peer) deliver(ctx, life context.Context, after uint64) error {
 		if err != nil {
 			return err
 		}
-		// One time counts for the whole batch, which stays in memory until it is written. A short
-		// message is one write, which has the same time without being told.
+		// One deadline covers the whole batch, which stays in memory until it is written. A single short
+		// message is one write, which has the same deadline by default.
 		long := len(messages) > 1 || len(messages[0].Body) > 4<<10
 		if long {
 			_ = p.raw.SetWriteDeadline(time.Now().Add(p.limits.WriteTimeout))

@@ -27,7 +27,7 @@ type Store struct {
 	Bytes int64
 
 	// First is the seq of the first message of each room; 0: transports.FirstSeq of the time at which
-	// it is written. A log with a First can't be told from an earlier one with the same First.
+	// it is written. A log with a First can't be distinguished from an earlier one with the same First.
 	First uint64
 
 	transports.Bell
