@@ -13,7 +13,7 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-// A reader that comes from a log that was lost is told so, though the places of the new one lie around
+// A reader with a place in a log that was lost gets a gap, though the places of the new one lie around
 // its own.
 func TestPlaceOfAnotherLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
