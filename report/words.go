@@ -14,6 +14,27 @@ import (
 // if a number is not to be believed.
 func Answer(run Run) string { return strings.Join(sentences(run), " ") }
 
+// Answers returns the answer of each run, and with several runs first a paragraph that compares them. Each
+// paragraph is a list of sentences, the most important first.
+func Answers(runs ...Run) []Paragraph {
+	var all []Paragraph
+	_, labels := namesOf(runs)
+	for i, run := range runs {
+		p := Paragraph{Sentences: sentences(run)}
+		if len(runs) > 1 {
+			p.Run = labels[i]
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// A Paragraph is what the rows of a run, or all runs together, say in words: plain text.
+type Paragraph struct {
+	Run       string   // label of the run; empty: the only one, or all together
+	Sentences []string // at least one
+}
+
 // sentences returns at least one sentence, the most important first.
 func sentences(run Run) []string {
 	rows := seriesOf([]Run{run})

@@ -48,7 +48,10 @@ type Row struct {
 	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
 
-	Histogram *Histogram `json:"-"` // of the delivery latency
+	Intervals map[string]Interval `json:"intervals,omitempty"` // of the metrics with these keys; package verdict fills them in
+
+	Histogram *Histogram           `json:"-"` // of the delivery latency
+	Draws     map[string][]float64 `json:"-"` // of the metrics with these keys: their values in the resamples of package verdict
 }
 
 // Quantiles are in milliseconds. P999 is nil with fewer samples than it needs. A quantile of 3,600,000,
