@@ -58,6 +58,7 @@ func rowNumbers(t *testing.T) []rowNumber {
 				walk(within, f.Type, func(r *Row) reflect.Value { return of(r).Field(i) })
 			}
 		case reflect.String, reflect.Bool, reflect.Slice, reflect.Func:
+		case reflect.Map: // Intervals and Draws are of metrics, which the numbers of the row make
 		default:
 			t.Errorf("%s is a %s: add a case for it", path, kind)
 		}

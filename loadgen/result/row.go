@@ -144,18 +144,20 @@ func Order(rows []Row, transports []string) []Row {
 	return rows
 }
 
-func merge(all []Window) Row {
-	first, windows := all[0], Measured(all)
+// Totals merges windows of one transport, at least one, as Rows does, but reads no histograms. So Latency,
+// SendDelay, Accept, the generator's LateP99 and LateWindows, Histogram and Doubts are empty. It is cheap
+// enough to be called for thousands of resamples of the windows. It doesn't change the windows.
+func Totals(windows []Window) Row {
+	first, measured := windows[0], Measured(windows)
 	row := Row{
-		Transport: first.Transport, Way: first.Way, Users: first.Users, Servers: max(1, first.Servers), Rounds: countRounds(windows),
-		Failed: len(all) - len(windows), Histogram: NewHistogram(), Doubts: []Doubt{},
+		Transport: first.Transport, Way: first.Way, Users: first.Users, Servers: max(1, first.Servers), Rounds: countRounds(measured),
+		Failed: len(windows) - len(measured),
 	}
-	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
 	var servers, generators []Process
 	storeKnown := true
 	extra := 0 // members that calibrated
-	replaced, keptLate := 0, 0
-	for _, w := range windows {
+	replaced := 0
+	for _, w := range measured {
 		row.DurationS += w.DurationS
 		row.Sent += w.Sent
 		row.Expected += w.Expected
@@ -168,13 +170,6 @@ func merge(all []Window) Row {
 		row.Rejoins += w.Rejoins
 		row.Limited += w.Limited
 		replaced += w.Spoiled
-		if w.GeneratorLate() {
-			keptLate++
-		}
-		row.Histogram.Merge(w.Latency)
-		sendDelay.Merge(w.SendDelay)
-		accept.Merge(w.Accept)
-		late.Merge(w.Late)
 		row.Connections += w.Traffic.Connections
 		row.Requests += w.Traffic.Requests
 		row.Handshakes += w.Traffic.Handshakes
@@ -201,9 +196,7 @@ func merge(all []Window) Row {
 			extra += w.Calibration.Members
 		}
 	}
-	members := row.Users + extra/max(1, len(windows))
-	row.Latency = quantiles(row.Histogram)
-	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
+	members := row.Users + extra/max(1, len(measured))
 	// A handshake under way when the measured part begins may be counted without its request.
 	row.RequestsPerDelivery = per(float64(max(0, row.Requests-row.Handshakes)), row.Delivered)
 	row.BytesPerDelivery = per(float64(row.BytesIn+row.BytesOut), row.Delivered)
@@ -211,15 +204,33 @@ func merge(all []Window) Row {
 		row.Store = nil // the sum of some windows would mislead
 	}
 	row.StorePerDelivery, row.StorePerSecond = row.Store.over(float64(row.Delivered)), row.Store.over(row.DurationS)
-	if len(servers) == len(windows) && row.Measured() {
+	if len(servers) == len(measured) && row.Measured() {
 		usage := usage(servers, row, members)
 		row.Server = &usage
 	}
-	row.Generator = Generator{
-		Usage:   usage(generators, row, members),
-		LateP99: milliseconds(late.Quantile(.99)), LateWindows: keptLate + replaced, Replaced: replaced,
+	row.Generator = Generator{Usage: usage(generators, row, members), Replaced: replaced}
+	return row
+}
+
+// merge merges the windows of one transport.
+func merge(windows []Window) Row {
+	row := Totals(windows)
+	row.Histogram = NewHistogram()
+	row.Generator.LateWindows = row.Generator.Replaced
+	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
+	for _, w := range Measured(windows) {
+		row.Histogram.Merge(w.Latency)
+		sendDelay.Merge(w.SendDelay)
+		accept.Merge(w.Accept)
+		late.Merge(w.Late)
+		if w.GeneratorLate() {
+			row.Generator.LateWindows++
+		}
 	}
-	row.Doubts = append(row.Doubts, doubts(row, all)...)
+	row.Latency = quantiles(row.Histogram)
+	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
+	row.Generator.LateP99 = milliseconds(late.Quantile(.99))
+	row.Doubts = append([]Doubt{}, doubts(row, windows)...)
 	row.Doubts = append(row.Doubts, beyond("deliveries", row.Histogram)...)
 	row.Doubts = append(row.Doubts, beyond("starts of a send", sendDelay)...)
 	row.Doubts = append(row.Doubts, beyond("acknowledgements", accept)...)

@@ -3,6 +3,7 @@ package result
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -254,5 +255,19 @@ func TestUnknownNumbers(t *testing.T) {
 	empty, _ := MetricOf("empty-answers")
 	if share, _ := empty.Value(row); row.RequestsPerDelivery != 0 || share != 100 {
 		t.Errorf("%v requests per delivery, %v %% empty", row.RequestsPerDelivery, share)
+	}
+}
+
+// TestTotals compares a row with its totals, which lack only what is read from histograms.
+func TestTotals(t *testing.T) {
+	windows := rounds()
+	windows[1].Spoiled = 2
+	windows = append(windows, Window{Transport: "websocket", Round: 3, Users: 10, Failed: "refused"})
+	want := Rows(windows)[0]
+	want.Latency, want.SendDelay, want.Accept = Quantiles{}, Delay{}, Delay{}
+	want.Generator.LateP99, want.Generator.LateWindows = 0, 0
+	want.Histogram, want.Doubts = nil, nil
+	if got := Totals(windows); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
