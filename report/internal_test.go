@@ -38,15 +38,15 @@ func TestSpoken(t *testing.T) {
 // Transports with the same way and setting are distinguished by their names.
 func TestCallsOf(t *testing.T) {
 	socket := result.Way{Title: "WebSocket", Stream: true, Duplex: true}
-	rows := []series{
-		{Row: result.Row{Way: socket}, name: "websocket"},
-		{Row: result.Row{Way: socket}, name: "websocket-lean"},
-		{Row: result.Row{Way: result.Way{Title: "long polling", HoldS: 30}}, name: "long-poll"},
+	rows := []result.Row{
+		{Way: socket, Transport: "websocket"},
+		{Way: socket, Transport: "websocket-lean"},
+		{Way: result.Way{Title: "long polling", HoldS: 30}, Transport: "long-poll"},
 	}
 	call := callsOf(rows)
 	for i, want := range []string{"WebSocket (websocket)", "WebSocket (websocket-lean)", "long polling"} {
 		if got := call(rows[i]); got != want {
-			t.Errorf("%s is called %q, want %q", rows[i].name, got, want)
+			t.Errorf("%s is called %q, want %q", rows[i].Transport, got, want)
 		}
 	}
 }

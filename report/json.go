@@ -12,6 +12,7 @@ import (
 type summary struct {
 	Schema      int                `json:"schema"`
 	Name        string             `json:"name,omitempty"` // only if there are several runs
+	Answer      string             `json:"answer"`
 	Scenario    result.Scenario    `json:"scenario"`
 	Environment result.Environment `json:"environment"`
 	Windows     []result.Window    `json:"windows"`
@@ -24,13 +25,13 @@ func JSON(w io.Writer, list string, runs ...Run) error {
 	var all []summary
 	names, _ := namesOf(runs)
 	for i, run := range runs {
-		s := summary{run.Run.Schema, "", run.Run.Scenario, run.Run.Environment, run.Windows, run.Rows}
+		s := summary{run.Run.Schema, "", Answer(run), run.Run.Scenario, run.Run.Environment, run.Windows, run.Rows}
 		if len(runs) > 1 {
 			s.Name = names[i]
 		}
 		all = append(all, s)
 	}
-	var object any = map[string]any{"schema": result.Schema, list: all}
+	var object any = map[string]any{"schema": result.Schema, "answer": Answer(runs...), list: all}
 	if len(all) == 1 {
 		object = all[0]
 	}

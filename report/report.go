@@ -19,6 +19,7 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
 	"pushpull/report/theory"
+	"pushpull/report/verdict"
 )
 
 // Page is the file name of the page that Write makes.
@@ -35,9 +36,13 @@ type Run struct {
 	Rows []result.Row // with the predictions and doubts of theory
 }
 
-// NewRun merges the windows of res into rows and compares these with theory. Windows that are added to
-// res later are not in the rows.
-func NewRun(name string, res *result.Result) Run { return Run{name, res, theory.Rows(res)} }
+// NewRun merges the windows of res into rows, compares these with theory, and fills in the intervals of
+// their figures. Windows that are added to res later are not in the rows.
+func NewRun(name string, res *result.Result) Run {
+	rows := theory.Rows(res)
+	verdict.Fill(rows, res.Windows)
+	return Run{name, res, rows}
+}
 
 // Write draws runs into dir, which must exist: report.html, and the charts latency,
 // latency-over-time, requests, store-reads, server-cpu and memory, each as .svg and .png. Each file is

@@ -1,157 +1,341 @@
 package report
 
 import (
-	"cmp"
+	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
+	"pushpull/report/verdict"
 )
 
-// Answer summarizes the numbers of run in sentences, fastest transport first. It ends with a warning
-// if a number is not to be believed.
-func Answer(run Run) string { return strings.Join(sentences(run), " ") }
+// A Paragraph is part of an answer: plain text.
+type Paragraph struct {
+	Run       string   // label of the run that it is about; empty: the only one, or all of them
+	Sentences []string // at least one
+}
 
-// Answers returns the answer of each run, and with several runs first a paragraph that compares them. Each
-// paragraph is a list of sentences, the most important first.
+// Answers says in words what the rows of runs mean for the choice of a transport: which one to choose, under
+// which condition, and what it costs. There is a paragraph for each run, and with several runs one before
+// them that compares the runs. The first sentence of each is its verdict.
 func Answers(runs ...Run) []Paragraph {
-	var all []Paragraph
+	if len(runs) == 1 {
+		return []Paragraph{{Sentences: sentences(runs[0])}}
+	}
+	all := []Paragraph{{Sentences: together(runs)}}
 	_, labels := namesOf(runs)
 	for i, run := range runs {
-		p := Paragraph{Sentences: sentences(run)}
-		if len(runs) > 1 {
-			p.Run = labels[i]
-		}
-		all = append(all, p)
+		all = append(all, Paragraph{labels[i], sentences(run)})
 	}
 	return all
 }
 
-// A Paragraph is what the rows of a run, or all runs together, say in words: plain text.
-type Paragraph struct {
-	Run       string   // label of the run; empty: the only one, or all together
-	Sentences []string // at least one
+// Answer returns Answers as one text: a line for each paragraph, which begins with the label of its run.
+func Answer(runs ...Run) string {
+	var lines []string
+	for _, p := range Answers(runs...) {
+		line := strings.Join(p.Sentences, " ")
+		if p.Run != "" {
+			line = p.Run + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
 }
 
-// sentences returns at least one sentence, the most important first.
+// A speaker says sentences about the rows of one run.
+type speaker struct {
+	rows   []result.Row
+	choice verdict.Choice
+	call   func(i int) string // the name of a row in a sentence
+}
+
+func newSpeaker(run Run) speaker {
+	call := callsOf(run.Rows)
+	return speaker{run.Rows, verdict.Choose(run.Rows), func(i int) string { return call(run.Rows[i]) }}
+}
+
+// sentences returns at least one sentence, the verdict first.
 func sentences(run Run) []string {
-	rows := seriesOf([]Run{run})
-	slices.SortStableFunc(rows, func(a, b series) int { return cmp.Compare(a.Latency.P50, b.Latency.P50) })
-	call := callsOf(rows)
-	var delivered, silent, unmeasured []series
-	for _, s := range rows {
-		switch {
-		case !s.Measured():
-			unmeasured = append(unmeasured, s)
-		case s.Delivered > 0:
-			delivered = append(delivered, s)
-		default:
-			silent = append(silent, s)
-		}
-	}
-	said := []string{
-		latencyWords(delivered, call),
-		requestWords(delivered, call),
-		tailWords(delivered, call),
-		cpuWords(delivered, call),
-	}
-	for _, s := range silent {
-		said = append(said, text.Upper(call(s))+" delivered nothing.")
-	}
-	for _, s := range unmeasured {
-		said = append(said, text.Upper(call(s))+" could not be measured: see the doubts.")
-	}
-	for _, s := range delivered {
-		if s.Lost > 0 {
-			said = append(said, text.Upper(call(s))+" lost "+text.Plural(s.Lost, "message", "messages")+" of "+strconv.Itoa(s.Expected)+".")
-		}
-	}
-	if len(rows) == 0 {
-		said = append(said, "Nothing was measured.")
-	}
-	if names := distrusted(rows, call); len(names) > 0 {
-		said = append(said, "The numbers of "+list(names)+" are not to be believed: see the doubts.")
-	}
-	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
+	s := newSpeaker(run)
+	said := s.verdict()
+	said = append(said, s.waiting()...)
+	said = append(said, s.others()...)
+	said = append(said, s.beaten()...)
+	return append(said, s.failures()...)
 }
 
-func latencyWords(rows []series, call func(series) string) string {
+// verdict says which transport to choose, and under which condition.
+func (s speaker) verdict() []string {
+	front := s.choice.Front
+	switch {
+	case len(s.rows) == 0:
+		return []string{"Nothing was measured."}
+	case len(front) == 0 && len(s.rows) == 1:
+		return []string{"There is nothing to choose by."}
+	case len(front) == 0:
+		return []string{"No transport can be recommended."}
+	}
+	first := front[0]
+	speed := s.speed(first)
+	switch {
+	case len(s.rows) == 1:
+		return []string{text.Upper(s.call(first)) + " alone was measured: " + speed + ".", s.costs(first)}
+	case len(s.choice.Ranked) == 1:
+		return []string{"Only " + s.call(first) + " can be recommended: " + speed + "."}
+	case len(front) == 1 && len(s.choice.Either) > 0:
+		names := []string{s.call(first)}
+		for _, i := range s.choice.Either {
+			names = append(names, s.call(i))
+		}
+		said := "Choose " + strings.Join(names, " or ") + ": the rounds show no difference in latency or " + noun(s.choice.Cost)
+		return []string{said + " (over " + s.call(first) + " " + speed + ")."}
+	case len(front) == 1:
+		said := "Choose " + s.call(first) + ": it is the fastest (" + speed + ")"
+		if _, known := s.choice.Cost.Value(s.rows[first]); known {
+			said += ", and " + s.cheapest(first)
+		}
+		return []string{said + "."}
+	}
+	said := []string{"Choose " + s.call(first) + " if messages have to arrive as early as possible: " + speed + "."}
+	for k, i := range front[1:] {
+		m, last := s.choice.Cost, front[k]
+		saved := times(verdict.Compare(m, s.rows[i], s.rows[last]).Ratio, noun(m))
+		said = append(said, fmt.Sprintf("If they may take %s, choose %s: it needs %s than %s (%s instead of %s).",
+			s.delay(i), s.call(i), saved, s.call(last), s.bare(m, i), s.figure(m, last)))
+	}
+	return said
+}
+
+// speed says how fast a row is.
+func (s speaker) speed(i int) string {
+	row := s.rows[i]
+	said := "half of the messages arrive within " + text.Duration(row.Latency.P50, digits)
+	if p99, _ := result.MetricOf("p99"); verdict.Reliable(p99, row) {
+		said += ", 99% within " + text.Duration(row.Latency.P99, digits)
+	}
+	return said
+}
+
+// digits is how many significant digits of a figure a sentence shows, as tables do.
+const digits = 3
+
+// figure writes the figure of a row with its unit: "307 µs" or "276 µs a message".
+func (s speaker) figure(m result.Metric, i int) string {
+	x, _ := m.Value(s.rows[i])
+	if m.Unit == "ms" {
+		return text.Duration(x, digits)
+	}
+	said := strings.TrimSpace(text.Value(m, x) + " " + m.Typeset().Unit)
+	if m.Per != "" {
+		said += " a " + m.Per
+	}
+	return said
+}
+
+// bare is figure without the unit.
+func (s speaker) bare(m result.Metric, i int) string {
+	x, _ := m.Value(s.rows[i])
+	return text.Value(m, x)
+}
+
+// noun is the name of a metric in running text.
+func noun(m result.Metric) string {
+	if m.Quantile > 0 {
+		return "latency"
+	}
+	return m.Heading(false)
+}
+
+// costs says what a message costs with a row.
+func (s speaker) costs(i int) string {
 	var parts []string
-	for i, s := range rows {
-		within := " within " + text.Duration(s.Latency.P50, 2)
-		if i == 0 {
-			parts = append(parts, text.Upper(call(s))+" delivered half of the messages"+within)
-		} else {
-			parts = append(parts, call(s)+within)
+	for _, m := range verdict.Decisive() {
+		if m.Per != "message" || !verdict.Reliable(m, s.rows[i]) {
+			continue
+		}
+		switch part := s.bare(m, i); {
+		case part == "0":
+		case m.Unit == "":
+			parts = append(parts, part+" "+noun(m))
+		default:
+			parts = append(parts, part+" "+m.Typeset().Unit+" of "+noun(m))
 		}
 	}
-	return sentence(list(parts), len(parts) > 0)
+	return "A message costs " + list(parts) + "."
 }
 
-// mostNamed is how many transports a sentence lists; with more it names only the least and the most.
-const mostNamed = 4
-
-// values writes "1 ms by a, 2 ms by b and 3 ms by c", or only the least and the most of many rows.
-func values(rows []series, call func(series) string, of func(series) float64, write func(float64) string) string {
-	part := func(s series) string { return write(of(s)) + " by " + call(s) }
-	if len(rows) > mostNamed {
-		by := func(a, b series) int { return cmp.Compare(of(a), of(b)) }
-		return part(slices.MinFunc(rows, by)) + " to " + part(slices.MaxFunc(rows, by))
-	}
-	parts := make([]string, 0, len(rows))
-	for _, s := range rows {
-		parts = append(parts, part(s))
-	}
-	return list(parts)
-}
-
-// tailWords leaves out rows with too few samples for a p99.
-func tailWords(rows []series, call func(series) string) string {
-	rows = slices.DeleteFunc(slices.Clone(rows), func(s series) bool { return s.doubted("few-samples") })
-	if len(rows) == 0 {
-		return ""
-	}
-	return "99 in 100 arrived within " + values(rows, call,
-		func(s series) float64 { return s.Latency.P99 },
-		func(ms float64) string { return text.Duration(ms, 2) }) + "."
-}
-
-func requestWords(rows []series, call func(series) string) string {
-	var asking []series
-	var none []string
-	for _, s := range rows {
-		if s.handshakesOnly() {
-			none = append(none, call(s))
-		} else {
-			asking = append(asking, s)
+// cheapest says that no row costs less than the first.
+func (s speaker) cheapest(first int) string {
+	m := s.choice.Cost
+	said := "costs the least "
+	for _, i := range s.choice.Ranked {
+		if i != first && !verdict.Compare(m, s.rows[i], s.rows[first]).Differs {
+			said = "no other costs less "
 		}
 	}
-	if len(asking) == 0 {
-		return sentence(text.Upper(list(none))+" made no requests after the handshake", len(none) > 0)
-	}
-	words := "Requests for each message: " + values(asking, call,
-		func(s series) float64 { return s.RequestsPerDelivery },
-		func(n float64) string { return text.Number(n, 2) })
-	if len(none) > 0 {
-		words += "; " + list(none) + " made none after the handshake"
-	}
-	return sentence(words, true)
+	return said + noun(m) + " (" + s.figure(m, first) + ")"
 }
 
-func cpuWords(rows []series, call func(series) string) string {
-	rows = slices.DeleteFunc(slices.Clone(rows), func(s series) bool { return s.Server == nil })
-	if len(rows) == 0 {
+// delay says how late the messages of a row may be.
+func (s speaker) delay(i int) string {
+	row := s.rows[i]
+	if row.Way.Class() == result.Timer {
+		return "up to " + seconds(row.Way.EveryS)
+	}
+	longest := row.Latency.Max
+	if p99, _ := result.MetricOf("p99"); verdict.Reliable(p99, row) {
+		longest = row.Latency.P99
+	}
+	return "up to " + text.Duration(longest, digits)
+}
+
+// waiting says from which poll interval on polling costs less, if that is known well enough.
+func (s speaker) waiting() []string {
+	const (
+		far  = 4 // times the longest interval measured: too far to extrapolate
+		wide = 3 // ratio of the ends of the break's interval from which on its middle says little
+	)
+	b := s.choice.Break
+	if b == nil {
+		return nil
+	}
+	than := noun(s.choice.Cost) + " than " + s.call(s.choice.Front[0])
+	about := func(every float64) string { return text.Duration(1e3*every, 2) }
+	switch limit := far * b.Longest; {
+	case b.Between.Low > limit:
+		return []string{"Polling would not cost less " + than + " at any interval up to " + seconds(limit) + "."}
+	case b.Between.High > min(limit, wide*b.Between.Low):
+		return nil
+	}
+	return []string{"Polling costs less " + than + " from an interval of about " + about(b.EveryS) + " on."}
+}
+
+// others compares the rows that have something to be said for them with the first of the front.
+func (s speaker) others() []string {
+	if len(s.choice.Front) == 0 {
+		return nil
+	}
+	first := s.choice.Front[0]
+	var said []string
+	for _, i := range s.choice.Ranked {
+		beaten := slices.ContainsFunc(s.choice.Beaten, func(b verdict.Beaten) bool { return b.Row == i })
+		if i == first || beaten {
+			continue
+		}
+		if words := s.versus(i, first); words != "" {
+			said = append(said, text.Upper(s.call(i))+" "+words+".")
+		}
+	}
+	if more := len(said) - mostCompared; more > 1 {
+		said = append(said[:mostCompared], "The table compares "+strconv.Itoa(more)+" more.")
+	}
+	return said
+}
+
+// mostCompared is how many rows are compared with the first one in sentences.
+const mostCompared = 4
+
+// versus says in what row i is worse and better than row k; "" if they don't differ.
+func (s speaker) versus(i, k int) string {
+	var worse, better []string
+	for _, m := range verdict.Decisive() {
+		if m.Quantile > .5 {
+			continue // the median stands for the latency
+		}
+		d := verdict.Compare(m, s.rows[i], s.rows[k])
+		switch said := slices.Contains(s.choice.Front, i) && m.Key == s.choice.Cost.Key; {
+		case said || !d.Differs:
+		case d.Ratio > 1:
+			worse = append(worse, s.factor(m, i, k, d.Ratio))
+		default:
+			better = append(better, s.factor(m, i, k, d.Ratio))
+		}
+	}
+	switch {
+	case len(worse) == 0 && len(better) == 0:
 		return ""
+	case len(better) == 0:
+		return "needs " + list(worse)
+	case len(worse) == 0:
+		return "needs " + list(better)
 	}
-	cpu := "Server CPU"
-	if several(rows) {
-		cpu = "CPU of all servers"
+	return "needs " + list(better) + ", but " + list(worse)
+}
+
+// factor says how a figure of row i compares with that of row k: "1.6 times the server CPU".
+func (s speaker) factor(m result.Metric, i, k int, ratio float64) string {
+	switch {
+	case m.Quantile > 0:
+		return s.figure(m, i) + " for half of its messages"
+	case math.IsInf(ratio, 1):
+		return strings.TrimSuffix(s.bare(m, i)+" "+noun(m)+" a "+m.Per, " a ")
+	case ratio == 0:
+		return "no " + noun(m)
 	}
-	return cpu + " for each message: " + values(rows, call,
-		func(s series) float64 { return s.Server.CPUMicrosPerDelivery / 1e3 },
-		func(ms float64) string { return text.Duration(ms, 2) }) + "."
+	return times(ratio, noun(m))
+}
+
+// times writes a ratio: "1.6 times the bytes", "13% more bytes", "20% less memory".
+func times(ratio float64, noun string) string {
+	percent := func(x float64) string { return strconv.FormatFloat(100*x, 'f', 0, 64) + "%" }
+	fewer := "less "
+	if strings.HasSuffix(noun, "s") {
+		fewer = "fewer "
+	}
+	switch {
+	case ratio >= 1.495:
+		return text.Number(ratio, 2) + " times the " + noun
+	case ratio > 1:
+		return percent(ratio-1) + " more " + noun
+	}
+	return percent(1-ratio) + " " + fewer + noun
+}
+
+// beaten says which rows are never the better choice.
+func (s speaker) beaten() []string {
+	by := map[int][]string{}
+	for _, b := range s.choice.Beaten {
+		by[b.By] = append(by[b.By], s.call(b.Row))
+	}
+	var said []string
+	for _, k := range s.choice.Front {
+		switch names := by[k]; len(names) {
+		case 0:
+		case 1:
+			said = append(said, text.Upper(names[0])+" is never the better choice: it is no better than "+s.call(k)+" in any figure.")
+		default:
+			said = append(said, text.Upper(list(names))+" are never the better choice: they are no better than "+s.call(k)+" in any figure.")
+		}
+	}
+	return said
+}
+
+// failures says which rows can't be chosen, and why.
+func (s speaker) failures() []string {
+	var said, distrusted []string
+	for i, row := range s.rows {
+		name := text.Upper(s.call(i))
+		switch {
+		case !row.Measured():
+			said = append(said, name+" could not be measured: see the doubts.")
+			continue
+		case row.Delivered == 0:
+			said = append(said, name+" delivered nothing.")
+		case row.Lost > 0:
+			said = append(said, name+" lost "+text.Plural(row.Lost, "message", "messages")+" of "+strconv.Itoa(row.Expected)+".")
+		}
+		if result.Fatal(s.rows[i : i+1]) {
+			distrusted = append(distrusted, s.call(i))
+		}
+	}
+	if len(distrusted) > 0 {
+		said = append(said, "The numbers of "+list(distrusted)+" are not to be believed: see the doubts.")
+	}
+	return said
 }
 
 func distrusted(rows []series, call func(series) string) []string {
@@ -178,19 +362,21 @@ func (s series) doubted(code string) bool {
 
 // callsOf returns the name of each row in a sentence: the title of its way, plus its setting or its
 // own name if others have the same title.
-func callsOf(rows []series) func(series) string {
+func callsOf(rows []result.Row) func(result.Row) string {
 	titles, phrases := map[string]int{}, map[string]int{}
-	for _, s := range rows {
-		titles[s.Way.Title]++
+	for _, row := range rows {
+		titles[row.Way.Title]++
 	}
-	phrase := func(s series) string { return spoken(s.name, s.Way, titles[s.Way.Title] > 1) }
-	for _, s := range rows {
-		phrases[phrase(s)]++
+	phrase := func(row result.Row) string {
+		return spoken(text.Name(row.Transport), row.Way, titles[row.Way.Title] > 1)
 	}
-	return func(s series) string {
-		p := phrase(s)
-		if phrases[p] > 1 && p != s.name {
-			p += " (" + s.name + ")"
+	for _, row := range rows {
+		phrases[phrase(row)]++
+	}
+	return func(row result.Row) string {
+		p := phrase(row)
+		if name := text.Name(row.Transport); phrases[p] > 1 && p != name {
+			p += " (" + name + ")"
 		}
 		return p
 	}
@@ -200,13 +386,6 @@ func callsOf(rows []series) func(series) string {
 // the way is unknown. exact adds the setting, which distinguishes it from others with the same title.
 func spoken(name string, way result.Way, exact bool) string {
 	title := text.Clean(way.Title)
-	seconds := func(s float64) string {
-		unit := " s"
-		if s < 1 {
-			s, unit = 1e3*s, " ms"
-		}
-		return strconv.FormatFloat(s, 'f', -1, 64) + unit
-	}
 	switch way.Class() {
 	case result.Timer:
 		if way.EveryS == 1 {
@@ -236,10 +415,11 @@ func list(parts []string) string {
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
-// sentence adds the full stop; it returns "" unless said.
-func sentence(s string, said bool) string {
-	if !said {
-		return ""
+// seconds writes an interval with all its digits.
+func seconds(s float64) string {
+	unit := " s"
+	if s < 1 {
+		s, unit = 1e3*s, " ms"
 	}
-	return s + "."
+	return strconv.FormatFloat(s, 'f', -1, 64) + unit
 }

@@ -315,7 +315,7 @@ func verdictOn(run report.Run) string {
 
 // outcome returns runs for the files of package ci.
 func outcome(runs []report.Run) ci.Outcome {
-	return ci.Outcome{Words: report.Answer(runs[0]), Sides: sidesOf(runs)}
+	return ci.Outcome{Words: report.Answer(runs...), Sides: sidesOf(runs)}
 }
 
 // sidesOf returns runs as the sides of an outcome.

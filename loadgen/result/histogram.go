@@ -99,6 +99,23 @@ func (h *Histogram) Beyond() int64 {
 	return n
 }
 
+// A Bar counts recorded durations that a Histogram doesn't tell apart.
+type Bar struct {
+	Longest time.Duration // of them, the value that Quantile returns for each
+	Count   int64
+}
+
+// Bars returns the recorded durations in ascending order.
+func (h *Histogram) Bars() []Bar {
+	var bars []Bar
+	for _, bar := range h.open().Distribution() {
+		if bar.Count > 0 {
+			bars = append(bars, Bar{atMost(bar.To), bar.Count})
+		}
+	}
+	return bars
+}
+
 // Merge adds the durations recorded in other; nil adds nothing.
 func (h *Histogram) Merge(other *Histogram) {
 	if other != nil {

@@ -12,3 +12,9 @@ func (r *Row) Interval(key string) (Interval, bool) {
 	i, ok := r.Intervals[key]
 	return i, ok
 }
+
+// Resampled holds the figures of a row in each resample of a bootstrap.
+type Resampled struct {
+	Blocks  int                  // that were drawn from in each
+	Figures map[string][]float64 // of the metrics with these keys
+}

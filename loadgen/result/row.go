@@ -48,10 +48,12 @@ type Row struct {
 	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
 
-	Intervals map[string]Interval `json:"intervals,omitempty"` // of the metrics with these keys; package verdict fills them in
+	// Package verdict fills these in.
+	IntervalsFrom string              `json:"intervals_from,omitempty"` // like "5 rounds"; empty: there are none
+	Intervals     map[string]Interval `json:"intervals,omitempty"`      // of the metrics with these keys
+	Resampled     *Resampled          `json:"-"`                        // that the intervals span; nil: there are none
 
-	Histogram *Histogram           `json:"-"` // of the delivery latency
-	Draws     map[string][]float64 `json:"-"` // of the metrics with these keys: their values in the resamples of package verdict
+	Histogram *Histogram `json:"-"` // of the delivery latency
 }
 
 // Quantiles are in milliseconds. P999 is nil with fewer samples than it needs. A quantile of 3,600,000,
