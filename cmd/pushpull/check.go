@@ -131,7 +131,7 @@ func runCheck(cmd *cobra.Command, opts checkOptions, basePath, headPath string) 
 // checked completes d for the findings of a check.
 func checked(found *check.Report, base, head *result.Result, d delivery, printJSON bool) delivery {
 	d.runs = []report.Run{report.NewRun("base", base), report.NewRun("head", head)}
-	d.outcome = ci.Outcome{Words: found.Conclusion(), Check: found, Sides: sidesOf(d.runs)}
+	d.outcome = ci.Outcome{Words: []string{found.Conclusion()}, Check: found, Sides: sidesOf(d.runs)}
 	d.what, d.data = "check", printJSON
 	d.print = func(out io.Writer) error { return printCheck(out, found, printJSON) }
 	d.verdict = verdict(found)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -315,7 +316,7 @@ func verdictOn(run report.Run) string {
 
 // outcome returns runs for the files of package ci.
 func outcome(runs []report.Run) ci.Outcome {
-	return ci.Outcome{Words: report.Answer(runs...), Sides: sidesOf(runs)}
+	return ci.Outcome{Words: strings.Split(report.Answer(runs...), "\n"), Sides: sidesOf(runs)}
 }
 
 // sidesOf returns runs as the sides of an outcome.

@@ -17,8 +17,8 @@ import (
 
 // An Outcome is the result of a run, or of a check of two runs.
 type Outcome struct {
-	Words string        // the conclusion, in one line
-	Sides []Side        // of a run: one; of a check: base, then head
+	Words []string      // the conclusion, in paragraphs of one line
+	Sides []Side        // of a run: one, or one for each store; of a check: base, then head
 	Check *check.Report // nil for a run
 }
 

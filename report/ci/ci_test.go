@@ -83,7 +83,7 @@ func aRun() ci.Outcome {
 		}
 	}
 	return ci.Outcome{
-		Words: "WebSocket delivered half of the messages within 1.4 ms; " + hostile + " lost 6 of 2400.",
+		Words: []string{"WebSocket delivered half of the messages within 1.4 ms; " + hostile + " lost 6 of 2400."},
 		Sides: []ci.Side{side("", res)},
 	}
 }
@@ -95,7 +95,7 @@ func aCheck() ci.Outcome {
 	head.Run.Command = "pushpull duet --head=./head"
 	head.Windows[1].Delivered, head.Windows[1].Lost = 399, 1
 	return ci.Outcome{
-		Words: "A regression: p50 of websocket 1.42 -> 1.67 ms (x1.18), lost of long-poll 0 -> 1; but the numbers are not to be believed.",
+		Words: []string{"A regression: p50 of websocket 1.42 -> 1.67 ms (x1.18), lost of long-poll 0 -> 1; but the numbers are not to be believed."},
 		Sides: []ci.Side{side("base", base), side("head", head)},
 		Check: &check.Report{
 			Scenario: base.Run.Scenario,
@@ -166,7 +166,7 @@ func TestGoldens(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	none := measured(nil, "websocket")
 	for name, o := range map[string]ci.Outcome{
-		"run":               {Words: "Nothing was measured.", Sides: []ci.Side{side("", none)}},
+		"run":               {Words: []string{"Nothing was measured."}, Sides: []ci.Side{side("", none)}},
 		"nothing delivered": {Sides: []ci.Side{side("", silent())}},
 		"check":             {Sides: []ci.Side{side("base", none), side("head", none)}, Check: &check.Report{}},
 		"check alone":       {Check: &check.Report{}},
@@ -203,7 +203,7 @@ func shared() ci.Outcome {
 	for i := range res.Windows {
 		res.Windows[i].Servers = 3
 	}
-	return ci.Outcome{Words: "WebSocket delivered half of the messages within 1.4 ms.", Sides: []ci.Side{side("", res)}}
+	return ci.Outcome{Words: []string{"WebSocket delivered half of the messages within 1.4 ms."}, Sides: []ci.Side{side("", res)}}
 }
 
 // silent is a result without deliveries.

@@ -15,7 +15,10 @@ import (
 // command. Markdown and HTML in names and texts are escaped.
 func Markdown(w io.Writer, o Outcome) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "### pushpull: %s\n\n%s\n\n", escape(o.title()), escape(o.Words))
+	fmt.Fprintf(&out, "### pushpull: %s\n\n", escape(o.title()))
+	for _, paragraph := range o.Words {
+		out.WriteString(escape(paragraph) + "\n\n")
+	}
 	if o.Check == nil {
 		writeRows(&out, o)
 	} else {
@@ -42,16 +45,23 @@ func (o Outcome) title() string {
 func writeRows(out *strings.Builder, o Outcome) {
 	together := anyRow(o, func(row result.Row) bool { return row.Servers > 1 })
 	heads := []string{"transport"}
+	if len(o.Sides) > 1 {
+		heads = append(heads, "run")
+	}
+	words := len(heads)
 	metrics := result.MetricsIn(result.InMarkdown)
 	for i, m := range metrics {
 		metrics[i] = m.Typeset()
 		heads = append(heads, metrics[i].Labelled(m.Heading(together)))
 	}
 	writeRow(out, heads)
-	writeRow(out, align(len(heads), 1))
+	writeRow(out, align(len(heads), words))
 	for _, side := range o.Sides {
 		for _, row := range side.Rows {
 			cells := []string{code(row.Transport)}
+			if len(o.Sides) > 1 {
+				cells = append(cells, code(side.Name))
+			}
 			for _, m := range metrics {
 				cells = append(cells, text.Fixed(m, row))
 			}
@@ -142,6 +152,9 @@ func remarks(o Outcome) []string {
 		for _, row := range side.Rows {
 			for _, d := range row.Doubts {
 				about := code(row.Transport)
+				if len(o.Sides) > 1 {
+					about += " in " + code(side.Name)
+				}
 				if d.Fatal && row.Measured() {
 					about += " is **not to be believed**"
 				}

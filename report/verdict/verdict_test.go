@@ -44,14 +44,17 @@ func rows(random *rand.Rand, rounds int, noise float64, all ...made) []result.Ro
 				Server:  &result.Process{CPUS: m.cpu * deliveries / 1e6 * factor(), RSSIdleBytes: 1 << 20, RSSBytes: 2 << 20},
 			}
 			slow := factor()
-			for i := range 5 {
-				s := result.Slice{AtS: float64(i), WidthS: 1, Latency: result.NewHistogram()}
-				for range deliveries / 5 {
-					d := time.Duration(m.ms * slow * math.Exp(.3*random.NormFloat64()) * float64(time.Millisecond))
-					s.Latency.Record(d)
-					w.Latency.Record(d)
+			if rounds == 1 { // else they are not looked at
+				for i := range 5 {
+					w.Slices = append(w.Slices, result.Slice{AtS: float64(i), WidthS: 1, Latency: result.NewHistogram()})
 				}
-				w.Slices = append(w.Slices, s)
+			}
+			for i := range deliveries {
+				d := time.Duration(m.ms * slow * math.Exp(.3*random.NormFloat64()) * float64(time.Millisecond))
+				w.Latency.Record(d)
+				if len(w.Slices) > 0 {
+					w.Slices[i%len(w.Slices)].Latency.Record(d)
+				}
 			}
 			windows = append(windows, w)
 		}
