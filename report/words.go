@@ -51,11 +51,17 @@ type speaker struct {
 	rows   []result.Row
 	choice verdict.Choice
 	call   func(i int) string // the name of a row in a sentence
+
+	missing []string // transports of the scenario without a row
 }
 
 func newSpeaker(run Run) speaker {
 	call := callsOf(run.Rows)
-	return speaker{run.Rows, verdict.Choose(run.Rows), func(i int) string { return call(run.Rows[i]) }}
+	s := speaker{rows: run.Rows, choice: verdict.Choose(run.Rows), call: func(i int) string { return call(run.Rows[i]) }}
+	for _, name := range run.missing() {
+		s.missing = append(s.missing, text.Name(name))
+	}
+	return s
 }
 
 // sentences returns at least one sentence, the verdict first.
@@ -74,15 +80,13 @@ func (s speaker) verdict() []string {
 	switch {
 	case len(s.rows) == 0:
 		return []string{"Nothing was measured."}
-	case len(front) == 0 && len(s.rows) == 1:
-		return []string{"There is nothing to choose by."}
 	case len(front) == 0:
 		return []string{"No transport can be recommended."}
 	}
 	first := front[0]
 	speed := s.speed(first)
 	switch {
-	case len(s.rows) == 1:
+	case len(s.rows) == 1 && len(s.missing) == 0:
 		return []string{text.Upper(s.call(first)) + " alone was measured: " + speed + ".", s.costs(first)}
 	case len(s.choice.Ranked) == 1:
 		return []string{"Only " + s.call(first) + " can be recommended: " + speed + "."}
@@ -159,7 +163,7 @@ func (s speaker) costs(i int) string {
 		}
 		switch part := s.bare(m, i); {
 		case part == "0":
-		case m.Unit == "":
+		case m.Unit == "", m.Unit == "B":
 			parts = append(parts, part+" "+noun(m))
 		default:
 			parts = append(parts, part+" "+m.Typeset().Unit+" of "+noun(m))
@@ -171,13 +175,29 @@ func (s speaker) costs(i int) string {
 // cheapest says that no row costs less than the first.
 func (s speaker) cheapest(first int) string {
 	m := s.choice.Cost
-	said := "costs the least "
-	for _, i := range s.choice.Ranked {
-		if i != first && !verdict.Compare(m, s.rows[i], s.rows[first]).Differs {
-			said = "no other costs less "
-		}
+	tied := slices.ContainsFunc(s.choice.Ranked, func(i int) bool {
+		return i != first && !verdict.Compare(m, s.rows[i], s.rows[first]).Differs
+	})
+	what := "needs the " + leastOf(noun(m)) + " " + noun(m)
+	if tied {
+		what = "no other needs " + fewer(noun(m)) + " " + noun(m)
 	}
-	return said + noun(m) + " (" + s.figure(m, first) + ")"
+	return what + " (" + s.figure(m, first) + ")"
+}
+
+// fewer returns "less", or "fewer" of what is counted; leastOf returns "least" or "fewest".
+func fewer(noun string) string {
+	if strings.HasSuffix(noun, "s") {
+		return "fewer"
+	}
+	return "less"
+}
+
+func leastOf(noun string) string {
+	if fewer(noun) == "fewer" {
+		return "fewest"
+	}
+	return "least"
 }
 
 // delay says how late the messages of a row may be.
@@ -203,15 +223,16 @@ func (s speaker) waiting() []string {
 	if b == nil {
 		return nil
 	}
-	than := noun(s.choice.Cost) + " than " + s.call(s.choice.Front[0])
+	m := s.choice.Cost
+	than := "need " + fewer(noun(m)) + " " + noun(m) + " than " + s.call(s.choice.Front[0])
 	about := func(every float64) string { return text.Duration(1e3*every, 2) }
 	switch limit := far * b.Longest; {
 	case b.Between.Low > limit:
-		return []string{"Polling would not cost less " + than + " at any interval up to " + seconds(limit) + "."}
+		return []string{"Polling would not " + than + " at any interval up to " + seconds(limit) + "."}
 	case b.Between.High > min(limit, wide*b.Between.Low):
 		return nil
 	}
-	return []string{"Polling costs less " + than + " from an interval of about " + about(b.EveryS) + " on."}
+	return []string{"Polling would " + than + " from an interval of about " + about(b.EveryS) + " on."}
 }
 
 // others compares the rows that have something to be said for them with the first of the front.
@@ -282,17 +303,13 @@ func (s speaker) factor(m result.Metric, i, k int, ratio float64) string {
 // times writes a ratio: "1.6 times the bytes", "13% more bytes", "20% less memory".
 func times(ratio float64, noun string) string {
 	percent := func(x float64) string { return strconv.FormatFloat(100*x, 'f', 0, 64) + "%" }
-	fewer := "less "
-	if strings.HasSuffix(noun, "s") {
-		fewer = "fewer "
-	}
 	switch {
 	case ratio >= 1.495:
 		return text.Number(ratio, 2) + " times the " + noun
 	case ratio > 1:
 		return percent(ratio-1) + " more " + noun
 	}
-	return percent(1-ratio) + " " + fewer + noun
+	return percent(1-ratio) + " " + fewer(noun) + " " + noun
 }
 
 // beaten says which rows are never the better choice.
@@ -316,24 +333,35 @@ func (s speaker) beaten() []string {
 
 // failures says which rows can't be chosen, and why.
 func (s speaker) failures() []string {
-	var said, distrusted []string
+	var unmeasured, silent, lost, distrusted []string
 	for i, row := range s.rows {
-		name := text.Upper(s.call(i))
+		name := s.call(i)
 		switch {
 		case !row.Measured():
-			said = append(said, name+" could not be measured: see the doubts.")
+			unmeasured = append(unmeasured, name)
 			continue
 		case row.Delivered == 0:
-			said = append(said, name+" delivered nothing.")
+			silent = append(silent, name)
+			continue
 		case row.Lost > 0:
-			said = append(said, name+" lost "+text.Plural(row.Lost, "message", "messages")+" of "+strconv.Itoa(row.Expected)+".")
+			lost = append(lost, text.Upper(name)+" lost "+text.Plural(row.Lost, "message", "messages")+" of "+strconv.Itoa(row.Expected)+".")
 		}
 		if result.Fatal(s.rows[i : i+1]) {
-			distrusted = append(distrusted, s.call(i))
+			distrusted = append(distrusted, name)
 		}
+	}
+	said := lost
+	if len(silent) > 0 {
+		said = append(said, text.Upper(list(silent))+" delivered nothing.")
 	}
 	if len(distrusted) > 0 {
 		said = append(said, "The numbers of "+list(distrusted)+" are not to be believed: see the doubts.")
+	}
+	if len(unmeasured) > 0 {
+		said = append(said, text.Upper(list(unmeasured))+" could not be measured: see the doubts.")
+	}
+	if len(s.missing) > 0 {
+		said = append(said, "The run ended before "+list(s.missing)+" had a turn.")
 	}
 	return said
 }
