@@ -12,6 +12,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/text"
 )
 
 // TestRowsAreMadeOnce marks the row of a run. Output without the mark was not made from that row.
@@ -21,7 +22,7 @@ func TestRowsAreMadeOnce(t *testing.T) {
 	const mark = "77700"
 	run.Rows[0].RequestsPerDelivery, run.Rows[0].Handshakes = 77700, 0
 	for name, write := range map[string]func(io.Writer, ...report.Run) error{
-		"table": report.Table,
+		"table": func(w io.Writer, runs ...report.Run) error { return report.Table(w, text.Screen{}, runs...) },
 		"page":  func(w io.Writer, runs ...report.Run) error { return report.HTML(w, report.Link{}, runs...) },
 		"chart": func(w io.Writer, runs ...report.Run) error { return report.SVG(w, "requests", runs...) },
 		"JSON":  func(w io.Writer, runs ...report.Run) error { return report.JSON(w, "runs", runs...) },

@@ -9,6 +9,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/text"
 )
 
 // fails makes the windows of a transport in a result failed ones: all, or those of one round.
@@ -31,7 +32,7 @@ func TestFailedWindows(t *testing.T) {
 	fails(res, "long-poll", 2)
 	run := report.NewRun("", res)
 	var table, data bytes.Buffer
-	if err := report.Table(&table, run); err != nil {
+	if err := report.Table(&table, text.Screen{}, run); err != nil {
 		t.Fatal(err)
 	}
 	shown := 0

@@ -11,6 +11,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/text"
 )
 
 // fill fills v with numbers of which some are odd.
@@ -77,19 +78,22 @@ func FuzzOddWindows(f *testing.F) {
 			}
 			res.Windows = append(res.Windows, w)
 		}
-		text, err := json.Marshal(res)
+		windows, err := json.Marshal(res)
 		if err != nil {
 			t.Fatal(err)
 		}
 		run := report.NewRun("odd", res)
-		if err := report.Table(io.Discard, run); err != nil {
-			t.Errorf("%v: %s", err, text)
+		if err := report.Table(io.Discard, text.Screen{Columns: 120}, run); err != nil {
+			t.Errorf("%v: %s", err, windows)
+		}
+		if err := report.Details(io.Discard, text.Screen{}, run); err != nil {
+			t.Errorf("%v: %s", err, windows)
 		}
 		if err := report.JSON(io.Discard, "runs", run); err != nil {
-			t.Errorf("%v: %s", err, text)
+			t.Errorf("%v: %s", err, windows)
 		}
 		if err := report.HTML(io.Discard, report.Link{}, run); err != nil {
-			t.Errorf("%v: %s", err, text)
+			t.Errorf("%v: %s", err, windows)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/text"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens in testdata/report/golden")
@@ -66,11 +67,9 @@ func TestGolden(t *testing.T) {
 			golden(t, filepath.Join(name, report.Page), inlineSVG.ReplaceAll(page, []byte("<svg/>\n")))
 
 			var words bytes.Buffer
-			if err := report.Table(&words, runs...); err != nil {
+			on := text.Screen{UTF8: true}
+			if err := errors.Join(report.Table(&words, on, runs...), report.Details(&words, on, runs...)); err != nil {
 				t.Fatal(err)
-			}
-			for _, run := range runs {
-				words.WriteString("\n" + report.Answer(run) + "\n")
 			}
 			golden(t, filepath.Join(name, "table.txt"), words.Bytes())
 		})
@@ -281,7 +280,8 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 func TestFullDisk(t *testing.T) {
 	run := synthetic("", 1, webSocket)
 	for what, err := range map[string]error{
-		"the table": report.Table(fullDisk{}, run),
+		"the table": report.Table(fullDisk{}, text.Screen{}, run),
+		"details":   report.Details(fullDisk{}, text.Screen{}, run),
 		"the page":  report.HTML(fullDisk{}, report.Link{}, run),
 		"a chart":   report.SVG(fullDisk{}, "memory", run),
 	} {

@@ -22,6 +22,7 @@ import (
 type checkOptions struct {
 	rule      check.Options
 	printJSON bool
+	colour    colouring
 	outputs   outputs
 }
 
@@ -61,6 +62,7 @@ Exit codes: 0 no regression, 1 the results can't be compared, 2 wrong usage, 3 a
 	}
 	addRuleFlags(cmd.Flags(), &opts.rule)
 	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
+	opts.colour.addFlag(cmd.Flags())
 	opts.outputs.addFlags(cmd.Flags())
 	return cmd
 }
@@ -125,26 +127,24 @@ func runCheck(cmd *cobra.Command, opts checkOptions, basePath, headPath string) 
 	if err != nil {
 		return err
 	}
-	return checked(found, base, head, delivery{files: opts.outputs}, opts.printJSON).deliver(cmd.OutOrStdout())
+	return checked(found, base, head, delivery{files: opts.outputs}, opts.colour, opts.printJSON).deliver(cmd.OutOrStdout())
 }
 
 // checked completes d for the findings of a check.
-func checked(found *check.Report, base, head *result.Result, d delivery, printJSON bool) delivery {
+func checked(found *check.Report, base, head *result.Result, d delivery, colour colouring, printJSON bool) delivery {
 	d.runs = []report.Run{report.NewRun("base", base), report.NewRun("head", head)}
 	d.outcome = ci.Outcome{Words: []string{found.Conclusion()}, Check: found, Sides: sidesOf(d.runs)}
 	d.what, d.data = "check", printJSON
-	d.print = func(out io.Writer) error { return printCheck(out, found, printJSON) }
+	d.print = func(out io.Writer) error {
+		if printJSON {
+			data := json.NewEncoder(out)
+			data.SetEscapeHTML(false)
+			return data.Encode(found)
+		}
+		return check.Table(out, colour.screen(out), found)
+	}
 	d.verdict = verdict(found)
 	return d
-}
-
-func printCheck(w io.Writer, r *check.Report, printJSON bool) error {
-	if !printJSON {
-		return check.Table(w, r)
-	}
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	return out.Encode(r)
 }
 
 // verdict returns the error for the findings of a check, or nil.

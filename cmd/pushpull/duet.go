@@ -30,6 +30,7 @@ type duetOptions struct {
 	destination      destination
 	rule             check.Options
 	printJSON, quiet bool
+	colour           colouring
 	outputs          outputs
 }
 
@@ -93,6 +94,7 @@ func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 	o.destination.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	o.colour.addFlag(f)
 	o.outputs.addFlags(f)
 }
 
@@ -195,7 +197,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 			Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second),
 			Command: commandLine(cmd, args), Environment: loadgen.Environment(),
 		},
-		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true),
+		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true, opts.colour),
 	}
 	trusted, err := authorities(opts.ca)
 	if err != nil {
@@ -240,7 +242,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 	return checked(found, base, head, delivery{
 		dir: d.dir, files: opts.outputs, show: d.show,
 		kept: "the results are in " + d.dir + ", judge them with pushpull check",
-	}, opts.printJSON).deliver(cmd.OutOrStdout())
+	}, opts.colour, opts.printJSON).deliver(cmd.OutOrStdout())
 }
 
 // A duet is two results in one directory.

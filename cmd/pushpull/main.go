@@ -23,7 +23,7 @@ func main() {
 	root.SetErr(stderr)
 	err := printed(root.ExecuteContext(ctx), flush(stdout))
 	if err != nil {
-		fmt.Fprintln(stderr, "pushpull:", complaint(err, os.Args[1:]))
+		complain(stderr, "pushpull: "+complaint(err, os.Args[1:]))
 	}
 	stderr.end(ctx)
 	os.Exit(exitCode(err))

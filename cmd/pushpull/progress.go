@@ -3,41 +3,41 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
+	"pushpull/report"
 	"pushpull/report/text"
 )
 
-// A progress shows the progress of a run on standard error: on a terminal in one line that is
-// overwritten, elsewhere in a line for each window, or each pair of a duet, that begins. Except in a
-// duet, a line remains for each window that has ended.
+// A progress shows the progress of a run on standard error: on a terminal in a table whose figures are those
+// of the windows that have ended, and below it one line, elsewhere in lines for each window that begins and
+// ends. A duet has one line on a terminal, elsewhere a line for each pair that begins.
 type progress struct {
-	w     io.Writer // nil: quiet
-	live  *stream   // w, if it is a terminal
-	duet  bool      // rounds are pairs, and windows are too short for a line each
-	begun int       // the last window, or pair, whose line was printed
-	ended bool      // stopping has printed its line
+	w      io.Writer // nil: quiet
+	colour colouring
+	live   *live        // nil unless w is a terminal
+	duet   bool         // rounds are pairs, and windows are too short for a line each
+	runs   []report.Run // in the table, one for each store; empty: there is no table
+	begun  int          // the last window, or pair, whose line was printed
+	ended  bool         // stopping has printed its line
 
 	joining int           // the last window of which slow looked at the users that join
 	said    time.Duration // how long they have to wait until slow says so again
 }
 
-func newProgress(w io.Writer, quiet, duet bool) *progress {
-	p := &progress{duet: duet}
+func newProgress(w io.Writer, quiet, duet bool, colour colouring) *progress {
+	p := &progress{duet: duet, colour: colour}
 	if quiet {
 		return p
 	}
 	p.w = w
-	if s, ok := w.(*stream); ok && s.terminal && os.Getenv("TERM") != "dumb" {
-		p.live = s
+	if s, ok := w.(*stream); ok {
+		p.live = newLive(s)
 	}
 	return p
 }
@@ -47,9 +47,7 @@ func (p *progress) update(now loadgen.Progress) {
 	switch {
 	case p.w == nil || p.ended:
 	case p.live != nil:
-		if !p.live.behind() { // a stopped terminal shows the latest state when it goes on, not all of them
-			fmt.Fprintf(p.w, "\r\x1b[K%s", p.fit(now))
-		}
+		p.live.draw(p.picture(now))
 	default:
 		p.line(now)
 		p.slow(now)
@@ -124,19 +122,26 @@ func (p *progress) stopping() {
 	fmt.Fprintln(p.w, "stopping, what was measured is kept; Ctrl-C once more ends at once")
 }
 
-// window prints the line of a window that has ended. at has its round, transport and side.
-func (p *progress) window(at loadgen.Progress, w *result.Window) {
-	if p.w == nil || p.duet {
-		return
-	}
-	p.clear()
-	if w.Failed != "" {
+// window shows a window that has ended: its figures in the table, or its line. at has its round, transport
+// and side, and runs the windows so far.
+func (p *progress) window(at loadgen.Progress, w *result.Window, runs []report.Run) {
+	p.runs = runs
+	switch {
+	case p.w == nil:
+	case w.Failed != "":
+		p.clear()
 		fmt.Fprintf(p.w, "%s  not measured: %s\n", heading(at), text.Clean(w.Failed))
-		return
+	case p.live == nil:
+		quantile := func(q float64) string {
+			return text.Duration(float64(w.Latency.Quantile(q))/float64(time.Millisecond), 3)
+		}
+		fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %s, p99 %s\n", heading(at),
+			w.Delivered, w.Expected, p.on().Text(quantile(.5)), p.on().Text(quantile(.99)))
 	}
-	fmt.Fprintf(p.w, "%s  delivered %d/%d, p50 %v, p99 %v\n", heading(at),
-		w.Delivered, w.Expected, brief(w.Latency.Quantile(.5)), brief(w.Latency.Quantile(.99)))
 }
+
+// on returns what the terminal shows.
+func (p *progress) on() text.Screen { return p.colour.screen(p.w) }
 
 // again prints that the suspects, transports that look worse, are measured again.
 func (p *progress) again(suspects []string) {
@@ -168,26 +173,34 @@ func (p *progress) end() {
 
 func (p *progress) clear() {
 	if p.live != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		p.live.clear()
 	}
 }
 
-// fit returns the fullest line that fits the terminal, as a wrapped line could not be overwritten. It
-// leaves room for the ^C that a terminal shows.
-func (p *progress) fit(now loadgen.Progress) string {
-	width, _, err := term.GetSize(int(p.live.file.Fd()))
-	if err != nil {
-		width = 80
-	}
-	room := max(0, width-3)
-	line := ""
-	for _, line = range p.status(now) {
-		if utf8.RuneCountInString(line) <= room {
-			return line
+// picture returns the lines of the live view: the table, if the terminal is high enough, and the status.
+func (p *progress) picture(now loadgen.Progress) []string {
+	columns, rows := p.live.size()
+	if len(p.runs) > 0 {
+		on := p.on()
+		on.Columns = max(1, columns-1) // in the last column a terminal may wrap
+		run := slices.IndexFunc(p.runs, func(r report.Run) bool { return r.Name == now.Side })
+		table := report.Live(on, run, now.Transport, p.runs...)
+		if len(table)+2 < rows {
+			return append(table, "", fit(p.status(now, true), columns))
 		}
 	}
-	runes := []rune(line)
-	return string(runes[:min(room, len(runes))])
+	return []string{fit(p.status(now, false), columns)}
+}
+
+// fit returns the first version of a line that fits the terminal, or the beginning of the last. It leaves
+// room for the ^C that a terminal shows.
+func fit(versions []string, columns int) string {
+	room := max(0, columns-3)
+	i := slices.IndexFunc(versions, func(line string) bool { return text.Width(line) <= room })
+	if i < 0 {
+		return text.Fit(versions[len(versions)-1], room)
+	}
+	return versions[i]
 }
 
 func heading(now loadgen.Progress) string {
@@ -198,39 +211,41 @@ func heading(now loadgen.Progress) string {
 	return fmt.Sprintf("round %d/%d  %-16s", now.Round, now.Rounds, transport)
 }
 
-// status returns versions of the live line, the fullest one first.
-func (p *progress) status(now loadgen.Progress) []string {
+// status returns versions of the live line, the fullest one first. Below a table, which marks the transport,
+// they don't name it.
+func (p *progress) status(now loadgen.Progress, table bool) []string {
 	const cells = 12
 	full := cells * (now.Window - 1) / now.Windows
 	bar := strings.Repeat("#", full) + strings.Repeat("-", cells-full)
-	users := fmt.Sprintf("%d users", now.Users)
-	if now.Joined < now.Users {
-		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
-	}
-	left, head := clock(now.Left), heading(now)
+	left := clock(now.Left)
 	if p.duet {
 		pair := fmt.Sprintf("pair %d/%d", now.Round, now.Rounds)
 		return []string{
-			fmt.Sprintf("%s  %s %s  %s  %-16s", left, bar, pair, side(now), now.Transport),
-			left + "  " + pair,
+			fmt.Sprintf("%s left  %s %s  %s  %-16s", left, bar, pair, side(now), now.Transport),
+			left + " left  " + pair,
 		}
 	}
+	head, short := heading(now), now.Transport
+	if table {
+		head, short = fmt.Sprintf("round %d/%d", now.Round, now.Rounds), now.Phase
+	}
+	users := fmt.Sprintf("%d users", now.Users)
 	// Growing numbers are padded, so that the text after them doesn't move.
 	counts := fmt.Sprintf("sent %*d/%d  delivered %d", len(strconv.Itoa(now.Planned)), now.Sent, now.Planned, now.Delivered)
+	latest := counts
+	if now.Joined < now.Users {
+		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
+		latest = users
+	}
 	if now.Waiting != "" && now.In >= slowJoin {
 		counts = now.Waiting
 	}
-	short := fmt.Sprintf("%s  %d/%d %s  ", left, now.Round, now.Rounds, now.Transport)
-	if now.Joined < now.Users {
-		short += users
-	} else {
-		short += counts
-	}
 	return []string{
-		fmt.Sprintf("%s  %s %s  %-10s  %s  %s", left, bar, head, now.Phase, users, counts),
-		fmt.Sprintf("%s  %s  %-10s  %s  %s", left, head, now.Phase, users, counts),
-		fmt.Sprintf("%s  %s  %s  %s", left, head, users, counts),
-		short,
+		fmt.Sprintf("%s left  %s %s  %-10s  %s  %s", left, bar, head, now.Phase, users, counts),
+		fmt.Sprintf("%s left  %s %s  %-10s  %s", left, bar, head, now.Phase, latest),
+		fmt.Sprintf("%s left  %s  %-10s  %s", left, head, now.Phase, latest),
+		fmt.Sprintf("%s left  %s  %s", left, head, latest),
+		fmt.Sprintf("%s  %d/%d %s  %s", left, now.Round, now.Rounds, short, latest),
 	}
 }
 
@@ -238,13 +253,4 @@ func (p *progress) status(now loadgen.Progress) []string {
 func clock(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
-}
-
-// brief rounds a latency to three digits.
-func brief(d time.Duration) time.Duration {
-	unit := time.Duration(1)
-	for d/unit >= 1000 {
-		unit *= 10
-	}
-	return d.Round(unit)
 }

@@ -256,6 +256,14 @@ func (r *record) runs() (runs []report.Run) {
 	return runs
 }
 
+// underWay returns all results so far, without what only the end needs: theory and intervals.
+func (r *record) underWay() (runs []report.Run) {
+	for i, one := range r.results {
+		runs = append(runs, report.Run{Name: r.names[i], Result: &one.result, Rows: one.result.Rows()})
+	}
+	return runs
+}
+
 // location returns the directory of the report. A single result may have moved to a temporary one.
 func (r *record) location() string {
 	if len(r.results) == 1 {
@@ -270,12 +278,12 @@ func (r *record) full() bool {
 }
 
 // delivery completes d for the result, with the error for a row that has a fatal doubt as the verdict.
-func (r *record) delivery(d delivery) delivery {
+func (r *record) delivery(d delivery, as look) delivery {
 	d.runs = r.runs()
 	d.outcome = outcome(d.runs)
 	d.what, d.dir = "result", r.location()
 	d.kept = "the result is in " + d.dir + ", pushpull report prints and draws it"
-	d.print = func(out io.Writer) error { return report.Table(out, d.runs...) }
+	d.print = func(out io.Writer) error { return as.print(out, d.runs...) }
 	if d.data {
 		d.print = func(out io.Writer) error { return report.JSON(out, "stores", d.runs...) }
 	}

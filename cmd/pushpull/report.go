@@ -19,6 +19,7 @@ import (
 type reportOptions struct {
 	out                 string
 	printJSON, printCSV bool
+	look                look
 }
 
 func newReportCommand() *cobra.Command {
@@ -49,6 +50,7 @@ are used, with a warning.`,
 	cmd.Flags().StringVar(&opts.out, "out", "", "`directory` to draw into (default: DIR itself; for several results/side-by-side-TIME)")
 	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
 	cmd.Flags().BoolVar(&opts.printCSV, "csv", false, "print comma-separated values instead of the table")
+	opts.look.addFlags(cmd.Flags())
 	return cmd
 }
 
@@ -72,7 +74,7 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 		runs = append(runs, report.NewRun(names[i], res))
 	}
 	out := cmd.OutOrStdout()
-	print := func(io.Writer) error { return report.Table(out, runs...) }
+	print := func(io.Writer) error { return opts.look.print(out, runs...) }
 	data := opts.printJSON || opts.printCSV
 	switch {
 	case opts.printJSON:

@@ -29,6 +29,7 @@ type runOptions struct {
 	destination      destination
 	watch            watchOptions
 	printJSON, quiet bool
+	look             look
 	outputs          outputs
 }
 
@@ -104,6 +105,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	o.watch.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	o.look.addFlags(f)
 	o.outputs.addFlags(f)
 }
 
@@ -188,7 +190,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 
 // measure runs the scenario on all sides, records the windows in rec, and delivers the result.
 func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario loadgen.Scenario, sides []loadgen.Side, rec *record, watch *watcher) error {
-	show := newProgress(cmd.ErrOrStderr(), o.quiet, false)
+	show := newProgress(cmd.ErrOrStderr(), o.quiet, false, o.look.colour)
+	show.runs = rec.underWay()
 	measuring := loadgen.Run(ctx, loadgen.Options{
 		Scenario: scenario, Sides: sides,
 		Progress: func(now loadgen.Progress) {
@@ -200,9 +203,10 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 			watch.update(now)
 		},
 	}, func(side int, w *result.Window) error {
-		show.window(loadgen.Progress{Round: w.Round, Rounds: scenario.Rounds, Transport: w.Transport, Side: sides[side].Name}, w)
 		defer watch.window(rec)
-		return rec.results[side].add(w)
+		err := rec.results[side].add(w)
+		show.window(loadgen.Progress{Round: w.Round, Rounds: scenario.Rounds, Transport: w.Transport, Side: sides[side].Name}, w, rec.underWay())
+		return err
 	})
 	show.end()
 	rec.discard()
@@ -221,7 +225,7 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 	watch.drawing()
 	return rec.delivery(delivery{
 		files: o.outputs, data: o.printJSON, show: show, failed: measuring,
-	}).deliver(cmd.OutOrStdout())
+	}, o.look).deliver(cmd.OutOrStdout())
 }
 
 // validate checks the address of the live page, the stores, and the number of servers that share

@@ -24,10 +24,11 @@ const backlog = 1 << 20
 // Of a lossy stream, which standard error is, the oldest lines are left out if too many are waiting, and
 // an error costs only the text that could not be written.
 type stream struct {
-	file     *os.File
-	terminal bool
-	lossy    bool
-	queue    *queue
+	file      *os.File
+	terminal  bool
+	sequences bool // terminal, and one that takes control sequences
+	lossy     bool
+	queue     *queue
 
 	// queue.mu guards the fields below.
 	waiting int // bytes in the queue
@@ -54,8 +55,11 @@ type chunk struct {
 // newStreams returns the streams of a process. They share a queue if both are the same file, such as a
 // terminal, whose lines must keep their order; else a reader of one doesn't hold up the other.
 func newStreams(stdout, stderr *os.File) (out, err *stream) {
-	out = &stream{file: stdout, terminal: term.IsTerminal(int(stdout.Fd())), queue: &queue{}}
-	err = &stream{file: stderr, terminal: term.IsTerminal(int(stderr.Fd())), queue: &queue{}, lossy: true}
+	newStream := func(file *os.File, lossy bool) *stream {
+		terminal := term.IsTerminal(int(file.Fd()))
+		return &stream{file: file, terminal: terminal, sequences: terminal && takesSequences(file), lossy: lossy, queue: &queue{}}
+	}
+	out, err = newStream(stdout, false), newStream(stderr, true)
 	a, errA := stdout.Stat()
 	b, errB := stderr.Stat()
 	if errA == nil && errB == nil && os.SameFile(a, b) {

@@ -180,8 +180,8 @@ func TestUnwritable(t *testing.T) {
 func TestStoppedTerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	_, stderr, _, err := pipes(t, false)
-	stderr.terminal = true
-	show := newProgress(stderr, false, false)
+	stderr.terminal, stderr.sequences = true, true
+	show := newProgress(stderr, false, false, colourAuto)
 	for range 200 {
 		fmt.Fprint(stderr, line)
 	}

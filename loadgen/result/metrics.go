@@ -56,7 +56,7 @@ const (
 type Views int
 
 const (
-	InTable     Views = 1 << iota // the table of the terminal and of the page
+	InTable     Views = 1 << iota // the table of the page
 	InHeadlines                   // the list of runs
 	InStore                       // the table of the servers' use of their store
 	InTheory                      // the table of measured and predicted values
@@ -64,6 +64,9 @@ const (
 	InHistory                     // files that CI systems track over time: benchfmt and benchmark-action
 	InLive                        // the page of a run under way
 	OnCurve                       // a mark on the curves of the delivery latency
+	InGlance                      // the table of a terminal, and its live view; a Fault only where there was one
+	InSends                       // the table of a terminal on sending
+	InGenerator                   // the table of a terminal on the load generator
 )
 
 // Has reports whether v includes the view.
@@ -86,10 +89,10 @@ func Metrics() []Metric {
 			Key: "delivered", Value: always(func(r Row) int { return r.Delivered }), Whole: func(r Row) float64 { return float64(r.Expected) },
 			Worse: Lower, Shown: InTable | InHeadlines | InMarkdown | InLive,
 		},
-		{Key: "lost", Value: always(func(r Row) int { return r.Lost }), Worse: Higher, Gate: Fault, Shown: InTable | InMarkdown},
-		{Key: "duplicated", Value: always(func(r Row) int { return r.Duplicated }), Worse: Higher, Gate: Fault},
-		{Key: "reordered", Value: always(func(r Row) int { return r.Reordered }), Worse: Higher, Gate: Fault},
-		{Key: "misdelivered", Value: always(func(r Row) int { return r.Misdelivered }), Worse: Higher, Gate: Fault},
+		{Key: "lost", Value: always(func(r Row) int { return r.Lost }), Worse: Higher, Gate: Fault, Shown: InTable | InMarkdown | InGlance},
+		{Key: "duplicated", Value: always(func(r Row) int { return r.Duplicated }), Worse: Higher, Gate: Fault, Shown: InGlance},
+		{Key: "reordered", Value: always(func(r Row) int { return r.Reordered }), Worse: Higher, Gate: Fault, Shown: InGlance},
+		{Key: "misdelivered", Value: always(func(r Row) int { return r.Misdelivered }), Worse: Higher, Gate: Fault, Shown: InGlance},
 
 		// Delivery latency.
 		{
@@ -105,7 +108,7 @@ func Metrics() []Metric {
 			Key: "p50", Unit: "ms", Quantile: .5, Value: latency(func(q Quantiles) float64 { return q.P50 }),
 			Theory: predicted(func(t Theory) *float64 { return t.P50 }),
 			Worse:  Higher, Gate: Timing, Default: true,
-			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve,
+			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve | InGlance,
 		},
 		{
 			Key: "p90", Unit: "ms", Quantile: .9, Value: latency(func(q Quantiles) float64 { return q.P90 }),
@@ -120,7 +123,7 @@ func Metrics() []Metric {
 			Theory: predicted(func(t Theory) *float64 { return t.P99 }), Samples: samplesP99,
 			// On a shared machine p99 varies by a factor: a tighter limit would raise false alarms.
 			Worse: Higher, Gate: Timing, Limit: 1.5,
-			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve,
+			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve | InGlance,
 		},
 		{
 			Key: "p999", Title: "p99.9", Unit: "ms", Quantile: .999, Value: func(r Row) (float64, bool) { return short(known(r.Latency.P999)) },
@@ -135,7 +138,7 @@ func Metrics() []Metric {
 		{
 			Key: "requests", Per: "message", Value: delivered(func(r Row) float64 { return r.RequestsPerDelivery }),
 			Theory: predictedShare(func(t Theory, r Row) float64 { return t.Requests - float64(r.Handshakes) }),
-			Worse:  Higher, Gate: Count, Shown: InTable | InHeadlines | InMarkdown | InHistory,
+			Worse:  Higher, Gate: Count, Shown: InTable | InHeadlines | InMarkdown | InHistory | InGlance,
 			Chart: &Chart{
 				Name: "requests", Title: "Requests it took to receive a message",
 				Detail: "Polls of all users, for each delivered message.",
@@ -183,7 +186,7 @@ func Metrics() []Metric {
 		{
 			Key: "bytes", Unit: "B", Per: "message", Value: delivered(func(r Row) float64 { return r.BytesPerDelivery }),
 			Theory: predicted(func(t Theory) *float64 { return t.BytesPerDelivery }),
-			Worse:  Higher, Gate: Count, Shown: InTable | InTheory | InMarkdown | InHistory,
+			Worse:  Higher, Gate: Count, Shown: InTable | InTheory | InMarkdown | InHistory | InGlance,
 		},
 
 		// The usage of all servers together.
@@ -193,7 +196,7 @@ func Metrics() []Metric {
 				value, ok := server(func(u Usage) float64 { return u.CPUMicrosPerDelivery })(r)
 				return value, ok && r.Delivered > 0
 			},
-			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory,
+			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory | InGlance,
 			Chart: &Chart{
 				Name: "server-cpu", Title: "Server CPU for each delivered message",
 				Detail:   "User and system time of the server's process while it was measured.",
@@ -209,7 +212,7 @@ func Metrics() []Metric {
 				}
 				return kilobytes(r.Server.RSSBytesPerUser)
 			},
-			Worse: Higher, Gate: Timing, Shown: InTable | InHistory,
+			Worse: Higher, Gate: Timing, Shown: InTable | InHistory | InGlance,
 			Chart: &Chart{
 				Name: "memory", Title: "Server memory for each user",
 				Detail:   "Resident memory above what the server held before the users joined.",
@@ -218,19 +221,19 @@ func Metrics() []Metric {
 		},
 
 		// From the intended time to the start of sending, and from there to the acknowledgement.
-		{Key: "send-delay-p50", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.P50 }), Worse: Higher},
-		{Key: "send-delay-p99", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.P99 }), Worse: Higher},
-		{Key: "send-delay-max", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.Max }), Worse: Higher},
-		{Key: "accept-p50", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.P50 }), Worse: Higher},
-		{Key: "accept-p99", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.P99 }), Worse: Higher},
-		{Key: "accept-max", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.Max }), Worse: Higher},
+		{Key: "send-delay-p50", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.P50 }), Worse: Higher, Shown: InSends},
+		{Key: "send-delay-p99", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.P99 }), Worse: Higher, Shown: InSends},
+		{Key: "send-delay-max", Unit: "ms", Value: sent(func(r Row) float64 { return r.SendDelay.Max }), Worse: Higher, Shown: InSends},
+		{Key: "accept-p50", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.P50 }), Worse: Higher, Shown: InSends},
+		{Key: "accept-p99", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.P99 }), Worse: Higher, Shown: InSends},
+		{Key: "accept-max", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.Max }), Worse: Higher, Shown: InSends},
 
 		// The load generator itself.
-		{Key: "generator-cpu", Title: "generator CPU", Unit: "us", Per: "message", Value: delivered(func(r Row) float64 { return r.Generator.CPUMicrosPerDelivery })},
-		{Key: "generator-memory", Unit: "KB", Per: "user", Value: func(r Row) (float64, bool) { return kilobytes(r.Generator.RSSBytesPerUser) }},
-		{Key: "late-windows", Value: always(func(r Row) int { return r.Generator.LateWindows }), Worse: Higher, Gate: Chance},
-		{Key: "replaced-windows", Value: always(func(r Row) int { return r.Generator.Replaced })},
-		{Key: "generator-late-p99", Unit: "ms", Value: func(r Row) (float64, bool) { return short(r.Generator.LateP99, r.Measured()) }, Worse: Higher},
+		{Key: "generator-cpu", Title: "generator CPU", Unit: "us", Per: "message", Value: delivered(func(r Row) float64 { return r.Generator.CPUMicrosPerDelivery }), Shown: InGenerator},
+		{Key: "generator-memory", Unit: "KB", Per: "user", Value: func(r Row) (float64, bool) { return kilobytes(r.Generator.RSSBytesPerUser) }, Shown: InGenerator},
+		{Key: "late-windows", Value: always(func(r Row) int { return r.Generator.LateWindows }), Worse: Higher, Gate: Chance, Shown: InGenerator},
+		{Key: "replaced-windows", Value: always(func(r Row) int { return r.Generator.Replaced }), Shown: InGenerator},
+		{Key: "generator-late-p99", Unit: "ms", Value: func(r Row) (float64, bool) { return short(r.Generator.LateP99, r.Measured()) }, Worse: Higher, Shown: InGenerator},
 
 		// Other totals over all rounds, and the resident memory at their ends, averaged.
 		{Key: "failed-windows", Value: func(r Row) (float64, bool) { return float64(r.Failed), true }, Worse: Higher}, // that are in no other figure

@@ -65,7 +65,7 @@ func (c Comparison) Of() result.Metric {
 // String returns the comparison as one line of plain text: "p50 of websocket 0.270 -> 0.410 ms
 // (x1.52)".
 func (c Comparison) String() string {
-	s := fmt.Sprintf("%s of %s %s -> %s", c.Metric, text.Clean(c.Transport), text.Value(c.Of(), c.Base), text.Quantity(c.Of(), c.Head))
+	s := fmt.Sprintf("%s of %s %s -> %s", c.Metric, text.Clean(c.Transport), text.Value(c.Of(), c.Base), text.Quantity(c.Of().Typeset(), c.Head))
 	if c.Ratio > 0 {
 		s += " (x" + ratio(c.Ratio) + ")"
 	}

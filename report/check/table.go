@@ -11,17 +11,17 @@ import (
 	"pushpull/report/text"
 )
 
-// Table writes a report as plain text: a line for each metric, grouped by transport, then warnings and
+// Table writes a report as text for a screen: a line for each metric, grouped by transport, then warnings and
 // notes, then the conclusion.
-func Table(w io.Writer, r *Report) error {
+func Table(w io.Writer, on text.Screen, r *Report) error {
 	lines := [][]string{{"", "base", "head", "ratio", "95% range", "detects", "limit", "verdict"}}
 	for first := 0; first < len(r.Comparisons); {
 		next := first + 1
 		for next < len(r.Comparisons) && r.Comparisons[next].Transport == r.Comparisons[first].Transport {
 			next++
 		}
-		lines = append(lines, []string{text.Clean(r.Comparisons[first].Transport)})
-		lines = append(lines, linesOf(r.Comparisons[first:next])...)
+		lines = append(lines, []string{on.Text(text.Clean(r.Comparisons[first].Transport))})
+		lines = append(lines, linesOf(on, r.Comparisons[first:next])...)
 		first = next
 	}
 	var out strings.Builder
@@ -36,29 +36,37 @@ func Table(w io.Writer, r *Report) error {
 	if remarks = append(remarks, r.notes()...); len(remarks) > 0 {
 		out.WriteString("\n")
 		for _, remark := range remarks {
-			out.WriteString("! " + text.Clean(remark) + "\n")
+			writeWrapped(&out, on, text.Plain, "! "+text.Clean(remark), 2)
 		}
 	}
-	out.WriteString("\n" + r.Conclusion() + "\n")
+	out.WriteString("\n")
+	writeWrapped(&out, on, text.Bold, r.Conclusion(), 0)
 	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	return nil
 }
 
+// writeWrapped writes words in lines that fit the screen.
+func writeWrapped(out *strings.Builder, on text.Screen, ink text.Ink, words string, indent int) {
+	for _, line := range on.Wrap(on.Text(words), indent) {
+		out.WriteString(on.Paint(ink, line) + "\n")
+	}
+}
+
 // linesOf returns the lines of a transport. Faults that neither base nor head has share a line.
-func linesOf(comparisons []Comparison) [][]string {
+func linesOf(on text.Screen, comparisons []Comparison) [][]string {
 	var faults, others [][]string
 	var without []Comparison
 	for _, c := range comparisons {
 		switch gate := gateOf(c.Metric); {
 		case gate == result.Chance && c.Base == 0 && c.Head == 0: // as usual
 		case gate != result.Fault:
-			others = append(others, c.line(c.Of().Labelled(c.Metric)))
+			others = append(others, c.line(on, on.Metric(c.Of()).Labelled(c.Metric)))
 		case c.Base == 0 && c.Head == 0:
 			without = append(without, c)
 		default:
-			faults = append(faults, c.line(c.Metric))
+			faults = append(faults, c.line(on, c.Metric))
 		}
 	}
 	for len(without) > 0 {
@@ -67,13 +75,13 @@ func linesOf(comparisons []Comparison) [][]string {
 		if len(faults) > 0 || len(without) > 0 {
 			name = "other faults"
 		}
-		faults = append(faults, first.line(name))
+		faults = append(faults, first.line(on, name))
 	}
 	return append(faults, others...)
 }
 
-func (c Comparison) line(name string) []string {
-	line := []string{"  " + name, text.Value(c.Of(), c.Base), text.Value(c.Of(), c.Head), "", "", "", "", c.outcome()}
+func (c Comparison) line(on text.Screen, name string) []string {
+	line := []string{"  " + name, text.Value(c.Of(), c.Base), text.Value(c.Of(), c.Head), "", "", "", "", on.Paint(c.ink(), c.outcome())}
 	switch c.Verdict {
 	case Unknown:
 		line[1], line[2] = "-", "-"
@@ -113,6 +121,17 @@ func (c Comparison) outcome() string {
 		return "allowed: " + string(c.Verdict)
 	}
 	return string(c.Verdict)
+}
+
+// ink returns that of the outcome.
+func (c Comparison) ink() text.Ink {
+	switch {
+	case c.Regression(), c.Omission():
+		return text.Poorer
+	case c.Verdict == Better:
+		return text.Better
+	}
+	return text.Plain
 }
 
 // writeAligned writes lines with aligned cells: the first and the last column to the left, those between

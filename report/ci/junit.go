@@ -133,7 +133,7 @@ func output(lines []string) *junit.Output {
 }
 
 // quantity writes a value of a metric. Its unit may come from a file, so it can be any text.
-func quantity(m result.Metric, x float64) string { return line(text.Quantity(m, x)) }
+func quantity(m result.Metric, x float64) string { return line(text.Quantity(m.Typeset(), x)) }
 
 // values writes the values of base and head; "-" for one that is not known.
 func values(c check.Comparison, m result.Metric) (base, head string) {
