@@ -86,10 +86,10 @@ func cheaper(cost result.Metric, a, b result.Row) bool {
 	return d.Differs && d.Ratio < 1
 }
 
-// Decisive returns the metrics that a choice depends on: those of the main table with a direction, but no
+// Decisive returns the metrics that a choice depends on: those of a terminal's main table with a direction, but no
 // faults, as rows with faults can't be chosen.
 func Decisive() []result.Metric {
-	return slices.DeleteFunc(result.MetricsIn(result.InTable), func(m result.Metric) bool {
+	return slices.DeleteFunc(result.MetricsIn(result.InGlance), func(m result.Metric) bool {
 		return m.Worse != result.Higher || m.Gate == result.Fault
 	})
 }

@@ -1,0 +1,155 @@
+package report_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"pushpull/loadgen/result"
+	"pushpull/report"
+)
+
+// changed returns the run with change applied to each window of a transport.
+func changed(run report.Run, transport string, change func(*result.Window)) report.Run {
+	for i := range run.Windows {
+		if run.Windows[i].Transport == transport {
+			change(&run.Windows[i])
+		}
+	}
+	return report.NewRun(run.Name, run.Result)
+}
+
+// TestAnswer has the answers to the kinds of results that there are, as a person reads them.
+func TestAnswer(t *testing.T) {
+	cheap := poll1
+	cheap.cpu = .015
+	lean := webSocket
+	lean.transport = "websocket-lean"
+	engines := changed(synthetic("", 1, lean, webSocket), "websocket-lean", func(w *result.Window) {
+		w.Way = result.Way{Title: "WebSocket", Stream: true, Duplex: true}
+	})
+	lossy := changed(synthetic("", 1, longPoll, webSocket), "websocket", func(w *result.Window) { w.Delivered, w.Lost = 399, 1 })
+	silent := changed(synthetic("", 1, longPoll, webSocket), "websocket", func(w *result.Window) {
+		w.Planned, w.Sent, w.Expected, w.Delivered, w.Latency = 0, 0, 0, 0, result.NewHistogram()
+	})
+	failed := changed(synthetic("", 1, longPoll, webSocket), "websocket", func(w *result.Window) { w.Failed = "joining: refused" })
+	nothing := changed(synthetic("", 1, webSocket), "websocket", func(w *result.Window) { w.Failed = "joining: refused" })
+	unknown := changed(synthetic("", 1, poll5, webSocket), "websocket", func(w *result.Window) { w.Server = nil })
+	unknown = changed(unknown, "short-poll@5s", func(w *result.Window) { w.Server = nil })
+	stopped := synthetic("", 1, longPoll, webSocket)
+	stopped.Windows = slices.DeleteFunc(stopped.Windows, func(w result.Window) bool { return w.Transport == "websocket" })
+	stopped = report.NewRun("", stopped.Result)
+
+	inMemory, inPostgres := synthetic("memory", 1, longPoll, webSocket), synthetic("postgres", 2, longPoll, webSocket)
+	onServers(&inPostgres, 3, "postgres")
+	inPostgres = report.NewRun("postgres", inPostgres.Result)
+	before, after := synthetic("before", 1, poll5, webSocket), synthetic("after", 2, poll5, webSocket)
+	more := synthetic("more users", 2, poll5, webSocket)
+	more.Run.Scenario.Users = 300
+	onlyPolls := synthetic("polls", 2, poll5)
+
+	for _, test := range []struct {
+		name string
+		runs []report.Run
+		want string
+	}{
+		{
+			"push is the fastest and the cheapest",
+			[]report.Run{synthetic("", 1, poll1, poll5, longPoll, webSocket)},
+			"Choose WebSocket: it is the fastest (half of the messages arrive within 405 µs, 99% within 890 µs), and needs the least server CPU (55.0 µs a message). " +
+				"Polling would need less server CPU than WebSocket from an interval of about 17 s on. " +
+				"Short polling every second needs 42% less server memory, but 515 ms for half of its messages, 10.0 requests a message, 12 times the bytes and 13 times the server CPU. " +
+				"Short polling every 5 s needs 44% less server memory, but 2.47 s for half of its messages, 2.00 requests a message, 3.6 times the bytes and 2.8 times the server CPU. " +
+				"Long polling is never the better choice: it is no better than WebSocket in any figure.",
+		},
+		{
+			"polling is cheaper",
+			[]report.Run{synthetic("", 1, cheap, longPoll, webSocket)},
+			"Choose WebSocket if messages have to arrive as early as possible: half of the messages arrive within 406 µs, 99% within 1.02 ms. " +
+				"If they may take up to 1 s, choose short polling every second: it needs 32% less server CPU than WebSocket (37.5 instead of 55.0 µs a message). " +
+				"Short polling every second needs 42% less server memory, but 506 ms for half of its messages, 10.0 requests a message and 12 times the bytes. " +
+				"Long polling is never the better choice: it is no better than WebSocket in any figure.",
+		},
+		{
+			"two that are equal",
+			[]report.Run{engines},
+			"Choose WebSocket (websocket-lean) or WebSocket (websocket): the rounds show no difference in latency or server CPU " +
+				"(over WebSocket (websocket-lean) half of the messages arrive within 398 µs, 99% within 1.21 ms).",
+		},
+		{
+			"one alone",
+			[]report.Run{synthetic("", 1, webSocket)},
+			"WebSocket alone was measured: half of the messages arrive within 402 µs, 99% within 1.21 ms. A message costs 182 bytes and 55.0 µs of server CPU.",
+		},
+		{
+			"the fastest lost messages",
+			[]report.Run{lossy},
+			"Only long polling can be recommended: half of the messages arrive within 696 µs, 99% within 2.08 ms. " +
+				"WebSocket lost 2 messages of 800. The numbers of WebSocket are not to be believed: see the doubts.",
+		},
+		{
+			"one delivered nothing",
+			[]report.Run{silent},
+			"Only long polling can be recommended: half of the messages arrive within 696 µs, 99% within 2.08 ms. WebSocket delivered nothing.",
+		},
+		{
+			"one could not be measured",
+			[]report.Run{failed},
+			"Only long polling can be recommended: half of the messages arrive within 696 µs, 99% within 2.08 ms. WebSocket could not be measured: see the doubts.",
+		},
+		{
+			"none could be measured",
+			[]report.Run{nothing},
+			"No transport can be recommended. WebSocket could not be measured: see the doubts.",
+		},
+		{
+			"a run that was interrupted",
+			[]report.Run{stopped},
+			"Only long polling can be recommended: half of the messages arrive within 696 µs, 99% within 2.08 ms. The run ended before websocket had a turn.",
+		},
+		{
+			"a server that reports no CPU",
+			[]report.Run{unknown},
+			"Choose WebSocket: it is the fastest (half of the messages arrive within 401 µs, 99% within 1.69 ms), and needs the fewest bytes (182 B a message). " +
+				"Short polling every 5 s is never the better choice: it is no better than WebSocket in any figure.",
+		},
+		{
+			"two stores",
+			[]report.Run{inMemory, inPostgres},
+			"WebSocket is the choice in both runs. " +
+				"With WebSocket, server CPU 55.0 µs a message (memory) and 93.5 µs a message (postgres). With long polling, server CPU 118 µs a message (memory) and 200 µs a message (postgres).\n" +
+				"memory: Choose WebSocket: …\npostgres: Choose WebSocket: …",
+		},
+		{
+			"the same twice",
+			[]report.Run{before, after},
+			"WebSocket is the choice in both runs. The rounds show no difference between the runs in latency or server CPU with WebSocket and short polling every 5 s.\n" +
+				"before: Choose WebSocket: …\nafter: Choose WebSocket: …",
+		},
+		{
+			"different loads",
+			[]report.Run{before, more},
+			"These runs measured different loads (users), so their figures are not compared.\nbefore: Choose WebSocket: …\nmore users: Choose WebSocket: …",
+		},
+		{
+			"different choices",
+			[]report.Run{before, onlyPolls},
+			"The choice differs: WebSocket in before and short polling every 5 s in polls. " +
+				"The rounds show no difference between the runs in latency or server CPU with short polling every 5 s.\n" +
+				"before: Choose WebSocket: …\npolls: Short polling every 5 s alone was measured: …",
+		},
+		{"no window", []report.Run{report.NewRun("", &result.Result{})}, "Nothing was measured."},
+	} {
+		got := report.Answer(test.runs...)
+		for _, line := range strings.Split(got, "\n")[1:] { // each is the answer of one run alone
+			whole := line
+			if before, _, long := strings.Cut(line[strings.Index(line, ": ")+2:], ": "); long {
+				line = line[:strings.Index(line, ": ")+2] + before + ": …"
+			}
+			got = strings.Replace(got, whole, line, 1)
+		}
+		if got != test.want {
+			t.Errorf("%s:\n%s\nwant\n%s", test.name, got, test.want)
+		}
+	}
+}
