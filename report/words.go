@@ -71,7 +71,21 @@ func sentences(run Run) []string {
 	said = append(said, s.waiting()...)
 	said = append(said, s.others()...)
 	said = append(said, s.beaten()...)
-	return append(said, s.failures()...)
+	said = append(said, s.failures()...)
+	return append(said, s.unsure()...)
+}
+
+// unsure says what too few rounds can't show.
+func (s speaker) unsure() []string {
+	if len(s.choice.Ranked) < 2 {
+		return nil
+	}
+	for _, i := range s.choice.Ranked {
+		if _, sure := s.rows[i].Interval(s.choice.Cost.Key); !sure && s.choice.Cost.Gate == result.Timing {
+			return []string{fmt.Sprintf("With so few rounds, differences in %s below a factor of %v can't be told from noise: use --rounds 5.", noun(s.choice.Cost), verdict.LeastUnsure)}
+		}
+	}
+	return nil
 }
 
 // verdict says which transport to choose, and under which condition.

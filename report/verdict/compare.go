@@ -8,19 +8,26 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// least is the ratio from which on a difference is one: nobody chooses a transport for less.
-const least = 1.05
+const (
+	// Least is the ratio from which on two figures differ: nobody chooses a transport for less.
+	Least = 1.05
+
+	// LeastUnsure is the ratio from which on two timings differ that were measured in too few rounds for an
+	// interval. The ratio of two windows, recorded on a shared machine, has a deviation of 17%, so noise
+	// exceeds this in one case of 60.
+	LeastUnsure = 1.5
+)
 
 // A Difference compares a figure of two rows.
 type Difference struct {
 	Known   bool    // both rows have the figure
 	Ratio   float64 // of the first row's figure to the second's; 0 or infinite if one of them is 0
-	Differs bool    // the figures differ by 5% or more, and the rounds tell them apart
+	Differs bool    // the figures differ by the ratio Least or more, and the rounds tell them apart
 }
 
 // Compare compares row a with row b of the same run in m. The rounds tell two figures apart if the 95%
-// interval of their ratio, of which Fill describes the making, lies on one side of 1. A count, which has no
-// noise, needs no interval.
+// interval of their ratio, of which Fill describes the making, lies on one side of 1. Without an interval
+// timings must differ by LeastUnsure; counts have no noise.
 func Compare(m result.Metric, a, b result.Row) Difference { return compare(m, a, b, 0) }
 
 // Across is Compare for rows of two runs, whose rounds have nothing to do with one another.
@@ -39,12 +46,13 @@ func compare(m result.Metric, a, b result.Row, shift int) Difference {
 		return Difference{Known: true, Ratio: x / y, Differs: true}
 	}
 	d := Difference{Known: true, Ratio: x / y}
-	if max(d.Ratio, 1/d.Ratio) < least {
+	distance := max(d.Ratio, 1/d.Ratio)
+	if distance < Least {
 		return d
 	}
 	ratios, blocks := ratiosOf(m.Key, a, b, shift)
 	if ratios == nil {
-		d.Differs = m.Gate == result.Count
+		d.Differs = m.Gate == result.Count || distance >= LeastUnsure
 		return d
 	}
 	low, high := span(d.Ratio, ratios, blocks)

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	resamples = 499
-	middle    = .95 // share of the resamples that an interval spans
+	resamples    = 499
+	middle       = .95 // share of the resamples that an interval spans
+	fewestRounds = 3   // two would widen an interval ninefold
 )
 
 // Fill fills in the intervals of rows, which were merged from windows.
@@ -30,8 +31,8 @@ const (
 // A. C. Cameron, J. B. Gelbach, D. L. Miller, Bootstrap-based improvements for inference with clustered
 // errors, The Review of Economics and Statistics 90 (2008).
 //
-// A row of a single round has intervals of its latency alone, from a bootstrap over the slices of its
-// window. What differs between rounds is not in them.
+// A row of fewer than three rounds has intervals of its latency alone, from a bootstrap over the slices of its
+// windows. What differs between rounds is not in them.
 func Fill(rows []result.Row, windows []result.Window) {
 	windows = result.Measured(windows)
 	for i := range rows {
@@ -64,7 +65,7 @@ type block struct {
 	latencies []*result.Histogram
 }
 
-// blocksOf returns the rounds of a transport, or the slices of its window if there is only one round.
+// blocksOf returns the rounds of a transport, or the slices of its windows if there are too few rounds.
 func blocksOf(transport string, windows []result.Window) (blocks []block, what string) {
 	by := map[int]*block{}
 	var rounds []int
@@ -81,10 +82,12 @@ func blocksOf(transport string, windows []result.Window) (blocks []block, what s
 		b.latencies = append(b.latencies, w.Latency)
 	}
 	slices.Sort(rounds)
-	if len(rounds) == 1 {
-		for _, w := range by[rounds[0]].windows {
-			for _, s := range w.Slices {
-				blocks = append(blocks, block{latencies: []*result.Histogram{s.Latency}})
+	if len(rounds) < fewestRounds {
+		for _, round := range rounds {
+			for _, w := range by[round].windows {
+				for _, s := range w.Slices {
+					blocks = append(blocks, block{latencies: []*result.Histogram{s.Latency}})
+				}
 			}
 		}
 		return blocks, slicesOf

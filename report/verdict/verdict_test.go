@@ -44,7 +44,7 @@ func rows(random *rand.Rand, rounds int, noise float64, all ...made) []result.Ro
 				Server:  &result.Process{CPUS: m.cpu * deliveries / 1e6 * factor(), RSSIdleBytes: 1 << 20, RSSBytes: 2 << 20},
 			}
 			slow := factor()
-			if rounds == 1 { // else they are not looked at
+			if rounds < 3 { // else they are not looked at
 				for i := range 5 {
 					w.Slices = append(w.Slices, result.Slice{AtS: float64(i), WidthS: 1, Latency: result.NewHistogram()})
 				}
@@ -147,16 +147,30 @@ func TestAcross(t *testing.T) {
 	}
 }
 
-func TestOneRound(t *testing.T) {
-	row := rows(rand.New(rand.NewPCG(1, 2)), 1, .1, webSocket)[0]
-	if row.IntervalsFrom != "5 slices" {
-		t.Errorf("the intervals are from %q", row.IntervalsFrom)
-	}
-	if _, ok := row.Interval("p50"); !ok {
-		t.Error("the latency has no interval")
-	}
-	if i, ok := row.Interval("server-cpu"); ok {
-		t.Errorf("the CPU was measured once and has the interval %v", i)
+// TestFewRounds has too few rounds for an interval of the CPU, so only large differences count.
+func TestFewRounds(t *testing.T) {
+	other := longPoll
+	for rounds, from := range map[int]string{1: "5 slices", 2: "10 slices"} {
+		for ratio, differs := range map[float64]bool{1.3: false, 1.7: true} {
+			other.cpu = webSocket.cpu * ratio
+			all := rows(rand.New(rand.NewPCG(1, 2)), rounds, 0, webSocket, other)
+			row := all[0]
+			if row.IntervalsFrom != from {
+				t.Errorf("the intervals of %d rounds are from %q", rounds, row.IntervalsFrom)
+			}
+			if _, ok := row.Interval("p50"); !ok {
+				t.Errorf("the latency of %d rounds has no interval", rounds)
+			}
+			if i, ok := row.Interval("server-cpu"); ok {
+				t.Errorf("the CPU of %d rounds has the interval %v", rounds, i)
+			}
+			if d := verdict.Compare(metric(t, "server-cpu"), all[1], all[0]); d.Differs != differs {
+				t.Errorf("%v times as much CPU in %d rounds: %+v", ratio, rounds, d)
+			}
+			if d := verdict.Compare(metric(t, "bytes"), all[1], all[0]); !d.Differs {
+				t.Errorf("the bytes have no noise: %+v", d)
+			}
+		}
 	}
 }
 
