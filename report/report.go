@@ -2,9 +2,10 @@
 // PNG, and one page that opens from disk.
 //
 // It measures nothing and judges nothing: the numbers and the doubts about them come from packages
-// result and theory, the choice of a transport from package verdict. The same results give the same bytes. The page is self-contained: it runs no script
-// and loads nothing. Names in a result may contain anything and are shown as plain text: what can't be
-// seen or drawn is spelled, and no two runs or transports are shown under the same name.
+// result and theory, the choice of a transport from package verdict. The same results give the same bytes.
+// The page is self-contained: it runs no script and loads nothing. Names in a result may contain anything and
+// are shown as plain text: what can't be seen or drawn is spelled, and no two runs or transports are shown
+// under the same name.
 package report
 
 import (
