@@ -30,8 +30,11 @@ type Plan struct {
 	inRoom []int32   // per room, the number of messages
 }
 
-// NewPlan draws the plan of one round. The messages of each sender are a Poisson process, independent
-// of the other senders'.
+// NewPlan draws the plan of one round. The messages are a Poisson process whose number is not left to chance:
+// the warm-up and the measured part each have as many as the rate makes on average. Given their number, the
+// messages of a Poisson process are independent of each other and uniform in time (Kingman, Poisson Processes,
+// 1993, section 2.4), and each has a random sender. So users see the gaps and bursts of independent senders,
+// but rounds don't differ in what they share a cost among.
 func NewPlan(s Scenario, round int) *Plan {
 	random := rand.New(rand.NewPCG(s.Seed, uint64(round)))
 	p := &Plan{
@@ -40,18 +43,23 @@ func NewPlan(s Scenario, round int) *Plan {
 		byUser: make([][]int32, s.Users),
 		inRoom: make([]int32, s.Users/s.roomSize()),
 	}
-	p.Sends = make([]Send, 0, int(1.1*s.sends())+16)
-	for user := range s.Users {
+	for user := range p.Phases {
 		p.Phases[user] = random.Float64()
-		if user%p.RoomSize >= p.Talkers {
-			continue
+	}
+	p.Sends = make([]Send, 0, int(s.sends())+2)
+	senders := len(p.inRoom) * p.Talkers
+	for _, part := range []struct{ from, to time.Duration }{{0, p.Warmup}, {p.Warmup, p.End}} {
+		mean := s.Rate * float64(senders) * (part.to - part.from).Seconds()
+		number := int(mean)
+		if random.Float64() < mean-float64(number) {
+			number++
 		}
-		for at := 0.0; ; {
-			at += random.ExpFloat64() / s.Rate
-			if at >= p.End.Seconds() {
-				break // a low rate makes times that a time.Duration can't hold
-			}
-			p.Sends = append(p.Sends, Send{At: time.Duration(at * float64(time.Second)), User: int32(user)})
+		for range number {
+			sender := random.IntN(senders)
+			p.Sends = append(p.Sends, Send{
+				At:   part.from + time.Duration(random.Int64N(int64(part.to-part.from))),
+				User: int32(sender/p.Talkers*p.RoomSize + sender%p.Talkers),
+			})
 		}
 	}
 	slices.SortStableFunc(p.Sends, func(a, b Send) int { return cmp.Compare(a.At, b.At) })

@@ -85,8 +85,8 @@ func TestPlanIsPoisson(t *testing.T) {
 	if len(last) != 16 {
 		t.Errorf("%d users send, want 16", len(last))
 	}
-	if want := 16 * 50 * 12.0; math.Abs(float64(len(gaps))-want) > 4.5*math.Sqrt(want) {
-		t.Errorf("%d sends, want about %.0f", len(gaps), want)
+	if want := 16 * 50 * 12; len(gaps) != want {
+		t.Errorf("%d sends, want %d", len(gaps), want)
 	}
 	var sum, squares float64
 	longer := 0
@@ -110,6 +110,37 @@ func TestPlanIsPoisson(t *testing.T) {
 	} {
 		if math.Abs(c.got-c.want) > c.most*c.want {
 			t.Errorf("the %s of the gaps is %.5f, want %.5f within %.0f%%", c.what, c.got, c.want, 100*c.most)
+		}
+	}
+}
+
+// TestPlanHasTheNumberOfItsRate has rounds with the same number of measured messages, or the two whole numbers
+// around the mean, as often as the mean is between them.
+func TestPlanHasTheNumberOfItsRate(t *testing.T) {
+	for _, test := range []struct{ rate, mean float64 }{{50, 8000}, {.05, 8}, {.0203125, 3.25}, {.0015625, .25}} {
+		s := rooms10
+		s.Rate = test.rate
+		sum := 0
+		const rounds = 400
+		for round := 1; round <= rounds; round++ {
+			plan := NewPlan(s, round)
+			n := 0
+			for _, send := range plan.Sends {
+				if plan.Measured(send) {
+					n++
+				}
+			}
+			if math.Abs(float64(n)-test.mean) >= 1 {
+				t.Fatalf("%d messages at rate %v, want about %v", n, test.rate, test.mean)
+			}
+			sum += n
+			if test.rate > 1 && round == 5 {
+				sum *= rounds / 5 // many messages take long to draw
+				break
+			}
+		}
+		if mean := float64(sum) / rounds; math.Abs(mean-test.mean) > .1 {
+			t.Errorf("%v messages on average at rate %v, want %v", mean, test.rate, test.mean)
 		}
 	}
 }
