@@ -55,6 +55,6 @@ transports: [long-poll, websocket]
 		panic(err)
 	}
 	// Output:
-	// long-poll delivered 127 of 127 messages
-	// websocket delivered 127 of 127 messages
+	// long-poll delivered 100 of 100 messages
+	// websocket delivered 100 of 100 messages
 }

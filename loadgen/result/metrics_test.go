@@ -12,13 +12,14 @@ import (
 
 // unread are the numbers of a row that no metric reads, with the reason.
 var unread = map[string]string{
-	"Users":      "an input of the measurement, not a result",
-	"Servers":    "an input of the measurement, not a result",
-	"Rounds":     "an input of the measurement, not a result",
-	"DurationS":  "an input of the measurement, not a result",
-	"Way.EveryS": "a property of the transport, not a result",
-	"Way.HoldS":  "a property of the transport, not a result",
-	"Way.ScanS":  "a property of the transport, not a result",
+	"Resampled.Blocks": "how the intervals were found, not a result",
+	"Users":            "an input of the measurement, not a result",
+	"Servers":          "an input of the measurement, not a result",
+	"Rounds":           "an input of the measurement, not a result",
+	"DurationS":        "an input of the measurement, not a result",
+	"Way.EveryS":       "a property of the transport, not a result",
+	"Way.HoldS":        "a property of the transport, not a result",
+	"Way.ScanS":        "a property of the transport, not a result",
 }
 
 // A rowNumber is the path of a numeric field of a row, and a function that returns the field.
