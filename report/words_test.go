@@ -1,12 +1,16 @@
 package report_test
 
 import (
+	"errors"
+	"html"
 	"slices"
 	"strings"
 	"testing"
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
+	"pushpull/report/ci"
+	"pushpull/report/text"
 )
 
 // changed returns the run with change applied to each window of a transport.
@@ -167,6 +171,37 @@ func TestAnswer(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%s:\n%s\nwant\n%s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestAnswerIsEverywhere finds the same words in the table of a terminal, in JSON, on the page and in Markdown.
+func TestAnswerIsEverywhere(t *testing.T) {
+	one := func(s string) string { return strings.Join(strings.Fields(s), " ") } // breaks a line anywhere, also after a hard space
+	all := cases()
+	for _, name := range []string{"chat", "stores", "two-runs", "lost", "foreign-server"} {
+		runs := all[name]
+		var table, data, page, markdown strings.Builder
+		err := errors.Join(
+			report.Table(&table, text.Screen{UTF8: true}, runs...), report.JSON(&data, "runs", runs...), report.HTML(&page, report.Link{}, runs...),
+			ci.Markdown(&markdown, ci.Outcome{
+				Words: strings.Split(report.Answer(runs...), "\n"),
+				Sides: []ci.Side{{Result: runs[0].Result, Rows: runs[0].Rows}},
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range report.Answers(runs...) {
+			for _, words := range p.Sentences {
+				for where, out := range map[string]string{
+					"table": one(table.String()), "JSON": data.String(), "page": one(html.UnescapeString(page.String())),
+					"Markdown": strings.ReplaceAll(markdown.String(), `\`, ""),
+				} {
+					if !strings.Contains(out, words) {
+						t.Errorf("%s: the %s does not say %q", name, where, words)
+					}
+				}
+			}
 		}
 	}
 }
