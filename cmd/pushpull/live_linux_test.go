@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"regexp"
@@ -17,8 +18,8 @@ import (
 	"pushpull/report"
 )
 
-// A window is what a terminal shows: it knows the sequences of package main.
-type window struct {
+// A view is what a terminal shows: it knows the sequences of package main.
+type view struct {
 	rows   []string
 	at     int // row of the cursor
 	column int
@@ -28,54 +29,54 @@ type window struct {
 // part matches a control sequence or a character.
 var part = regexp.MustCompile(`\x1b\[([0-9]*)([A-Za-z])|(?s:.)`)
 
-func (w *window) print(s string) {
+func (v *view) print(s string) {
 	for _, m := range part.FindAllStringSubmatch(s, -1) {
 		n, _ := strconv.Atoi(m[1])
 		switch {
 		case m[2] == "A":
-			w.at -= n
+			v.at -= n
 		case m[2] == "K":
-			w.rows[w.at] = w.rows[w.at][:w.column]
+			v.rows[v.at] = v.rows[v.at][:v.column]
 		case m[2] == "J":
-			w.rows = w.rows[:w.at+1]
-			w.rows[w.at] = w.rows[w.at][:w.column]
+			v.rows = v.rows[:v.at+1]
+			v.rows[v.at] = v.rows[v.at][:v.column]
 		case m[2] != "": // colours
 		case m[0] == "\r":
-			w.column = 0
+			v.column = 0
 		case m[0] == "\n":
-			w.at++
+			v.at++
 		default:
-			if w.column == w.wide {
-				w.at, w.column = w.at+1, 0
+			if v.column == v.wide {
+				v.at, v.column = v.at+1, 0
 			}
-			w.grow()
-			row := w.rows[w.at] + strings.Repeat(" ", max(0, w.column-len(w.rows[w.at])))
-			w.rows[w.at] = row[:w.column] + m[0] + row[min(len(row), w.column+1):]
-			w.column++
+			v.grow()
+			row := v.rows[v.at] + strings.Repeat(" ", max(0, v.column-len(v.rows[v.at])))
+			v.rows[v.at] = row[:v.column] + m[0] + row[min(len(row), v.column+1):]
+			v.column++
 		}
-		w.grow()
+		v.grow()
 	}
 }
 
-func (w *window) grow() {
-	for len(w.rows) <= w.at {
-		w.rows = append(w.rows, "")
+func (v *view) grow() {
+	for len(v.rows) <= v.at {
+		v.rows = append(v.rows, "")
 	}
 }
 
 // narrow changes the width, and wraps the rows as most terminals do. The cursor stands behind the last one.
-func (w *window) narrow(wide int) {
+func (v *view) narrow(wide int) {
 	var rows []string
-	for _, row := range w.rows {
+	for _, row := range v.rows {
 		for len(row) > wide {
 			rows = append(rows, row[:wide])
 			row = row[wide:]
 		}
 		rows = append(rows, row)
 	}
-	w.rows, w.wide = rows, wide
-	w.at = len(rows) - 1
-	w.column = len(rows[w.at])
+	v.rows, v.wide = rows, wide
+	v.at = len(rows) - 1
+	v.column = len(rows[v.at])
 }
 
 // TestLiveView draws the progress of a run on terminals of several sizes, one of which becomes narrower. Each
@@ -104,13 +105,14 @@ func TestLiveView(t *testing.T) {
 			}
 		}
 		resize(c.columns)
+		window := bufio.NewReader(screen)
 		_, stderr := newStreams(programs, programs)
-		seen := &window{rows: []string{""}, wide: c.columns}
+		seen := &view{rows: []string{""}, wide: c.columns}
 		look := func() {
 			if err := stderr.flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			seen.print(printedOn(t, screen))
+			seen.print(printedOn(t, window, programs))
 		}
 		show := newProgress(stderr, false, false, colourAuto)
 		res := &result.Result{Run: result.Run{Scenario: result.Scenario{Transports: []string{"short-poll@5s", "long-poll", "websocket"}}}}
@@ -172,33 +174,31 @@ func TestLiveView(t *testing.T) {
 	}
 }
 
-// unwrapped returns the lines of a window, without the wrapping of what is printed in one line.
-func unwrapped(w *window) (lines []string) {
+// unwrapped returns the lines of a view, without the wrapping of what is printed in one line.
+func unwrapped(v *view) (lines []string) {
 	joined := false
-	for _, row := range w.rows {
+	for _, row := range v.rows {
 		if joined {
 			lines[len(lines)-1] += row
 		} else {
 			lines = append(lines, row)
 		}
-		joined = len(row) == w.wide
+		joined = len(row) == v.wide
 	}
 	return lines
 }
 
-// printedOn returns what has been printed on a terminal since the last call.
-func printedOn(t *testing.T, screen *os.File) string {
+// printedOn returns what has been printed on a terminal since the last call. It marks the end, as a terminal
+// hands over what programs have written some time later.
+func printedOn(t *testing.T, screen *bufio.Reader, programs *os.File) string {
 	t.Helper()
-	var all strings.Builder
-	ready := []unix.PollFd{{Fd: int32(screen.Fd()), Events: unix.POLLIN}}
-	for buffer := make([]byte, 4096); ; {
-		if n, err := unix.Poll(ready, 0); err != nil || n == 0 {
-			return all.String()
-		}
-		n, err := screen.Read(buffer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(buffer[:n])
+	const end = '\x00'
+	if _, err := programs.Write([]byte{end}); err != nil {
+		t.Fatal(err)
 	}
+	printed, err := screen.ReadString(end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(printed, string(end))
 }
