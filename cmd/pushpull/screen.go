@@ -84,9 +84,10 @@ func (c colouring) screen(w io.Writer) text.Screen {
 // complain prints the error that ends a command: in lines that fit a terminal, elsewhere in one line, which
 // programs and people search for.
 func complain(w *stream, words string) {
-	lines := []string{words}
-	if on := colouring("").screen(w); w.terminal {
-		lines = on.Wrap(on.Text(words), 2)
+	on := colourAuto.screen(w)
+	lines := []string{on.Text(words)}
+	if w.terminal {
+		lines = on.Wrap(lines[0], 2)
 	}
 	fmt.Fprintln(w, strings.Join(lines, "\n"))
 }

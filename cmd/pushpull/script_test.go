@@ -76,6 +76,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
 		"raced":       cmdRaced,
 		"exits":       cmdExits,
+		"says":        cmdSays,
 		"measure":     cmdMeasure,
 		"json":        cmdJSON,
 		"has":         cmdHas,
@@ -113,6 +114,16 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "exits CODES COMMAND [ARG...]")
 	err := ts.Exec(args[1], args[2:]...)
 	checkExit(ts, args[0], err, ts.ReadFile("stderr"))
+}
+
+// says PATTERN looks for a regular expression in the standard output of the last command, wherever its lines
+// are wrapped.
+func cmdSays(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "says PATTERN")
+	words := strings.Join(strings.Fields(ts.ReadFile("stdout")), " ")
+	if !regexp.MustCompile(args[0]).MatchString(words) {
+		ts.Fatalf("no match for %q in %q", args[0], words)
+	}
 }
 
 func checkExit(ts *testscript.TestScript, want string, err error, stderr string) {

@@ -18,6 +18,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report/check"
+	"pushpull/report/text"
 )
 
 // The tests of this file judge times that they measure, so nothing else may run beside them: see make
@@ -142,7 +143,7 @@ func metrics(comparisons []check.Comparison) (names []string) {
 }
 
 func table(r *check.Report) string {
-	var text strings.Builder
-	check.Table(&text, r)
-	return text.String()
+	var words strings.Builder
+	check.Table(&words, text.Screen{}, r)
+	return words.String()
 }

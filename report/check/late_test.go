@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 // spoilt returns a side of a duet in which the generator spoiled n windows of websocket.
@@ -47,7 +48,7 @@ func TestLateWindows(t *testing.T) {
 			t.Errorf("suspects %q, note %q", r.Suspects(), got.Note)
 		}
 		var table strings.Builder
-		if err := Table(&table, r); err != nil {
+		if err := Table(&table, text.Screen{}, r); err != nil {
 			t.Fatal(err)
 		}
 		if shown := strings.Contains(table.String(), "late-windows"); shown != (c.base+c.head > 0) {

@@ -8,6 +8,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report/check"
+	"pushpull/report/text"
 )
 
 // TestRecordedDuets judges recorded duets like those that make timed measures: a server compared with
@@ -72,7 +73,7 @@ func metrics(comparisons []check.Comparison) (names []string) {
 }
 
 func table(r *check.Report) string {
-	var text strings.Builder
-	check.Table(&text, r)
-	return text.String()
+	var words strings.Builder
+	check.Table(&words, text.Screen{}, r)
+	return words.String()
 }

@@ -55,7 +55,7 @@ func TestTable(t *testing.T) {
 	for name, r := range all {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := Table(&out, r); err != nil {
+			if err := Table(&out, text.Screen{UTF8: true}, r); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join("../../testdata/report/check", name+".txt")
@@ -94,7 +94,7 @@ var errFull = errors.New("no space")
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 func TestTableOnFullDisk(t *testing.T) {
-	if err := Table(fullDisk{}, &Report{}); !errors.Is(err, errFull) {
+	if err := Table(fullDisk{}, text.Screen{}, &Report{}); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)
 	}
 }
