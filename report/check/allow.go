@@ -7,6 +7,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
+	"pushpull/transports/typo"
 )
 
 // Transports returns the transports of results: those measured and those that were to be.
@@ -33,14 +34,20 @@ func (o Options) ValidateNames(transports []string) error {
 		}
 	}
 	for _, name := range o.AllowMissing {
-		known := slices.Contains(transports, name) || slices.Contains(metrics, name) || slices.Contains(facts, name)
-		if i := strings.LastIndex(name, "/"); !known && i >= 0 {
-			known = slices.Contains(transports, name[:i]) && slices.Contains(metrics, name[i+1:])
+		all := slices.Concat(transports, metrics, facts)
+		if slices.Contains(all, name) {
+			continue
 		}
-		if !known {
-			return fmt.Errorf("there is no transport or metric %q to be missing: name a transport (%s), a metric (%s), or both, like websocket/p50, or what head need not know (%s)",
-				name, text.Clean(strings.Join(transports, ", ")), strings.Join(metrics, ", "), strings.Join(facts, ", "))
+		if i := strings.LastIndex(name, "/"); i >= 0 && slices.Contains(transports, name[:i]) {
+			if metric := name[i+1:]; !slices.Contains(metrics, metric) {
+				return typo.Unknown("metric", metric, metrics)
+			}
+			continue
 		}
+		for i := range all {
+			all[i] = text.Clean(all[i])
+		}
+		return typo.Unknown("transport or metric", name, all)
 	}
 	return nil
 }
