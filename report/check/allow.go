@@ -23,22 +23,31 @@ func Transports(results ...*result.Result) []string {
 	return all
 }
 
+// Allowable returns what Options.AllowMissing can name besides transports: the compared metrics, and what
+// head need not know.
+func Allowable() []string {
+	names := compared()
+	for _, f := range result.Facts() {
+		if setUp(f) {
+			names = append(names, f.Key())
+		}
+	}
+	return names
+}
+
+// compared returns the keys of the metrics that a check compares.
+func compared() []string { return keys(func(result.Metric) bool { return true }) }
+
 // ValidateNames returns an error if AllowMissing names what is neither one of the transports, nor a
 // compared metric, nor one of each, nor a fact of the servers that must be the same.
 func (o Options) ValidateNames(transports []string) error {
-	metrics := keys(func(result.Metric) bool { return true })
-	var facts []string
-	for _, f := range result.Facts() {
-		if setUp(f) {
-			facts = append(facts, f.Key())
-		}
-	}
 	for _, name := range o.AllowMissing {
-		all := slices.Concat(transports, metrics, facts)
+		all := slices.Concat(transports, Allowable())
 		if slices.Contains(all, name) {
 			continue
 		}
 		if i := strings.LastIndex(name, "/"); i >= 0 && slices.Contains(transports, name[:i]) {
+			metrics := compared()
 			if metric := name[i+1:]; !slices.Contains(metrics, metric) {
 				return typo.Unknown("metric", metric, metrics)
 			}

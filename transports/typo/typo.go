@@ -34,7 +34,7 @@ func Nearest(name string, known []string) string {
 		}
 	}
 	for _, candidate := range known {
-		if nearest == "" && len(name) > 1 && strings.HasPrefix(scheme(candidate), name) {
+		if nearest == "" && len(strings.Trim(name, "-")) > 1 && strings.HasPrefix(scheme(candidate), name) {
 			nearest = candidate
 		}
 	}

@@ -24,6 +24,8 @@ func TestNearest(t *testing.T) {
 		{"r", commands, ""},
 		{"p100", []string{"p50", "p95", "p99"}, ""},
 		{"", commands, ""},
+		{"--", []string{"--users"}, ""},
+		{"--us", []string{"--seed", "--users"}, "--users"},
 		{"webscket", transports, "websocket"},
 		{"longpoll", transports, "long-poll"},
 		{"long-poll-", transports, "long-poll"},
