@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,10 +30,7 @@ type shell struct {
 
 func shells() []shell {
 	return []shell{
-		{
-			"bash", `source <(pushpull completion bash)`,
-			func(root *cobra.Command) error { return root.GenBashCompletionV2(root.OutOrStdout(), true) },
-		},
+		{"bash", `source <(pushpull completion bash)`, bashScript},
 		{
 			"zsh", `source <(pushpull completion zsh)`,
 			func(root *cobra.Command) error { return root.GenZshCompletion(root.OutOrStdout()) },
@@ -46,6 +44,21 @@ func shells() []shell {
 			func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(root.OutOrStdout()) },
 		},
 	}
+}
+
+// bashScript prints the script of bash, and an addition: what cobra prints would complete the commas of a list
+// as "\,".
+func bashScript(root *cobra.Command) error {
+	err := root.GenBashCompletionV2(root.OutOrStdout(), true)
+	_, printing := fmt.Fprint(root.OutOrStdout(), `
+__start_pushpull_lists()
+{
+    __start_pushpull
+    COMPREPLY=("${COMPREPLY[@]//\\,/,}")
+}
+complete -o default -F __start_pushpull_lists pushpull
+`)
+	return cmp.Or(err, printing)
 }
 
 func newCompletionCommand() *cobra.Command {
@@ -79,8 +92,7 @@ line. The script asks the pushpull in the PATH.`,
 	}
 }
 
-// A completions function returns what a word may be; the shell is offered what begins with the typed part.
-// A completion that ends with a separator, like "results/", may go on.
+// completions returns what a word may be that begins with the typed part, or more.
 type completions func(typed string) []cobra.Completion
 
 // completeFlags lets a shell complete the values of the flags of cmd.
@@ -125,6 +137,16 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 	return offered(func(string) []cobra.Completion { return choices })
 }
 
+// one completes the only argument of a command.
+func one(words func(*cobra.Command) []cobra.Completion) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return begun(words(cmd), typed)
+	}
+}
+
 // offered completes with the words that begin with the typed one.
 func offered(words completions) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -141,6 +163,9 @@ func listed(words completions) cobra.CompletionFunc {
 		}
 		var found []cobra.Completion
 		for _, word := range once(strings.Split(list, ","), words(last)) {
+			if list != "" {
+				word = plain(word) // bash doesn't find a word with a comma and a description
+			}
 			found = append(found, list+word)
 		}
 		found, directive := begun(found, typed)

@@ -76,14 +76,12 @@ had.`,
 
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "help [COMMAND]",
-		Short:   "Describe a command",
-		Long:    `Describe a command, as pushpull COMMAND --help does.`,
-		Example: `  pushpull help run`,
-		Args:    operands,
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return once(args, commandsOf(cmd.Root())), cobra.ShellCompDirectiveNoFileComp
-		},
+		Use:               "help [COMMAND]",
+		Short:             "Describe a command",
+		Long:              `Describe a command, as pushpull COMMAND --help does.`,
+		Example:           `  pushpull help run`,
+		Args:              operands,
+		ValidArgsFunction: one(func(cmd *cobra.Command) []cobra.Completion { return commandsOf(cmd.Root()) }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Root().Help()

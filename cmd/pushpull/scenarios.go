@@ -17,13 +17,8 @@ func newScenariosCommand() *cobra.Command {
 change it, and pass the path to pushpull run.`,
 		Example: `  pushpull scenarios chat > mine.yaml
   pushpull run ./mine.yaml`,
-		Args: operands,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return begun(builtins(), typed)
-		},
+		Args:              operands,
+		ValidArgsFunction: one(func(*cobra.Command) []cobra.Completion { return builtins() }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return listScenarios(cmd)
