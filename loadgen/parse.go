@@ -13,6 +13,7 @@ import (
 
 	"pushpull/loadgen/input"
 	"pushpull/loadgen/result"
+	"pushpull/transports/typo"
 )
 
 // MaxSource is the largest size of a scenario's YAML, in bytes.
@@ -141,7 +142,7 @@ func decode(body ast.MapNode, s *Scenario, values map[string]*token.Token) error
 			for _, k := range knobs {
 				keys = append(keys, k.Key)
 			}
-			m := mistakeAt(key, "unknown key %.40q: use %s", key.Value, strings.Join(keys, ", "))
+			m := mistakeAt(key, "%v", typo.Unknown("key", fmt.Sprintf("%.40s", key.Value), keys))
 			m.foreign = true
 			return m
 		}

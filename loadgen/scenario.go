@@ -11,6 +11,7 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/scenarios"
 	"pushpull/transports/all"
+	"pushpull/transports/typo"
 )
 
 // A Scenario describes what the simulated users do. Its properties are listed in result.Knobs.
@@ -37,7 +38,7 @@ func Builtin(name string) (Scenario, error) {
 func Source(name string) ([]byte, error) {
 	data, err := scenarios.Files.ReadFile(name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("unknown scenario %q: use %s, or the path of a YAML file", name, strings.Join(Builtins(), ", "))
+		return nil, typo.Unknown("scenario", name, Builtins())
 	}
 	return data, nil
 }

@@ -32,13 +32,13 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check BASE HEAD",
 		Short: "The regression check on two results",
 		Long: `Compare two results, each a result.jsonl or its directory, and fail if HEAD is worse than BASE.
+
 A regression is
 
-  a message that was lost, duplicated, reordered or delivered to the wrong room;
-  requests, store reads or bytes per message more than 5% above BASE, or above theory if BASE
-  agrees with theory; a message counts once for each member that receives it;
-  a timing significantly above BASE, by more than --min-effect;
-  in a duet, significantly more windows in which the generator was late (pushpull duet --help).
+  - a message that was lost, duplicated, reordered or delivered to the wrong room;
+  - requests, store reads or bytes per message more than 5% above BASE, or above theory if BASE agrees with theory; a message counts once for each member that receives it;
+  - a timing significantly above BASE, by more than --min-effect;
+  - in a duet, significantly more windows in which the generator was late (pushpull duet --help).
 
 Timings are compared in pairs, each round of BASE with the same round of HEAD: by Wilcoxon's
 signed-rank test with p < .05 for all gated timings together, and by the Hodges-Lehmann ratio.
@@ -57,22 +57,28 @@ Exit codes: 0 no regression, 1 the results can't be compared, 2 wrong usage, 3 a
 		Example: `  pushpull check results/chat results/chat-20260301-120000
   pushpull check base head --metric p50,p95 --min-effect 10%
   pushpull check base head --allow-missing websocket,long-poll/server-cpu`,
-		Args: arguments(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error { return runCheck(cmd, opts, args[0], args[1]) },
+		Args:              operands,
+		ValidArgsFunction: completeResults(2),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runCheck(cmd, opts, args[0], args[1]) },
 	}
-	addRuleFlags(cmd.Flags(), &opts.rule)
-	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
-	opts.colour.addFlag(cmd.Flags())
-	opts.outputs.addFlags(cmd.Flags())
+	opts.addFlags(cmd.Flags())
 	return cmd
+}
+
+func (o *checkOptions) addFlags(f *pflag.FlagSet) {
+	grouped(f, groupRegression, func(f *pflag.FlagSet) { addRuleFlags(f, &o.rule) })
+	grouped(f, groupOutput, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
+		o.colour.addFlag(f)
+	})
+	grouped(f, groupCI, o.outputs.addFlags)
 }
 
 // addRuleFlags adds the flags that define a regression.
 func addRuleFlags(f *pflag.FlagSet, o *check.Options) {
-	f.SortFlags = false
-	listVar(f, &o.Gate, "metric", "`list` of the gated timings, of "+strings.Join(check.Timings(), ", ")+" (default "+strings.Join(check.Defaults(), ",")+")")
-	f.Var((*effect)(&o.MinEffect), "min-effect", "`growth` of a timing that is still allowed, like 5% or 1.05 (default 5%; 25% for results that were not measured in turns)")
-	listVar(f, &o.AllowMissing, "allow-missing", "`list` of what need not be judged: transports, metrics or both (websocket,p50,long-poll/server-cpu), and what HEAD need not know (servers,store)")
+	listVar(f, &o.Gate, "metric", "`LIST` gated timings, of "+strings.Join(check.Timings(), ", ")+" (default "+strings.Join(check.Defaults(), ",")+")")
+	f.Var((*effect)(&o.MinEffect), "min-effect", "`GROWTH` how much a timing may grow, like 5% or 1.05 (default 5%; 25% for results that were not measured in turns)")
+	listVar(f, &o.AllowMissing, "allow-missing", "`LIST` what need not be judged: transports, metrics or both (websocket,p50,long-poll/server-cpu), and what HEAD need not know (servers,store)")
 }
 
 // An effect is a flag whose value is a ratio, written 1.05 or 5%. The zero value is the default.
@@ -107,7 +113,7 @@ func (*effect) Type() string { return "growth" }
 
 func runCheck(cmd *cobra.Command, opts checkOptions, basePath, headPath string) error {
 	if err := opts.rule.Validate(); err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if err := opts.outputs.distinct(basePath, headPath, filepath.Join(basePath, result.File), filepath.Join(headPath, result.File)); err != nil {
 		return err
@@ -121,7 +127,7 @@ func runCheck(cmd *cobra.Command, opts checkOptions, basePath, headPath string) 
 		return err
 	}
 	if err := opts.rule.ValidateNames(check.Transports(base, head)); err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	found, err := check.Compare(base, head, opts.rule)
 	if err != nil {

@@ -37,32 +37,31 @@ type duetOptions struct {
 func newDuetCommand() *cobra.Command {
 	opts := duetOptions{scenario: scenarioOptions{usual: "duet"}}
 	cmd := &cobra.Command{
-		Use:   "duet --base A [--head B] [SCENARIO]",
+		Use:   "duet --base SERVER [--head SERVER] [SCENARIO]",
 		Short: "The regression check on two servers, measured in turns",
-		Long: `Measure two servers in turns and fail if the head is worse than the base. Each of the two is a
-pushpull binary, which is started anew for every window, or the URL of a running server. Without
---head it is this binary. This binary simulates the users of both. If one of the two is replaced
-meanwhile, the windows that its successor served are not to be believed.
+		Long: `Measure two servers in turns, in two to three minutes, and fail if the head is worse than the
+base. Each is a pushpull binary, which is started anew for every window, or the URL of a running
+server. Without --head it is this binary.
+
+This binary simulates the users of both sides. If one of the servers is replaced meanwhile, the
+windows that its successor served are not to be believed.
 
 In each pair (--rounds) both sides are measured on every transport, in --slices short windows
 that take turns, with the same messages at the same times. The side that goes first is random
-in each pair. The median of the slices counts. See pushpull check --help for what a regression
-is. A timing that looks worse is measured again with other messages, and fails only if it is
-worse again.
+in each pair. The median of the slices counts. pushpull check --help says what a regression is. A
+timing that looks worse is measured again with other messages, and fails only if it is worse
+again; this takes at most as long again.
 
 A window in which the generator was late, as other processes kept the machine busy, is measured
 again together with its counterpart of the other side; at most a quarter of all are. Significantly
 more late windows in head than in base are a regression: its server starves the generator.
-
-A duet takes two to three minutes, and at most as long again for timings that look worse.
---quick gives a rough answer in about a minute: 10 pairs of two slices.
 
 ` + aboutURLs + `
 
 A head that is a URL needs --allow-missing servers,store if the base is a binary: whether they
 are the same is unknown.
 
-` + scenarioArgument + ` The default is duet.
+` + scenarioArgument + ` The default is duet. Flags override its values.
 
 The two results are kept as base and head in one directory, for pushpull check and report. They
 and all other files are written before anything is printed, so a regression is exit code 3 even
@@ -71,31 +70,37 @@ measured.
 
 Exit codes: 0 no regression, 1 a failure, 2 wrong usage, 3 a regression, 4 not judged, or no
 regression in numbers that are not to be believed.`,
-		Example: `  pushpull duet --base ./pushpull-main --head ./pushpull
-  pushpull duet --base http://127.0.0.1:8080 --head http://127.0.0.1:8081 --quick
-  pushpull duet --base ./pushpull-main --transports websocket --metric p50,p95 --min-effect 10%`,
-		Args: arguments(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return runDuet(cmd.Context(), cmd, opts, args) },
+		Example: `  pushpull duet --base ./pushpull-main
+  pushpull duet --base ./pushpull-main --head ./pushpull --quick
+  pushpull duet --base http://127.0.0.1:8080 --head http://127.0.0.1:8081
+  pushpull duet --base ./pushpull-main --metric p50,p95 --min-effect 10%`,
+		Args:              operands,
+		ValidArgsFunction: completeScenario,
+		RunE:              func(cmd *cobra.Command, args []string) error { return runDuet(cmd.Context(), cmd, opts, args) },
 	}
 	opts.addFlags(cmd.Flags())
 	return cmd
 }
 
 func (o *duetOptions) addFlags(f *pflag.FlagSet) {
-	f.SortFlags = false
-	f.StringVar(&o.base, "base", "", "`server` to compare with: a pushpull binary, or the URL of a running server")
-	f.StringVar(&o.head, "head", "", "`server` that must not be worse, likewise (default: this binary)")
-	f.StringVar(&o.ca, "ca", "", "`file` of certificates to trust, for servers at a URL")
-	addRuleFlags(f, &o.rule)
-	f.BoolVar(&o.brief, "quick", false, "a rough answer in about a minute: --rounds 10 (more for many transports) --slices 2")
-	intVar(f, &o.slices, "slices", 5, "`windows` of each transport and side in a pair")
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		f.StringVar(&o.base, "base", "", "`SERVER` what to compare with: a pushpull binary, or the URL of a running server")
+		f.StringVar(&o.head, "head", "", "`SERVER` what must not be worse, likewise (default this binary)")
+		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for servers at a URL")
+	})
 	o.scenario.addFlags(f)
-	f.Lookup("rounds").Usage = "how many `pairs` are measured"
-	o.destination.addFlags(f)
-	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
-	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
-	o.colour.addFlag(f)
-	o.outputs.addFlags(f)
+	grouped(f, groupMeasurement, func(f *pflag.FlagSet) {
+		intVar(f, &o.slices, "slices", 5, "`N` windows of each transport and side in a pair")
+		f.BoolVar(&o.brief, "quick", false, "a rough answer in about a minute: --rounds 10 (more for many transports) --slices 2")
+	})
+	f.Lookup("rounds").Usage = "how many pairs are measured"
+	grouped(f, groupRegression, func(f *pflag.FlagSet) { addRuleFlags(f, &o.rule) })
+	grouped(f, groupOutput, o.destination.addFlags, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+		o.colour.addFlag(f)
+	})
+	grouped(f, groupCI, o.outputs.addFlags)
 }
 
 // validate checks the flags that only fit together.
@@ -180,7 +185,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		err = cmp.Or(opts.validate(), opts.rule.Validate(), opts.rule.ValidateNames(scenario.Result().Transports))
 	}
 	if err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if err := loadgen.CheckLimits(scenario); err != nil {
 		return err

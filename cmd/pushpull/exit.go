@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // Exit codes. They are part of the command line: scripts and CI rely on them.
@@ -40,8 +42,12 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// complaint returns the text of the error that ends a command with arguments args: one line, without the
-// secrets of addresses among them.
-func complaint(err error, args []string) string {
-	return redact(strings.ReplaceAll(err.Error(), "\n", "; "), args)
+// complaint returns the text of the error that ends cmd with arguments args: one line, without the secrets of
+// addresses among them. A usage error points to --help, here alone.
+func complaint(cmd *cobra.Command, err error, args []string) string {
+	text := redact(strings.ReplaceAll(err.Error(), "\n", "; "), args)
+	if exitCode(err) == exitUsage {
+		text += " (see " + cmd.CommandPath() + " --help)"
+	}
+	return text
 }

@@ -21,9 +21,10 @@ func main() {
 	root := newRootCommand()
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := printed(root.ExecuteContext(ctx), flush(stdout))
+	cmd, err := root.ExecuteContextC(ctx)
+	err = printed(err, flush(stdout))
 	if err != nil {
-		complain(stderr, "pushpull: "+complaint(err, os.Args[1:]))
+		complain(stderr, "pushpull: "+complaint(cmd, err, os.Args[1:]))
 	}
 	stderr.end(ctx)
 	os.Exit(exitCode(err))

@@ -25,10 +25,10 @@ type format struct {
 // formats returns all formats.
 func formats() []format {
 	return []format{
-		{"junit", "write JUnit XML to `file`", ci.JUnit},
-		{"markdown", "write a summary in Markdown to `file`", ci.Markdown},
-		{"benchfmt", "write Go benchmark text, which benchstat reads, to `file`", ci.Benchfmt},
-		{"benchmark-action", "write JSON for github-action-benchmark (customSmallerIsBetter) to `file`", ci.BenchmarkAction},
+		{"junit", "`FILE` write JUnit XML", ci.JUnit},
+		{"markdown", "`FILE` write a summary in Markdown", ci.Markdown},
+		{"benchfmt", "`FILE` write Go benchmark text, which benchstat reads", ci.Benchfmt},
+		{"benchmark-action", "`FILE` write JSON for github-action-benchmark (customSmallerIsBetter)", ci.BenchmarkAction},
 	}
 }
 

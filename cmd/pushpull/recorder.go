@@ -23,8 +23,8 @@ import (
 type destination struct{ results, out string }
 
 func (d *destination) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&d.results, "results", "results", "`directory` in which the run creates its own")
-	f.StringVar(&d.out, "out", "", "`directory` of this run, instead of one in --results; it must not hold a result yet")
+	f.StringVar(&d.results, "results", "results", "`DIR` where the run creates its directory")
+	f.StringVar(&d.out, "out", "", "`DIR` directory of this run, instead of one in --results; it must not hold a result yet")
 }
 
 // make creates the directory of a run. A new one gets a unique name, as two runs may begin in the same

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
@@ -26,15 +28,17 @@ func newReportCommand() *cobra.Command {
 	var opts reportOptions
 	cmd := &cobra.Command{
 		Use:   "report DIR...",
-		Short: "Draw table, charts and report.html again, or several runs together",
-		Long: `Draw the table, the charts and report.html from the result.jsonl in DIR. Several runs are shown
-side by side, in a new directory. Each is called by the end of its path, by as much of it as tells
-it from the others: report a/chat b/chat compares a/chat with b/chat. The same result can't be
-named twice. A character that can't be shown is spelled, like [U+65E5].
+		Short: "Draw a result again, or several side by side",
+		Long: `Draw the table, the charts and report.html from the result.jsonl in DIR. Several results are
+shown side by side, in a new directory.
 
---json prints the same object as pushpull run --json, or for several runs
+Each of several results is called by the end of its path, by as much of it as tells it from the
+others: report a/chat b/chat compares a/chat with b/chat. The same result can't be named twice. A
+character that can't be shown is spelled, like [U+65E5].
+
+--json prints the same object as pushpull run --json, or for several results
 {"schema":1,"runs":[...]}, each with its name. --csv prints a header, and a line for each
-transport of each run. The names of its columns include the unit, like
+transport of each result. The names of its columns include the unit, like
 server_cpu_us_per_message. A message counts once for each member that receives it. Unknown
 values are empty. With --json or --csv nothing is drawn unless there is an --out.
 
@@ -43,23 +47,25 @@ are used, with a warning.`,
 		Example: `  pushpull report results/chat
   pushpull report results/a results/b --out both
   pushpull report results/chat --csv > chat.csv`,
-		Args: arguments(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return runReport(cmd, opts, args) },
+		Args:              operands,
+		ValidArgsFunction: completeResults(math.MaxInt),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runReport(cmd, opts, args) },
 	}
-	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&opts.out, "out", "", "`directory` to draw into (default: DIR itself; for several results/side-by-side-TIME)")
-	cmd.Flags().BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
-	cmd.Flags().BoolVar(&opts.printCSV, "csv", false, "print comma-separated values instead of the table")
-	opts.look.addFlags(cmd.Flags())
+	grouped(cmd.Flags(), groupOutput, func(f *pflag.FlagSet) {
+		f.StringVar(&opts.out, "out", "", "`DIR` where to draw (default that of the result; for several results/side-by-side-TIME)")
+		f.BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
+		f.BoolVar(&opts.printCSV, "csv", false, "print comma-separated values instead of the table")
+		opts.look.addFlags(f)
+	})
 	return cmd
 }
 
 func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	if opts.printJSON && opts.printCSV {
-		return usageError(cmd, errors.New("--json and --csv are two formats: choose one"))
+		return usageError(errors.New("--json and --csv are two formats: choose one"))
 	}
 	if first, again, same := sameResult(paths); same {
-		return usageError(cmd, fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
+		return usageError(fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
 	}
 	names, err := runNames(paths)
 	if err != nil {

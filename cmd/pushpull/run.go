@@ -39,53 +39,51 @@ func newRunCommand() *cobra.Command {
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
 		Long: `Run the same simulated users against every transport, side by side, and report what each
-costs. Flags override the values in the scenario, which is chat by default.
+costs: how late messages are, requests, bytes, CPU and memory.
 
-` + scenarioArgument + `
+` + scenarioArgument + ` The default is chat. Flags override its values.
 
-A server is started for every measured window, unless --target names a running one. --store
-names the store of its messages:
+A server is started for every measured window, unless --target names a running one. --store names
+the store of its messages:
 
 ` + store.Usage() + `
 
-With several --store every transport is measured on each, and the results are shown side by
-side. --servers starts several servers that share a store, and spreads the members of each room
-over them.
+With several --store every transport is measured on each, and the results are shown side by side.
+--servers starts several servers that share a store, and spreads the members of each room over
+them.
 
 ` + aboutURLs + `
 
 Each window is written to result.jsonl as it ends; charts, report.html and the files for CI
 systems follow, and what is printed comes last. Ctrl-C, SIGTERM or a closed terminal ends the
-window under way and keeps what was measured; a second Ctrl-C ends at once. A reader of the
-output that is slow does not hold up the run, and one that is gone, as in pushpull run | head,
-does not end it or change its exit code. A full disk under the output is exit code 1.
+window under way and keeps what was measured; a second Ctrl-C ends at once. A slow reader of the
+output does not hold up the run, and one that is gone, as in pushpull run | head, does not end it
+or change its exit code. A full disk under the output is exit code 1.
 
---watch serves a live page during the run, with the deliveries, p50 and p99 of each transport.
---open serves the finished report, at the same address or on a free port of loopback, and opens
-it in the browser, or only prints the address if there is none. Ctrl-C ends it, and the exit
-code is that of the run. Neither page has authentication.
+--watch serves a page that shows the deliveries, p50 and p99 of each transport during the run.
+--open serves the finished report, at the same address or on a free port of loopback, and opens it
+in the browser, or only prints the address if there is none. Ctrl-C ends it, and the exit code is
+that of the run. Neither page has authentication.
 
 A window that can't be measured, as its users can't join or its servers don't start, costs that
-window: the row of its transport says why, and the others are measured. The run ends with exit
-code 1 if nothing at all can be measured. A transport that takes longer than ten seconds to fail
-is not tried again in later rounds.
+window: the row of its transport says why, and the others are measured. Exit code 1 means that
+nothing at all could be measured. A transport that takes longer than ten seconds to fail is not
+tried again in later rounds.
 
 Exit code 4 means that there are numbers, but they are not to be believed, or not all of them: a
 message was lost, the generator was the bottleneck, a server or its store ended during a window,
 or a window could not be measured. The doubts below the table say why.
 
---junit, --markdown, --benchfmt and --benchmark-action write files for CI systems, with any of
-these exit codes, as long as something was measured. In a step of a GitHub workflow the Markdown
-is also added to the step's summary. A file that can't be written is reported before anything is
-measured.`,
+The files for CI systems are written with any of these exit codes, as long as something was
+measured. In a step of a GitHub workflow the Markdown is also added to the step's summary. A file
+that can't be written is reported before anything is measured.`,
 		Example: `  pushpull run
-  pushpull run rooms --users 500 --transports short-poll@1s,long-poll,websocket
+  pushpull run rooms --users 500 --transports long-poll,websocket
   pushpull run chat --watch 127.0.0.1:8090 --open
-  pushpull run chat --target http://127.0.0.1:8080 --json
-  pushpull run chat --target https://tester:secret@chat.example/api?team=7 --ca ca.pem
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
-  pushpull run chat --servers 3 --store postgres://user@localhost/chat`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+  pushpull run chat --target http://127.0.0.1:8080 --json`,
+		Args:              operands,
+		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runRun(cmd.Context(), cmd, opts, args)
 		},
@@ -95,30 +93,31 @@ measured.`,
 }
 
 func (o *runOptions) addFlags(f *pflag.FlagSet) {
-	f.SortFlags = false
 	o.scenario.addFlags(f)
-	f.StringVar(&o.target, "target", "", "`URL` of a running server, instead of a new one for each window")
-	f.StringVar(&o.ca, "ca", "", "`file` of certificates to trust, for --target")
-	f.StringArrayVar(&o.stores, "store", nil, "`address` of the servers' store (default "+store.Default+"); may be repeated, to compare stores")
-	intVar(f, &o.servers, "servers", 1, "how many `servers` share the store and the users")
-	o.destination.addFlags(f)
-	o.watch.addFlags(f)
-	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
-	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
-	o.look.addFlags(f)
-	o.outputs.addFlags(f)
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
+		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
+		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target")
+	})
+	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+		o.look.addFlags(f)
+	})
+	grouped(f, groupCI, o.outputs.addFlags)
 }
 
 func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []string) error {
 	scenario, err := opts.scenario.scenario(cmd.Flags(), args)
 	if err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if err := loadgen.CheckLimits(scenario); err != nil {
 		return err
 	}
 	if err := opts.validate(); err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
 		return err

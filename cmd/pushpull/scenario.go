@@ -25,27 +25,30 @@ type scenarioOptions struct {
 // addFlags adds a flag for each knob that has one.
 func (o *scenarioOptions) addFlags(f *pflag.FlagSet) {
 	for _, k := range result.Knobs() {
-		if k.Usage == "" {
-			continue
+		if k.Usage != "" {
+			grouped(f, k.Group, func(f *pflag.FlagSet) { o.addFlag(f, k) })
 		}
-		name := k.Flag()
-		switch value := k.Field(&o.values).(type) {
-		case *int:
-			intVar(f, value, name, 0, k.Usage)
-		case *uint64:
-			uintVar(f, value, name, k.Usage)
-		case *float64:
-			floatVar(f, value, name, k.Usage)
-		case *result.Seconds:
-			f.Var(value, name, k.Usage)
-			f.Lookup(name).DefValue = "" // the default is the scenario's
-		case *string:
-			f.StringVar(value, name, "", k.Usage)
-		case *[]string:
-			listVar(f, value, name, k.Usage)
-		default:
-			panic(fmt.Sprintf("knob %s: no flag can hold a %T", k.Key, value))
-		}
+	}
+}
+
+func (o *scenarioOptions) addFlag(f *pflag.FlagSet, k result.Knob) {
+	name := k.Flag()
+	switch value := k.Field(&o.values).(type) {
+	case *int:
+		intVar(f, value, name, 0, k.Usage)
+	case *uint64:
+		uintVar(f, value, name, k.Usage)
+	case *float64:
+		floatVar(f, value, name, k.Usage)
+	case *result.Seconds:
+		f.Var(value, name, k.Usage)
+		f.Lookup(name).DefValue = "" // the default is the scenario's
+	case *string:
+		f.StringVar(value, name, "", k.Usage)
+	case *[]string:
+		listVar(f, value, name, k.Usage)
+	default:
+		panic(fmt.Sprintf("knob %s: no flag can hold a %T", k.Key, value))
 	}
 }
 
@@ -78,7 +81,7 @@ func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen
 }
 
 // scenarioArgument describes the argument that loadScenario reads, for the help of the commands.
-const scenarioArgument = `SCENARIO is the name of a built-in scenario (see pushpull scenarios), the path of a YAML
+const scenarioArgument = `SCENARIO is the name of a built-in scenario (pushpull scenarios lists them), the path of a YAML
 file, or - for standard input. A built-in name wins over a file of that name: write ./NAME for
 the file.`
 

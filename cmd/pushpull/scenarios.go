@@ -17,14 +17,15 @@ func newScenariosCommand() *cobra.Command {
 change it, and pass the path to pushpull run.`,
 		Example: `  pushpull scenarios chat > mine.yaml
   pushpull run ./mine.yaml`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args:              operands,
+		ValidArgsFunction: one(func(*cobra.Command) []cobra.Completion { return builtins() }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return listScenarios(cmd)
 			}
 			source, err := loadgen.Source(args[0])
 			if err != nil {
-				return usageError(cmd, err)
+				return usageError(err)
 			}
 			_, err = cmd.OutOrStdout().Write(source)
 			return err

@@ -29,10 +29,10 @@ func newSelftestCommand() *cobra.Command {
 		Use:   "selftest [CASE...]",
 		Short: "Measure servers of known behaviour",
 		Long: `Measure servers of known behaviour with the generator of pushpull run, on every transport, and
-print for each measurement what is expected, what was measured, and whether they agree. The
-self-test also reports what this machine can do: the round trip on loopback, how late the
-generator is, how many users can connect, and which limit they reach. It takes less than a
-minute.
+print what is expected, what was measured, and whether they agree. It takes less than a minute.
+
+The self-test also reports what this machine can do: the round trip on loopback, how late the
+generator is, how many users can connect, and which limit they reach.
 
 The cases, which all run if none is named:
 
@@ -41,7 +41,8 @@ Exit code 4 means that a measurement differs from the known value: don't believe
 on this machine. Times can only be judged on an otherwise idle machine.`,
 		Example: `  pushpull selftest
   pushpull selftest stall lost --transports websocket`,
-		Args: arguments(cobra.ArbitraryArgs),
+		Args:              operands,
+		ValidArgsFunction: completeCase,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSelftest(cmd.Context(), cmd, opts, args)
 		},
@@ -51,10 +52,13 @@ on this machine. Times can only be judged on an otherwise idle machine.`,
 }
 
 func (o *selftestOptions) addFlags(f *pflag.FlagSet) {
-	f.SortFlags = false
-	listVar(f, &o.transports, "transports", "`list` like long-poll,websocket (default all)")
-	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the lines")
-	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		listVar(f, &o.transports, "transports", "`LIST` which transports, like long-poll,websocket (default all)")
+	})
+	grouped(f, groupOutput, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the lines")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	})
 }
 
 // selftestCases returns the list of the cases, a line each.
@@ -69,7 +73,7 @@ func selftestCases() string {
 func runSelftest(ctx context.Context, cmd *cobra.Command, opts selftestOptions, args []string) error {
 	o := selftest.Options{Cases: args, Transports: opts.transports}
 	if err := o.Validate(); err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if !opts.quiet {
 		o.Progress = func(now selftest.Progress) {

@@ -39,12 +39,12 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server alone, with its pages",
-		Long: `Run the server alone, until SIGINT, SIGTERM or SIGHUP.
+		Long: `Run the server alone, until SIGINT, SIGTERM or SIGHUP. The page at its address lets you try the
+transports, and /results shows the runs in --results.
 
-Once it accepts connections, it prints one line like "listening on http://127.0.0.1:8080". The
-page at that address lets you try the transports, and /results shows the runs in --results.
-Warnings go to standard error. On a signal the server answers held polls, closes WebSockets and
-ends within 5 seconds; on a second SIGINT or SIGTERM it ends at once, with exit code 1.
+Once it accepts connections, it prints one line like "listening on http://127.0.0.1:8080". Warnings
+go to standard error. On a signal the server answers held polls, closes WebSockets and ends within
+5 seconds; on a second SIGINT or SIGTERM it ends at once, with exit code 1.
 
 --store names the store of the messages:
 
@@ -56,8 +56,10 @@ loopback, the host of --listen or that of an --allow-origin, as the page of any 
 name lead to loopback. A proxy on this machine that passes its public Host on needs
 --allow-origin https://chat.example here, or there: proxy_set_header Host localhost;
 
-Users are not told the errors of the store. They are logged, each at most once a second.`,
-		Args: arguments(noArguments),
+Users don't see the errors of the store. They are logged, each at most once a second.`,
+		Example: `  pushpull serve
+  pushpull serve --listen 0.0.0.0:8080 --store sqlite:chat.db`,
+		Args: operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runServe(cmd.Context(), cmd, opts)
 		},
@@ -68,24 +70,28 @@ Users are not told the errors of the store. They are logged, each at most once a
 
 func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	limits := transports.Limits{}.WithDefaults()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on; the default host is loopback, port 0 is any free one")
-	f.StringVar(&o.store, "store", store.Default, "`address` of the store, see above")
-	f.StringVar(&o.storeFrom, "store-from", "", "environment `variable` with the address of the store")
-	intVar(f, &o.retention, "retention", transports.DefaultRetention, "`messages` that a room keeps; the oldest are removed")
-	intVar(f, &o.maxRooms, "max-rooms", 50_000, "most `rooms` that messages are sent to; messages to others are refused")
-	intVar(f, &o.maxLog, "max-log", transports.DefaultBytes, "most `bytes` of all messages in memory, beyond which the oldest of the largest rooms are removed, or of a SQLite file, if given")
-	intVar(f, &o.limits.MessageBytes, "max-message", limits.MessageBytes, "largest message, in `bytes`")
-	intVar(f, &o.limits.Batch, "max-batch", limits.Batch, "most `messages` in one response")
-	durationVar(f, &o.limits.Hold, "max-hold", limits.Hold, "longest `time` that a poll is held")
-	durationVar(f, &o.limits.MinScan, "min-scan", limits.MinScan, "shortest scan interval `time` of a held poll; shorter ones are refused")
-	intVar(f, &o.limits.Frames, "max-frames", limits.Frames, "most `frames` a second that a user may send on a WebSocket; one that sends more is held back, then cut off")
-	durationVar(f, &o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "a client that takes more than this `time` to read an answer is cut off")
-	intVar(f, &o.maxConnections, "max-connections", 20_000, "most `connections` at a time; fewer if ulimit -n allows no more")
-	f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`origin` whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
-	f.StringVar(&o.results, "results", "results", "`directory` whose runs are shown at /results")
-	f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
-	durationVar(f, &o.slow.Burn, "debug-burn", 0, "waste this `time` of CPU for each response and frame")
-	durationVar(f, &o.slow.Delay, "debug-delay", 0, "wait for this `time` before each response and frame")
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` where to listen; the default host is loopback, port 0 is any free one")
+		f.StringVar(&o.store, "store", store.Default, "`ADDRESS` where to keep messages, see below")
+		f.StringVar(&o.storeFrom, "store-from", "", "`VARIABLE` environment variable with the address of the store")
+		f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`ORIGIN` a site whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
+		f.StringVar(&o.results, "results", "results", "`DIR` runs that are shown at /results")
+		f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
+		durationVar(f, &o.slow.Burn, "debug-burn", 0, "`TIME` waste so much CPU for each response and frame")
+		durationVar(f, &o.slow.Delay, "debug-delay", 0, "`TIME` wait so long before each response and frame")
+	})
+	grouped(f, groupLimits, func(f *pflag.FlagSet) {
+		intVar(f, &o.retention, "retention", transports.DefaultRetention, "`N` messages that a room keeps; the oldest are removed")
+		intVar(f, &o.maxRooms, "max-rooms", 50_000, "`N` most rooms that messages are sent to; messages to others are refused")
+		intVar(f, &o.maxLog, "max-log", transports.DefaultBytes, "`BYTES` most bytes of all messages in memory, beyond which the oldest of the largest rooms are removed, or of a SQLite file, if given")
+		intVar(f, &o.limits.MessageBytes, "max-message", limits.MessageBytes, "`BYTES` size of the largest message")
+		intVar(f, &o.limits.Batch, "max-batch", limits.Batch, "`N` most messages in one response")
+		durationVar(f, &o.limits.Hold, "max-hold", limits.Hold, "`TIME` longest time that a poll is held")
+		durationVar(f, &o.limits.MinScan, "min-scan", limits.MinScan, "`TIME` shortest scan interval of a held poll; shorter ones are refused")
+		intVar(f, &o.limits.Frames, "max-frames", limits.Frames, "`N` most frames a second that a user may send on a WebSocket; one that sends more is held back, then cut off")
+		durationVar(f, &o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "`TIME` a client that takes longer to read an answer is cut off")
+		intVar(f, &o.maxConnections, "max-connections", 20_000, "`N` most connections at a time; fewer if ulimit -n allows no more")
+	})
 	for _, hidden := range []string{
 		"until-eof", "store-from", // to end with the process that started the server, and to hide its password
 		"debug-burn", "debug-delay", // to make a check fail
@@ -151,17 +157,17 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	address, err := listenAddress("listen", opts.listen)
 	if err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if opts.storeFrom != "" {
 		opts.store = os.Getenv(opts.storeFrom)
 	}
 	s, err := opts.server(cmd.Flags(), logger)
 	if err != nil {
-		return usageError(cmd, err)
+		return usageError(err)
 	}
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
-		return usageError(cmd, fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
+		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -16,12 +16,13 @@ func newStoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "store ADDRESS",
 		Short:  "Run an embedded store, like nats:, until standard input ends",
+		Long:   "Run an embedded store, like nats:, until standard input ends.",
 		Hidden: true,
-		Args:   arguments(cobra.ExactArgs(1)),
+		Args:   operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			embedded, err := store.Embed(args[0])
 			if err != nil {
-				return usageError(cmd, err)
+				return usageError(err)
 			}
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()

@@ -127,12 +127,12 @@ func sees(t *testing.T, line []string, address string) {
 	root.SetOut(&said)
 	root.SetErr(&said)
 	root.SetIn(strings.NewReader(""))
-	err := root.ExecuteContext(t.Context())
+	cmd, err := root.ExecuteContextC(t.Context())
 	if err == nil {
 		t.Errorf("%q is accepted", line)
 		return
 	}
-	if text := complaint(err, line) + said.String(); strings.Contains(strings.ReplaceAll(text, " ", ""), "s3cr3t") || strings.Contains(text, "\n") {
+	if text := complaint(cmd, err, line) + said.String(); strings.Contains(strings.ReplaceAll(text, " ", ""), "s3cr3t") || strings.Contains(text, "\n") {
 		t.Errorf("%q: %s", line, text)
 	}
 }

@@ -2,53 +2,166 @@ package main
 
 import (
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// A usage error points to --help once: the pointer is added by usageError alone.
+// A usage error says what is wrong in one line, with exit code 2, and points to --help once, as complaint
+// alone adds that.
 func TestUsageErrors(t *testing.T) {
-	for _, line := range []string{
-		"frobnicate",
-		"--frobnicate",
-		"run --frobnicate",
-		"run chat rooms",
-		"run --users many",
-		"run nowhere.yaml",
-		"run --transports telepathy",
-		"run --watch here",
-		"run --store mysql:",
-		"run --servers 0",
-		"run --servers 2",
-		"run --store memory: --servers 2",
-		"run --store sqlite:a.db --store memory: --servers 2",
-		"run --target http://127.0.0.1:1 --store memory:",
-		"serve now",
-		"serve --listen nowhere",
-		"serve --store mysql:",
-		"serve --retention 0",
-		"serve --results nowhere",
-		"report",
-		"check results",
-		"check a b --fail-on p42",
-		"duet --base a --head b --fail-on p42",
-		"selftest now",
-		"scenarios nowhere",
-		"store",
-		"store memory:",
+	for line, want := range map[string]string{
+		"frobnicate":                            `unknown command "frobnicate": use check, completion, duet, help, report, run, `,
+		"rum":                                   `unknown command "rum": did you mean "run"?`,
+		"help rum":                              `unknown command "rum": did you mean "run"?`,
+		"stor":                                  `unknown command "stor": use `, // store is for pushpull itself
+		"--frobnicate":                          `unknown flag "--frobnicate" (see pushpull --help)`,
+		"--versoin":                             `unknown flag "--versoin": did you mean "--version"?`,
+		"run --frobnicate":                      `unknown flag "--frobnicate" (see pushpull run --help)`,
+		"run --usrs 5":                          `unknown flag "--usrs": did you mean "--users"?`,
+		"run -target http://127.0.0.1:1":        `unknown flag "-target": did you mean "--target"?`,
+		"run -target=http://127.0.0.1:1":        `unknown flag "-target": did you mean "--target"?`,
+		"duet -head a":                          `unknown flag "-head": did you mean "--head"?`,
+		"-version":                              `unknown flag "-version": did you mean "--version"?`,
+		"run -j":                                `unknown flag "-j" (`,
+		"run ---users=5":                        `unknown flag "---users": did you mean "--users"?`,
+		"run --=5":                              `unknown flag "--" (`,
+		"run --users":                           `--users needs a value: write --users N (`,
+		"run --target":                          `--target needs a value: write --target URL (`,
+		"run --users many":                      `bad --users "many": must be a whole number, like 200 (`,
+		"run --json=maybe":                      `bad --json "maybe": write --json alone, or leave it out (`,
+		"run --target=":                         `--target is empty: write --target URL, or leave it out (`,
+		"run --store=":                          `--store is empty: write --store ADDRESS, or leave it out (`,
+		"run --transports=":                     `bad --transports "": must name one or more, or be left out (`,
+		"run chat rooms":                        `"rooms" is one argument too many: write pushpull run [SCENARIO] (`,
+		"run chta":                              `unknown scenario "chta": did you mean "chat"?`,
+		"run nowhere.yaml":                      "nowhere.yaml",
+		"run --transports telepathy":            `unknown transport "telepathy": use short-poll, `,
+		"run --transports webscket":             `unknown transport "webscket": did you mean "websocket"?`,
+		"run --watch here":                      `bad --watch "here": write it like 127.0.0.1:8080`,
+		"run --store mysql:":                    `unknown store "mysql:": use memory:, `,
+		"run --store postgre://me:pw@host/db":   `did you mean "postgres://USER@HOST/DATABASE"?`,
+		"run --servers 0":                       "--servers must be 1 to 100, not 0",
+		"run --servers 2":                       "use sqlite:PATH, ",
+		"run --store memory: --servers 2":       "use sqlite:PATH, ",
+		"run --target http://h --store memory:": "leave out --store and --servers",
+		"run --target localhost:8080":           `bad --target "localhost:8080": write it like http://`,
+		"run --ca nowhere.pem --target http://127.0.0.1:1": "bad --ca: ",
+		"run --ca a.pem":                   "--ca is for servers at a URL",
+		"run --junit a --markdown a":       "can't both be written",
+		"serve now":                        `"now" is one argument too many: write pushpull serve (`,
+		"serve --listen nowhere":           `bad --listen "nowhere": write it like 127.0.0.1:8080`,
+		"serve --store mysql:":             `unknown store "mysql:": use memory:, `,
+		"serve --retention 0":              "bad --retention: use more than 0",
+		"serve --results nowhere":          `bad --results "nowhere": name a directory`,
+		"report":                           "DIR is missing: write pushpull report DIR... (",
+		"report --json --csv a":            "choose one",
+		"check":                            "BASE is missing: write pushpull check BASE HEAD (",
+		"check results":                    "HEAD is missing: write pushpull check BASE HEAD (",
+		"check a b c":                      `"c" is one argument too many: write pushpull check BASE HEAD (`,
+		"check a b --metric p42":           `unknown metric "p42": use p50, `,
+		"check a b --metric server-cup":    `unknown metric "server-cup": did you mean "server-cpu"?`,
+		"check a b --min-effect much":      `bad --min-effect "much": write it like 5% or 1.05 (`,
+		"duet":                             "a duet needs --base: ",
+		"duet a b":                         `"b" is one argument too many: write pushpull duet --base SERVER [--head SERVER] [SCENARIO] (`,
+		"duet --base nowhere":              "bad --base: ",
+		"duet --base a --metric p42":       `unknown metric "p42": use p50, `,
+		"selftest now":                     `unknown case "now": use honest, `,
+		"selftest --transports websockets": `unknown transport "websockets": did you mean "websocket"?`,
+		"scenarios nowhere":                `unknown scenario "nowhere": use chat, `,
+		"scenarios chat rooms":             `"rooms" is one argument too many: write pushpull scenarios [NAME] (`,
+		"store":                            "ADDRESS is missing: write pushpull store ADDRESS (",
+		"store memory:":                    "is not a store within this binary",
+		"completion":                       "SHELL is missing: write pushpull completion SHELL (",
+		"completion bsh":                   `unknown shell "bsh": did you mean "bash"?`,
+		"help run serve":                   `"serve" is one argument too many: write pushpull help [COMMAND] (`,
 	} {
-		root := newRootCommand()
-		root.SetArgs(strings.Fields(line))
-		root.SetOut(io.Discard)
-		root.SetErr(io.Discard)
-		root.SetIn(strings.NewReader(""))
-		err := root.ExecuteContext(t.Context())
-		if code := exitCode(err); code != exitUsage {
-			t.Errorf("pushpull %s: exit code %d: %v", line, code, err)
-			continue
-		}
-		if n := strings.Count(err.Error(), "--help"); n != 1 || !strings.HasSuffix(err.Error(), " --help)") {
-			t.Errorf("pushpull %s: the error points to --help %d times: %v", line, n, err)
+		if text := wrongUsage(t, strings.Fields(line)); !strings.Contains(text, want) {
+			t.Errorf("pushpull %s: %s\nwant %s", line, text, want)
 		}
 	}
+}
+
+// jargon matches words of Go and its libraries, which mean nothing to people.
+var jargon = regexp.MustCompile(`strconv|arg\(s\)|flag\(s\)|pflag|parsing|invalid argument|invalid syntax|parse error|needs an argument|shorthand|\b(u?int(64)?|float(64)?|bool(ean)?|string(Array|Slice)?|unmarshal)\b`)
+
+// wrongUsage runs a command that must be wrong usage, and returns the text of its error.
+func wrongUsage(t *testing.T, line []string) string {
+	t.Helper()
+	root := newRootCommand()
+	root.SetArgs(line)
+	root.SetOut(io.Discard)
+	root.SetErr(io.Discard)
+	root.SetIn(strings.NewReader(""))
+	cmd, err := root.ExecuteContextC(t.Context())
+	if err == nil {
+		t.Errorf("pushpull %q is accepted", line)
+		return ""
+	}
+	text, pointer := complaint(cmd, err, line), "(see "+cmd.CommandPath()+" --help)"
+	if code := exitCode(err); code != exitUsage {
+		t.Errorf("pushpull %q: exit code %d: %s", line, code, text)
+	}
+	if strings.Count(text, pointer) != 1 || !strings.HasSuffix(text, " "+pointer) {
+		t.Errorf("pushpull %q doesn't point to %s once, at its end: %s", line, pointer, text)
+	}
+	if found := jargon.FindString(text); found != "" || strings.Contains(text, "\n") {
+		t.Errorf("pushpull %q says %q, or more than a line: %s", line, found, text)
+	}
+	return text
+}
+
+// eachFlag calls f with each flag of each command, and with arguments of the command that are right in number
+// but name nothing, so that it would not run.
+func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pflag.Flag)) {
+	t.Helper()
+	args := map[string][]string{
+		"run": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
+		"scenarios": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"memory:"},
+		"completion": {"nowhere"}, "help": {"nowhere"},
+	}
+	for _, cmd := range newRootCommand().Commands() {
+		if args[cmd.Name()] == nil {
+			t.Errorf("which arguments of pushpull %s name nothing?", cmd.Name())
+			continue
+		}
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { f(cmd, args[cmd.Name()], flag) })
+	}
+}
+
+// TestBadFlags gives every flag of every command no value, an empty one and bad ones, and mistypes it.
+func TestBadFlags(t *testing.T) {
+	texts := []string{"string", "stringArray", "list"} // almost any value may be right
+	eachFlag(t, func(cmd *cobra.Command, args []string, flag *pflag.Flag) {
+		run := func(words ...string) string {
+			return wrongUsage(t, slices.Concat([]string{cmd.Name()}, args, words))
+		}
+		name := "--" + flag.Name
+		if flag.NoOptDefVal == "" {
+			if text := run(name); !strings.HasPrefix(text, name+" needs a value: write "+name+" ") {
+				t.Errorf("%s %s without a value: %s", cmd.Name(), name, text)
+			}
+		}
+		for _, value := range []string{"", " ", "many", "-", "0b1", "1.5.5", "a\nb", "1e", ",", "%", "\xff"} {
+			if value != "" && slices.Contains(texts, flag.Value.Type()) {
+				continue
+			}
+			if text := run(name + "=" + value); !strings.Contains(text, name+" ") {
+				t.Errorf("%s %s=%q: %s", cmd.Name(), name, value, text)
+			}
+		}
+		if flag.Hidden {
+			return
+		}
+		for _, wrong := range []string{"-" + flag.Name, "--x" + flag.Name, name + "s"} {
+			if text := run(wrong); len(flag.Name) > 2 && !strings.Contains(text, "did you mean") {
+				t.Errorf("%s %s: %s", cmd.Name(), wrong, text)
+			}
+		}
+	})
 }

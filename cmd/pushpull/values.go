@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/result"
 )
 
 // A value is a flag that is read as the same value in a scenario is: pflag's own numbers take 010 for 8
@@ -37,7 +38,7 @@ func (v *value[T]) String() string {
 	return v.write(*v.to)
 }
 
-// Type returns the name of the type in a flag's help.
+// Type returns what kind of value the flag has.
 func (v *value[T]) Type() string { return v.kind }
 
 // intVar adds a flag for a whole number.
@@ -59,7 +60,7 @@ func floatVar(f *pflag.FlagSet, to *float64, name, usage string) {
 // durationVar adds a flag for a time.
 func durationVar(f *pflag.FlagSet, to *time.Duration, name string, usual time.Duration, usage string) {
 	*to = usual
-	f.Var(&value[time.Duration]{to, input.Duration, time.Duration.String, "duration"}, name, usage)
+	f.Var(&value[time.Duration]{to, input.Duration, func(d time.Duration) string { return result.SecondsOf(d).String() }, "duration"}, name, usage)
 }
 
 // listVar adds a flag for a list with commas, and blanks around them. If it is repeated, the lists are

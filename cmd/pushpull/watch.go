@@ -32,7 +32,7 @@ type watchOptions struct {
 }
 
 func (o *watchOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.address, "watch", "", "serve a live page of the run on this `address`; the default host is loopback, port 0 is any free one")
+	f.StringVar(&o.address, "watch", "", "`ADDRESS` serve a page of the run while it works, like :8090; the default host is loopback, port 0 is any free one")
 	f.BoolVar(&o.open, "open", false, "serve the report until Ctrl-C, and open it in the browser if there is one")
 }
 

@@ -100,7 +100,8 @@ type Knob struct {
 	Key   string                // in YAML
 	Field func(s *Scenario) any // a pointer to its value: *int, *uint64, *float64, *Seconds, *string or *[]string
 
-	Usage string // help of its flag, with the name of the value in backquotes; empty: it has no flag
+	Group string // heading of its flag in help
+	Usage string // help of its flag, after what stands for the value, in backquotes; empty: it has no flag
 	Title string // in reports; empty: Key in words
 	Unit  string // of a number, written after it; empty: none, or s for Seconds
 
@@ -116,6 +117,13 @@ type Knob struct {
 	Difference Difference
 }
 
+// Headings of flags in help, for Knob.Group.
+const (
+	GroupTransports  = "Transports and servers"
+	GroupLoad        = "Load, in place of the scenario's"
+	GroupMeasurement = "Measurement"
+)
+
 // Knobs returns the knobs of a scenario, in the order of every list of them.
 func Knobs() []Knob {
 	const day = 24 * 60 * 60
@@ -130,60 +138,60 @@ func Knobs() []Knob {
 		},
 		{
 			Key: "users", Field: func(s *Scenario) any { return &s.Users },
-			Usage: "how many `users`, all rooms together",
+			Group: GroupLoad, Usage: "`N` simulated users, all rooms together",
 			Min:   2, Max: 1e6, Why: "one sends and one receives",
 		},
 		{
 			Key: "room_size", Field: func(s *Scenario) any { return &s.RoomSize },
-			Usage: "`members` of a room; 0: everyone in one room",
+			Group: GroupLoad, Usage: "`N` members of a room; 0: everyone in one room",
 		},
 		{
 			Key: "senders", Field: func(s *Scenario) any { return &s.Senders },
-			Usage: "`members` of each room that send; 0: all of them",
+			Group: GroupLoad, Usage: "`N` members of each room that send; 0: all of them",
 			Title: "senders per room",
 		},
 		{
 			Key: "rate", Field: func(s *Scenario) any { return &s.Rate },
-			Usage: "`messages` per second of each sender",
+			Group: GroupLoad, Usage: "`PER-SECOND` messages of each sender, on average, like 0.25",
 			Title: "rate per sender", Unit: "messages per second",
 			Max: 1e4, Exclusive: true,
 		},
 		{
 			Key: "size", Field: func(s *Scenario) any { return &s.Size },
-			Usage: "`bytes` of a message",
+			Group: GroupLoad, Usage: "`BYTES` size of a message",
 			Title: "message size", Unit: "bytes",
 			Min: 64, Max: 64 << 10, Why: "a message carries its stamp",
 		},
 		{
 			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },
-			Usage: "`time` before the measured part of each window",
+			Group: GroupMeasurement, Usage: "`TIME` warm-up before the measured part of each window, like 3s",
 			Title: "warm-up", Max: day,
 		},
 		{
 			Key: "duration", Field: func(s *Scenario) any { return &s.Duration },
-			Usage: "measured `time` of each window",
+			Group: GroupMeasurement, Usage: "`TIME` measured part of each window, like 20s",
 			Title: "measured part", Min: .1, Max: day,
 		},
 		{
 			Key: "drain", Field: func(s *Scenario) any { return &s.Drain },
-			Usage: "longest `time` to wait for messages under way; a poll interval is added to it",
+			Group: GroupMeasurement, Usage: "`TIME` longest wait for messages under way, like 10s; a poll interval is added to it",
 			Title: "drain limit", Max: day,
 			Scope: SetUp, Difference: Warned, // a shorter drain may lose more messages
 		},
 		{
 			Key: "rounds", Field: func(s *Scenario) any { return &s.Rounds },
-			Usage: "how many `times` every transport is measured",
+			Group: GroupMeasurement, Usage: "`N` how many times every transport is measured",
 			Min:   1, Max: 1e4,
 			Scope: SetUp, Difference: Ignored, // the rounds that both runs have are compared
 		},
 		{
 			Key: "seed", Field: func(s *Scenario) any { return &s.Seed },
-			Usage: "`number` that determines everything random",
+			Group: GroupMeasurement, Usage: "`N` number that determines everything random",
 			Scope: SetUp, Difference: Redrawn,
 		},
 		{
 			Key: "transports", Field: func(s *Scenario) any { return &s.Transports },
-			Usage: "`list` like short-poll@5s,long-poll,websocket; after the @: poll interval, hold time or scan interval",
+			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,long-poll,websocket; after the @: poll interval, hold time or scan interval",
 			Scope: SetUp, Difference: Ignored, // the transports that both runs have are compared
 		},
 	}

@@ -21,6 +21,7 @@ import (
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/store/memory"
+	"pushpull/transports/typo"
 )
 
 // Options are the options of Run. The zero value tests everything.
@@ -233,7 +234,7 @@ func (o Options) cases() ([]Case, error) {
 	}
 	for _, name := range o.Cases {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("unknown case %q: use %s", name, strings.Join(names, ", "))
+			return nil, typo.Unknown("case", name, names)
 		}
 	}
 	return slices.DeleteFunc(cases, func(c Case) bool { return !slices.Contains(o.Cases, c.Name) }), nil
@@ -244,7 +245,7 @@ func (o Options) transports() ([]string, error) {
 	names := all.Names()
 	for _, name := range o.Transports {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("unknown transport %q: use %s, without an interval", name, strings.Join(names, ", "))
+			return nil, typo.Unknown("transport", name, names)
 		}
 	}
 	var specs []string

@@ -253,10 +253,10 @@ func TestInterrupt(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]Options{
-		"":                               {},
-		`unknown case "los": use honest`: {Cases: []string{"honest", "los"}},
-		"nothing is left to test: ":      {Cases: []string{"no-list"}, Transports: []string{"websocket"}},
-		`unknown transport "short-poll@1s": use short-poll, `: {Transports: []string{"short-poll@1s"}},
+		"": {},
+		`unknown case "los": did you mean "lost"?`:                      {Cases: []string{"honest", "los"}},
+		"nothing is left to test: ":                                     {Cases: []string{"no-list"}, Transports: []string{"websocket"}},
+		`unknown transport "short-poll@1s": did you mean "short-poll"?`: {Transports: []string{"short-poll@1s"}},
 	} {
 		err := o.Validate()
 		if err == nil && want != "" || err != nil && (want == "" || !strings.HasPrefix(err.Error(), want)) {

@@ -7,6 +7,7 @@ import (
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
+	"pushpull/transports/typo"
 )
 
 // Transports returns the transports of results: those measured and those that were to be.
@@ -22,25 +23,40 @@ func Transports(results ...*result.Result) []string {
 	return all
 }
 
+// Allowable returns what Options.AllowMissing can name besides transports: the compared metrics, and what
+// head need not know.
+func Allowable() []string {
+	names := compared()
+	for _, f := range result.Facts() {
+		if setUp(f) {
+			names = append(names, f.Key())
+		}
+	}
+	return names
+}
+
+// compared returns the keys of the metrics that a check compares.
+func compared() []string { return keys(func(result.Metric) bool { return true }) }
+
 // ValidateNames returns an error if AllowMissing names what is neither one of the transports, nor a
 // compared metric, nor one of each, nor a fact of the servers that must be the same.
 func (o Options) ValidateNames(transports []string) error {
-	metrics := keys(func(result.Metric) bool { return true })
-	var facts []string
-	for _, f := range result.Facts() {
-		if setUp(f) {
-			facts = append(facts, f.Key())
-		}
-	}
 	for _, name := range o.AllowMissing {
-		known := slices.Contains(transports, name) || slices.Contains(metrics, name) || slices.Contains(facts, name)
-		if i := strings.LastIndex(name, "/"); !known && i >= 0 {
-			known = slices.Contains(transports, name[:i]) && slices.Contains(metrics, name[i+1:])
+		all := slices.Concat(transports, Allowable())
+		if slices.Contains(all, name) {
+			continue
 		}
-		if !known {
-			return fmt.Errorf("there is no transport or metric %q to be missing: name a transport (%s), a metric (%s), or both, like websocket/p50, or what head need not know (%s)",
-				name, text.Clean(strings.Join(transports, ", ")), strings.Join(metrics, ", "), strings.Join(facts, ", "))
+		if i := strings.LastIndex(name, "/"); i >= 0 && slices.Contains(transports, name[:i]) {
+			metrics := compared()
+			if metric := name[i+1:]; !slices.Contains(metrics, metric) {
+				return typo.Unknown("metric", metric, metrics)
+			}
+			continue
 		}
+		for i := range all {
+			all[i] = text.Clean(all[i])
+		}
+		return typo.Unknown("transport or metric", name, all)
 	}
 	return nil
 }

@@ -320,8 +320,17 @@ func TestValidateNames(t *testing.T) {
 		if (err == nil) != known {
 			t.Errorf("%q: %v", name, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "long-poll, short-poll@1s, a/b") || !strings.Contains(err.Error(), "lost, duplicated") || strings.Contains(err.Error(), ", mean")) {
-			t.Errorf("%q: %v", name, err)
+	}
+	for name, want := range map[string]string{
+		"sse":           `unknown transport or metric "sse": use long-poll, short-poll@1s, a/b, lost, duplicated, `,
+		"lnog-poll":     `unknown transport or metric "lnog-poll": did you mean "long-poll"?`,
+		"server-memroy": `did you mean "server-memory"?`,
+		"long-poll/p42": `unknown metric "p42": use lost, duplicated, `,
+		"long-poll/los": `did you mean "lost"?`,
+	} {
+		err := Options{AllowMissing: []string{name}}.ValidateNames(transports)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), ", mean") {
+			t.Errorf("%q: %v, want %q", name, err, want)
 		}
 	}
 	planned := &result.Result{Run: result.Run{Scenario: result.Scenario{Transports: []string{"sse", "long-poll"}}}}

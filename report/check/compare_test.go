@@ -483,7 +483,7 @@ func TestBadOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Gate: []string{"p50", "p100"}}, `no metric "p100": use ` + strings.Join(Timings(), ", ")},
+		{Options{Gate: []string{"p50", "p100"}}, `unknown metric "p100": use ` + strings.Join(Timings(), ", ")},
 		{Options{Gate: []string{"lost"}}, "metric lost is always gated"},
 		{Options{Gate: []string{"requests"}}, "metric requests is always gated"},
 		{Options{Gate: []string{"mean"}}, "metric mean is never gated: choose among p50, p95, p99, server-cpu, server-memory"},

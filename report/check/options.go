@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports/typo"
 )
 
 // Options choose what fails a check. The zero value is the default.
@@ -25,7 +26,7 @@ func (o Options) Validate() error {
 		m, ok := result.MetricOf(name)
 		switch {
 		case !ok:
-			return fmt.Errorf("there is no metric %q: use %s", name, strings.Join(Timings(), ", "))
+			return typo.Unknown("metric", name, Timings())
 		case m.Gate == result.Uncompared:
 			return fmt.Errorf("metric %s is never gated: choose among %s", name, strings.Join(Timings(), ", "))
 		case m.Gate != result.Timing:

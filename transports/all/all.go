@@ -11,6 +11,7 @@ import (
 	"pushpull/transports/longpoll"
 	"pushpull/transports/longpollscan"
 	"pushpull/transports/shortpoll"
+	"pushpull/transports/typo"
 	"pushpull/transports/websocket"
 )
 
@@ -57,7 +58,7 @@ func Client(spec string) (transports.Client, error) {
 		}
 		return client, nil
 	}
-	return nil, fmt.Errorf("unknown transport %q: use %s", name, strings.Join(Names(), ", "))
+	return nil, typo.Unknown("transport", name, Names())
 }
 
 // Endpoints returns the server's side of every transport by name. They have the default settings, as

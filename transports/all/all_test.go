@@ -184,8 +184,9 @@ func TestClientRefuses(t *testing.T) {
 	for spec, says := range map[string]string{
 		"":                       known,
 		"polling":                known,
-		"Short-Poll":             known,
-		" websocket":             known,
+		"Short-Poll":             `did you mean "short-poll"?`,
+		" websocket":             `did you mean "websocket"?`,
+		"webscket":               `unknown transport "webscket": did you mean "websocket"?`,
 		"@5s":                    known,
 		"short-poll@":            "put a setting after the @",
 		"short-poll@5":           "the poll interval must be",

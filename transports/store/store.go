@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"pushpull/transports/store/postgres"
 	"pushpull/transports/store/redis"
 	"pushpull/transports/store/sqlite"
+	"pushpull/transports/typo"
 )
 
 // Default is the address of the store that is used when none is named.
@@ -124,7 +126,7 @@ func (l entries) find(address string) (entry, error) {
 			return e, nil
 		}
 	}
-	return entry{}, fmt.Errorf("unknown store %.100q: use %s", transports.Redacted(address), l.addresses(func(entry) bool { return true }))
+	return entry{}, typo.Unknown("store", transports.Redacted(address), l.addresses(func(entry) bool { return true }))
 }
 
 // parse is find for an address that is to be opened.
@@ -141,15 +143,15 @@ func (l entries) parse(address string) (entry, error) {
 	return e, nil
 }
 
-// addresses lists the addresses of the entries that match, for people.
-func (l entries) addresses(match func(entry) bool) string {
+// addresses returns the addresses of the entries that match, as shown to people.
+func (l entries) addresses(match func(entry) bool) []string {
 	var all []string
 	for _, e := range l {
 		if match(e) {
 			all = append(all, e.address)
 		}
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 // Validate reports what is wrong with an address, without opening it.
@@ -167,7 +169,7 @@ func (l entries) validateShared(address string) error {
 		return err
 	}
 	if !e.shared() {
-		return fmt.Errorf("%s lives within one process: use %s", transports.Redacted(address), l.addresses(entry.shared))
+		return fmt.Errorf("%s lives within one process: use %s", transports.Redacted(address), strings.Join(l.addresses(entry.shared), ", "))
 	}
 	return nil
 }
@@ -180,11 +182,23 @@ func Kind(address string) string {
 	return e.kind
 }
 
+// Addresses returns what stands for the address of each kind of store, like "sqlite:PATH", and what is said of
+// it.
+func Addresses() iter.Seq2[string, string] {
+	return func(yield func(address, about string) bool) {
+		for _, e := range list() {
+			if !yield(e.address, e.about) {
+				return
+			}
+		}
+	}
+}
+
 // Usage returns a line for each kind of store, for people.
 func Usage() string {
 	var lines strings.Builder
-	for _, e := range list() {
-		fmt.Fprintf(&lines, "  %-30s %s\n", e.address, e.about)
+	for address, about := range Addresses() {
+		fmt.Fprintf(&lines, "  %-30s %s\n", address, about)
 	}
 	return strings.TrimSuffix(lines.String(), "\n")
 }
@@ -222,7 +236,7 @@ func (l entries) embed(address string) (Embedded, error) {
 	}
 	if e.home != inBinary {
 		return nil, fmt.Errorf("%.100s is not a store within this binary: use %s",
-			transports.Redacted(address), l.addresses(func(e entry) bool { return e.home == inBinary }))
+			transports.Redacted(address), strings.Join(l.addresses(func(e entry) bool { return e.home == inBinary }), ", "))
 	}
 	return e.embed(address)
 }

@@ -115,10 +115,15 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	for _, address := range []string{"", "memory", "memory:x", "memory:?x", "memory://", "Memory:", "redis", "mysql://me:secret@localhost", ":", "mysql://me:secret@%zz"} {
+	const all = "use memory:, sqlite:PATH, postgres://"
+	for address, says := range map[string]string{
+		"": all, ":": all, "mysql://me:secret@localhost": all, "mysql://me:secret@%zz": all,
+		"memory": `"memory:"`, "memory:x": `"memory:"`, "memory:?x": `"memory:"`, "memory://": `"memory:"`, "Memory:": `"memory:"`,
+		"redis": `"redis://HOST:PORT"`, "postgre://me:secret@localhost/chat": `did you mean "postgres://USER@HOST/DATABASE"?`,
+	} {
 		for _, err := range []error{store.Validate(address), open(t, address)} {
-			if err == nil || !strings.Contains(err.Error(), store.Default) || strings.Contains(err.Error(), "secret") {
-				t.Errorf("%q: %v", address, err)
+			if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%q: %v, want %q", address, err, says)
 			}
 		}
 		if kind := store.Kind(address); kind != "" {
