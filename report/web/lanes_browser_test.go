@@ -54,14 +54,25 @@ type site struct {
 	address string
 	lanes   []web.Lane
 	store   transports.Store
-	wrap    func(net.Listener) net.Listener
-	end     func()
+
+	transports map[string]transports.Endpoint
+	wrap       func(net.Listener) net.Listener
+	end        func()
+}
+
+// newSite returns a site that isn't started yet.
+func newSite(t *testing.T, lanes ...web.Lane) *site {
+	s := &site{
+		t: t, address: "127.0.0.1:0", lanes: lanes, store: &memory.Store{},
+		transports: all.Endpoints(transports.Limits{}),
+	}
+	t.Cleanup(func() { s.end() })
+	return s
 }
 
 func startSite(t *testing.T, lanes ...web.Lane) *site {
-	s := &site{t: t, address: "127.0.0.1:0", lanes: lanes, store: &memory.Store{}}
+	s := newSite(t, lanes...)
 	s.start()
-	t.Cleanup(func() { s.end() })
 	return s
 }
 
@@ -77,7 +88,7 @@ func (s *site) start() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	srv := server.Server{Store: s.store, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
+	srv := server.Server{Store: s.store, Transports: s.transports, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
 	go func() { served <- srv.Serve(ctx, l) }()
 	s.end = sync.OnceFunc(func() {
 		stop()
@@ -185,6 +196,12 @@ func (p onPage) maryHas(texts ...string) {
 			p.t.Errorf("%s: Mary has %q, want %q", name, got, texts)
 		}
 	}
+}
+
+// rooms returns the rooms of the lanes.
+func (p onPage) rooms() []string {
+	p.t.Helper()
+	return browsertest.Eval[[]string](p.Browser, `fetch("/stats").then(r => r.json()).then(s => Object.values(s.connected).flatMap(c => Object.keys(c.names)))`)
 }
 
 // slide moves a slider with the keyboard.
@@ -338,7 +355,7 @@ func TestLanesShowTextAsText(t *testing.T) {
 	const hostile = `<img src=x onerror="document.title='owned'"><b>&amp;</b>`
 	p.say(hostile)
 	p.maryHas(hostile)
-	rooms := browsertest.Eval[[]string](p.Browser, `fetch("/stats").then(r => r.json()).then(s => Object.values(s.connected).flatMap(c => Object.keys(c.names)))`)
+	rooms := p.rooms()
 	if len(rooms) != len(allLanes) {
 		t.Fatalf("rooms %q", rooms)
 	}
