@@ -48,22 +48,22 @@ func (p onPage) holds(text string) {
 // TestLanesForget holds that a long conversation takes no more memory than a short one. Sending by
 // requests takes long, so only one lane says all that it hears.
 func TestLanesForget(t *testing.T) {
-	const batch = 100 // as many as may wait to be sent
 	for _, c := range []struct {
 		name  string
 		lanes []web.Lane
-		send  func(s *site, p onPage, first int) // a batch
+		batch int // messages at a time; at most 100 may wait to be sent
+		send  func(s *site, p onPage, first, end int)
 	}{
-		{"said", slices.DeleteFunc(slices.Clone(allLanes), func(l web.Lane) bool { return !l.Way.Duplex }), func(_ *site, p onPage, first int) {
+		{"said", slices.DeleteFunc(slices.Clone(allLanes), func(l web.Lane) bool { return !l.Way.Duplex }), 100, func(_ *site, p onPage, first, end int) {
 			p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`for (let i = %d; i < %d; i++) {
 				document.getElementById("text").value = "message " + i;
 				document.getElementById("say").requestSubmit();
-			}`, first, first+batch)))
+			}`, first, end)))
 		}},
-		{"heard", allLanes, func(s *site, p onPage, first int) {
+		{"heard", allLanes, 500, func(s *site, p onPage, first, end int) {
 			for _, room := range p.rooms() {
-				for i := range batch {
-					body := fmt.Sprintf(`{"id":"%s-%d","from":"John","text":"message %[2]d"}`, room, first+i)
+				for i := first; i < end; i++ {
+					body := fmt.Sprintf(`{"id":"%s-%d","from":"John","text":"message %[2]d"}`, room, i)
 					if _, err := s.store.Append(t.Context(), room, []byte(body)); err != nil {
 						t.Fatal(err)
 					}
@@ -77,14 +77,16 @@ func TestLanesForget(t *testing.T) {
 			p.slide("interval", kb.Home)
 			messages := 0
 			chat := func(until int) footprint {
-				for ; messages < until; messages += batch {
-					c.send(s, p, messages)
-					p.holds(fmt.Sprintf("message %d", messages+batch-1))
+				for messages < until {
+					first := messages
+					messages = min(first+c.batch, until)
+					c.send(s, p, first, messages)
+					p.holds(fmt.Sprintf("message %d", messages-1))
 				}
 				return p.footprint()
 			}
-			before := chat(2 * batch) // fills the views
-			after := chat(2*batch + 2000)
+			before := chat(200) // fills the views
+			after := chat(2200)
 			// The marks and answers under way vary. A page that kept the messages would have ten nodes more
 			// for each in each lane.
 			if more := after.nodes - before.nodes; more > 1000 {
