@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -25,8 +24,7 @@ func (l Lane) about() string {
 	case result.Held:
 		return "Mary’s request waits at the server until a message comes. Then she asks again."
 	case result.Scan:
-		return fmt.Sprintf("Mary’s request waits at the server, which looks into the store every %v.",
-			time.Duration(l.Way.ScanS*float64(time.Second)))
+		return "Mary’s request waits at the server, which looks into the store every " + text.Duration(1e3*l.Way.ScanS, 2) + "."
 	case result.Stream:
 		return "One answer to Mary never ends. The server writes each message into it as it comes."
 	case result.Duplex:

@@ -124,7 +124,10 @@ type laneState struct {
 	John, Mary      []view
 	Requests, Empty int
 	Bytes           int
-	Who             string
+	Who, Arrived    string
+	DelayOf         string
+	Waits           [2]string // of John and Mary, in words
+	Wires           [2]string // the same in the drawing
 }
 
 // onPage is the page of the lanes in a browser.
@@ -149,7 +152,10 @@ func (p onPage) lanes() map[string]laneState {
 		const view = user => Array.from(lane.querySelectorAll('[data-view="' + user + '"] li'), li => ({
 			Text: (li.querySelector(".text") || li).textContent, Delay: Number(li.querySelector("data")?.value || 0) }));
 		return { Name: lane.dataset.kind, State: lane.querySelector(".state").dataset.state, John: view("John"), Mary: view("Mary"),
-			Requests: Number(of("requests").value), Empty: Number(of("empty").value), Bytes: Number(of("bytes").value), Who: of("who").textContent };
+			Requests: Number(of("requests").value), Empty: Number(of("empty").value), Bytes: Number(of("bytes").value), Who: of("who").textContent,
+			Arrived: of("arrived").textContent, DelayOf: of("delay-of").textContent,
+			Waits: ["John", "Mary"].map(user => of("waits-" + user).textContent),
+			Wires: ["John", "Mary"].map(user => lane.querySelector('[data-user="' + user + '"]').dataset.wait) };
 	})`) {
 		all[l.Name] = l
 	}
@@ -327,7 +333,9 @@ func TestLanesSurviveARestart(t *testing.T) {
 	p.say("before")
 	p.maryHas("before")
 	s.end()
-	p.until("the lanes say so", func(l laneState) bool { return l.State == "lost" })
+	p.until("the lanes say so", func(l laneState) bool {
+		return l.State == "lost" && l.Who == "–" && slices.Contains(l.Wires[:], "retry") == strings.Contains(l.Waits[0]+l.Waits[1], "cut off: tries again in ")
+	})
 	p.Looks("lanes-lost")
 	p.say("meanwhile")
 	asked := p.lanes()
@@ -336,6 +344,7 @@ func TestLanesSurviveARestart(t *testing.T) {
 	p.until("all are back", func(l laneState) bool { return l.State == "connected" })
 	p.say("after")
 	p.maryHas("before", "meanwhile", "after")
+	p.until("the counts agree", func(l laneState) bool { return l.Arrived == "3 of 3" })
 
 	// If the server has lost its log, the lanes say so and read on.
 	s.end()
@@ -387,6 +396,9 @@ func TestLanesGiveWay(t *testing.T) {
 	p.slide("interval", kb.Home)
 	browsertest.Eval[bool](p.Browser, `(() => { const c = new BroadcastChannel("pushpull"); c.postMessage("another page"); c.close(); return true; })()`)
 	p.until("the lanes pause", func(l laneState) bool { return l.State == "paused" })
+	p.until("the lanes say nothing else", func(l laneState) bool {
+		return l.Waits == [2]string{"paused", "paused"} && l.Wires == [2]string{"pause", "pause"} && l.Who == "–" && l.DelayOf == "no message yet"
+	})
 	p.Looks("lanes-paused")
 	p.say("kept")
 	p.Do(chromedp.Click("#paused button"))
