@@ -62,7 +62,6 @@ export class Lane {
     for (const message of this.#under.values()) message.said = NaN; // a pause is no delay of the transport
     this.#strip.clear();
     this.connected();
-    this.tick();
   }
 
   setEvery(ms) { this.#each(client => client.setEvery(ms)); }

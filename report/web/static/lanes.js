@@ -152,7 +152,7 @@ again(1000, async () => {
   lanes.forEach(lane => lane.connected(stats?.connected));
 });
 
-setInterval(() => { if (active) lanes.forEach(lane => lane.tick()); }, 100);
+setInterval(() => lanes.forEach(lane => lane.tick()), 100);
 
 active = !document.hidden;
 if (active) lanes.forEach(lane => lane.start());
