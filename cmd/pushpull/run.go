@@ -179,11 +179,14 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	err = opts.measure(ctx, cmd, scenario, sides, rec, watch)
 	stop() // the report, which may be served for long, needs no store
-	page := ""
-	if opts.watch.open {
-		page = reportURL(opts.destination.root(dir), rec)
+	kept, page := "", ""
+	if rec.windows() > 0 {
+		kept = rec.location()
+		if opts.watch.open {
+			page = reportURL(opts.destination.root(dir), rec)
+		}
 	}
-	watch.end(ctx, rec.location(), page, err)
+	watch.end(ctx, kept, page, err)
 	return err
 }
 
@@ -221,10 +224,11 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 	if windows == 0 {
 		return measuring
 	}
-	watch.drawing()
-	return rec.delivery(delivery{
+	done := rec.delivery(delivery{
 		files: o.outputs, data: o.printJSON, show: show, failed: measuring,
-	}, o.look).deliver(cmd.OutOrStdout())
+	}, o.look)
+	watch.drawing(done.runs)
+	return done.deliver(cmd.OutOrStdout())
 }
 
 // validate checks the address of the live page, the stores, and the number of servers that share

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/cli/browser"
@@ -164,11 +165,7 @@ func standings(rec *record) []web.Standing {
 		for _, row := range theory.Rows(&one.result) {
 			for at := range found {
 				if s := &found[at]; s.Transport == row.Transport && s.Side == rec.names[i] {
-					s.Windows, s.Failed, s.Doubts = row.Rounds, row.Failed, row.Doubts
-					s.Figures = web.Figures{
-						Delivered: row.Delivered, Expected: row.Expected, Lost: row.Lost,
-						P50: row.Latency.P50, P99: row.Latency.P99,
-					}
+					s.Measure(row)
 				}
 			}
 		}
@@ -176,39 +173,51 @@ func standings(rec *record) []web.Standing {
 	return found
 }
 
-// drawing shows that all windows are measured, and the report is being drawn.
-func (w *watcher) drawing() {
+// drawing shows that all windows are measured, what they say, and that the report is being drawn.
+func (w *watcher) drawing(runs []report.Run) {
 	if w == nil {
 		return
 	}
 	w.state.Transport, w.state.Side, w.state.Phase, w.state.LeftS = "", "", "drawing the report", 0
+	w.state.Answer = nil
+	for _, p := range report.Answers(runs...) {
+		line := strings.Join(p.Sentences, " ")
+		if p.Run != "" {
+			line = p.Run + ": " + line
+		}
+		w.state.Answer = append(w.state.Answer, line)
+	}
 	w.live.Set(w.state)
 }
 
-// end shows that the run ended, with err. If there is a report to open, it serves that until ctx ends.
-func (w *watcher) end(ctx context.Context, dir, report string, err error) {
+// end shows that the run ended, with err. dir is where its result is, empty if nothing was measured. If
+// there is a report to open, it serves that until ctx ends.
+func (w *watcher) end(ctx context.Context, dir, page string, err error) {
 	if w == nil {
 		return
 	}
 	w.check()
 	s := &w.state
-	s.LeftS = 0
+	s.LeftS, s.Dir = 0, dir
+	if file := filepath.Join(dir, report.Page); dir != "" && isFile(file) {
+		s.File = file
+	}
 	switch {
 	case err == nil || exitCode(err) == exitDoubtful:
-		s.Status, s.Dir, s.Share = web.Done, dir, 1
+		s.Status, s.Share = web.Done, 1
 	case ctx.Err() != nil:
 		s.Status, s.Error = web.Interrupted, err.Error()
 	default:
 		s.Status, s.Error = web.Failed, err.Error()
 	}
-	stay := report != "" && s.Status == web.Done && ctx.Err() == nil && !w.down
+	stay := page != "" && ctx.Err() == nil && !w.down
 	if stay {
-		s.Report = report
+		s.Report, s.Charts = page, charts(dir, page)
 	}
 	w.live.Set(*s)
 	if stay {
-		fmt.Fprintf(w.out, "the report is at %s%s until Ctrl-C\n", w.base, report)
-		openBrowser(w.base + report)
+		fmt.Fprintf(w.out, "the report is at %s%s until Ctrl-C\n", w.base, page)
+		openBrowser(w.base + page)
 		select {
 		case <-ctx.Done():
 		case <-w.served:
@@ -216,6 +225,25 @@ func (w *watcher) end(ctx context.Context, dir, report string, err error) {
 		}
 	}
 	w.close()
+}
+
+// charts returns links to the charts in dir, which are served beside the report of a single run.
+func charts(dir, page string) (links []report.Link) {
+	beside, name := path.Split(page)
+	if name != report.Page {
+		return nil // several runs: their charts are on the page alone
+	}
+	for _, chart := range report.Charts() {
+		if file := chart.Name + ".svg"; isFile(filepath.Join(dir, file)) {
+			links = append(links, report.Link{Text: chart.Title, URL: beside + file})
+		}
+	}
+	return links
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // check warns, once, if the server failed. The run goes on without its page.

@@ -112,7 +112,7 @@ func TestWatcher(t *testing.T) {
 		Latency: func() (p50, p99 time.Duration) { return time.Millisecond, 2 * time.Millisecond },
 	})
 	w.window(rec)
-	w.drawing()
+	w.drawing(rec.runs())
 	w.end(t.Context(), "r", "", nil)
 	stream, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestWatcher(t *testing.T) {
 	}
 	last := string(stream)[strings.LastIndex(string(stream), "data: "):]
 	for _, want := range []string{
-		`"status":"done","dir":"r"`,
+		`"status":"done"`, `"dir":"r"`, `"answer":["memory: `,
 		`"standings":[{"transport":"long-poll","way":"held","side":"memory","windows":0,"rounds":2,`,
 		`{"transport":"long-poll","way":"held","side":"sqlite","windows":0,`,
 		`{"transport":"websocket","way":"duplex","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
@@ -17,12 +18,19 @@ type Lane struct {
 
 // about describes how messages are waited for; "" for a way that the page can't show.
 func (l Lane) about() string {
-	return map[string]string{
-		result.Timer:  "Both users ask again and again, mostly for nothing.",
-		result.Held:   "The server holds each request until there is a message.",
-		result.Scan:   "The server holds each request and re-reads the store again and again.",
-		result.Duplex: "One connection per user; the server writes messages as they arrive.",
-	}[l.Way.Class()]
+	switch l.Way.Class() {
+	case result.Timer:
+		return "Mary asks again and again, mostly for nothing. A message waits in the store until she asks."
+	case result.Held:
+		return "Mary’s request waits at the server until a message comes. Then she asks again."
+	case result.Scan:
+		return "Mary’s request waits at the server, which looks into the store every " + text.Duration(1e3*l.Way.ScanS, 2) + "."
+	case result.Stream:
+		return "One answer to Mary never ends. The server writes each message into it as it comes."
+	case result.Duplex:
+		return "One connection stays open both ways. The server writes each message to it as it comes."
+	}
+	return ""
 }
 
 // A lane is the data of a Lane in the template.
@@ -50,9 +58,14 @@ func (p *Pages) lanesPage() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, t, f) })
 }
 
-// sizeHead answers with the size of the request's head in bytes, including the headers that the
-// browser adds: a script can't see these.
-func sizeHead(w http.ResponseWriter, r *http.Request) {
+// A head is what the server measures of a request for the page: a script sees neither.
+type head struct {
+	Bytes int     `json:"bytes"` // of the request's head, including the headers that the browser adds
+	MS    float64 `json:"ms"`    // from the start of the handler to the answer, in milliseconds
+}
+
+func measureHead(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
 	size := len(r.Method+" "+r.RequestURI+" HTTP/1.1\r\n") + len("Host: "+r.Host+"\r\n") + len("\r\n")
 	for name, values := range r.Header {
 		for _, value := range values {
@@ -61,5 +74,5 @@ func sizeHead(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]int{"bytes": size}) // the client may be gone
+	_ = json.NewEncoder(w).Encode(head{size, float64(time.Since(begun).Nanoseconds()) / 1e6}) // the client may be gone
 }

@@ -54,14 +54,25 @@ type site struct {
 	address string
 	lanes   []web.Lane
 	store   transports.Store
-	wrap    func(net.Listener) net.Listener
-	end     func()
+
+	transports map[string]transports.Endpoint
+	wrap       func(net.Listener) net.Listener
+	end        func()
+}
+
+// newSite returns a site that isn't started yet.
+func newSite(t *testing.T, lanes ...web.Lane) *site {
+	s := &site{
+		t: t, address: "127.0.0.1:0", lanes: lanes, store: &memory.Store{},
+		transports: all.Endpoints(transports.Limits{}),
+	}
+	t.Cleanup(func() { s.end() })
+	return s
 }
 
 func startSite(t *testing.T, lanes ...web.Lane) *site {
-	s := &site{t: t, address: "127.0.0.1:0", lanes: lanes, store: &memory.Store{}}
+	s := newSite(t, lanes...)
 	s.start()
-	t.Cleanup(func() { s.end() })
 	return s
 }
 
@@ -77,7 +88,7 @@ func (s *site) start() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	srv := server.Server{Store: s.store, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
+	srv := server.Server{Store: s.store, Transports: s.transports, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
 	go func() { served <- srv.Serve(ctx, l) }()
 	s.end = sync.OnceFunc(func() {
 		stop()
@@ -113,7 +124,10 @@ type laneState struct {
 	John, Mary      []view
 	Requests, Empty int
 	Bytes           int
-	Who             string
+	Who, Arrived    string
+	DelayOf         string
+	Waits           [2]string // of John and Mary, in words
+	Wires           [2]string // the same in the drawing
 }
 
 // onPage is the page of the lanes in a browser.
@@ -138,7 +152,10 @@ func (p onPage) lanes() map[string]laneState {
 		const view = user => Array.from(lane.querySelectorAll('[data-view="' + user + '"] li'), li => ({
 			Text: (li.querySelector(".text") || li).textContent, Delay: Number(li.querySelector("data")?.value || 0) }));
 		return { Name: lane.dataset.kind, State: lane.querySelector(".state").dataset.state, John: view("John"), Mary: view("Mary"),
-			Requests: Number(of("requests").value), Empty: Number(of("empty").value), Bytes: Number(of("bytes").value), Who: of("who").textContent };
+			Requests: Number(of("requests").value), Empty: Number(of("empty").value), Bytes: Number(of("bytes").value), Who: of("who").textContent,
+			Arrived: of("arrived").textContent, DelayOf: of("delay-of").textContent,
+			Waits: ["John", "Mary"].map(user => of("waits-" + user).textContent),
+			Wires: ["John", "Mary"].map(user => lane.querySelector('[data-user="' + user + '"]').dataset.wait) };
 	})`) {
 		all[l.Name] = l
 	}
@@ -185,6 +202,12 @@ func (p onPage) maryHas(texts ...string) {
 			p.t.Errorf("%s: Mary has %q, want %q", name, got, texts)
 		}
 	}
+}
+
+// rooms returns the rooms of the lanes.
+func (p onPage) rooms() []string {
+	p.t.Helper()
+	return browsertest.Eval[[]string](p.Browser, `fetch("/stats").then(r => r.json()).then(s => Object.values(s.connected).flatMap(c => Object.keys(c.names)))`)
 }
 
 // slide moves a slider with the keyboard.
@@ -310,7 +333,9 @@ func TestLanesSurviveARestart(t *testing.T) {
 	p.say("before")
 	p.maryHas("before")
 	s.end()
-	p.until("the lanes say so", func(l laneState) bool { return l.State == "lost" })
+	p.until("the lanes say so", func(l laneState) bool {
+		return l.State == "lost" && l.Who == "–" && slices.Contains(l.Wires[:], "retry") == strings.Contains(l.Waits[0]+l.Waits[1], "cut off: tries again in ")
+	})
 	p.Looks("lanes-lost")
 	p.say("meanwhile")
 	asked := p.lanes()
@@ -319,6 +344,7 @@ func TestLanesSurviveARestart(t *testing.T) {
 	p.until("all are back", func(l laneState) bool { return l.State == "connected" })
 	p.say("after")
 	p.maryHas("before", "meanwhile", "after")
+	p.until("the counts agree", func(l laneState) bool { return l.Arrived == "3 of 3" })
 
 	// If the server has lost its log, the lanes say so and read on.
 	s.end()
@@ -338,7 +364,7 @@ func TestLanesShowTextAsText(t *testing.T) {
 	const hostile = `<img src=x onerror="document.title='owned'"><b>&amp;</b>`
 	p.say(hostile)
 	p.maryHas(hostile)
-	rooms := browsertest.Eval[[]string](p.Browser, `fetch("/stats").then(r => r.json()).then(s => Object.values(s.connected).flatMap(c => Object.keys(c.names)))`)
+	rooms := p.rooms()
 	if len(rooms) != len(allLanes) {
 		t.Fatalf("rooms %q", rooms)
 	}
@@ -370,6 +396,9 @@ func TestLanesGiveWay(t *testing.T) {
 	p.slide("interval", kb.Home)
 	browsertest.Eval[bool](p.Browser, `(() => { const c = new BroadcastChannel("pushpull"); c.postMessage("another page"); c.close(); return true; })()`)
 	p.until("the lanes pause", func(l laneState) bool { return l.State == "paused" })
+	p.until("the lanes say nothing else", func(l laneState) bool {
+		return l.Waits == [2]string{"paused", "paused"} && l.Wires == [2]string{"pause", "pause"} && l.Who == "–" && l.DelayOf == "no message yet"
+	})
 	p.Looks("lanes-paused")
 	p.say("kept")
 	p.Do(chromedp.Click("#paused button"))

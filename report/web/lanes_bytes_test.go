@@ -12,9 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
-	"pushpull/report/web"
 	"pushpull/transports"
-	"pushpull/transports/store/memory"
 )
 
 // TestLanesCountBytes compares the bytes that a lane shows with those of its connections.
@@ -22,9 +20,9 @@ func TestLanesCountBytes(t *testing.T) {
 	for _, lane := range allLanes {
 		t.Run(lane.Name, func(t *testing.T) {
 			var tapped tap
-			s := &site{t: t, address: "127.0.0.1:0", lanes: []web.Lane{lane}, store: &memory.Store{}, wrap: tapped.listen}
+			s := newSite(t, lane)
+			s.wrap = tapped.listen
 			s.start()
-			t.Cleanup(func() { s.end() })
 			p := openLanes(t, s)
 			if lane.Way.EveryS > 0 {
 				p.slide("interval", kb.Home)

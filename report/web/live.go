@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/report"
 	"pushpull/report/text"
 )
 
@@ -23,10 +25,15 @@ type State struct {
 	Command  string    `json:"command"`
 	Started  time.Time `json:"started"` // identifies the run
 
-	Status Status `json:"status"`
-	Error  string `json:"error,omitempty"`  // why the run ended early, one line
-	Report string `json:"report,omitempty"` // its URL; empty if it is not served
-	Dir    string `json:"dir,omitempty"`    // directory of the report, once it is written
+	Status Status   `json:"status"`
+	Error  string   `json:"error,omitempty"`  // why the run ended early, one line
+	Answer []string `json:"answer,omitempty"` // what the result says, in paragraphs, once all windows are measured
+
+	// After the run. Report and Charts are empty if the server ends with the run.
+	Report string        `json:"report,omitempty"` // URL of the report
+	Charts []report.Link `json:"charts,omitempty"`
+	Dir    string        `json:"dir,omitempty"`  // directory of the result; empty if nothing was measured
+	File   string        `json:"file,omitempty"` // of the report, if it was written
 
 	Round     int     `json:"round"` // from 1
 	Rounds    int     `json:"rounds"`
@@ -56,7 +63,7 @@ const (
 	Failed      Status = "failed"
 )
 
-// A Standing holds the figures of a transport so far.
+// A Standing holds the figures of a transport so far: see Measure.
 type Standing struct {
 	Transport string         `json:"transport"`
 	Way       string         `json:"way"` // the class of its result.Way, which determines the colour
@@ -67,6 +74,28 @@ type Standing struct {
 	Figures                  // of the measured windows
 	Now       *Figures       `json:"now,omitempty"` // of the window in progress; nil if it is another transport's
 	Doubts    []result.Doubt `json:"doubts"`
+
+	row result.Row // of the measured windows
+}
+
+// Measure sets the figures of the windows measured so far, and the doubts about them.
+func (s *Standing) Measure(row result.Row) {
+	s.row, s.Windows, s.Failed, s.Doubts = row, row.Rounds, row.Failed, row.Doubts
+	s.Figures = Figures{
+		Delivered: row.Delivered, Expected: row.Expected, Lost: row.Lost,
+		P50: row.Latency.P50, P99: row.Latency.P99,
+	}
+}
+
+// cell writes what m is so far. Of a window in progress only a few figures are known.
+func (s Standing) cell(m result.Metric) string {
+	switch {
+	case s.Windows > 0:
+		return text.Cell(m, s.row)
+	case s.Now != nil && m.Shown.Has(result.InLive):
+		return text.Cell(m, s.Now.row())
+	}
+	return "-"
 }
 
 // Figures are the measurements of deliveries.
@@ -154,7 +183,13 @@ func (p *Pages) livePage() http.Handler {
 	t := page("live")
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s, _, _ := p.Live.now()
-		body := liveBody{State: s, Final: s.final(), Metrics: result.MetricsIn(result.InLive), Texts: s.texts(), Height: 40*len(s.Standings) + 28}
+		body := liveBody{
+			State: s, Final: s.final(), Texts: s.texts(), Height: 40*len(s.Standings) + 28,
+			Now: result.MetricsIn(result.InLive),
+		}
+		for _, m := range result.MetricsIn(result.InTable) {
+			body.Columns = append(body.Columns, column{m.Key, m.Heading(false), text.Below(m.Typeset())})
+		}
 		show(w, http.StatusOK, t, frame{
 			Title: cmp.Or(text.Clean(s.Scenario), "This run"), Style: "live.css", Script: "live.js",
 			At: "/live", Links: p.links(), Body: body,
@@ -166,10 +201,14 @@ func (p *Pages) livePage() http.Handler {
 type liveBody struct {
 	State
 	Final   bool
-	Metrics []result.Metric   // that it shows
+	Now     []result.Metric   // of the window in progress
+	Columns []column          // of the table
 	Texts   map[string]string // by the data-text of their elements
 	Height  int               // of the chart that live.js draws, in pixels
 }
+
+// A column is a metric in the table.
+type column struct{ Key, Heading, Unit string }
 
 // final reports whether the run has ended.
 func (s State) final() bool { return s.Status != "" && s.Status != Running }
@@ -185,32 +224,47 @@ func (s State) texts() map[string]string {
 	t := map[string]string{
 		"scenario": text.Clean(s.Scenario), "about": text.Clean(s.About), "line": s.line(), "left": s.left(),
 		"users": fraction(s.Joined, s.Users), "sent": fraction(s.Sent, s.Planned),
-		"place": "",
+		"place": s.place(), "answer": s.answer(),
 	}
-	metrics := result.MetricsIn(result.InLive)
-	figures := func(at string, f Figures) {
-		for _, m := range metrics {
-			t[at+m.Key] = text.Cell(m, f.row())
-		}
-	}
-	figures("", Figures{})
-	if s.Status == Done && s.Dir != "" {
-		t["place"] = "The result and its report are in " + text.Clean(s.Dir) + "."
-	}
+	now := Figures{}
+	columns := result.MetricsIn(result.InTable)
 	for i, standing := range s.Standings {
-		shown := standing.Figures
-		if now := standing.Now; now != nil {
-			figures("", *now)
-			if standing.Windows == 0 {
-				shown = *now
-			}
+		if standing.Now != nil {
+			now = *standing.Now
 		}
 		at := strconv.Itoa(i) + "."
 		t[at+"name"] = standing.name()
-		figures(at, shown)
+		for _, m := range columns {
+			t[at+m.Key] = standing.cell(m)
+		}
 		t[at+"windows"] = fraction(standing.Windows, standing.Rounds)
 	}
+	for _, m := range result.MetricsIn(result.InLive) {
+		t[m.Key] = text.Cell(m, now.row())
+	}
 	return t
+}
+
+// answer returns the paragraphs of the answer as lines.
+func (s State) answer() string {
+	var lines []string
+	for _, paragraph := range s.Answer {
+		lines = append(lines, text.Clean(paragraph))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// place says where the report is once the run has ended.
+func (s State) place() string {
+	switch file := text.Clean(s.File); {
+	case !s.final() || s.Dir == "":
+		return ""
+	case s.Report != "":
+		return "It is served until the command is ended with Ctrl-C. The files are in " + text.Clean(s.Dir) + "."
+	case file != "":
+		return "The server of this page has ended with the run: open the file " + file + ". With --open the report of the next run is here."
+	}
+	return "The server of this page has ended with the run. Its result is in " + text.Clean(s.Dir) + "."
 }
 
 // line describes the progress of the run.

@@ -8,34 +8,47 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/report"
 	"pushpull/report/web"
 	"pushpull/report/web/browsertest"
 )
 
+// standing returns the standing of a transport after that many of two windows.
+func standing(transport string, row result.Row) web.Standing {
+	s := web.Standing{Transport: transport, Rounds: 2}
+	s.Measure(row)
+	return s
+}
+
+// rowOf returns a row of measured windows.
+func rowOf(windows, delivered, expected int, p50, p99 float64, doubts ...result.Doubt) result.Row {
+	memory := 31_000.0
+	return result.Row{
+		Rounds: windows, Delivered: delivered, Expected: expected, Lost: expected - delivered, Doubts: doubts,
+		Latency:             result.Quantiles{P50: p50, P95: p99, P99: p99, Max: p99},
+		Requests:            int64(delivered),
+		RequestsPerDelivery: 1, BytesPerDelivery: 431,
+		Server: &result.Usage{CPUMicrosPerDelivery: 41.7, RSSBytesPerUser: &memory},
+	}
+}
+
 // midway returns the state of a run in the middle of its second round.
 func midway() web.State {
-	return web.State{
+	s := web.State{
 		Scenario: "chat", About: "Pairs of people talk, like John and Mary; each sends a short message every four seconds.",
 		Command: "pushpull run chat --watch 127.0.0.1:8090 --open", Started: time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC),
 		Status: web.Running, Round: 2, Rounds: 2, Window: 7, Windows: 10, Transport: "short-poll@1s", Phase: "measuring",
 		Users: 200, Joined: 200, Planned: 304, Sent: 187, LeftS: 38, Share: .57,
 		Standings: []web.Standing{
-			{
-				Transport: "short-poll@5s", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 251, Expected: 251, P50: 2510, P99: 4960},
-				Doubts: []result.Doubt{{Code: "few-samples", Text: "251 samples are few for a p99, which needs 300: run longer, or more users"}},
-			},
-			{
-				Transport: "short-poll@1s", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 251, Expected: 251, P50: 502, P99: 991},
-				Now: &web.Figures{Delivered: 128, Expected: 187, P50: 488, P99: 973},
-			},
-			{
-				Transport: "long-poll-scan@50ms", Windows: 1, Rounds: 2, Figures: web.Figures{Delivered: 249, Expected: 251, Lost: 2, P50: 27.4, P99: 52.2},
-				Doubts: []result.Doubt{{Code: "lost", Text: "2 of 251 deliveries never came", Fatal: true}},
-			},
-			{Transport: "long-poll", Windows: 2, Rounds: 2, Figures: web.Figures{Delivered: 502, Expected: 502, P50: .412, P99: 1.93}},
-			{Transport: "websocket", Windows: 0, Rounds: 2},
+			standing("short-poll@5s", rowOf(1, 251, 251, 2510, 4960, result.Doubt{Code: "few-samples", Text: "251 samples are few for a p99, which needs 300: run longer, or more users"})),
+			standing("short-poll@1s", rowOf(1, 251, 251, 502, 991)),
+			standing("long-poll-scan@50ms", rowOf(1, 249, 251, 27.4, 52.2, result.Doubt{Code: "lost", Text: "2 of 251 deliveries never came", Fatal: true})),
+			standing("long-poll", rowOf(2, 502, 502, .412, 1.93)),
+			{Transport: "websocket", Rounds: 2},
 		},
 	}
+	s.Standings[1].Now = &web.Figures{Delivered: 128, Expected: 187, P50: 488, P99: 973}
+	return s
 }
 
 // A runSite serves the page of a run. After a restart it has the same address.
@@ -95,8 +108,7 @@ func TestLivePage(t *testing.T) {
 	before := browsertest.Eval[string](b, boxes)
 	state.Window, state.Transport, state.Joined, state.LeftS = 8, "websocket", 3, 611
 	standings := append([]web.Standing(nil), state.Standings...)
-	standings[1].Now = nil
-	standings[1].Figures = web.Figures{Delivered: 50212, Expected: 50212, P50: 1502, P99: 10991}
+	standings[1] = standing("short-poll@1s", rowOf(1, 50212, 50212, 1502, 10991))
 	standings[4].Now = &web.Figures{Delivered: 5021, Expected: 50230, P50: .0213, P99: 131}
 	state.Standings = standings
 	s.live.Set(state)
@@ -105,6 +117,7 @@ func TestLivePage(t *testing.T) {
 		".line": "Round 2 of 2, window 8 of 10: websocket, measuring.", ".going .number": "about 10:11 left",
 		"[data-text='users']": "3/200", "[data-text='delivered']": "5021/50230", "[data-text='p99']": "131 ms",
 		"tr.provisional th": "websocket", "tr[aria-current] [data-text='4.p50']": "21.3 µs", "[data-text='1.p99']": "11.0 s",
+		"[data-text='1.server-cpu']": "41.7", "[data-text='4.server-cpu']": "-", "[data-text='4.bytes']": "-",
 		".doubts li.bad": "long-poll-scan@50ms: 2 of 251 deliveries never came (not to be believed)",
 	} {
 		if got := b.Text(selector); got != want {
@@ -137,13 +150,21 @@ func TestLivePage(t *testing.T) {
 	refusals()
 
 	// At the end the page links to the report and does not reconnect.
-	state.Status, state.Share, state.Report, state.Transport = web.Done, 1, "/results/chat/report.html", ""
+	state.Status, state.Share, state.Report, state.Transport, state.Dir = web.Done, 1, "/results/chat/report.html", "", "results/chat"
+	state.Charts = []report.Link{{Text: "Latency <b>", URL: "/results/chat/latency.svg"}, {Text: "Memory", URL: "/results/chat/memory.svg"}}
+	state.Answer = []string{"Choose long-poll: it is the fastest.", "It costs 41.7 µs of server CPU."}
 	state.Standings = midway().Standings
 	state.Standings[1].Now = nil
 	s.live.Set(state)
 	b.Until("document.querySelector('.outcome a').checkVisibility()")
 	if got := browsertest.Eval[string](b, "document.querySelector('.outcome a').href"); got != "http://"+s.address+"/results/chat/report.html" {
 		t.Errorf("the report is at %s", got)
+	}
+	if got := b.Text(".charts"); got != "Latency <b>\nMemory" {
+		t.Errorf("the charts are %q", got)
+	}
+	if got := b.Text(".answer"); got != strings.Join(state.Answer, "\n") {
+		t.Errorf("the answer is %q", got)
 	}
 	b.Looks("live-done")
 	s.stop()

@@ -110,6 +110,7 @@ func TestLiveShowsText(t *testing.T) {
 	const hostile = "</script><img src=x onerror=alert(1)>\u202e\n\ndata: {}"
 	var live web.Live
 	live.Set(web.State{
+		Answer:   []string{hostile, hostile},
 		Scenario: hostile, About: hostile, Command: hostile, Transport: hostile, Side: hostile, Phase: hostile,
 		Status: web.Running,
 		Standings: []web.Standing{{
@@ -144,11 +145,13 @@ func TestLiveSays(t *testing.T) {
 		{web.State{Status: web.Running}, []string{">The run is starting.<"}},
 		{measuring, []string{">Round 1 of 2, window 3 of 10: websocket on sqlite, measuring.<", ">about 1:05 left<"}},
 		{web.State{Status: web.Running, Phase: "drawing the report"}, []string{">All windows are measured: drawing the report.<"}},
-		{web.State{Status: web.Done, Windows: 10, Dir: "results/chat-1"}, []string{">Done: 10 windows were measured.<", ">The result and its report are in results/chat-1.<", `href="" hidden>`}},
+		{web.State{Status: web.Done, Windows: 10, Dir: "results/chat-1"}, []string{">Done: 10 windows were measured.<", ">The server of this page has ended with the run. Its result is in results/chat-1.<", `href="" hidden>`}},
+		{web.State{Status: web.Done, Windows: 10, Dir: "r", File: "r/report.html"}, []string{">The server of this page has ended with the run: open the file r/report.html. "}},
 		{web.State{Status: web.Done, Windows: 10, Standings: []web.Standing{{Transport: "sse", Failed: 2, Rounds: 2}, {Transport: "websocket", Failed: 1, Windows: 1, Rounds: 2}}}, []string{">Done: 7 windows were measured.<", ">0/2<", ">1/2<"}},
-		{web.State{Status: web.Done, Windows: 1, Report: "/results/a%20b/report.html"}, []string{">Done: 1 window was measured.<", `href="/results/a%20b/report.html">Open the report<`}},
-		{web.State{Status: web.Interrupted, Error: "interrupted: 1 of 10 windows were measured and are in r"}, []string{">Interrupted: 1 of 10 windows were measured and are in r.<"}},
-		{web.State{Status: web.Failed, Error: "the disk is full"}, []string{">The run failed: the disk is full.<"}},
+		{web.State{Status: web.Done, Windows: 1, Report: "/results/a%20b/report.html", Dir: "a b"}, []string{">Done: 1 window was measured.<", `href="/results/a%20b/report.html">Open the report<`, ">It is served until the command is ended with Ctrl-C. The files are in a b.<"}},
+		{web.State{Status: web.Interrupted, Error: "interrupted: 1 of 10 windows were measured and are in r", Dir: "r", File: "r/report.html"}, []string{">Interrupted: 1 of 10 windows were measured and are in r.<", "open the file r/report.html. "}},
+		{web.State{Status: web.Failed, Error: "the disk is full"}, []string{">The run failed: the disk is full.<", `data-text="place"></span>`}},
+		{web.State{Status: web.Failed, Error: "no server", Dir: "r", Report: "/results/r/report.html"}, []string{">The run failed: no server.<", `href="/results/r/report.html">Open the report<`}},
 	} {
 		var live web.Live
 		live.Set(c.state)

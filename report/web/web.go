@@ -48,7 +48,7 @@ func (p *Pages) Handler() http.Handler {
 	}
 	if len(p.Lanes) > 0 {
 		home = p.lanesPage()
-		mux.HandleFunc("/page/head", sizeHead)
+		mux.HandleFunc("/page/head", measureHead)
 	}
 	if p.Live != nil {
 		add("/live", p.livePage())

@@ -231,8 +231,8 @@ func (b *Browser) Judge() []string {
 	return Eval[[]string](b, looks)
 }
 
-// shoot saves a screenshot of the whole page.
-func (b *Browser) shoot(name string) {
+// Picture returns a screenshot of the whole page, as PNG.
+func (b *Browser) Picture() []byte {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
 	defer cancel()
@@ -240,8 +240,14 @@ func (b *Browser) shoot(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return picture
+}
+
+// shoot saves a screenshot of the whole page.
+func (b *Browser) shoot(name string) {
+	b.t.Helper()
 	file := filepath.Join(b.t.ArtifactDir(), strings.ReplaceAll(name, "/", "-")+".png")
-	if err := os.WriteFile(file, picture, 0o644); err != nil {
+	if err := os.WriteFile(file, b.Picture(), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }

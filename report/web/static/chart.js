@@ -1,14 +1,15 @@
-// The chart of a lane's last delays, the newest on the right. The scale is logarithmic from 0.5 ms to
-// 20 s, the same in every lane.
+// The chart of a lane's last delays, the newest on the right. The scale is logarithmic, the same in
+// every lane.
 
 import { duration } from "./format.js";
 
 const room = 40; // delays
-const low = Math.log(0.5), high = Math.log(20_000);
+const ticks = [100_000, 10_000, 1000, 100, 10, 1, .1]; // ms; delays beyond the scale are drawn at its end
+const high = Math.log(ticks[0]), low = Math.log(ticks.at(-1));
 
 export class Chart {
   #delays = [];
-  #labelled = 0; // when the label was last set
+  #labelled = -Infinity; // when the label was last set
   #bars;
 
   constructor(element) {
@@ -26,6 +27,11 @@ export class Chart {
       }
       return { stem, cap };
     });
+    element.querySelector(".ticks").append(...ticks.map(ms => {
+      const tick = document.createElement("span");
+      tick.textContent = ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
+      return tick;
+    }));
   }
 
   add(ms) {
@@ -44,7 +50,7 @@ export class Chart {
     if (now - this.#labelled < 1000) return; // a screen reader can't keep up with more
     this.#labelled = now;
     const sorted = this.#delays.toSorted((a, b) => a - b);
-    this.element.setAttribute("aria-label",
+    this.element.setAttribute("aria-label", sorted.length === 1 ? `One delay: ${duration(ms)}` :
       `The last ${sorted.length} delays: ${duration(sorted[0])} to ${duration(sorted.at(-1))}, half of them within ${duration(sorted[(sorted.length - 1) >> 1])}`);
   }
 }

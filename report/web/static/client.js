@@ -5,20 +5,28 @@
 // the server acknowledges that it is stored. A message may therefore be stored twice: bodies need an
 // id by which readers drop duplicates. The client counts the bytes of requests, answers and frames.
 
+import { Events } from "./events.js";
+
 const firstPause = 50, longestPause = 2000; // ms, like those of pushpull's simulated users
 const answerTimeout = 10_000; // ms, for a request that the server does not hold
 const heldTimeout = 70_000; // ms; a server holds a request for at most 60 s by default
+const longestQueue = 100; // messages that aren't stored yet
 
 const utf8 = new TextEncoder();
 const size = text => utf8.encode(text).length;
 
+// A browser has six connections to a server for requests with credentials, and six for those without.
+// Requests that stay open are made without, so that sends and short polls never wait for them.
+const brief = { credentials: "same-origin" }, lasting = { credentials: "omit" };
+
 /** The size of the head that a browser gives to a request. No script sees it, so the server measures it. */
 export const heads = {
-  get: NaN, post: NaN, // bytes, without the path and the digits of a length
+  brief: NaN, lasting: NaN, post: NaN, // bytes, without the path and the digits of a length
   async measure() {
     const path = "/page/head";
     const of = async options => (await (await fetch(path, options)).json()).bytes - path.length;
-    [this.get, this.post] = await Promise.all([of({}), of({ method: "POST", body: "x" }).then(n => n - 1)]);
+    [this.brief, this.lasting, this.post] = await Promise.all(
+      [of(brief), of(lasting), of({ method: "POST", body: "x" }).then(n => n - 1)]);
   },
 };
 
@@ -41,21 +49,26 @@ export class Client {
   #rush = () => {}; // ends the wait for the next request
 
   /**
-   * way is "timer", "held", "scan" or "duplex"; every is the polling interval of a timer, in ms.
-   * on holds the callbacks: state(state, words), message(body), stored(body), refused(body, words),
-   * gap(words), and contact() whenever the server sends something.
+   * way is "timer", "held", "scan", "stream" or "duplex"; every is the polling interval of a timer, in
+   * ms. on holds the callbacks: state(state, words), message(body), stored(body),
+   * refused(body, words), gap(words), contact() whenever the server sends something, and
+   * travels(what): "ask" and "send" leave the user, "empty", "answer" and "frame" reach it.
    */
   constructor({ transport, way, room, user, every, on }) {
     Object.assign(this, { transport, way, room, user, on });
     this.every = every;
+    this.lasting = way !== "timer"; // requests stay open
+    this.options = this.lasting ? lasting : brief;
     this.questions = this.handshakes = this.empty = this.posts = 0;
     this.carried = 0; // bytes, except the parts of requests that heads measures
+    this.#wait("pause");
   }
 
   /** Joins the room, and reads on from the cursor. */
   start() {
     if (this.#life) return;
     this.#life = new AbortController();
+    this.#wait("answer");
     this.#read(this.#life.signal);
     if (this.way !== "duplex") this.#post(this.#life.signal);
   }
@@ -64,10 +77,15 @@ export class Client {
   stop() {
     this.#life?.abort();
     this.#life = null;
+    this.#wait("pause");
     this.on.state("paused", "paused");
   }
 
   send(body) {
+    if (this.#queue.length === longestQueue) {
+      this.on.refused(body, `${longestQueue} messages wait already`);
+      return;
+    }
     this.#queue.push(body);
     if (this.way === "duplex") this.#write(body);
     else if (this.#queue.length === 1 && this.#life) this.#post(this.#life.signal);
@@ -83,16 +101,30 @@ export class Client {
   get requests() { return this.questions + this.handshakes; }
 
   /** The bytes in both directions; NaN until heads are measured. */
-  get bytes() { return this.carried + this.questions * heads.get + this.posts * heads.post; }
+  get bytes() {
+    return this.carried + this.questions * (this.lasting ? heads.lasting : heads.brief) + this.posts * heads.post;
+  }
+
+  /**
+   * Sets what the user waits for: "answer" of a request, "timer" until the next one, "held" request,
+   * "open" connection or response, "retry" after an error, or "pause". since and until are by
+   * performance.now; until is NaN if it isn't known.
+   */
+  #wait(what, ms = NaN) {
+    const now = performance.now();
+    this.waits = { for: what, since: now, until: now + ms };
+  }
 
   async #read(signal) {
     let pause = 0;
     const well = () => this.on.state("connected", "connected");
+    const read = { stream: this.#stream, duplex: this.#listen }[this.way] ?? this.#ask;
     while (!signal.aborted) {
       const begun = performance.now();
       this.#heard = false;
+      this.#wait("answer");
       try {
-        await (this.way === "duplex" ? this.#listen(signal, well) : this.#ask(signal, well));
+        await read.call(this, signal, well);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Gap) {
@@ -101,34 +133,58 @@ export class Client {
         }
         if (this.#heard || performance.now() - begun > longestPause) pause = 0;
         pause = Math.min(longestPause, pause * 2 || firstPause);
+        const wait = pause * (1 + Math.random()) / 2;
+        this.#wait("retry", wait);
         this.on.state("lost", reason(error));
-        await sleep(pause * (1 + Math.random()) / 2, signal);
+        await sleep(wait, signal);
       }
     }
   }
 
+  get #path() { return `/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`; }
+
+  /** Sends a request to receive messages. */
+  #get(path, signal) {
+    this.#asked = performance.now();
+    this.questions++;
+    this.carried += path.length;
+    this.on.travels("ask");
+    return fetch(path, { ...this.options, signal });
+  }
+
   async #ask(signal, well) {
-    const held = this.way !== "timer";
-    for (let first = held; ; first = false) {
-      this.#asked = performance.now();
-      let path = `/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`;
-      if (first) path += "&hold=0s"; // an immediate answer shows that the connection works
-      this.questions++;
-      this.carried += path.length;
-      const answer = await fetch(path, { signal: within(held && !first ? heldTimeout : answerTimeout, signal) });
+    for (let first = this.lasting; ; first = false) {
+      signal.throwIfAborted();
+      const held = this.lasting && !first;
+      this.#wait(held ? "held" : "answer");
+      const path = this.#path + (first ? "&hold=0s" : ""); // an immediate answer shows that the connection works
+      const answer = await this.#get(path, within(held ? heldTimeout : answerTimeout, signal));
       const text = await this.#answered(answer);
       signal.throwIfAborted(); // start may have been called again
+      if (this.#refusedBare(answer)) continue;
       if (answer.status === 410) throw new Gap(JSON.parse(text).oldest);
       if (!answer.ok) throw new Error(said(answer, text));
       well();
       this.#contact();
-      if (answer.status === 204) this.empty++;
-      else for (const m of JSON.parse(text)) this.on.message(m.body);
+      if (answer.status === 204) {
+        this.empty++;
+        this.on.travels("empty");
+      } else {
+        this.on.travels("answer");
+        for (const m of JSON.parse(text)) this.on.message(m.body);
+      }
       this.#cursor = answer.headers.get("Next-Cursor");
       if (answer.headers.get("Retry-After") === "0") continue; // there are more messages
-      if (!held) await this.#due(signal);
-      else if (answer.status === 204 && !first) await sleep(firstPause, signal); // a stopping server does not hold requests
+      if (!this.lasting) await this.#due(signal);
+      else if (answer.status === 204 && held) await sleep(firstPause, signal); // a stopping server does not hold requests
     }
+  }
+
+  /** Reports whether a proxy wants credentials. Then all requests are made with them. */
+  #refusedBare(answer) {
+    const bare = answer.status === 401 && this.options === lasting;
+    if (bare) this.options = brief;
+    return bare;
   }
 
   #contact() {
@@ -141,22 +197,70 @@ export class Client {
     while (!signal.aborted) {
       const wait = this.#asked + this.every - performance.now();
       if (wait <= 0) return;
+      this.#wait("timer", wait);
       await Promise.race([sleep(wait, signal), new Promise(done => { this.#rush = done; })]);
     }
   }
 
+  /** Reads a stream of events, whose data are messages in JSON. The event "gap" has the oldest place. */
+  async #stream(signal, well) {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException("", "TimeoutError")), answerTimeout);
+    try {
+      const answer = await this.#get(this.#path, AbortSignal.any([signal, late.signal]));
+      clearTimeout(timer);
+      if (this.#refusedBare(answer)) return;
+      if (!answer.ok) {
+        const text = await this.#answered(answer);
+        if (answer.status === 410) throw new Gap(JSON.parse(text).oldest);
+        throw new Error(said(answer, text));
+      }
+      this.carried += headOf(answer);
+      well();
+      this.#contact();
+      this.#wait("open");
+      const events = new Events((type, data) => this.#event(type, JSON.parse(data)));
+      const decoder = new TextDecoder();
+      for (const reader = answer.body.getReader(); ;) {
+        const { done, value } = await reader.read();
+        if (done) throw new Error("the stream has ended");
+        signal.throwIfAborted();
+        this.carried += value.length;
+        this.#contact();
+        events.feed(decoder.decode(value, { stream: true }));
+      }
+    } finally {
+      clearTimeout(timer);
+      late.abort(); // the response may not be read to its end
+    }
+  }
+
+  #event(type, data) {
+    if (type === "gap") throw new Gap(data.oldest);
+    this.#delivered(data);
+  }
+
+  /** Takes a message that the server has pushed. */
+  #delivered({ seq, body }) {
+    this.#cursor = String(seq);
+    this.on.travels("frame");
+    this.on.message(body);
+  }
+
   #listen(signal, well) {
     return new Promise((_, reject) => {
-      const url = new URL(`/rooms/${this.room}/${this.transport}?after=${this.#cursor}&user=${this.user}`, location.href);
+      const url = new URL(this.#path, location.href);
       url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
       const socket = new WebSocket(url);
       this.handshakes++;
+      this.on.travels("ask");
       const leave = () => socket.close();
       signal.addEventListener("abort", leave);
       socket.onopen = () => {
         if (signal.aborted) return;
         well();
         this.on.contact();
+        this.#wait("open");
         this.#socket = socket;
         this.#queue.forEach(body => this.#write(body));
       };
@@ -171,10 +275,7 @@ export class Client {
           this.#expect();
         } else if ("error" in frame) {
           socket.close(); // the store can't be reached: after rejoining, the queue is sent again in order
-        } else {
-          this.#cursor = String(frame.seq);
-          this.on.message(frame.body);
-        }
+        } else this.#delivered(frame);
       };
       socket.onclose = ({ code, reason }) => {
         signal.removeEventListener("abort", leave);
@@ -193,6 +294,7 @@ export class Client {
     if (!this.#socket) return; // onopen sends the queue
     const frame = JSON.stringify({ body }), bytes = size(frame);
     this.#socket.send(frame);
+    this.on.travels("send");
     this.carried += bytes + (bytes < 126 ? 6 : bytes < 65_536 ? 8 : 14);
     if (this.#queue[0] === body) this.#expect();
   }
@@ -211,6 +313,7 @@ export class Client {
       try {
         this.posts++;
         this.carried += path.length + String(bytes).length + bytes;
+        this.on.travels("send");
         const answer = await fetch(path, { method: "POST", body, signal: within(answerTimeout, signal) });
         const text = await this.#answered(answer);
         signal.throwIfAborted(); // the message stays in the queue and is sent again, with the same id
@@ -229,11 +332,16 @@ export class Client {
   /** Reads a whole answer, counts its bytes and returns its body. */
   async #answered(answer) {
     const data = await answer.arrayBuffer();
-    let head = `HTTP/1.1 ${answer.status} ${answer.statusText}\r\n\r\n`.length;
-    for (const [name, value] of answer.headers) head += `${name}: ${value}\r\n`.length;
-    this.carried += head + data.byteLength;
+    this.carried += headOf(answer) + data.byteLength;
     return new TextDecoder().decode(data);
   }
+}
+
+/** The bytes of an answer's head. */
+function headOf(answer) {
+  let bytes = `HTTP/1.1 ${answer.status} ${answer.statusText}\r\n\r\n`.length;
+  for (const [name, value] of answer.headers) bytes += `${name}: ${value}\r\n`.length;
+  return bytes;
 }
 
 /** A signal that aborts with another one, or after that many milliseconds. */

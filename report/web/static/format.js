@@ -2,10 +2,16 @@
 
 /** A duration in milliseconds, like "1.3 ms" or "2.41 s". */
 export function duration(ms) {
+  if (ms < .0995) return `${ms.toFixed(2)} ms`;
   if (ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;
   if (ms < 99_950) return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;
   return `${(ms / 60_000).toFixed(1)} min`;
+}
+
+/** A time that is shown as it passes, in milliseconds, like "2.1 s". */
+export function seconds(ms) {
+  return ms < 9_950 ? `${(ms / 1000).toFixed(1)} s` : ms < 99_500 ? `${(ms / 1000).toFixed(0)} s` : `${(ms / 60_000).toFixed(0)} min`;
 }
 
 /** A chosen interval, like "0.5 s". */

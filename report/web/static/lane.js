@@ -2,45 +2,54 @@
 
 import { Client } from "./client.js";
 import { Chart } from "./chart.js";
-import { bytes, count, duration } from "./format.js";
+import { bytes, count, duration, seconds } from "./format.js";
+import { Recent } from "./recent.js";
+import { Strip } from "./strip.js";
+import { View } from "./view.js";
 
-const shown = 50; // messages in a view
+const remembered = 1000; // messages; far more than can be on their way at a time
 const other = { John: "Mary", Mary: "John" };
+const users = Object.keys(other);
 
 export class Lane {
   #views = {};
-  #bubbles = new Map(); // of messages said in this page, by id
-  #under = new Map(); // when each message that is not delivered yet was said, by id
-  #known = { John: new Set(), Mary: new Set() }; // ids of the messages that each has
+  #under = new Recent(remembered); // the messages that are not delivered yet, by id: { from, said, stored }
+  #lost = new Recent(remembered); // those that the server has lost before, by id
+  #known = { John: new Recent(remembered), Mary: new Recent(remembered) }; // ids of the messages that each has
   #states = { John: "joining", Mary: "joining" };
+  #said = 0; // messages
+  #arrived = 0; // of them
+  #refused = 0; // of them
   #contact = NaN;
-  #last = null; // the last delay, in ms
+  #last = NaN; // the last delay, in ms
   #chart;
+  #strip;
 
-  /** delivered(id, lane, ms) is called when the other user gets a message. */
+  /** delivered(id, lane, ms) is called when the other user gets a message; ms is NaN after a pause. */
   constructor(section, room, every, delivered) {
     const { kind, way, title } = section.dataset;
     this.name = kind;
+    this.way = way;
     this.title = title;
-    this.timed = way === "timer";
     this.room = `${room}.${kind}`;
     this.of = name => section.querySelector(`[data-of="${name}"]`);
     this.section = section;
     this.delivered = delivered;
     this.#chart = new Chart(section.querySelector(".chart"));
+    this.#strip = new Strip(section.querySelector(".strip"), way === "timer");
     this.clients = {};
-    for (const user of ["John", "Mary"]) {
-      const view = this.#views[user] = section.querySelector(`[data-view="${user}"]`);
-      new ResizeObserver(() => { view.scrollTop = view.scrollHeight; }).observe(view);
+    for (const user of users) {
+      this.#views[user] = new View(section.querySelector(`[data-view="${user}"]`), user);
       this.clients[user] = new Client({
         transport: kind, way, room: this.room, user, every,
         on: {
           state: (state, words) => this.#state(user, state, words),
           message: body => this.#heard(user, body),
-          stored: body => this.#stored(JSON.parse(body).id),
-          refused: (body, words) => this.#refused(JSON.parse(body).id, words),
-          gap: words => this.#note(user, words),
+          stored: body => this.#stored(user, JSON.parse(body).id),
+          refused: (body, words) => this.#refuse(user, JSON.parse(body).id, words),
+          gap: words => this.#gap(user, words),
           contact: () => { if (user === "Mary") this.#contact = performance.now(); },
+          travels: what => this.#strip.travels(user, what),
         },
       });
     }
@@ -50,15 +59,18 @@ export class Lane {
 
   stop() {
     this.#each(client => client.stop());
-    this.#under.clear(); // a pause must not count as delay of the transport
+    for (const message of this.#under.values()) message.said = NaN; // a pause is no delay of the transport
+    this.#strip.clear();
+    this.connected();
   }
 
   setEvery(ms) { this.#each(client => client.setEvery(ms)); }
 
   say(id, from, text) {
-    const bubble = this.#show(from, from, text, "under way");
-    this.#bubbles.set(id, bubble);
-    this.#under.set(id, performance.now());
+    this.#said++;
+    this.#views[from].message(id, { from, text, sent: "under way" });
+    this.#known[from].set(id, true);
+    this.#under.set(id, { from, said: performance.now(), stored: false });
     this.clients[from].send(JSON.stringify({ id, from, text }));
   }
 
@@ -70,11 +82,16 @@ export class Lane {
     this.#count("empty", sum(c => c.empty), count);
     const carried = sum(c => c.bytes);
     if (!Number.isNaN(carried)) this.#count("bytes", carried, bytes);
+    const without = [[this.#lost.size, "lost"], [this.#refused, "refused"]].filter(([n]) => n > 0).map(([n, what]) => `, ${count(n)} ${what}`);
+    set(this.of("arrived"), `${count(this.#arrived)} of ${count(this.#said)}${without.join("")}`);
     set(this.of("contact"), Number.isNaN(this.#contact) ? "–" : `${((now - this.#contact) / 1000).toFixed(1)} s ago`);
-    const [oldest] = this.#under.values();
-    // Below 100 ms the running delay would only flicker.
-    if (oldest !== undefined && now - oldest > 100) this.#delay(now - oldest, "so far");
-    else if (this.#last !== null) this.#delay(this.#last, "last delay");
+    for (const user of users) {
+      const { waits } = this.clients[user];
+      this.#strip.waits(user, waits, now);
+      set(this.of(`waits-${user}`), this.#waits(this.clients[user], now));
+    }
+    this.#strip.holds([...this.#under.values()].filter(m => m.stored).length);
+    this.#delay(now);
   }
 
   /** Shows the connected users from the server's stats; undefined if it has none. */
@@ -92,9 +109,27 @@ export class Lane {
 
   #each(f) { Object.values(this.clients).forEach(f); }
 
-  #delay(ms, of) {
-    set(this.of("delay"), duration(ms));
-    set(this.of("delay-of"), of);
+  /** Shows how long the oldest message is under way, or how long the last one was. */
+  #delay(now) {
+    const oldest = [...this.#under.values()].find(m => !Number.isNaN(m.said));
+    // Below 100 ms the running delay would only flicker.
+    const running = oldest !== undefined && now - oldest.said > 100;
+    const ms = running ? now - oldest.said : this.#last;
+    set(this.of("delay"), Number.isNaN(ms) ? "–" : duration(ms));
+    set(this.of("delay-of"), running ? "so far" : !Number.isNaN(ms) ? "last delay" : this.#said === 0 ? "no message yet" : "no delay yet");
+  }
+
+  /** What a user waits for, in words. */
+  #waits({ waits, every }, now) {
+    const passed = seconds(now - waits.since);
+    switch (waits.for) {
+    case "pause": return "paused";
+    case "answer": return "asking the server";
+    case "timer": return every < 1000 ? `polls every ${seconds(every)}` : `waiting: next poll in ${seconds(Math.max(0, waits.until - now))}`;
+    case "held": return `request held by the server for ${passed}`;
+    case "open": return this.way === "duplex" ? `connection open for ${passed}` : `answer open for ${passed}`;
+    case "retry": return `cut off: tries again in ${seconds(Math.max(0, waits.until - now))}`;
+    }
   }
 
   #state(user, state, words) {
@@ -109,78 +144,48 @@ export class Lane {
 
   #heard(user, body) {
     const { id, from, text } = parse(body);
-    if (id !== undefined) {
-      if (this.#known[user].has(id)) return; // a message sent again because its acknowledgement was lost
-      this.#known[user].add(id);
+    const view = this.#views[user];
+    if (this.#known[user].has(id)) { // an own message, or one sent again because its acknowledgement was lost
+      if (from === user) view.mark(id, "stored");
+      return;
     }
-    if (from === user && this.#bubbles.has(id)) return this.#stored(id);
-    const bubble = this.#show(user, from, text);
-    const said = this.#under.get(id);
-    if (said === undefined || from !== other[user]) return;
+    if (id !== undefined) this.#known[user].set(id, true);
+    view.message(id, { from, text, named: !users.includes(from) });
+    const message = this.#under.get(id) ?? this.#lost.get(id);
+    if (message === undefined || from !== message.from || user !== other[from]) return;
     this.#under.delete(id);
-    const ms = this.#last = performance.now() - said;
-    const delay = document.createElement("data");
-    delay.className = "number soft";
-    delay.value = ms;
-    delay.textContent = `after ${duration(ms)}`;
-    this.#append(user, bubble, delay);
-    this.#chart.add(ms);
+    this.#lost.delete(id);
+    this.#arrived++;
+    const ms = performance.now() - message.said;
     this.delivered(id, this, ms);
+    if (Number.isNaN(ms)) return;
+    this.#last = ms;
+    view.add(id, "number soft", `after ${duration(ms)}`, ms);
+    this.#chart.add(ms);
   }
 
-  #stored(id) {
-    const bubble = this.#bubbles.get(id);
-    if (bubble) bubble.dataset.sent = "stored";
+  #stored(user, id) {
+    this.#views[user].mark(id, "stored");
+    const message = this.#under.get(id);
+    if (message) message.stored = true;
+    this.#strip.stores(user);
   }
 
-  #refused(id, words) {
+  #refuse(user, id, words) {
     this.#under.delete(id);
-    const bubble = this.#bubbles.get(id);
-    if (!bubble) return;
-    bubble.dataset.sent = "refused";
-    const why = document.createElement("span");
-    why.className = "bad";
-    why.textContent = words;
-    this.#append(bubble.closest("ol").dataset.view, bubble, why);
+    this.#refused++;
+    this.#views[user].mark(id, "refused");
+    this.#views[user].add(id, "bad", words);
   }
 
-  #show(user, from, text, sent) {
-    const bubble = document.createElement("li");
-    bubble.dataset.from = from === user ? "me" : "other";
-    if (sent) bubble.dataset.sent = sent;
-    const words = document.createElement("span");
-    words.className = "text";
-    words.textContent = text;
-    if (from !== user && from !== other[user]) {
-      const who = document.createElement("span");
-      who.className = "soft";
-      who.textContent = from;
-      bubble.append(who);
+  /** Takes those messages for lost that are stored and not delivered; if one comes after all, it isn't. */
+  #gap(user, words) {
+    this.#views[user].note(words);
+    for (const [id, message] of this.#under) {
+      if (message.from === user || !message.stored) continue;
+      this.#under.delete(id);
+      this.#lost.set(id, message);
     }
-    bubble.append(words);
-    this.#add(user, bubble);
-    return bubble;
-  }
-
-  #note(user, words) {
-    const note = document.createElement("li");
-    note.dataset.from = "page";
-    note.textContent = words;
-    this.#add(user, note);
-  }
-
-  #add(user, item) {
-    const view = this.#views[user];
-    this.#append(user, view, item);
-    while (view.children.length > shown) view.firstChild.remove();
-  }
-
-  /** Appends to a view or to an element of it. The view stays scrolled to its end if it was. */
-  #append(user, to, child) {
-    const view = this.#views[user];
-    const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 8;
-    to.append(child);
-    if (atEnd) view.scrollTop = view.scrollHeight;
   }
 }
 

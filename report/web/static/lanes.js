@@ -3,6 +3,7 @@
 import { heads } from "./client.js";
 import { duration, interval } from "./format.js";
 import { Lane } from "./lane.js";
+import { Recent } from "./recent.js";
 
 const byId = id => document.getElementById(id);
 const room = `page-${Array.from(crypto.getRandomValues(new Uint8Array(6)), b => b.toString(36).padStart(2, "0")).join("")}`;
@@ -15,12 +16,12 @@ const firstEvery = Number(document.querySelector(".controls").dataset.every) || 
 
 // The typed messages that are not delivered in all lanes yet, with their delays so far. The result is
 // announced to screen readers.
-const spoken = new Map();
+const spoken = new Recent(20);
 
 function delivered(id, lane, ms) {
   const message = spoken.get(id);
   if (!message) return;
-  message.delays.push(`${lane.title} after ${duration(ms)}`);
+  message.delays.push(`${lane.title} after ${Number.isNaN(ms) ? "a pause" : duration(ms)}`);
   if (message.delays.length < lanes.length) return;
   spoken.delete(id);
   byId("said").textContent = `Mary got “${message.text}”: ${message.delays.join(", ")}`;
@@ -118,6 +119,20 @@ byId("paused").querySelector("button").addEventListener("click", () => {
 document.addEventListener("visibilitychange", update);
 pages.postMessage("here");
 
+// What the browser adds to a delay is measured with requests that the server answers at once.
+const probes = [];
+
+async function probe() {
+  const begun = performance.now();
+  const { ms } = await (await fetch("/page/head")).json();
+  probes.push({ all: performance.now() - begun, server: ms });
+  if (probes.length < 9) return;
+  const middle = of => duration(probes.map(of).toSorted((a, b) => a - b)[probes.length >> 1]);
+  byId("overhead").textContent = ` The last ${probes.length} requests for a few bytes took this page ${middle(p => p.all)} each, their median, ` +
+    `by performance.now, the page’s clock; of that the server needed ${middle(p => p.server)}, by its own clock.`;
+  probes.length = 0;
+}
+
 async function again(ms, f) {
   for (;;) {
     if (active) await f();
@@ -128,7 +143,8 @@ async function again(ms, f) {
 again(1000, async () => {
   let stats;
   try {
-    if (Number.isNaN(heads.get)) await heads.measure();
+    if (Number.isNaN(heads.post)) await heads.measure();
+    await probe();
     stats = await (await fetch(`/stats?${lanes.map(lane => `room=${lane.room}`).join("&")}`, { signal: AbortSignal.timeout(5000) })).json();
   } catch {
     // the lanes themselves show that the server can't be reached
@@ -136,7 +152,7 @@ again(1000, async () => {
   lanes.forEach(lane => lane.connected(stats?.connected));
 });
 
-setInterval(() => { if (active) lanes.forEach(lane => lane.tick()); }, 100);
+setInterval(() => lanes.forEach(lane => lane.tick()), 100);
 
 active = !document.hidden;
 if (active) lanes.forEach(lane => lane.start());

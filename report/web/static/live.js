@@ -49,7 +49,20 @@ function show({ state, texts }) {
   const link = one(".outcome a");
   link.hidden = !state.report;
   link.href = state.report || "";
+  showCharts(state.charts ?? []);
   if (final) source.close();
+}
+
+function showCharts(charts) {
+  const list = one(".charts");
+  list.hidden = charts.length === 0;
+  list.replaceChildren(...charts.map(({ Text: text, URL: url }) => {
+    const item = document.createElement("li"), link = document.createElement("a");
+    link.href = url;
+    link.textContent = text;
+    item.append(link);
+    return item;
+  }));
 }
 
 function showLost() {
