@@ -32,7 +32,7 @@ func Summarize(run Run) Summary {
 		Load:      loadOf(run.Run.Scenario),
 		Setup:     strings.Join(setups(runs), ""),
 		Started:   run.Run.Started,
-		Headlines: tableOf(columns(result.InHeadlines, 1, all), all),
+		Headlines: gridOf(result.InHeadlines, 1, all),
 		Remarks:   remarksOf(runs, all),
 	}
 }
