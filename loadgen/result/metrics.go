@@ -64,6 +64,7 @@ const (
 	InHistory                     // files that CI systems track over time: benchfmt and benchmark-action
 	InLive                        // the page of a run under way
 	OnCurve                       // a mark on the curves of the delivery latency
+	InTrend                       // the trend over many runs
 )
 
 // Has reports whether v includes the view.
@@ -105,7 +106,7 @@ func Metrics() []Metric {
 			Key: "p50", Unit: "ms", Quantile: .5, Value: latency(func(q Quantiles) float64 { return q.P50 }),
 			Theory: predicted(func(t Theory) *float64 { return t.P50 }),
 			Worse:  Higher, Gate: Timing, Default: true,
-			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve,
+			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve | InTrend,
 		},
 		{
 			Key: "p90", Unit: "ms", Quantile: .9, Value: latency(func(q Quantiles) float64 { return q.P90 }),
@@ -120,7 +121,7 @@ func Metrics() []Metric {
 			Theory: predicted(func(t Theory) *float64 { return t.P99 }), Samples: samplesP99,
 			// On a shared machine p99 varies by a factor: a tighter limit would raise false alarms.
 			Worse: Higher, Gate: Timing, Limit: 1.5,
-			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve,
+			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve | InTrend,
 		},
 		{
 			Key: "p999", Title: "p99.9", Unit: "ms", Quantile: .999, Value: func(r Row) (float64, bool) { return short(known(r.Latency.P999)) },
@@ -193,7 +194,7 @@ func Metrics() []Metric {
 				value, ok := server(func(u Usage) float64 { return u.CPUMicrosPerDelivery })(r)
 				return value, ok && r.Delivered > 0
 			},
-			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory,
+			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory | InTrend,
 			Chart: &Chart{
 				Name: "server-cpu", Title: "Server CPU for each delivered message",
 				Detail:   "User and system time of the server's process while it was measured.",

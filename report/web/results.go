@@ -22,15 +22,11 @@ import (
 	"pushpull/report/text"
 )
 
-// Limits of the list: the directory may be any, even a whole disk.
-const (
-	deepest  = 4    // levels of directories below Dir
-	mostRuns = 1000 // in the list
-)
+// mostRuns is how many runs are listed: the directory may be any, even a whole disk.
+const mostRuns = 1000
 
-// Results are the runs in a directory. A run is a file result.jsonl, in the directory itself or in
-// one at most 4 levels below it that is not hidden. Runs may appear, grow and disappear. Links to
-// directories are not followed, and no link leads out of the directory.
+// Results are the runs in a directory, as result.Find finds them. Runs may appear, grow and disappear. No
+// link leads out of the directory.
 //
 // Results are safe for concurrent use, and must not be copied.
 type Results struct {
@@ -99,19 +95,12 @@ func (r *Results) list(ctx context.Context) (listing, error) {
 
 // find returns the runs in root, unread, the newest files first.
 func (r *Results) find(ctx context.Context, root *os.Root) (listing, error) {
+	paths, troubles, err := result.Find(ctx, root.FS())
 	var l listing
-	err := fs.WalkDir(root.FS(), ".", func(at string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			l.troubles = append(l.troubles, text.Clean(err.Error()))
-			return nil
-		case d.IsDir() && at != "." && !listed(at):
-			return fs.SkipDir
-		case d.IsDir() || d.Name() != result.File:
-			return nil
-		}
+	for _, trouble := range troubles {
+		l.troubles = append(l.troubles, text.Clean(trouble.Error()))
+	}
+	for _, at := range paths {
 		found := run{name: path.Dir(at), path: at}
 		if found.name == "." {
 			found.name = r.own(root)
@@ -122,21 +111,13 @@ func (r *Results) find(ctx context.Context, root *os.Root) (listing, error) {
 			found.stat(root)
 		}
 		l.runs = append(l.runs, found)
-		return nil
-	})
+	}
 	slices.SortStableFunc(l.runs, func(a, b run) int {
 		return cmp.Or(b.modified.Compare(a.modified), cmp.Compare(a.name, b.name))
 	})
 	l.left = max(0, len(l.runs)-mostRuns)
 	l.runs = l.runs[:len(l.runs)-l.left]
 	return l, err
-}
-
-// listed reports whether a directory within Dir is searched.
-func listed(dir string) bool {
-	segments := strings.Split(dir, "/")
-	hidden := slices.ContainsFunc(segments, func(s string) bool { return strings.HasPrefix(s, ".") })
-	return !hidden && len(segments) <= deepest
 }
 
 // own returns the name of the run in Dir itself, which differs from those of all runs below it.
@@ -161,7 +142,7 @@ func (r *Results) locate(root *os.Root, name string) (found run, ok bool) {
 	switch {
 	case text.Clean(name) != name:
 		return found, false
-	case fs.ValidPath(name) && listed(name) && isRun(root, name):
+	case fs.ValidPath(name) && result.Searched(name) && isRun(root, name):
 		found = run{name: name, path: path.Join(name, result.File)}
 	case isRun(root, ".") && name == r.own(root):
 		found = run{name: name, path: result.File}
