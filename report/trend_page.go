@@ -123,7 +123,7 @@ func (r trendRow) remarks() []string {
 func (t Trend) rows(transport string) []trendRow {
 	var all []trendRow
 	metrics := result.MetricsIn(result.InTrend)
-	before := map[string]sample{} // by metric: of the last run on the same machine
+	before := map[string]sample{} // by metric: of the last run on the same machine that is to be believed
 	last := -1                    // index of the last run that measured the transport
 	for i, p := range t.Points {
 		row, ok := p.row(transport)
@@ -146,15 +146,13 @@ func (t Trend) rows(transport string) []trendRow {
 			m = m.Typeset()
 			f := trendFigure{value: text.Cell(m, row), interval: intervalOf(m, row)}
 			for _, s := range t.samples(m, transport) {
-				if s.run != i {
+				if s.run != i || !s.believed {
 					continue
 				}
 				if from, ok := before[m.Key]; ok {
 					f.change = change(from, s)
 				}
-				if s.believed {
-					before[m.Key] = s
-				}
+				before[m.Key] = s
 			}
 			r.figures = append(r.figures, f)
 		}

@@ -261,9 +261,24 @@ type drawn struct {
 	err  error
 }
 
-// draw returns what render writes for runs, or has written for the same versions of them. Only one
-// call of render runs at a time.
-func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []run, render func(io.Writer, ...report.Run) error) ([]byte, error) {
+// render returns what write writes for runs, or has written for the same versions of them.
+func (r *Results) render(ctx context.Context, root *os.Root, kind string, runs []run, write func(io.Writer, ...report.Run) error) ([]byte, error) {
+	return r.draw(ctx, kind, runs, func(w io.Writer) error {
+		var open []report.Run
+		for _, run := range runs {
+			res, err := run.open(root)
+			if err != nil {
+				return err
+			}
+			open = append(open, report.NewRun(run.name, res))
+		}
+		return write(w, open...)
+	})
+}
+
+// draw returns what write writes, or has written when it was called for the same kind of file and the same
+// versions of runs. Only one call of write runs at a time.
+func (r *Results) draw(ctx context.Context, kind string, runs []run, write func(io.Writer) error) ([]byte, error) {
 	versions := []string{kind}
 	for _, run := range runs {
 		versions = append(versions, fmt.Sprintf("%s\n%d %d", run.name, run.size, run.modified.UnixNano()))
@@ -281,17 +296,7 @@ func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []r
 		return nil, err
 	}
 	var out bytes.Buffer
-	err := guard(func() error {
-		var open []report.Run
-		for _, run := range runs {
-			res, err := run.open(root)
-			if err != nil {
-				return err
-			}
-			open = append(open, report.NewRun(run.name, res))
-		}
-		return render(&out, open...)
-	})
+	err := guard(func() error { return write(&out) })
 	d := drawn{key: key, err: err}
 	if err == nil {
 		d.data = out.Bytes()
