@@ -124,8 +124,11 @@ func NewHistory(points ...Point) History {
 	return h
 }
 
-// Comparable reports whether p and other may be in the same trend.
-func (p Point) Comparable(other Point) bool { return slices.Equal(p.same, other.same) }
+// Comparable reports whether p and other may be in the same trend. A run that has measured nothing yet is
+// comparable to none.
+func (p Point) Comparable(other Point) bool {
+	return len(p.rows) > 0 && len(other.rows) > 0 && slices.Equal(p.same, other.same)
+}
 
 // title returns the scenario of p and its load.
 func (p Point) title() string { return p.scenario + ": " + p.load }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,31 +39,31 @@ func (t Trend) figure(m result.Metric, name string) figure {
 	f := figure{
 		name:   name,
 		title:  text.Upper(m.Heading(false)) + " (" + m.Measure() + "), run by run",
-		detail: "A point is a run, with its 95% interval.",
+		detail: "A point is a run.",
 	}
 	if m.Quantile > 0 {
 		f.title = "Delivery latency " + m.Heading(false) + ", run by run"
 	}
-	if m.Worse == result.Higher {
-		f.detail += " Lower is better."
-	}
 	panels := make([]trendPanel, 0, len(t.transports))
-	doubtful, moved := false, false
+	ranged, doubtful := false, false
 	for _, s := range t.transports {
 		panel := trendPanel{series: s, metric: m, samples: t.samples(m, s.Transport)}
 		for _, x := range panel.samples {
-			doubtful = doubtful || !x.believed
+			ranged, doubtful = ranged || x.ranged, doubtful || !x.believed
 		}
 		panels = append(panels, panel)
 	}
 	breaks := t.breaks()
-	for _, b := range breaks {
-		moved = moved || b
+	if ranged {
+		f.detail = "A point is a run, with its 95% interval."
+	}
+	if m.Worse == result.Higher {
+		f.detail += " Lower is better."
 	}
 	if doubtful {
 		f.detail += " Hollow: not to be believed."
 	}
-	if moved {
+	if slices.Contains(breaks, true) {
 		f.detail += " Grey bar: another machine."
 	}
 	f.height = headHeight + 2*margin + 130*vg.Length(max(1, (len(panels)+1)/2))
