@@ -60,10 +60,10 @@ func figures(all []series) []figure {
 	return figures
 }
 
-// drawingsOf returns all charts as SVG.
-func drawingsOf(all []series) ([]drawing, error) {
+// drawingsOf returns the charts as SVG.
+func drawingsOf(figures []figure) ([]drawing, error) {
 	var drawings []drawing
-	for _, fig := range figures(all) {
+	for _, fig := range figures {
 		svg, err := fig.svg()
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,86 +16,86 @@ import (
 	"pushpull/report/text"
 )
 
-//go:embed report.html.tmpl
+//go:embed *.html.tmpl page.css
 var pageFiles embed.FS
 
-// page is the data of the template. All strings are plain text, which the template escapes; only the
-// SVG of a figure is inserted as it is.
+// page is the data of report.html. All strings are plain text, which the template escapes; only the SVG of
+// a figure is inserted as it is.
 type page struct {
-	Back     Link // zero: none
-	Title    string
-	Lede     []string
+	frame
 	Answers  []answer
 	Fatal    []Remark
-	Remarks  []Remark
-	Figures  []pageFigure
-	Table    Grid
-	Store    Grid     // empty if no server reports on its store
-	Theory   Grid     // empty if there are no predictions
-	RunNames []string // empty if there is only one run
-	Settings []condition
-	Places   []condition
 	Differs  []string
+	Numbers  table
+	Figures  []pageFigure
+	Details  []table // of the store and of theory, as far as there are any
+	Remarks  []Remark
+	RunNames []string // empty if there is only one run
 	Commands []string
+	Facts    []facts
+}
+
+// A frame is what the template needs around the content of every page.
+type frame struct {
+	Back  Link // zero: none
+	Title string
+	Lede  []string
+	Notes []annotation
+}
+
+// Style returns the style sheet of all pages.
+func (frame) Style() (template.CSS, error) {
+	css, err := pageFiles.ReadFile("page.css")
+	return template.CSS(css), err
+}
+
+// An annotation is what somebody wrote to a run.
+type annotation struct {
+	Run  string // label of the run; empty: there is only one
+	Text string // may be empty
+	Tags []string
 }
 
 // An answer is what a run says in sentences. Drawn is the name of the run in the charts if it differs
 // from Run.
-type answer struct{ Run, Drawn, First, Rest string }
-
-// A Grid is a table with a row for each transport of each run. The first cell of a row names the
-// transport.
-type Grid struct {
-	Head []Cell
-	Rows []GridRow
+type answer struct {
+	Run, Drawn, First string
+	Rest              []string
 }
 
-// A GridRow is one transport in one run.
-type GridRow struct {
-	Way    string // class of the transport's result.Way
-	Colour string // in the charts, like "#d55e00"
-	Cells  []Cell
+// Facts are conditions with a heading.
+type facts struct {
+	Title string
+	Rows  []condition
 }
 
-// A Cell is plain text without control characters. It is not escaped for HTML.
-type Cell struct {
-	Text  string
-	Below string // in a heading: the unit
-	Left  bool   // aligned to the left, as it is words, not a number
-}
-
+// A pageFigure is a chart for wide windows and for narrow ones.
 type pageFigure struct {
-	Name, Title, Detail string
-	SVG                 template.HTML
+	ID, Title    string
+	Wide, Narrow template.HTML
+}
+
+// render executes the template with that name.
+func render(name string, data any) ([]byte, error) {
+	tmpl, err := template.ParseFS(pageFiles, "*.html.tmpl")
+	if err != nil {
+		return nil, fmt.Errorf("drawing %s: %w", name, err)
+	}
+	var out bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&out, name+".tmpl", data); err != nil {
+		return nil, fmt.Errorf("drawing %s: %w", name, err)
+	}
+	return out.Bytes(), nil
 }
 
 // renderPage returns the HTML page. all and drawings must be those of runs.
 func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte, error) {
-	p := page{Back: back}
-	for _, r := range remarksOf(runs, all) {
-		r.About = isolated(r.About)
-		p.Remarks = append(p.Remarks, r)
-	}
 	_, labels := namesOf(runs)
-	var names []string
-	for _, label := range labels {
-		names = append(names, isolated(label))
+	names := make([]string, len(labels))
+	for i, label := range labels {
+		names[i] = isolated(label)
 	}
-	for i, run := range runs {
-		words := sentences(run)
-		a := answer{First: unbroken(words[0]), Rest: unbroken(strings.Join(words[1:], " "))}
-		if len(runs) > 1 {
-			a.Run = names[i]
-			if drawn := drawable(labels[i]); drawn != labels[i] {
-				a.Drawn = drawn
-			}
-		}
-		p.Answers = append(p.Answers, a)
-		if command := text.Clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
-			p.Commands = append(p.Commands, command)
-		}
-	}
-	p.Title = strings.Join(names, " · ")
+	p := page{frame: frame{Back: back, Title: strings.Join(names, " · "), Notes: notesOf(runs)}, Answers: answersOf(runs)}
 	if len(runs) == 1 {
 		p.Lede = ledeOf(runs[0].Run)
 	} else {
@@ -103,55 +104,91 @@ func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte
 	for _, setup := range setups(runs) {
 		p.Lede = append(p.Lede, setup+".")
 	}
-	for _, r := range p.Remarks {
+	for _, r := range remarksOf(runs, all) {
+		r.About = isolated(r.About)
+		p.Remarks = append(p.Remarks, r)
 		if r.Fatal {
 			p.Fatal = append(p.Fatal, r)
 		}
 	}
-	for _, d := range drawings {
-		// HTML allows no XML declaration, so it is cut off. The rest is safe to insert: the SVG
-		// writer escapes text and sets no ids that could clash.
-		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
-		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)})
+	for _, run := range runs {
+		if command := text.Clean(run.Run.Command); command != "" && !slices.Contains(p.Commands, command) {
+			p.Commands = append(p.Commands, command)
+		}
 	}
-	p.Table = tableOf(columns(result.InTable, len(runs), all), all)
-	p.Store = tableOf(columns(result.InStore, len(runs), all), stored(all))
-	p.Theory = tableOf(columns(result.InTheory, len(runs), all), predicted(all))
+	p.Figures = figuresOf(drawings)
+	p.Numbers, p.Details = tablesOf(len(runs), all)
+	p.Facts = []facts{{Title: "Scenario"}, {Title: "Environment"}}
 	for _, f := range conditions(runs) {
 		if f.Differs {
 			p.Differs = append(p.Differs, f.Name)
 		}
+		of := &p.Facts[1]
 		if f.setting {
-			p.Settings = append(p.Settings, f)
-		} else {
-			p.Places = append(p.Places, f)
+			of = &p.Facts[0]
 		}
+		of.Rows = append(of.Rows, f)
 	}
-	tmpl, err := template.ParseFS(pageFiles, "report.html.tmpl")
-	if err != nil {
-		return nil, fmt.Errorf("drawing %s: %w", Page, err)
-	}
-	var out bytes.Buffer
-	if err := tmpl.Execute(&out, p); err != nil {
-		return nil, fmt.Errorf("drawing %s: %w", Page, err)
-	}
-	return out.Bytes(), nil
+	return render(Page, p)
 }
 
-// tableOf returns the columns of all series as a Grid.
-func tableOf(cols []column, all []series) Grid {
-	var t Grid
-	for _, col := range cols {
-		t.Head = append(t.Head, Cell{col.head, col.below, col.left})
-	}
-	for _, s := range all {
-		row := GridRow{Way: s.Way.Class(), Colour: hex(s.style.colour)}
-		for _, col := range cols {
-			row.Cells = append(row.Cells, Cell{col.cell(s), "", col.left})
+// answersOf returns the answers of runs for the page.
+func answersOf(runs []Run) []answer {
+	var all []answer
+	for _, p := range Answers(runs...) {
+		a := answer{Run: isolated(p.Run), First: unbroken(p.Sentences[0])}
+		if drawn := drawable(p.Run); drawn != p.Run {
+			a.Drawn = drawn
 		}
-		t.Rows = append(t.Rows, row)
+		for _, s := range p.Sentences[1:] {
+			a.Rest = append(a.Rest, unbroken(s))
+		}
+		all = append(all, a)
 	}
-	return t
+	return all
+}
+
+// figuresOf returns drawings for a page.
+func figuresOf(drawings []drawing) []pageFigure {
+	// HTML allows no XML declaration, so it is cut off. The rest is safe to insert: the SVG writer escapes
+	// text and sets no ids that could clash.
+	inline := func(file []byte) template.HTML {
+		_, svg, _ := bytes.Cut(file, []byte("-->\n"))
+		return template.HTML(svg)
+	}
+	var all []pageFigure
+	for _, d := range drawings {
+		all = append(all, pageFigure{d.name, d.title, inline(d.svg), inline(d.forPhones())})
+	}
+	return all
+}
+
+// forPhones returns the SVG for narrow windows.
+func (d drawing) forPhones() []byte { return d.svg }
+
+// notesOf returns the notes and tags of runs, as far as there are any.
+func notesOf(runs []Run) []annotation {
+	_, labels := namesOf(runs)
+	var all []annotation
+	for i, run := range runs {
+		n := annotation{Text: text.Clean(run.Run.Note), Tags: tagsOf(run.Run)}
+		if len(runs) > 1 {
+			n.Run = isolated(labels[i])
+		}
+		if n.Text != "" || n.Tags != nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// tagsOf returns the tags of a run like "commit=1a2b3c4", in the order of their keys; nil if there are none.
+func tagsOf(run result.Run) []string {
+	var tags []string
+	for _, key := range slices.Sorted(maps.Keys(run.Tags)) {
+		tags = append(tags, text.Name(key)+"="+text.Name(run.Tags[key]))
+	}
+	return tags
 }
 
 // ledeOf returns the lines below the title: what was measured, and when.

@@ -54,7 +54,7 @@ func Write(dir string, runs ...Run) error {
 		return errors.New("drawing a report: there is no result to draw")
 	}
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(all)
+	drawings, err := drawingsOf(figures(all))
 	if err != nil {
 		return err
 	}
@@ -62,11 +62,18 @@ func Write(dir string, runs ...Run) error {
 	if err != nil {
 		return err
 	}
+	return writeDrawn(dir, drawings, Page, page)
+}
+
+// writeDrawn writes each drawing as .svg and .png, and then the page with that name.
+func writeDrawn(dir string, drawings []drawing, name string, page []byte) error {
 	pngs := make([][]byte, len(drawings))
 	for i, d := range drawings {
-		if pngs[i], err = d.png(); err != nil {
+		png, err := d.png()
+		if err != nil {
 			return err
 		}
+		pngs[i] = png
 	}
 	for i, d := range drawings {
 		if err := replace(dir, d.name+".svg", d.svg); err != nil {
@@ -76,14 +83,14 @@ func Write(dir string, runs ...Run) error {
 			return err
 		}
 	}
-	return replace(dir, Page, page)
+	return replace(dir, name, page)
 }
 
 // HTML writes the page that Write saves as report.html, with the link back at the top unless it is zero.
 // It is faster than Write, as it draws no PNGs.
 func HTML(w io.Writer, back Link, runs ...Run) error {
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(all)
+	drawings, err := drawingsOf(figures(all))
 	if err != nil {
 		return err
 	}
@@ -113,14 +120,18 @@ func Charts() []Chart {
 }
 
 // SVG writes the chart with that name, of Charts, as SVG.
-func SVG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.svg, chart, runs) }
+func SVG(w io.Writer, chart string, runs ...Run) error {
+	return one(w, figure.svg, chart, figures(seriesOf(runs)))
+}
 
 // PNG writes the chart with that name, of Charts, as PNG.
-func PNG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.png, chart, runs) }
+func PNG(w io.Writer, chart string, runs ...Run) error {
+	return one(w, figure.png, chart, figures(seriesOf(runs)))
+}
 
 // one writes the chart with that name.
-func one(w io.Writer, render func(figure) ([]byte, error), chart string, runs []Run) error {
-	for _, fig := range figures(seriesOf(runs)) {
+func one(w io.Writer, render func(figure) ([]byte, error), chart string, all []figure) error {
+	for _, fig := range all {
 		if fig.name != chart {
 			continue
 		}

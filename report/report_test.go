@@ -26,7 +26,16 @@ const goldens = "../testdata/report/golden"
 // drawnAsGolden are the cases whose charts are goldens too. The others keep only the text.
 var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few", "stores", "servers", "names"}
 
-var inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)
+var (
+	inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)
+	styles    = regexp.MustCompile(`(?s)<style>.*?</style>`)
+)
+
+// bare returns a page without its charts, which are separate goldens, and without its style, which is the
+// same in all pages.
+func bare(page []byte) []byte {
+	return styles.ReplaceAll(inlineSVG.ReplaceAll(page, []byte("<svg/>\n")), []byte("<style/>"))
+}
 
 // recorded returns a run that was really measured. Old results must stay readable, so a failure to read
 // this one means that the format has changed incompatibly.
@@ -42,6 +51,10 @@ func recorded(t *testing.T) report.Run {
 func TestGolden(t *testing.T) {
 	all := cases()
 	all["recorded"] = []report.Run{recorded(t)}
+	noted := synthetic("", 1, four...)
+	noted.Run.Note = "After the pool was made <b>larger</b>."
+	noted.Run.Tags = map[string]string{"commit": "1a2b3c4", "branch": "\u202emain"}
+	all["noted"] = []report.Run{ranged(noted)}
 	for name, runs := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,11 +73,10 @@ func TestGolden(t *testing.T) {
 			}
 			page := read(t, filepath.Join(dir, report.Page))
 			checkPage(t, page)
-			if n := len(inlineSVG.FindAll(page, -1)); n != len(charts) {
-				t.Errorf("the page shows %d charts, want %d", n, len(charts))
+			if n := len(inlineSVG.FindAll(page, -1)); n != 2*len(charts) {
+				t.Errorf("the page has %d charts, want %d for wide windows and as many for phones", n, len(charts))
 			}
-			// The charts are separate goldens.
-			golden(t, filepath.Join(name, report.Page), inlineSVG.ReplaceAll(page, []byte("<svg/>\n")))
+			golden(t, filepath.Join(name, report.Page), bare(page))
 
 			var words bytes.Buffer
 			on := text.Screen{UTF8: true}
@@ -139,7 +151,8 @@ func checkPNG(t *testing.T, path string) {
 	}
 }
 
-// checkPage checks that a page loads nothing and that hostile names are escaped.
+// checkPage checks that a page loads nothing, that hostile names are escaped, that its ids are unique and its
+// links lead somewhere, and that tables and figures have captions.
 func checkPage(t *testing.T, page []byte) {
 	t.Helper()
 	for _, unwanted := range []string{
@@ -148,6 +161,33 @@ func checkPage(t *testing.T, page []byte) {
 		// In the escaped name of a hostile case " src=" is plain text.
 		if i := bytes.Index(page, []byte(unwanted)); i >= 0 && !bytes.HasSuffix(page[:i], []byte("&lt;img")) {
 			t.Errorf("the page contains %q: %s", unwanted, page[i:min(i+80, len(page))])
+		}
+	}
+	checkParts(t, page)
+}
+
+var (
+	ids     = regexp.MustCompile(` id="([^"]*)"`)
+	anchors = regexp.MustCompile(`href="#([^"]*)"`)
+)
+
+func checkParts(t *testing.T, page []byte) {
+	t.Helper()
+	met := map[string]bool{}
+	for _, id := range ids.FindAllSubmatch(page, -1) {
+		if met[string(id[1])] {
+			t.Errorf("two elements have the id %s", id[1])
+		}
+		met[string(id[1])] = true
+	}
+	for _, anchor := range anchors.FindAllSubmatch(page, -1) {
+		if !met[string(anchor[1])] {
+			t.Errorf("a link leads to #%s, which isn't there", anchor[1])
+		}
+	}
+	for part, caption := range map[string]string{"<table": "<caption>", "<figure": "<figcaption>"} {
+		if n := bytes.Count(page, []byte(part)); n == 0 || n != bytes.Count(page, []byte(caption)) {
+			t.Errorf("%d %s> have %d %s", n, part, bytes.Count(page, []byte(caption)), caption)
 		}
 	}
 }

@@ -18,8 +18,11 @@ type Summary struct {
 	Load      string // like "200 users, 2 rounds of 20 s"
 	Setup     string // servers and store; empty: one server with the default store, or unknown
 	Started   time.Time
+	Note      string   // may be empty
+	Tags      []string // like "commit=1a2b3c4"
 	Headlines Grid
 	Remarks   []Remark
+	Point     Point // of the run in a trend
 }
 
 // Summarize returns the summary of run.
@@ -32,7 +35,10 @@ func Summarize(run Run) Summary {
 		Load:      loadOf(run.Run.Scenario),
 		Setup:     strings.Join(setups(runs), ""),
 		Started:   run.Run.Started,
-		Headlines: tableOf(columns(result.InHeadlines, 1, all), all),
+		Note:      text.Clean(run.Run.Note),
+		Tags:      tagsOf(run.Run),
+		Headlines: gridOf(result.InHeadlines, 1, all),
 		Remarks:   remarksOf(runs, all),
+		Point:     NewPoint(run),
 	}
 }

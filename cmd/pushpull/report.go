@@ -22,6 +22,7 @@ type reportOptions struct {
 	out                 string
 	printJSON, printCSV bool
 	look                look
+	trend               bool
 }
 
 func newReportCommand() *cobra.Command {
@@ -42,17 +43,26 @@ transport of each result. The names of its columns include the unit, like
 server_cpu_us_per_message. A message counts once for each member that receives it. Unknown
 values are empty. With --json or --csv nothing is drawn unless there is an --out.
 
+--trend draws p50, p99 and server CPU from run to run into trend.html and trend-*.svg and .png,
+and prints them as a table. DIR may then be a directory of results, like results/: those at most 4
+levels below it are used, as on the page /results. Results of another load, or with other servers
+or another store, become a trend of their own. Where a run was measured on another machine, the
+line breaks. A run is named by its tag commit, or by its other tags, or by the version of pushpull.
+--json and --csv print the same as without --trend, the oldest run first.
+
 If the last line of a result is incomplete, as after a run that was killed, the lines before it
 are used, with a warning.`,
 		Example: `  pushpull report results/chat
   pushpull report results/a results/b --out both
-  pushpull report results/chat --csv > chat.csv`,
+  pushpull report results/chat --csv > chat.csv
+  pushpull report results --trend`,
 		Args:              operands,
 		ValidArgsFunction: completeResults(math.MaxInt),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runReport(cmd, opts, args) },
 	}
 	grouped(cmd.Flags(), groupOutput, func(f *pflag.FlagSet) {
 		f.StringVar(&opts.out, "out", "", "`DIR` where to draw (default that of the result; for several results/side-by-side-TIME)")
+		f.BoolVar(&opts.trend, "trend", false, "show how the figures change from run to run; DIR may hold many results")
 		f.BoolVar(&opts.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&opts.printCSV, "csv", false, "print comma-separated values instead of the table")
 		opts.look.addFlags(f)
@@ -64,20 +74,15 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	if opts.printJSON && opts.printCSV {
 		return usageError(errors.New("--json and --csv are two formats: choose one"))
 	}
+	if opts.trend {
+		return runTrend(cmd, opts, paths)
+	}
 	if first, again, same := sameResult(paths); same {
 		return usageError(fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
 	}
-	names, err := runNames(paths)
+	runs, err := openRuns(cmd.ErrOrStderr(), paths)
 	if err != nil {
 		return err
-	}
-	var runs []report.Run
-	for i, path := range paths {
-		res, err := openResult(cmd.ErrOrStderr(), path)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, report.NewRun(names[i], res))
 	}
 	out := cmd.OutOrStdout()
 	print := func(io.Writer) error { return opts.look.print(out, runs...) }
@@ -105,6 +110,23 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 	}
 	return delivery{dir: dir, runs: runs, what: "report", print: print, data: data}.deliver(out)
+}
+
+// openRuns reads the results at paths, and names them.
+func openRuns(warnings io.Writer, paths []string) ([]report.Run, error) {
+	names, err := runNames(paths)
+	if err != nil {
+		return nil, err
+	}
+	var runs []report.Run
+	for i, path := range paths {
+		res, err := openResult(warnings, path)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, report.NewRun(names[i], res))
+	}
+	return runs, nil
 }
 
 // runNames returns a name for each result: the end of its absolute path, as many elements as no other

@@ -67,6 +67,7 @@ const (
 	InGlance                      // the table of a terminal, and its live view; a Fault only where there was one
 	InSends                       // the table of a terminal on sending
 	InGenerator                   // the table of a terminal on the load generator
+	InTrend                       // the trend over many runs
 )
 
 // Has reports whether v includes the view.
@@ -108,7 +109,7 @@ func Metrics() []Metric {
 			Key: "p50", Unit: "ms", Quantile: .5, Value: latency(func(q Quantiles) float64 { return q.P50 }),
 			Theory: predicted(func(t Theory) *float64 { return t.P50 }),
 			Worse:  Higher, Gate: Timing, Default: true,
-			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve | InGlance,
+			Shown: InTable | InHeadlines | InMarkdown | InHistory | InLive | OnCurve | InGlance | InTrend,
 		},
 		{
 			Key: "p90", Unit: "ms", Quantile: .9, Value: latency(func(q Quantiles) float64 { return q.P90 }),
@@ -123,7 +124,7 @@ func Metrics() []Metric {
 			Theory: predicted(func(t Theory) *float64 { return t.P99 }), Samples: samplesP99,
 			// On a shared machine p99 varies by a factor: a tighter limit would raise false alarms.
 			Worse: Higher, Gate: Timing, Limit: 1.5,
-			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve | InGlance,
+			Shown: InTable | InHeadlines | InTheory | InMarkdown | InHistory | InLive | OnCurve | InGlance | InTrend,
 		},
 		{
 			Key: "p999", Title: "p99.9", Unit: "ms", Quantile: .999, Value: func(r Row) (float64, bool) { return short(known(r.Latency.P999)) },
@@ -196,7 +197,7 @@ func Metrics() []Metric {
 				value, ok := server(func(u Usage) float64 { return u.CPUMicrosPerDelivery })(r)
 				return value, ok && r.Delivered > 0
 			},
-			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory | InGlance,
+			Worse: Higher, Gate: Timing, Default: true, Shown: InTable | InHeadlines | InMarkdown | InHistory | InGlance | InTrend,
 			Chart: &Chart{
 				Name: "server-cpu", Title: "Server CPU for each delivered message",
 				Detail:   "User and system time of the server's process while it was measured.",

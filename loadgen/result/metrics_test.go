@@ -191,7 +191,7 @@ func TestMetrics(t *testing.T) {
 		if m.Shown.Has(OnCurve) && m.Quantile == 0 {
 			t.Errorf("%s is marked on the curves, but not a quantile", m.Key)
 		}
-		if onPage := m.Shown.Has(InTable|InStore|InTheory|OnCurve) || m.Chart != nil; !onPage && m.Shown.Has(InHistory|InMarkdown|InHeadlines|InLive) {
+		if onPage := m.Shown.Has(InTable|InStore|InTheory|OnCurve) || m.Chart != nil; !onPage && m.Shown.Has(InHistory|InMarkdown|InHeadlines|InLive|InTrend) {
 			t.Errorf("%s is shown elsewhere, but neither in a table nor in a chart of the report", m.Key)
 		}
 		if (m.Gate == Count || m.Gate == Timing) && !m.Shown.Has(InTable|InStore) {

@@ -27,11 +27,13 @@ type Line struct {
 
 // A Run describes what was measured, on which machine, and how to repeat it.
 type Run struct {
-	Schema      int         `json:"schema"`
-	Started     time.Time   `json:"started"`
-	Command     string      `json:"command"` // repeats the run
-	Scenario    Scenario    `json:"scenario"`
-	Environment Environment `json:"environment"`
+	Schema      int               `json:"schema"`
+	Started     time.Time         `json:"started"`
+	Command     string            `json:"command"` // repeats the run
+	Note        string            `json:"note,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Scenario    Scenario          `json:"scenario"`
+	Environment Environment       `json:"environment"`
 }
 
 // An Environment is the machine and the software of a run.

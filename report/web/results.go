@@ -22,15 +22,11 @@ import (
 	"pushpull/report/text"
 )
 
-// Limits of the list: the directory may be any, even a whole disk.
-const (
-	deepest  = 4    // levels of directories below Dir
-	mostRuns = 1000 // in the list
-)
+// mostRuns is how many runs are listed: the directory may be any, even a whole disk.
+const mostRuns = 1000
 
-// Results are the runs in a directory. A run is a file result.jsonl, in the directory itself or in
-// one at most 4 levels below it that is not hidden. Runs may appear, grow and disappear. Links to
-// directories are not followed, and no link leads out of the directory.
+// Results are the runs in a directory, as result.Find finds them. Runs may appear, grow and disappear. No
+// link leads out of the directory.
 //
 // Results are safe for concurrent use, and must not be copied.
 type Results struct {
@@ -99,19 +95,12 @@ func (r *Results) list(ctx context.Context) (listing, error) {
 
 // find returns the runs in root, unread, the newest files first.
 func (r *Results) find(ctx context.Context, root *os.Root) (listing, error) {
+	paths, troubles, err := result.Find(ctx, root.FS())
 	var l listing
-	err := fs.WalkDir(root.FS(), ".", func(at string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			l.troubles = append(l.troubles, text.Clean(err.Error()))
-			return nil
-		case d.IsDir() && at != "." && !listed(at):
-			return fs.SkipDir
-		case d.IsDir() || d.Name() != result.File:
-			return nil
-		}
+	for _, trouble := range troubles {
+		l.troubles = append(l.troubles, text.Clean(trouble.Error()))
+	}
+	for _, at := range paths {
 		found := run{name: path.Dir(at), path: at}
 		if found.name == "." {
 			found.name = r.own(root)
@@ -122,21 +111,13 @@ func (r *Results) find(ctx context.Context, root *os.Root) (listing, error) {
 			found.stat(root)
 		}
 		l.runs = append(l.runs, found)
-		return nil
-	})
+	}
 	slices.SortStableFunc(l.runs, func(a, b run) int {
 		return cmp.Or(b.modified.Compare(a.modified), cmp.Compare(a.name, b.name))
 	})
 	l.left = max(0, len(l.runs)-mostRuns)
 	l.runs = l.runs[:len(l.runs)-l.left]
 	return l, err
-}
-
-// listed reports whether a directory within Dir is searched.
-func listed(dir string) bool {
-	segments := strings.Split(dir, "/")
-	hidden := slices.ContainsFunc(segments, func(s string) bool { return strings.HasPrefix(s, ".") })
-	return !hidden && len(segments) <= deepest
 }
 
 // own returns the name of the run in Dir itself, which differs from those of all runs below it.
@@ -161,7 +142,7 @@ func (r *Results) locate(root *os.Root, name string) (found run, ok bool) {
 	switch {
 	case text.Clean(name) != name:
 		return found, false
-	case fs.ValidPath(name) && listed(name) && isRun(root, name):
+	case fs.ValidPath(name) && result.Searched(name) && isRun(root, name):
 		found = run{name: name, path: path.Join(name, result.File)}
 	case isRun(root, ".") && name == r.own(root):
 		found = run{name: name, path: result.File}
@@ -280,9 +261,24 @@ type drawn struct {
 	err  error
 }
 
-// draw returns what render writes for runs, or has written for the same versions of them. Only one
-// call of render runs at a time.
-func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []run, render func(io.Writer, ...report.Run) error) ([]byte, error) {
+// render returns what write writes for runs, or has written for the same versions of them.
+func (r *Results) render(ctx context.Context, root *os.Root, kind string, runs []run, write func(io.Writer, ...report.Run) error) ([]byte, error) {
+	return r.draw(ctx, kind, runs, func(w io.Writer) error {
+		var open []report.Run
+		for _, run := range runs {
+			res, err := run.open(root)
+			if err != nil {
+				return err
+			}
+			open = append(open, report.NewRun(run.name, res))
+		}
+		return write(w, open...)
+	})
+}
+
+// draw returns what write writes, or has written when it was called for the same kind of file and the same
+// versions of runs. Only one call of write runs at a time.
+func (r *Results) draw(ctx context.Context, kind string, runs []run, write func(io.Writer) error) ([]byte, error) {
 	versions := []string{kind}
 	for _, run := range runs {
 		versions = append(versions, fmt.Sprintf("%s\n%d %d", run.name, run.size, run.modified.UnixNano()))
@@ -300,17 +296,7 @@ func (r *Results) draw(ctx context.Context, root *os.Root, kind string, runs []r
 		return nil, err
 	}
 	var out bytes.Buffer
-	err := guard(func() error {
-		var open []report.Run
-		for _, run := range runs {
-			res, err := run.open(root)
-			if err != nil {
-				return err
-			}
-			open = append(open, report.NewRun(run.name, res))
-		}
-		return render(&out, open...)
-	})
+	err := guard(func() error { return write(&out) })
 	d := drawn{key: key, err: err}
 	if err == nil {
 		d.data = out.Bytes()

@@ -31,6 +31,8 @@ const paperPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'no
 //	/results?run=NAME&run=NAME       runs side by side
 //	/results/NAME/report.html        the report, drawn from the result even if a file of that name exists
 //	/results/NAME/CHART.svg, .png    a chart of it
+//	/results/NAME/trend.html         the trend of all runs that it can be compared with
+//	/results/NAME/TREND.svg, .png    a chart of that
 //	/results/NAME/result.jsonl       the result itself
 //	/results/NAME                    redirects to the report
 //
@@ -57,6 +59,7 @@ type listBody struct {
 	Together  bool     // whether at least two runs can be laid side by side
 	Most      int      // runs that can be laid side by side at once
 	Charts    []report.Chart
+	Trends    []listTrend
 }
 
 type listEntry struct {
@@ -100,6 +103,7 @@ func (p *runPages) listWith(w http.ResponseWriter, r *http.Request, ticked []str
 		Dir: text.Clean(p.results.Dir), Complaint: complaint, Left: l.left, Troubles: l.troubles,
 		Most: mostTogether, Charts: report.Charts(),
 	}
+	body.Trends = trendsOf(l.runs)
 	readable := 0
 	for _, run := range l.runs {
 		if run.summary != nil {
@@ -177,6 +181,10 @@ func (p *runPages) one(w http.ResponseWriter, r *http.Request) {
 			p.draw(w, r, root, file, []run{found})
 			return
 		}
+		if write := trendRenderer(file); write != nil {
+			p.trend(w, r, file, found, write)
+			return
+		}
 	}
 	if run, ok := p.results.locate(root, at); ok {
 		http.Redirect(w, r, urlOf(run.name)+"/"+report.Page, http.StatusSeeOther)
@@ -205,12 +213,13 @@ func (p *runPages) together(w http.ResponseWriter, r *http.Request, names []stri
 	p.draw(w, r, root, report.Page, runs)
 }
 
+// back leads from a page of runs to the list.
+var back = report.Link{Text: "← Results", URL: "/results"}
+
 // renderer returns the function that draws a file of a run; nil if there is no such file.
 func renderer(file string) func(io.Writer, ...report.Run) error {
 	if file == report.Page {
-		return func(w io.Writer, runs ...report.Run) error {
-			return report.HTML(w, report.Link{Text: "← Results", URL: "/results"}, runs...)
-		}
+		return func(w io.Writer, runs ...report.Run) error { return report.HTML(w, back, runs...) }
 	}
 	for _, chart := range report.Charts() {
 		switch file {
@@ -223,9 +232,14 @@ func renderer(file string) func(io.Writer, ...report.Run) error {
 	return nil
 }
 
-// draw serves a file drawn from runs, or a page with the reason why it can't be drawn.
+// draw serves a file drawn from runs.
 func (p *runPages) draw(w http.ResponseWriter, r *http.Request, root *os.Root, file string, runs []run) {
-	data, err := p.results.draw(r.Context(), root, file, runs, renderer(file))
+	data, err := p.results.render(r.Context(), root, file, runs, renderer(file))
+	p.paper(w, file, data, err)
+}
+
+// paper serves a file that was drawn, or a page with the reason why it can't be.
+func (p *runPages) paper(w http.ResponseWriter, file string, data []byte, err error) {
 	if err != nil {
 		p.trouble(w, http.StatusInternalServerError, "This can’t be drawn", err.Error())
 		return

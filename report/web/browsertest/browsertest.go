@@ -185,14 +185,30 @@ func (b *Browser) Text(selector string) string {
 // View sets the size of the window, in CSS pixels, and the light or dark colour scheme.
 func (b *Browser) View(width, height int64, dark bool) {
 	b.t.Helper()
-	scheme := "light"
+	b.emulate(width, height, "screen", scheme(dark))
+}
+
+// scheme returns the name of a colour scheme.
+func scheme(dark bool) string {
 	if dark {
-		scheme = "dark"
+		return "dark"
 	}
+	return "light"
+}
+
+// Paper shows the page as it is printed on a sheet of paper with that size, in CSS pixels and without
+// margins, by somebody who prefers the dark colour scheme.
+func (b *Browser) Paper(width, height int64) {
+	b.t.Helper()
+	b.emulate(width, height, "print", scheme(true))
+}
+
+func (b *Browser) emulate(width, height int64, media, scheme string) {
+	b.t.Helper()
 	b.Do(chromedp.EmulateViewport(width, height),
 		func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 			features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: features})
 			return chromedp.Void{}, err
 		})
 }
@@ -205,24 +221,52 @@ var looks string
 // page wide and light.
 func (b *Browser) Looks(name string) {
 	b.t.Helper()
-	for _, v := range []struct {
-		width, height int64
-		dark          bool
-		kind          string
-	}{
+	b.look(name, []look{
 		{360, 740, false, "narrow-light"},
 		{360, 740, true, "narrow-dark"},
 		{768, 1024, false, "middle-light"},
 		{1280, 900, true, "wide-dark"},
 		{1280, 900, false, "wide-light"},
-	} {
+	})
+}
+
+// LooksEverywhere is Looks for a page that is opened anywhere: on a larger screen and on paper too.
+func (b *Browser) LooksEverywhere(name string) {
+	b.t.Helper()
+	b.Paper(700, 1000) // A4 with margins of 12 mm
+	b.judge(name, "paper")
+	b.look(name, []look{
+		{390, 844, false, "phone-light"},
+		{390, 844, true, "phone-dark"},
+		{768, 1024, true, "middle-dark"},
+		{2000, 1200, true, "huge-dark"},
+		{1280, 900, false, "wide-light"},
+	})
+}
+
+// A look is one way to look at a page.
+type look struct {
+	width, height int64
+	dark          bool
+	kind          string // of its screenshot
+}
+
+func (b *Browser) look(name string, all []look) {
+	b.t.Helper()
+	for _, v := range all {
 		b.View(v.width, v.height, v.dark)
-		Eval[bool](b, "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
-		for _, fault := range b.Judge() {
-			b.t.Errorf("%s, %s: %s", name, v.kind, fault)
-		}
-		b.shoot(name + "-" + v.kind)
+		b.judge(name, v.kind)
 	}
+}
+
+// judge fails the test for each fault of the page as it is now, and saves a screenshot.
+func (b *Browser) judge(name, kind string) {
+	b.t.Helper()
+	Eval[bool](b, "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+	for _, fault := range b.Judge() {
+		b.t.Errorf("%s, %s: %s", name, kind, fault)
+	}
+	b.shoot(name + "-" + kind)
 }
 
 // Judge returns what is wrong with the appearance of the page as it is now, one line per fault.

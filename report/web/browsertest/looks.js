@@ -90,6 +90,13 @@
     const by = (e.getAttribute("aria-labelledby") || "").split(" ").map(id => document.getElementById(id)?.innerText || "").join("");
     if (!(e.getAttribute("aria-label") || by || labels || e.textContent || e.title).trim()) faults.push(`${name(e)} has no name`);
   }
+  // Tables and figures say what they show.
+  for (const e of document.querySelectorAll("table")) {
+    if (!(e.caption?.textContent || e.getAttribute("aria-label") || "").trim()) faults.push(`${name(e)} has no caption`);
+  }
+  for (const e of document.querySelectorAll("figure")) {
+    if (!e.querySelector("figcaption")?.textContent.trim()) faults.push(`${name(e)} has no caption`);
+  }
   const ids = new Set();
   for (const e of document.querySelectorAll("[id]")) {
     if (ids.has(e.id)) faults.push(`two elements have the id ${e.id}`);
