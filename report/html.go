@@ -109,10 +109,8 @@ func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte
 		}
 	}
 	for _, d := range drawings {
-		// HTML allows no XML declaration, so it is cut off. The rest is safe to insert: the SVG
-		// writer escapes text and sets no ids that could clash.
-		_, svg, _ := bytes.Cut(d.svg, []byte("-->\n"))
-		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(svg)})
+		// It is safe to insert: an svgCanvas escapes text, and each figure has ids of its own.
+		p.Figures = append(p.Figures, pageFigure{d.name, d.title, d.detail, template.HTML(d.svg)})
 	}
 	p.Table = tableOf(columns(result.InTable, len(runs), all), all)
 	p.Store = tableOf(columns(result.InStore, len(runs), all), stored(all))

@@ -48,10 +48,7 @@ func Write(dir string, runs ...Run) error {
 		return errors.New("drawing a report: there is no result to draw")
 	}
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(all)
-	if err != nil {
-		return err
-	}
+	drawings := drawingsOf(all)
 	page, err := renderPage(Link{}, runs, all, drawings)
 	if err != nil {
 		return err
@@ -77,10 +74,7 @@ func Write(dir string, runs ...Run) error {
 // It is faster than Write, as it draws no PNGs.
 func HTML(w io.Writer, back Link, runs ...Run) error {
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(all)
-	if err != nil {
-		return err
-	}
+	drawings := drawingsOf(all)
 	page, err := renderPage(back, runs, all, drawings)
 	if err != nil {
 		return err
@@ -107,7 +101,9 @@ func Charts() []Chart {
 }
 
 // SVG writes the chart with that name, of Charts, as SVG.
-func SVG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.svg, chart, runs) }
+func SVG(w io.Writer, chart string, runs ...Run) error {
+	return one(w, func(f figure) ([]byte, error) { return f.svg(), nil }, chart, runs)
+}
 
 // PNG writes the chart with that name, of Charts, as PNG.
 func PNG(w io.Writer, chart string, runs ...Run) error { return one(w, figure.png, chart, runs) }
