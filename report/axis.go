@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -108,10 +109,13 @@ func countAxis(label string, low, high float64) axis {
 		}
 	}
 	a := axis{label: label, min: min(low, 0), max: high}
-	digits := max(0, -text.Magnitude(step))
+	write := func(value float64) string { return fixed(value, max(0, -text.Magnitude(step))) }
+	if high >= 1e7 || a.min <= -1e7 {
+		write = func(value float64) string { return strconv.FormatFloat(value, 'g', 3, 64) }
+	}
 	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
 		value := i*step + 0 // turns -0 into 0
-		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: fixed(value, digits)})
+		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: write(value)})
 	}
 	return a
 }

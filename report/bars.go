@@ -49,7 +49,7 @@ func barsFigure(m result.Metric, all []series) figure {
 		detail += " The faint end of a bar found nothing."
 	}
 	if slices.ContainsFunc(bars, func(b bar) bool { return b.interval != nil }) {
-		detail += whiskers
+		detail += " Whiskers: 95\u00a0% interval."
 	}
 	switch m.Worse {
 	case result.Higher:
@@ -63,9 +63,6 @@ func barsFigure(m result.Metric, all []series) figure {
 	}
 	return barFigure(bars, f, axisLabel(m, m.Heading(several(all))))
 }
-
-// whiskers explains the thin lines at the ends of bars and at the marks of curves.
-const whiskers = " Whiskers: 95\u00a0% interval."
 
 // axisLabel returns the name of a metric with its measure in words: "server CPU, µs per message".
 func axisLabel(m result.Metric, heading string) string {

@@ -57,7 +57,7 @@ func latencyFigure(all []series) figure {
 		f.detail += fmt.Sprintf(" The thin end of a line stands for the %d slowest messages.", samplesTail)
 	}
 	if slices.ContainsFunc(curves, func(c curve) bool { return slices.ContainsFunc(c.marks, mark.uncertain) }) {
-		f.detail += whiskers
+		f.detail += " Whiskers: 95\u00a0% interval, where it is wider than the mark."
 	}
 	pitch := vg.Length(27) // between labels
 	if len(curves) > 7 {
@@ -172,8 +172,12 @@ func (c curve) Plot(canvas draw.Canvas, p *plot.Plot) {
 // glyph returns the mark on the lines of a series.
 func (s style) glyph() draw.GlyphStyle {
 	glyphs := []draw.GlyphDrawer{
-		draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{},
-		hollow{draw.CircleGlyph{}}, hollow{draw.BoxGlyph{}}, hollow{draw.PyramidGlyph{}},
+		draw.CircleGlyph{},
+		draw.BoxGlyph{},
+		draw.PyramidGlyph{},
+		hollow{draw.CircleGlyph{}},
+		hollow{draw.BoxGlyph{}},
+		hollow{draw.PyramidGlyph{}},
 	}
 	return draw.GlyphStyle{Color: s.colour, Radius: 2.7, Shape: glyphs[s.mark%len(glyphs)]}
 }

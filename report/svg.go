@@ -214,13 +214,13 @@ func short(x vg.Length) string {
 // nothing else.
 func (c *svgCanvas) document(id, title, description string, width vg.Length) []byte {
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="%s" height="%s" viewBox="0 0 %s %s"`+
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" class="pushpull" width="%s" height="%s" viewBox="0 0 %s %s"`+
 		` role="img" aria-labelledby="%[5]s-title %[5]s-desc" font-family="'Liberation Sans',Arial,Helvetica,sans-serif">`+"\n",
 		short(width), short(width*c.height/c.width), short(c.width), short(c.height), id)
 	fmt.Fprintf(&out, "<title id=\"%s-title\">%s</title>\n<desc id=\"%[1]s-desc\">%[3]s</desc>\n", id, html.EscapeString(title), html.EscapeString(description))
 	out.WriteString("<style>@media screen and (prefers-color-scheme: dark) {\n")
 	for _, light := range slices.Sorted(maps.Keys(c.dark)) {
-		fmt.Fprintf(&out, ".chart [fill=\"%s\"] { fill: %s } .chart [stroke=\"%[1]s\"] { stroke: %[2]s }\n", light, c.dark[light])
+		fmt.Fprintf(&out, ".pushpull [fill=\"%s\"] { fill: %s } .pushpull [stroke=\"%[1]s\"] { stroke: %[2]s }\n", light, c.dark[light])
 	}
 	out.WriteString("}</style>\n")
 	out.WriteString(c.body.String())

@@ -17,7 +17,7 @@ import (
 
 var (
 	cssColour = regexp.MustCompile(`^#[0-9a-f]{6}$`)
-	cssRule   = regexp.MustCompile(`^\.chart \[fill="(#[0-9a-f]{6})"\] \{ fill: (#[0-9a-f]{6}) \} \.chart \[stroke="(#[0-9a-f]{6})"\] \{ stroke: (#[0-9a-f]{6}) \}$`)
+	cssRule   = regexp.MustCompile(`^\.pushpull \[fill="(#[0-9a-f]{6})"\] \{ fill: (#[0-9a-f]{6}) \} \.pushpull \[stroke="(#[0-9a-f]{6})"\] \{ stroke: (#[0-9a-f]{6}) \}$`)
 	notNumber = regexp.MustCompile(`[^-0-9.e]+`)
 )
 
