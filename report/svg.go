@@ -93,8 +93,11 @@ func (p pen) at(point vg.Point) vg.Point {
 
 // Stroke implements vg.Canvas.
 func (c *svgCanvas) Stroke(path vg.Path) {
+	if c.pen.width <= 0 {
+		return
+	}
 	paint := c.paint("stroke")
-	if c.pen.width <= 0 || paint == "" {
+	if paint == "" {
 		return
 	}
 	dashes := ""
@@ -120,8 +123,11 @@ func (c *svgCanvas) Fill(path vg.Path) {
 
 // FillString implements vg.Canvas.
 func (c *svgCanvas) FillString(face plotfont.Face, at vg.Point, text string) {
+	if face.Font.Size <= 0 || strings.TrimSpace(text) == "" {
+		return
+	}
 	paint := c.paint("fill")
-	if face.Font.Size <= 0 || paint == "" || strings.TrimSpace(text) == "" {
+	if paint == "" {
 		return
 	}
 	at = c.pen.at(at)

@@ -145,6 +145,9 @@ func (c *svgCheck) text(text string) {
 			if rule == nil || rule[1] != rule[3] || rule[2] != rule[4] {
 				c.Fatalf("a rule of the style sheet is %q", line)
 			}
+			if rule[1] == rule[2] {
+				c.Errorf("%s is not a colour of the charts", rule[1]) // but one of gonum's own
+			}
 			c.dark[rule[1]] = true
 		}
 	case "text":
