@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,11 +22,12 @@ const (
 // A bar is one value, or the reason why it is missing.
 type bar struct {
 	series
-	value float64
-	faint float64 // the part of value that is drawn faint, at the end of the bar
-	text  string  // next to the bar
-	note  string  // after the text, in small print
-	known bool
+	value    float64
+	faint    float64 // the part of value that is drawn faint, at the end of the bar
+	interval *result.Interval
+	text     string // next to the bar
+	note     string // after the text, in small print
+	known    bool
 }
 
 // noteGap is the space between a value and its note.
@@ -46,13 +48,51 @@ func barsFigure(m result.Metric, all []series) figure {
 	if slices.ContainsFunc(bars, func(b bar) bool { return b.faint > 0 }) {
 		detail += " The faint end of a bar found nothing."
 	}
+	if slices.ContainsFunc(bars, func(b bar) bool { return b.interval != nil }) {
+		detail += " Whiskers: 95\u00a0% interval."
+	}
 	switch m.Worse {
 	case result.Higher:
 		detail += " Lower is better."
 	case result.Lower:
 		detail += " Higher is better."
 	}
-	return barFigure(bars, figure{name: chart.Name, title: chart.Title, detail: detail}, m.Labelled(m.Heading(several(all))))
+	f := figure{name: chart.Name, title: chart.Title, detail: detail}
+	for _, b := range bars {
+		f.values = append(f.values, b.spoken(m))
+	}
+	return barFigure(bars, f, axisLabel(m, m.Heading(several(all))))
+}
+
+// axisLabel returns the name of a metric with its measure in words: "server CPU, µs per message".
+func axisLabel(m result.Metric, heading string) string {
+	measure := m.Unit
+	switch m.Per {
+	case "":
+	case "s":
+		measure += " per second"
+	default:
+		measure += " per " + m.Per
+	}
+	if m.Unit == "" {
+		return heading + measure
+	}
+	return heading + ", " + measure
+}
+
+// spoken returns what the bar shows as a sentence.
+func (b bar) spoken(m result.Metric) string {
+	words := b.label() + ": " + b.text
+	if b.interval != nil {
+		words += fmt.Sprintf(" (95 %% interval: %s to %s)", text.Value(m, b.interval.Low), text.Value(m, b.interval.High))
+	}
+	switch {
+	case !b.known:
+		words += b.note
+	case b.note != "":
+		words += ", " + b.note
+	}
+	return words + "."
 }
 
 func barOf(m result.Metric, s series) bar {
@@ -67,6 +107,9 @@ func barOf(m result.Metric, s series) bar {
 	}
 	// The axis names what the value is per, so the bar shows only the unit.
 	b := bar{series: s, value: value, text: strings.TrimSpace(text.Value(m, value) + " " + m.Unit), known: true}
+	if interval, ok := s.Interval(m.Key); ok && interval.Low < interval.High {
+		b.interval = &interval
+	}
 	if m.Chart.Vain != nil {
 		b.faint = m.Chart.Vain(s.Row)
 		b.note = emptyNote(value, b.faint)
@@ -94,82 +137,125 @@ func emptyNote(reads, empty float64) string {
 
 // barFigure completes f with one bar for each series, from the top, grouped by transport.
 func barFigure(bars []bar, f figure, unit string) figure {
-	rows := placeBars(bars)
-	height := vg.Length(headHeight + 75)
-	if n := len(rows); n > 0 {
-		height += vg.Length(n) * rowPitch(bars)
-	}
-	f.height = max(2.6*vg.Inch, height)
+	const around = headHeight + 75 // the head, the axis and the margins
+	f.height = max(2.3*vg.Inch, around+heightOf(placeBars(bars, false)))
+	f.narrow = max(1.5*vg.Inch, around+heightOf(placeBars(bars, true)))
 	f.plot = func(c draw.Canvas) {
 		if len(bars) == 0 {
 			say(c, "Nothing was measured.")
 			return
 		}
-		plotBars(c, bars, rows, unit)
+		plotBars(c, bars, unit)
 	}
 	return f
 }
 
-func rowPitch(bars []bar) vg.Length {
-	if bars[0].run != "" {
-		return 17
-	}
-	return max(24, 46-3*vg.Length(len(bars)))
+// A barRow is a bar, or the heading of a transport that has a bar for each run.
+type barRow struct {
+	bar     int // index of the bar; of a heading, of the first one below it
+	heading bool
+	height  vg.Length
+	thick   vg.Length // of the bar
 }
 
-// placeBars returns the index of the bar in each row, from the top; -1 is the heading of a transport
-// with a bar for each run.
-func placeBars(bars []bar) []int {
-	var rows []int
+func heightOf(rows []barRow) vg.Length {
+	sum := vg.Length(0)
+	for _, row := range rows {
+		sum += row.height
+	}
+	return sum
+}
+
+// placeBars returns the rows from the top. Names stand beside their bars, but above them on a phone.
+func placeBars(bars []bar, narrow bool) []barRow {
+	pitch, thick := max(24, 46-3*vg.Length(len(bars))), vg.Length(24)
+	switch {
+	case narrow:
+		pitch, thick = 34, 12
+	case len(bars) > 0 && bars[0].run != "":
+		pitch = 17
+	}
+	thick = min(thick, .66*pitch)
+	var rows []barRow
 	for i, b := range bars {
 		if b.run != "" && (i == 0 || bars[i-1].row != b.row) {
-			rows = append(rows, -1)
+			rows = append(rows, barRow{bar: i, heading: true, height: 17})
 		}
-		rows = append(rows, i)
+		rows = append(rows, barRow{bar: i, height: pitch, thick: thick})
 	}
 	return rows
 }
 
-func plotBars(c draw.Canvas, bars []bar, rows []int, unit string) {
+func plotBars(c draw.Canvas, bars []bar, unit string) {
+	plotter := barPlotter{bars: bars, whole: c.Max.X - c.Min.X, narrow: isNarrow(c)}
+	plotter.rows = placeBars(bars, plotter.narrow)
 	var low, high float64
-	var left, right vg.Length
 	value, small := bold(10, black), regular(9.5, grey)
 	for _, b := range bars {
 		name := bold(10, black).Width(b.name)
 		if b.run != "" {
-			name = max(name, regular(9.5, grey).Width(b.run)+10)
+			name = max(name, small.Width(b.run)+indent)
 		}
-		left = max(left, name)
+		plotter.left = max(plotter.left, name)
 		if b.known {
-			low, high = min(low, b.value), max(high, b.value)
+			low, high = min(low, b.value, b.low()), max(high, b.high())
 		}
 	}
 	x := countAxis(unit, low, high)
 	if !slices.ContainsFunc(bars, func(b bar) bool { return b.known }) {
 		x.ticks = nil
 	}
-	left = min(left, .32*(c.Max.X-c.Min.X)) + 10
+	plotter.left = min(plotter.left, .32*plotter.whole) + 10
+	if plotter.narrow {
+		plotter.left = 0
+	}
 	// Labels follow their bars, so the longest ones need space to the right of the plot.
-	room := c.Max.X - c.Min.X - left
+	room, right := plotter.whole-plotter.left, vg.Length(0)
 	for _, b := range bars {
 		if !b.known {
 			continue // its note starts at zero and fits
 		}
-		share := vg.Length((max(b.value, 0) - x.min) / (x.max - x.min))
-		if need := share*room + value.Width(b.text) + noteGap + small.Width(b.note) + 10 - room; need > 0 && share > 0 {
+		label := value.Width(b.text) + 10
+		if !plotter.narrow {
+			label += noteGap + small.Width(b.note)
+		}
+		share := vg.Length((max(b.high(), 0) - x.min) / (x.max - x.min))
+		if need := share*room + label - room; need > 0 && share > 0 {
 			right = max(right, need/share)
 		}
 	}
-	p := newPlot(x, axis{max: float64(len(rows))})
+	right = min(right, room/2)
+	x.ticks = spaced(x, room-right)
+	p := newPlot(x, axis{max: float64(heightOf(plotter.rows))})
 	p.HideY()
-	p.Add(barPlotter{bars, rows, left})
-	p.Draw(draw.Crop(c, left, -min(right, room/2), 0, 0))
+	p.Add(plotter)
+	p.Draw(draw.Crop(c, plotter.left, -right, 0, 0))
 }
 
+// low and high are the ends of what the bar takes on its axis, whiskers included.
+func (b bar) low() float64 {
+	if b.interval == nil {
+		return b.value
+	}
+	return min(b.value, b.interval.Low)
+}
+
+func (b bar) high() float64 {
+	if b.interval == nil {
+		return b.value
+	}
+	return max(b.value, b.interval.High)
+}
+
+// indent is that of the runs below their transport.
+const indent = 10
+
 type barPlotter struct {
-	bars []bar
-	rows []int
-	left vg.Length // width of the names
+	bars   []bar
+	rows   []barRow
+	left   vg.Length // width of the names beside the bars
+	whole  vg.Length // width of names, bars and labels
+	narrow bool      // names are above the bars
 }
 
 var _ plot.Plotter = barPlotter{}
@@ -177,89 +263,129 @@ var _ plot.Plotter = barPlotter{}
 // Plot implements plot.Plotter.
 func (b barPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
-	pitch := (c.Max.Y - c.Min.Y) / vg.Length(len(b.rows))
 	zero := toX(0)
+	names := b.names()
+	top := heightOf(b.rows)
+	for i, row := range b.rows {
+		bar := b.bars[row.bar]
+		middle := toY(float64(top - row.height/2))
+		top -= row.height
+		name := vg.Point{X: c.Min.X - b.left, Y: middle}
+		if b.narrow && !row.heading {
+			name.Y += row.thick/2 + 2
+			middle -= row.thick / 2
+		}
+		switch {
+		case row.heading:
+			name.Y--
+			c.FillText(bold(10, ink(bar.style.colour)), name, names[i])
+		case bar.run != "":
+			name.X += indent
+			c.FillText(regular(9.5, grey), name, names[i])
+		default:
+			c.FillText(bold(10, ink(bar.style.colour)), name, names[i])
+		}
+		if !row.heading {
+			b.draw(c, bar, zero, toX, middle, row.thick)
+		}
+		if small := regular(9.5, grey); b.narrow && bar.known && !row.heading {
+			small.XAlign = draw.XRight
+			c.FillText(small, vg.Point{X: c.Min.X + b.whole, Y: name.Y}, bar.note)
+		}
+	}
+	if !b.narrow { // it would strike through names above the bars
+		c.StrokeLine2(draw.LineStyle{Color: grey, Width: .75}, zero, c.Min.Y, zero, c.Max.Y)
+	}
+}
+
+// names returns the text of each row, shortened to the space it has.
+func (b barPlotter) names() []string {
+	room := b.left - 8
 	var transports, runs []string
 	for _, bar := range b.bars {
 		transports, runs = append(transports, bar.name), append(runs, bar.run)
 	}
-	const indent = 10 // of the runs below their transport
-	transports = fit(bold(10, black), b.left-8, transports...)
-	runs = fit(regular(9.5, grey), b.left-8-indent, runs...)
-	for row, i := range b.rows {
-		y := toY(float64(len(b.rows)-row) - .5)
-		at := vg.Point{X: c.Min.X - b.left, Y: y}
-		if i < 0 {
-			first := b.rows[row+1]
-			name := bold(10, ink(b.bars[first].style.colour))
-			c.FillText(name, vg.Point{X: at.X, Y: y - 1}, transports[first])
-			continue
+	if b.narrow {
+		longest := vg.Length(0)
+		for _, bar := range b.bars {
+			longest = max(longest, regular(9.5, grey).Width(bar.note))
 		}
-		bar := b.bars[i]
-		name, text := bold(10, ink(bar.style.colour)), transports[i]
-		if bar.run != "" {
-			name, text = regular(9.5, grey), runs[i]
-			at.X += indent
+		room = b.whole - longest - 10
+	}
+	transports = fit(bold(10, black), room, transports...)
+	runs = fit(regular(9.5, grey), room-indent, runs...)
+	names := make([]string, len(b.rows))
+	for i, row := range b.rows {
+		names[i] = transports[row.bar]
+		if b.bars[row.bar].run != "" && !row.heading {
+			names[i] = runs[row.bar]
 		}
-		c.FillText(name, at, text)
-		value, small := bold(10, black), regular(9.5, grey)
-		if !bar.known {
-			c.FillText(small, vg.Point{X: zero + 6, Y: y}, bar.note)
-			continue
-		}
-		thick := min(.66*pitch, 24)
-		end := toX(bar.value)
-		whole := vg.Rectangle{
-			Min: vg.Point{X: min(zero, end), Y: y - thick/2},
-			Max: vg.Point{X: max(zero, end), Y: y + thick/2},
-		}
-		if bar.faint > 0 {
-			drawFaintBar(c, whole, bar.style)
-			whole.Max.X = toX(bar.value - bar.faint)
-		}
-		if bar.faint < bar.value || bar.faint == 0 {
-			drawBar(c, whole, bar.style)
-		}
-		beside := vg.Point{X: max(zero, end) + 6, Y: y}
-		c.FillText(value, beside, bar.text)
+	}
+	return names
+}
+
+// draw draws a bar around the height y, and what stands beside it.
+func (b barPlotter) draw(c draw.Canvas, bar bar, zero vg.Length, toX func(float64) vg.Length, y, thick vg.Length) {
+	value, small := bold(10, black), regular(9.5, grey)
+	if !bar.known {
+		c.FillText(small, vg.Point{X: zero + 6, Y: y}, bar.note)
+		return
+	}
+	end := toX(bar.value)
+	whole := vg.Rectangle{
+		Min: vg.Point{X: min(zero, end), Y: y - thick/2},
+		Max: vg.Point{X: max(zero, end), Y: y + thick/2},
+	}
+	if bar.faint > 0 {
+		drawFaintBar(c, whole, bar.style)
+		whole.Max.X = toX(bar.value - bar.faint)
+	}
+	if bar.faint < bar.value || bar.faint == 0 {
+		drawBar(c, whole, bar.style)
+	}
+	if bar.interval != nil {
+		drawWhisker(c, vg.Point{X: toX(bar.low()), Y: y}, vg.Point{X: toX(bar.high()), Y: y})
+	}
+	beside := vg.Point{X: max(zero, toX(bar.high())) + 6, Y: y}
+	c.FillText(value, beside, bar.text)
+	if !b.narrow {
 		beside.X += value.Width(bar.text) + noteGap
 		c.FillText(small, beside, bar.note)
 	}
-	c.StrokeLine2(draw.LineStyle{Color: grey, Width: .75}, zero, c.Min.Y, zero, c.Max.Y)
 }
-
-// hatches is the number of patterns that fill a bar, plain colour included.
-const hatches = 5
 
 func drawBar(c draw.Canvas, r vg.Rectangle, s style) {
 	if r.Max.X-r.Min.X < .75 {
 		r.Max.X = r.Min.X + .75 // a tiny value must still be visible
 	}
 	corners := cornersOf(r)
-	if s.hatch == 0 {
-		c.FillPolygon(s.colour, corners)
-		return
+	c.FillPolygon(pale(s.colour, s.pale), corners)
+	if s.pale > 0 {
+		c.StrokeLines(draw.LineStyle{Color: s.colour, Width: .75}, corners)
 	}
-	c.FillPolygon(mix(s.colour, white, .8), corners)
-	inside := draw.Canvas{Canvas: c.Canvas, Rectangle: r}
-	line := draw.LineStyle{Color: s.colour, Width: .9}
-	height, pitch := r.Max.Y-r.Min.Y, vg.Length(5)
-	for x := r.Min.X - height; x < r.Max.X; x += pitch {
-		rising := []vg.Point{{X: x, Y: r.Min.Y}, {X: x + height, Y: r.Max.Y}}
-		falling := []vg.Point{{X: x, Y: r.Max.Y}, {X: x + height, Y: r.Min.Y}}
-		upright := []vg.Point{{X: x, Y: r.Min.Y}, {X: x, Y: r.Max.Y}}
-		for _, way := range [hatches][][]vg.Point{nil, {rising}, {falling}, {rising, falling}, {upright}}[s.hatch] {
-			inside.StrokeLines(line, inside.ClipLinesXY(way)...)
-		}
-	}
-	c.StrokeLines(draw.LineStyle{Color: s.colour, Width: 1}, corners)
 }
 
 // drawFaintBar draws a pale bar in the same style.
 func drawFaintBar(c draw.Canvas, r vg.Rectangle, s style) {
 	corners := cornersOf(r)
-	c.FillPolygon(mix(s.colour, white, .85), corners)
-	c.StrokeLines(draw.LineStyle{Color: mix(s.colour, white, .3), Width: .75}, corners)
+	c.FillPolygon(pale(s.colour, .85), corners)
+	c.StrokeLines(draw.LineStyle{Color: pale(s.colour, .3), Width: .75}, corners)
+}
+
+// drawWhisker draws a line with a bar across each end. Its edge of paper makes it visible on any colour.
+func drawWhisker(c draw.Canvas, from, to vg.Point) {
+	const half = 3 // of the bars across
+	across := vg.Point{Y: half}
+	if from.X == to.X {
+		across = vg.Point{X: half}
+	}
+	for _, line := range []draw.LineStyle{{Color: paper, Width: 2.6}, {Color: black, Width: 1}} {
+		for _, end := range []vg.Point{from, to} {
+			a, b := end.Sub(across), end.Add(across)
+			c.StrokeLine2(line, a.X, a.Y, b.X, b.Y)
+		}
+		c.StrokeLine2(line, from.X, from.Y, to.X, to.Y)
+	}
 }
 
 // cornersOf returns the corners of r as a closed path: the first one is repeated at the end.

@@ -4,43 +4,48 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
-	"io"
-	"math"
+	"strings"
 
 	"golang.org/x/image/font"
-	"gonum.org/v1/plot"
 	plotfont "gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"pushpull/loadgen/result"
-	"pushpull/report/text"
 )
 
 const (
 	chartWidth  = 8 * vg.Inch
 	chartHeight = 4.5 * vg.Inch
-	margin      = 14 // points around a chart
-	headHeight  = 42 // points for the title and the line below it
+	phoneWidth  = 290 // points of the narrow drawing of a chart, so that its text can be read at phonePixels
+	margin      = 14  // points around a chart
+	headHeight  = 42  // points for a title and a detail of one line each
 	dpi         = 144
+
+	emptyHeight = 2.2 * vg.Inch // of a chart that shows nothing
+
+	chartPixels = 768 // CSS pixels of a drawing at its natural size
+	phonePixels = 360
 )
 
-// A figure is one chart before it is drawn.
+// A figure is one chart before it is drawn. It is drawn at two widths: that of a page, and that of a
+// phone.
 type figure struct {
-	name   string // of its files, without the extension
-	title  string // what it shows
-	detail string // how to read it, in small print
-	doubt  string // which series are not to be believed; empty: none
-	height vg.Length
+	name   string    // of its files, without the extension
+	title  string    // what it shows
+	detail string    // how to read it, in small print
+	doubt  string    // which series are not to be believed; empty: none
+	values []string  // what it shows, for people who can't see it: a sentence for each series
+	height vg.Length // of a page's drawing, with a head of headHeight
+	narrow vg.Length // of a phone's drawing, likewise
 	plot   func(draw.Canvas)
 }
 
-// A drawing is a figure and its SVG.
+// A drawing is a figure and its SVG, as wide as a page and as narrow as a phone. A page shows one of them.
 type drawing struct {
 	figure
-	svg []byte
+	svg, narrow []byte
 }
 
 // figures returns the charts in the order of the page.
@@ -61,60 +66,118 @@ func figures(all []series) []figure {
 }
 
 // drawingsOf returns the charts as SVG.
-func drawingsOf(figures []figure) ([]drawing, error) {
+func drawingsOf(figures []figure) []drawing {
 	var drawings []drawing
 	for _, fig := range figures {
-		svg, err := fig.svg()
-		if err != nil {
-			return nil, err
-		}
-		drawings = append(drawings, drawing{fig, svg})
+		drawings = append(drawings, drawing{fig, fig.svg(), fig.phone()})
 	}
-	return drawings, nil
+	return drawings
 }
 
-func (f figure) svg() ([]byte, error) {
-	canvas := vgsvg.New(chartWidth, f.height)
+// svg returns the drawing for a page.
+func (f figure) svg() []byte {
+	return f.document(f.name, chartWidth, f.height, chartPixels)
+}
+
+// phone returns the drawing for a phone.
+func (f figure) phone() []byte {
+	return f.document(f.name+"-narrow", phoneWidth, f.narrow, phonePixels)
+}
+
+func (f figure) document(id string, width, height, pixels vg.Length) []byte {
+	canvas := newSVGCanvas(width, height+f.head(width).excess())
 	f.draw(draw.New(canvas))
-	svg, err := f.written(canvas)
-	return withFallbackFonts(svg), err
+	return canvas.document(id, f.title, f.description(), pixels)
 }
 
 func (f figure) png() ([]byte, error) {
-	canvas := vgimg.NewWith(vgimg.UseWH(chartWidth, f.height), vgimg.UseDPI(dpi))
+	height := f.height + f.head(chartWidth).excess()
+	canvas := vgimg.NewWith(vgimg.UseWH(chartWidth, height), vgimg.UseDPI(dpi))
 	f.draw(draw.New(canvas))
-	return f.written(vgimg.PngCanvas{Canvas: canvas})
-}
-
-func (f figure) written(canvas io.WriterTo) ([]byte, error) {
 	var out bytes.Buffer
-	if _, err := canvas.WriteTo(&out); err != nil {
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&out); err != nil {
 		return nil, fmt.Errorf("drawing %s: %w", f.name, err)
 	}
 	return out.Bytes(), nil
 }
 
-// withFallbackFonts adds fonts of the same widths for viewers without the font that the text was
-// measured in.
-func withFallbackFonts(svg []byte) []byte {
-	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"),
-		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+// description returns what the figure shows in words.
+func (f figure) description() string {
+	sentences := []string{f.detail}
+	if f.doubt != "" {
+		sentences = append(sentences, f.doubt+".")
+	}
+	return strings.Join(append(sentences, f.values...), " ")
 }
 
 func (f figure) draw(c draw.Canvas) {
-	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
+	c.FillPolygon(paper, cornersOf(c.Rectangle))
+	head := f.head(c.Max.X - c.Min.X)
 	c = draw.Crop(c, margin, -margin, margin, -margin)
-	title, detail := bold(13, black), regular(9.5, grey)
-	title.YAlign, detail.YAlign = draw.YTop, draw.YTop
-	c.FillText(title, vg.Point{X: c.Min.X, Y: c.Max.Y}, f.title)
-	if f.doubt != "" {
-		doubt := bold(9.5, ink(vermillion))
-		doubt.XAlign, doubt.YAlign = draw.XRight, draw.YTop
-		room := c.Max.X - c.Min.X - title.Width(f.title) - 20
-		c.FillText(doubt, vg.Point{X: c.Max.X, Y: c.Max.Y - 2}, fit(doubt, room, f.doubt)[0])
+	y := c.Max.Y
+	for _, line := range head {
+		c.FillText(line.style, vg.Point{X: c.Min.X, Y: y}, line.text)
+		y -= line.height
 	}
-	c.FillText(detail, vg.Point{X: c.Min.X, Y: c.Max.Y - 18}, fit(detail, c.Max.X-c.Min.X, f.detail)[0])
-	f.plot(draw.Crop(c, 0, 0, 0, -headHeight))
+	f.plot(draw.Crop(c, 0, 0, 0, -headHeight-head.excess()))
+}
+
+// A head is the lines of text above a chart.
+type head []headLine
+
+type headLine struct {
+	style  draw.TextStyle
+	text   string
+	height vg.Length
+}
+
+// head returns the lines above the chart when it is drawn at that width.
+func (f figure) head(width vg.Length) head {
+	var lines head
+	add := func(sty draw.TextStyle, height vg.Length, words string) {
+		sty.YAlign = draw.YTop
+		for _, line := range wrap(sty, width-2*margin, words) {
+			lines = append(lines, headLine{sty, line, height})
+		}
+	}
+	add(bold(13, black), 18, f.title)
+	add(bold(9.5, alarm), 13, f.doubt)
+	add(regular(9.5, grey), 13, f.detail)
+	return lines
+}
+
+// excess returns by how much the head is higher than headHeight.
+func (h head) excess() vg.Length {
+	const usual = 18 + 13
+	sum := vg.Length(-usual)
+	for _, line := range h {
+		sum += line.height
+	}
+	return max(0, sum)
+}
+
+// isNarrow reports whether a chart is drawn on c for a phone.
+func isNarrow(c draw.Canvas) bool { return c.Max.X-c.Min.X < phoneWidth }
+
+// wrap breaks words at spaces into lines that fit into width. A word that doesn't fit is shortened.
+func wrap(sty draw.TextStyle, width vg.Length, words string) []string {
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(words, " ") {
+		word = fit(sty, width, word)[0]
+		switch longer := line + " " + word; {
+		case line == "":
+			line = word
+		case sty.Width(longer) <= width:
+			line = longer
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // regular returns a style for text that starts at a point and is vertically centred on it.
@@ -164,109 +227,6 @@ func fitLabels(sty draw.TextStyle, width vg.Length, all []series) []string {
 		labels[i] = transports[i] + between + runs[i]
 	}
 	return labels
-}
-
-// newPlot returns an empty plot with a light grid.
-func newPlot(x, y axis) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = color.Transparent
-	x.set(&p.X)
-	y.set(&p.Y)
-	p.Y.LineStyle.Width = 0
-	p.Y.Tick.Length = 0
-	p.X.LineStyle = draw.LineStyle{Color: grey, Width: .75}
-	p.Add(grid{})
-	return p
-}
-
-// A grid draws a light line at each tick, except on the bottom edge, where the axis is.
-type grid struct{}
-
-var _ plot.Plotter = grid{}
-
-// Plot implements plot.Plotter.
-func (grid) Plot(c draw.Canvas, p *plot.Plot) {
-	line := draw.LineStyle{Color: rule, Width: .75}
-	toX, toY := p.Transforms(&c)
-	for _, tick := range p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max) {
-		if x := toX(tick.Value); c.ContainsX(x) {
-			c.StrokeLine2(line, x, c.Min.Y, x, c.Max.Y)
-		}
-	}
-	for _, tick := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
-		if y := toY(tick.Value); c.ContainsY(y) && y > c.Min.Y+1 {
-			c.StrokeLine2(line, c.Min.X, y, c.Max.X, y)
-		}
-	}
-}
-
-// An axis is linear. For a logarithmic one the caller passes logarithms.
-type axis struct {
-	label    string
-	min, max float64
-	ticks    []plot.Tick
-}
-
-func (a axis) set(to *plot.Axis) {
-	to.Min, to.Max = a.min, a.max
-	to.Padding = 0
-	to.Label.Text = a.label
-	to.Label.Padding = 6
-	to.Label.TextStyle.Font = regular(9.5, grey).Font
-	to.Label.TextStyle.Color = grey
-	to.Label.TextStyle.Handler = drawn
-	to.Tick.Marker = plot.ConstantTicks(a.ticks)
-	to.Tick.Label.Font = regular(9, grey).Font
-	to.Tick.Label.Color = grey
-	to.Tick.Label.Handler = drawn
-	to.Tick.Length = 4
-	to.Tick.LineStyle = draw.LineStyle{Color: grey, Width: .75}
-}
-
-// latencyAxis returns an axis of decimal logarithms of milliseconds. It spans low to high (both in
-// milliseconds), extended to round numbers.
-func latencyAxis(low, high float64) axis {
-	const shortest = 1e-3 // 1 µs; the logarithm of 0 doesn't exist
-	low, high = max(low, shortest), max(high, shortest)
-	a := axis{label: "delivery latency (log)", min: math.Inf(1), max: math.Inf(-1)}
-	wide := math.Log10(high/low) > 1.6
-	for decade := text.Magnitude(low) - 1; decade <= text.Magnitude(high)+1; decade++ {
-		for _, digit := range []float64{1, 2, 5} {
-			value := digit * math.Pow10(decade)
-			at := math.Log10(value)
-			if value <= low*.98 || math.IsInf(a.min, 1) {
-				a.min = at
-			}
-			if math.IsInf(a.max, -1) && value >= high*1.02 {
-				a.max = at
-			}
-			if digit == 1 || !wide {
-				a.ticks = append(a.ticks, plot.Tick{Value: at, Label: text.Duration(value, 1)})
-			}
-		}
-	}
-	return a
-}
-
-// countAxis returns an axis from 0, or from low if it is negative, to high, with round steps.
-func countAxis(label string, low, high float64) axis {
-	if high <= 0 {
-		high = max(1, -low)
-	}
-	step := math.Pow10(text.Magnitude(high))
-	for _, factor := range []float64{.1, .2, .5, 1, 2} {
-		if high/(step*factor) <= 6 {
-			step *= factor
-			break
-		}
-	}
-	a := axis{label: label, min: min(low, 0), max: high}
-	digits := max(0, -text.Magnitude(step))
-	for i := math.Ceil(a.min / step); i*step <= high*(1+1e-9); i++ {
-		value := i*step + 0 // turns -0 into 0
-		a.ticks = append(a.ticks, plot.Tick{Value: value, Label: fixed(value, digits)})
-	}
-	return a
 }
 
 // say writes one line in place of a chart.

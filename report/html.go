@@ -150,21 +150,13 @@ func answersOf(runs []Run) []answer {
 
 // figuresOf returns drawings for a page.
 func figuresOf(drawings []drawing) []pageFigure {
-	// HTML allows no XML declaration, so it is cut off. The rest is safe to insert: the SVG writer escapes
-	// text and sets no ids that could clash.
-	inline := func(file []byte) template.HTML {
-		_, svg, _ := bytes.Cut(file, []byte("-->\n"))
-		return template.HTML(svg)
-	}
 	var all []pageFigure
 	for _, d := range drawings {
-		all = append(all, pageFigure{d.name, d.title, inline(d.svg), inline(d.forPhones())})
+		// It is safe to insert: an svgCanvas escapes text, and each drawing has ids of its own.
+		all = append(all, pageFigure{d.name, d.title, template.HTML(d.svg), template.HTML(d.narrow)})
 	}
 	return all
 }
-
-// forPhones returns the SVG for narrow windows.
-func (d drawing) forPhones() []byte { return d.svg }
 
 // notesOf returns the notes and tags of runs, as far as there are any.
 func notesOf(runs []Run) []annotation {

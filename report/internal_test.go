@@ -1,7 +1,8 @@
 package report
 
 import (
-	"image/color"
+	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -134,42 +135,67 @@ func TestApart(t *testing.T) {
 
 // Each class of ways has a hue of its own.
 func TestHues(t *testing.T) {
-	met := map[color.RGBA]string{}
+	met := map[float64]string{}
 	for _, class := range result.Classes() {
-		hue, known := hueOf(class)
-		if !known || met[hue] != "" || slices.Contains(spareHues, hue) {
-			t.Errorf("the hue of %s is %v (known: %t), which is also that of %q or a spare one", class, hue, known, met[hue])
+		h, known := hueOf(class)
+		if !known {
+			t.Errorf("the hue of %s is unknown", class)
 		}
-		met[hue] = class
+		for other, theirs := range met {
+			if apart := math.Abs(math.Remainder(h.hue-other, 360)); apart < 30 {
+				t.Errorf("%s and %s are %.0f degrees apart", class, theirs, apart)
+			}
+		}
+		met[h.hue] = class
 	}
 }
 
-func TestColoursStay(t *testing.T) {
+// The colour of a transport depends on no other transport, and can be seen on any page.
+func TestColours(t *testing.T) {
 	measured := func(transports ...string) (all []series) {
 		for _, transport := range transports {
 			all = append(all, series{Row: result.Row{Transport: transport, Way: result.FormerWay(transport, 0)}})
 		}
 		return all
 	}
-	alone := stylesOf(measured("websocket"))["websocket"]
-	styles := stylesOf(measured("short-poll@5s", "mine", "short-poll@1s", "short-poll@2s", "short-poll@3s", "long-poll", "yours", "websocket"))
-	if styles["websocket"].colour != alone.colour {
-		t.Error("the colour of a transport depends on the other transports")
+	transports := []string{
+		"short-poll@5s", "mine", "short-poll@1s", "short-poll@2s", "short-poll@50ms", "short-poll@10s", "long-poll", "long-poll@5s",
+		"long-poll-scan@5ms", "long-poll-scan", "yours", "websocket",
 	}
-	if other := alone.inRun(1, 2); other.colour != alone.colour || other.hatch == alone.hatch || slices.Equal(other.dashes, alone.dashes) {
-		t.Errorf("a second run looks like %+v", other)
+	styles := stylesOf(measured(transports...))
+	lean := series{Row: result.Row{Transport: "websocket-lean", Way: result.Way{Stream: true, Duplex: true}}}
+	styles[lean.Transport] = style{colour: colourOf(lean.Transport, lean.Way)}
+	for name, style := range styles {
+		if alone := stylesOf(append(measured(name), lean))[name]; name != lean.Transport && alone.colour != style.colour {
+			t.Errorf("the colour of %s depends on the other transports", name)
+		}
+		for other, theirs := range styles {
+			const step = 8 // a difference in one component of sRGB that can be seen
+			if a, b := style.colour.light, theirs.colour.light; name != other && max(apartBy(a.R, b.R), apartBy(a.G, b.G), apartBy(a.B, b.B)) < step {
+				t.Errorf("%s and %s have the colours %v and %v", name, other, a, b)
+			}
+		}
+		for _, line := range []paint{style.colour, ink(style.colour)} {
+			least := map[bool]float64{true: lineContrast, false: textContrast}[line == style.colour]
+			if light, dark := contrast(line.light, paper.light), contrast(line.dark, paper.dark); min(light, dark) < least {
+				t.Errorf("%s has a contrast of %.1f on light paper and of %.1f on dark, want %v", name, light, dark, least)
+			}
+		}
 	}
-	seen := map[color.RGBA]string{}
-	for transport, style := range styles {
-		if other := seen[style.colour]; other != "" {
-			t.Errorf("%s and %s have the same colour", transport, other)
+	// The shorter the setting, the darker.
+	for _, order := range [][]string{{"short-poll@50ms", "short-poll@1s", "short-poll@2s", "short-poll@5s", "short-poll@10s"}, {"long-poll@5s", "long-poll"}} {
+		if !slices.IsSortedFunc(order, func(a, b string) int {
+			return cmp.Compare(luminance(styles[a].colour.light), luminance(styles[b].colour.light))
+		}) {
+			t.Errorf("%q are not from dark to light", order)
 		}
-		seen[style.colour] = transport
-		if contrast := 1.05 / (luminance(ink(style.colour)) + .05); contrast < 4.5 {
-			t.Errorf("the name %s has a contrast of %.1f on white", transport, contrast)
-		}
+	}
+	if a, b := styles["websocket"].inRun(0, 2), styles["websocket"].inRun(1, 2); a.colour != b.colour || a.mark == b.mark || a.width <= b.width || a.pale >= b.pale {
+		t.Errorf("two runs look like %+v and %+v", a, b)
 	}
 }
+
+func apartBy(a, b uint8) uint8 { return max(a, b) - min(a, b) }
 
 func TestAxes(t *testing.T) {
 	a := latencyAxis(.23, 4900)
@@ -184,7 +210,7 @@ func TestAxes(t *testing.T) {
 			t.Errorf("a count axis up to %v has %d ticks", high, n)
 		}
 	}
-	if got := labels(shareAxis(2)); !slices.Equal(got, []string{"0 %", "50 %", "75 %", "90 %", "95 %", "99 %"}) {
+	if got := labels(shareAxis(2, false)); !slices.Equal(got, []string{"0 %", "50 %", "75 %", "90 %", "95 %", "99 %"}) {
 		t.Errorf("shares of a hundred samples are marked %q", got)
 	}
 }

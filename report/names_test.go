@@ -25,7 +25,7 @@ func runNamed(name string) Run {
 		Latency: result.NewHistogram(), Way: result.Way{Title: "WebSocket", Stream: true, Duplex: true},
 	}
 	w.Latency.Record(time.Millisecond)
-	w.Slices = []result.Slice{{WidthS: 1, Latency: w.Latency}}
+	w.Slices = []result.Slice{{WidthS: .5, Latency: w.Latency}, {AtS: .5, WidthS: .5, Latency: w.Latency}}
 	scenario := result.Scenario{Name: "chat", Transports: []string{"websocket"}}
 	return NewRun(name, &result.Result{Run: result.Run{Schema: result.Schema, Scenario: scenario}, Windows: []result.Window{w}})
 }

@@ -1,27 +1,33 @@
 package report
 
 import (
-	"image/color"
 	"math"
 	"slices"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 // samplesSlow is the number of samples a slice needs for its p99 to differ from its maximum.
 const samplesSlow = 100
 
-// A moment is one slice of a window: its middle in seconds, and its median and slow latency as decimal
-// logarithms of milliseconds.
-type moment struct{ at, median, slow float64 }
+// A moment is one slice of a window: its middle and width in seconds, and its median and slow latency as
+// decimal logarithms of milliseconds.
+type moment struct{ at, width, median, slow float64 }
 
-// overTimeFigure draws a panel for each series, with two lines for each window: the median and the p99
-// of the messages due in each slice. The maximum replaces the p99 if any slice has too few samples.
+// A course is how the latency of a series went: a line for each stretch of moments without a gap.
+type course struct {
+	lines  [][]moment
+	rounds []float64 // where each round but the first begins, in seconds
+	end    float64   // seconds
+}
+
+// overTimeFigure draws a panel for each series: the median and the p99 of the messages due in each slice,
+// one window after another. The maximum replaces the p99 if any slice has too few samples.
 func overTimeFigure(all []series) figure {
 	slow, slowName := .99, "p99"
 	for _, s := range all {
@@ -33,18 +39,87 @@ func overTimeFigure(all []series) figure {
 			}
 		}
 	}
-	grid := newPanelGrid(all)
-	f := figure{
-		name:   "latency-over-time",
-		title:  "Delivery latency over time",
-		detail: "Thick: median. Thin: " + slowName + ". For the messages due at that time; one pair of lines per round.",
-		height: max(chartHeight, headHeight+60+150*vg.Length(grid.rows)),
+	f := figure{name: "latency-over-time", title: "Delivery latency over time"}
+	courses := make([]course, 0, len(all))
+	most := 0 // moments of a series
+	for _, s := range all {
+		course := courseOf(s, slow)
+		courses = append(courses, course)
+		most = max(most, course.moments())
+		f.values = append(f.values, s.label()+": "+course.spoken(slowName)+".")
 	}
-	if grid.rows == 1 {
+	if most < 2 {
+		words := "Nothing was delivered."
+		if most > 0 {
+			words = "It was too short: there is only one point in time."
+		}
+		f.detail, f.values = words, nil
+		f.height, f.narrow = emptyHeight, emptyHeight
+		f.plot = func(c draw.Canvas) { say(c, words) }
+		return f
+	}
+	f.detail = "Thick: median. Thin: " + slowName + ". For the messages due at that time"
+	if slices.ContainsFunc(courses, func(c course) bool { return len(c.rounds) > 0 }) {
+		f.detail += "; the rounds one after another"
+	}
+	f.detail += ". Lower is better."
+	wide, narrow := newPanelGrid(all, 5, 4), newPanelGrid(all, 2, 1)
+	if len(all) > 6 {
+		narrow = newPanelGrid(all, 2, 2)
+	}
+	f.height = max(chartHeight, headHeight+60+150*vg.Length(wide.rows))
+	if wide.rows == 1 {
 		f.height = chartHeight - 30
 	}
-	f.plot = func(c draw.Canvas) { plotOverTime(c, all, slow, grid) }
+	f.narrow = headHeight + 70 + 120*vg.Length(narrow.rows)
+	f.plot = func(c draw.Canvas) {
+		if isNarrow(c) {
+			plotOverTime(c, all, courses, narrow)
+		} else {
+			plotOverTime(c, all, courses, wide)
+		}
+	}
 	return f
+}
+
+// courseOf returns the course of a series through its measured windows, one after another. slow is the
+// quantile of the slow latency.
+func courseOf(s series, slow float64) course {
+	var c course
+	for _, w := range result.Measured(s.windows) {
+		if c.end > 0 {
+			c.rounds = append(c.rounds, c.end)
+		}
+		c.lines = append(c.lines, momentsOf(w, c.end, slow)...)
+		c.end += w.DurationS
+	}
+	return c
+}
+
+// moments returns the number of moments.
+func (c course) moments() int {
+	n := 0
+	for _, line := range c.lines {
+		n += len(line)
+	}
+	return n
+}
+
+// spoken returns the range of both latencies in words.
+func (c course) spoken(slowName string) string {
+	all := slices.Concat(c.lines...)
+	if len(all) == 0 {
+		return "nothing to show"
+	}
+	between := func(of func(moment) float64) string {
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, m := range all {
+			low, high = min(low, of(m)), max(high, of(m))
+		}
+		return text.Duration(math.Pow(10, low), 2) + " to " + text.Duration(math.Pow(10, high), 2)
+	}
+	return "median " + between(func(m moment) float64 { return m.median }) + ", " +
+		slowName + " " + between(func(m moment) float64 { return m.slow })
 }
 
 // A panelGrid is the arrangement of panels. With several runs that fit side by side, each transport
@@ -54,13 +129,14 @@ type panelGrid struct {
 	byRun         bool
 }
 
-func newPanelGrid(all []series) panelGrid {
-	const most = 4 // panels side by side
+// newPanelGrid arranges a panel for each series: at most mostRuns side by side with several runs, most
+// otherwise.
+func newPanelGrid(all []series, mostRuns, most int) panelGrid {
 	var g panelGrid
 	for _, s := range all {
 		g.columns, g.rows = max(g.columns, s.column+1), max(g.rows, s.row+1)
 	}
-	g.byRun = g.columns > 1 && g.columns <= most
+	g.byRun = g.columns > 1 && g.columns <= mostRuns
 	if !g.byRun {
 		g.rows = max(1, (len(all)+most-1)/most)
 		g.columns = max(1, (len(all)+g.rows-1)/g.rows)
@@ -77,25 +153,21 @@ func (g panelGrid) position(all []series, i int) (column, row int, lowest bool) 
 	return i % g.columns, i / g.columns, i+g.columns >= len(all)
 }
 
-func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
+func plotOverTime(c draw.Canvas, all []series, courses []course, grid panelGrid) {
 	low, high, end := math.Inf(1), math.Inf(-1), 0.0
-	lines := make([][][]moment, len(all))
-	for i, s := range all {
-		for _, w := range s.windows {
-			end = max(end, w.DurationS)
-			for _, line := range momentsOf(w, slow) {
-				lines[i] = append(lines[i], line)
-				for _, m := range line {
-					low, high = min(low, m.median), max(high, m.slow)
-				}
+	for _, course := range courses {
+		end = max(end, course.end)
+		for _, line := range course.lines {
+			for _, m := range line {
+				low, high = min(low, m.median), max(high, m.slow)
 			}
 		}
 	}
-	if math.IsInf(low, 1) {
-		say(c, "Nothing was delivered.")
-		return
-	}
 	y := latencyAxis(math.Pow(10, low), math.Pow(10, high))
+	y.label = "latency (log)" // a longer one is higher than a panel may be
+	if isNarrow(c) {
+		y.label = ""
+	}
 	x := countAxis("", 0, end)
 
 	// All panels have the same width; the y axis stands left of the first one in each row.
@@ -121,9 +193,7 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 	for i, s := range all {
 		column, row, lowest := grid.position(all, i)
 		panelX, panelY := x, y
-		if len(panelX.ticks) > 4 && grid.columns > 2 {
-			panelX.ticks = everyOther(panelX.ticks)
-		}
+		panelX.ticks = spaced(x, width)
 		left := c.Min.X + axisWidth + (width+gap)*vg.Length(column)
 		top := c.Max.Y - (height+rowGap)*vg.Length(row)
 		panel := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
@@ -132,10 +202,7 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 		}}
 		if lowest {
 			panel.Min.Y -= labelHeight
-			panelX.label = "seconds into the measured part"
-			if grid.columns > 2 {
-				panelX.label = "seconds"
-			}
+			panelX.label = "measured seconds"
 		}
 		if column == 0 {
 			panel.Min.X -= axisWidth
@@ -149,49 +216,65 @@ func plotOverTime(c draw.Canvas, all []series, slow float64, grid panelGrid) {
 		if !s.Measured() {
 			empty = unmeasured
 		}
-		plotPanel(draw.Crop(panel, 0, 0, 0, -above), lines[i], empty, s.style, panelX, panelY)
+		plotPanel(draw.Crop(panel, 0, 0, 0, -above), courses[i], empty, s.style, panelX, panelY)
 	}
 }
 
-// plotPanel plots the lines of a panel, or the words in empty if there are none.
-func plotPanel(c draw.Canvas, lines [][]moment, empty string, s style, x, y axis) {
+// plotPanel plots the course of a panel, or the words in empty if there is none.
+func plotPanel(c draw.Canvas, of course, empty string, s style, x, y axis) {
 	p := newPlot(x, y)
-	if len(lines) == 0 {
+	if len(of.lines) == 0 {
 		p.Add(note(empty))
 	}
-	thick := draw.LineStyle{Color: s.colour, Width: 1.7}
-	thin := draw.LineStyle{Color: s.colour, Width: .7}
-	for _, line := range lines {
-		var median, slow, band plotter.XYs
-		for _, m := range line {
-			median = append(median, plotter.XY{X: m.at, Y: m.median})
-			slow = append(slow, plotter.XY{X: m.at, Y: m.slow})
-		}
-		if len(line) == 1 {
-			dots := func(at plotter.XYs, radius vg.Length) *plotter.Scatter {
-				return &plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{
-					Color: s.colour, Radius: radius, Shape: draw.CircleGlyph{},
-				}}
-			}
-			p.Add(dots(median, 2.2), dots(slow, 1.2))
-			continue
-		}
-		band = append(band, median...)
-		for _, at := range slices.Backward(slow) {
-			band = append(band, at)
-		}
-		p.Add(
-			&plotter.Polygon{XYs: []plotter.XYs{band}, Color: color.NRGBA{s.colour.R, s.colour.G, s.colour.B, 0x1C}},
-			&plotter.Line{XYs: slow, LineStyle: thin},
-			&plotter.Line{XYs: median, LineStyle: thick},
-		)
-	}
+	p.Add(coursePlotter{of, s})
 	p.Draw(c)
 }
 
-// momentsOf returns the slices of w with deliveries, as one line for each stretch without a gap. slow is
-// the quantile of the slow latency.
-func momentsOf(w result.Window, slow float64) [][]moment {
+// A coursePlotter draws a course.
+type coursePlotter struct {
+	course
+	style style
+}
+
+var _ plot.Plotter = coursePlotter{}
+
+// Plot implements plot.Plotter.
+func (cp coursePlotter) Plot(c draw.Canvas, p *plot.Plot) {
+	toX, toY := p.Transforms(&c)
+	// Many rounds are told apart by the gaps between their lines.
+	if room := c.Max.X - c.Min.X; vg.Length(len(cp.rounds))*12 < room {
+		for _, at := range cp.rounds {
+			c.StrokeLine2(draw.LineStyle{Color: pale(grey, .55), Width: .5}, toX(at), c.Min.Y, toX(at), c.Max.Y)
+		}
+	}
+	band := cp.style.colour
+	band.clear = .86
+	for _, line := range cp.lines {
+		// A line goes through the middles of its slices, and to the ends of the first and the last one.
+		var median, slow []vg.Point
+		add := func(at float64, m moment) {
+			median = append(median, vg.Point{X: toX(at), Y: toY(m.median)})
+			slow = append(slow, vg.Point{X: toX(at), Y: toY(m.slow)})
+		}
+		first, last := line[0], line[len(line)-1]
+		add(first.at-first.width/2, first)
+		for _, m := range line {
+			add(m.at, m)
+		}
+		add(last.at+last.width/2, last)
+		around := slices.Clone(median)
+		for _, point := range slices.Backward(slow) {
+			around = append(around, point)
+		}
+		c.FillPolygon(band, c.ClipPolygonXY(around))
+		c.StrokeLines(draw.LineStyle{Color: cp.style.colour, Width: .7}, c.ClipLinesXY(slow)...)
+		c.StrokeLines(draw.LineStyle{Color: cp.style.colour, Width: 1.7}, c.ClipLinesXY(median)...)
+	}
+}
+
+// momentsOf returns the slices of w with deliveries, as one line for each stretch without a gap. start is
+// when the window begins, in seconds.
+func momentsOf(w result.Window, start, slow float64) [][]moment {
 	var lines [][]moment
 	open := false
 	for _, slice := range w.Slices {
@@ -206,7 +289,7 @@ func momentsOf(w result.Window, slow float64) [][]moment {
 			lines, open = append(lines, nil), true
 		}
 		last := &lines[len(lines)-1]
-		*last = append(*last, moment{slice.AtS + slice.WidthS/2, log(.5), log(slow)})
+		*last = append(*last, moment{start + slice.AtS + slice.WidthS/2, slice.WidthS, log(.5), log(slow)})
 	}
 	return lines
 }
@@ -217,14 +300,6 @@ func count(h *result.Histogram) int64 {
 		return 0
 	}
 	return h.Count()
-}
-
-func everyOther(ticks []plot.Tick) []plot.Tick {
-	var kept []plot.Tick
-	for i := 0; i < len(ticks); i += 2 {
-		kept = append(kept, ticks[i])
-	}
-	return kept
 }
 
 // unlabelled returns the ticks with blank labels, for their grid lines alone.

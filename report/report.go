@@ -54,10 +54,7 @@ func Write(dir string, runs ...Run) error {
 		return errors.New("drawing a report: there is no result to draw")
 	}
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(figures(all))
-	if err != nil {
-		return err
-	}
+	drawings := drawingsOf(figures(all))
 	page, err := renderPage(Link{}, runs, all, drawings)
 	if err != nil {
 		return err
@@ -90,10 +87,7 @@ func writeDrawn(dir string, drawings []drawing, name string, page []byte) error 
 // It is faster than Write, as it draws no PNGs.
 func HTML(w io.Writer, back Link, runs ...Run) error {
 	all := seriesOf(runs)
-	drawings, err := drawingsOf(figures(all))
-	if err != nil {
-		return err
-	}
+	drawings := drawingsOf(figures(all))
 	page, err := renderPage(back, runs, all, drawings)
 	if err != nil {
 		return err
@@ -121,13 +115,16 @@ func Charts() []Chart {
 
 // SVG writes the chart with that name, of Charts, as SVG.
 func SVG(w io.Writer, chart string, runs ...Run) error {
-	return one(w, figure.svg, chart, figures(seriesOf(runs)))
+	return one(w, svgOf, chart, figures(seriesOf(runs)))
 }
 
 // PNG writes the chart with that name, of Charts, as PNG.
 func PNG(w io.Writer, chart string, runs ...Run) error {
 	return one(w, figure.png, chart, figures(seriesOf(runs)))
 }
+
+// svgOf is figure.svg for one.
+func svgOf(f figure) ([]byte, error) { return f.svg(), nil }
 
 // one writes the chart with that name.
 func one(w io.Writer, render func(figure) ([]byte, error), chart string, all []figure) error {

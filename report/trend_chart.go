@@ -52,6 +52,7 @@ func (t Trend) figure(m result.Metric, name string) figure {
 			ranged, doubtful = ranged || x.ranged, doubtful || !x.believed
 		}
 		panels = append(panels, panel)
+		f.values = append(f.values, panel.spoken())
 	}
 	breaks := t.breaks()
 	if ranged {
@@ -66,7 +67,9 @@ func (t Trend) figure(m result.Metric, name string) figure {
 	if slices.Contains(breaks, true) {
 		f.detail += " Grey bar: another machine."
 	}
-	f.height = headHeight + 2*margin + 130*vg.Length(max(1, (len(panels)+1)/2))
+	const panel = 130
+	f.height = headHeight + 2*margin + panel*vg.Length(max(1, (len(panels)+1)/2))
+	f.narrow = headHeight + 2*margin + panel*vg.Length(max(1, len(panels)))
 	f.plot = func(c draw.Canvas) {
 		if len(panels) == 0 {
 			say(c, "Nothing was measured.")
@@ -96,13 +99,12 @@ type trendPanel struct {
 // plot draws panels side by side where there is room for two.
 func (t Trend) plot(c draw.Canvas, panels []trendPanel, breaks []bool) {
 	const (
-		narrow   = 300 // points that two panels don't fit into
-		axisRoom = 46  // left of a panel
+		axisRoom = 46 // left of a panel
 		gap      = 14
 		above    = 20 // for the name of the transport
 	)
 	columns := 2
-	if c.Max.X-c.Min.X < narrow {
+	if isNarrow(c) {
 		columns = 1
 	}
 	rows := (len(panels) + columns - 1) / columns
@@ -122,6 +124,21 @@ func (t Trend) plot(c draw.Canvas, panels []trendPanel, breaks []bool) {
 		inset := axisRoom - (p.DataCanvas(at).Min.X - at.Min.X)
 		p.Draw(draw.Crop(at, inset, 0, 0, -above))
 	}
+}
+
+// spoken says what the panel shows, for people who can't see it.
+func (p trendPanel) spoken() string {
+	if len(p.samples) == 0 {
+		return p.name + ": " + unmeasured + "."
+	}
+	value := func(s sample) string {
+		if p.metric.Unit == "ms" {
+			return text.Duration(s.value, 3)
+		}
+		return text.Quantity(p.metric, s.value)
+	}
+	first, last := p.samples[0], p.samples[len(p.samples)-1]
+	return p.name + ": " + value(first) + " in the first run, " + value(last) + " in the last one."
 }
 
 // axis returns an axis from 0 that shows all values and intervals.
@@ -184,14 +201,14 @@ func (p trendPlotter) Plot(c draw.Canvas, plt *plot.Plot) {
 	toX, toY := plt.Transforms(&c)
 	for i, moved := range p.breaks {
 		if x := toX(float64(i) - .5); moved {
-			c.StrokeLine2(draw.LineStyle{Color: mix(grey, white, .6), Width: 3}, x, c.Min.Y, x, c.Max.Y)
+			c.StrokeLine2(draw.LineStyle{Color: pale(grey, .6), Width: 3}, x, c.Min.Y, x, c.Max.Y)
 		}
 	}
 	if len(p.samples) == 0 {
 		note(unmeasured).Plot(c, plt)
 		return
 	}
-	whisker := draw.LineStyle{Color: mix(p.style.colour, white, .45), Width: 1.2}
+	whisker := draw.LineStyle{Color: pale(p.style.colour, .45), Width: 1.2}
 	line := draw.LineStyle{Color: p.style.colour, Width: 1.2}
 	pitch := (c.Max.X - c.Min.X) / vg.Length(len(p.breaks))
 	radius := vg.Length(math.Min(2.6, math.Max(.8, float64(pitch)/4)))
@@ -212,7 +229,7 @@ func (p trendPlotter) Plot(c draw.Canvas, plt *plot.Plot) {
 		at := vg.Point{X: toX(float64(s.run)), Y: toY(s.value)}
 		c.DrawGlyph(draw.GlyphStyle{Color: p.style.colour, Radius: radius, Shape: draw.CircleGlyph{}}, at)
 		if !s.believed {
-			c.DrawGlyph(draw.GlyphStyle{Color: white, Radius: radius * .55, Shape: draw.CircleGlyph{}}, at)
+			c.DrawGlyph(draw.GlyphStyle{Color: paper, Radius: radius * .55, Shape: draw.CircleGlyph{}}, at)
 		}
 	}
 }

@@ -64,10 +64,7 @@ func (h History) draw(back Link) ([]drawing, []byte, error) {
 	p := trendPage{frame: frame{Back: back, Title: "Trend"}}
 	var all []drawing
 	for i, t := range h.Trends {
-		drawings, err := drawingsOf(t.figures(i))
-		if err != nil {
-			return nil, nil, err
-		}
+		drawings := drawingsOf(t.figures(i))
 		all = append(all, drawings...)
 		id := "trend-" + strconv.Itoa(i+1)
 		p.Trends = append(p.Trends, trendSection{ID: id, Title: isolated(t.Title), Detail: t.Detail, Figures: figuresOf(drawings), Tables: t.tables(id)})
@@ -92,7 +89,7 @@ func TrendCharts() []Chart {
 }
 
 // SVG writes the chart with that name, of TrendCharts, as SVG.
-func (t Trend) SVG(w io.Writer, chart string) error { return one(w, figure.svg, chart, t.figures(0)) }
+func (t Trend) SVG(w io.Writer, chart string) error { return one(w, svgOf, chart, t.figures(0)) }
 
 // PNG writes the chart with that name, of TrendCharts, as PNG.
 func (t Trend) PNG(w io.Writer, chart string) error { return one(w, figure.png, chart, t.figures(0)) }

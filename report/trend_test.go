@@ -102,9 +102,12 @@ func TestTrendGolden(t *testing.T) {
 	}
 	for _, chart := range charts {
 		svg := read(t, filepath.Join(dir, chart))
-		checkSVG(t, svg)
+		report.CheckSVG(t, svg)
 		checkPNG(t, filepath.Join(dir, strings.TrimSuffix(chart, ".svg")+".png"))
 		golden(t, filepath.Join("trend", chart), svg)
+	}
+	for _, svg := range report.TrendDrawings(h) {
+		report.CheckSVG(t, svg)
 	}
 	page := read(t, filepath.Join(dir, report.TrendPage))
 	checkPage(t, page)

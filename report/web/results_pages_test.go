@@ -25,7 +25,7 @@ func TestResultsFiles(t *testing.T) {
 	const paper = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	for _, test := range []struct{ file, kind, begins string }{
 		{"report.html", "text/html; charset=utf-8", "<!DOCTYPE html>"},
-		{"latency.svg", "image/svg+xml", "<?xml"},
+		{"latency.svg", "image/svg+xml", "<svg "},
 		{"memory.png", "image/png", "\x89PNG"},
 	} {
 		answer, body := get(t, h, "/results/stores/sqlite/"+test.file)
