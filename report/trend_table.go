@@ -23,20 +23,20 @@ const (
 func (h History) Table(w io.Writer, on text.Screen) error {
 	var out strings.Builder
 	for _, t := range h.Trends {
-		out.WriteString(within(trendWide, t.Title) + "\n")
+		out.WriteString(within(trendWide, on.Text(t.Title)) + "\n")
 		if t.Detail != "" {
-			out.WriteString(within(trendWide, t.Detail) + "\n")
+			out.WriteString(within(trendWide, on.Text(t.Detail)) + "\n")
 		}
 		out.WriteString("\n")
 		for _, s := range t.transports {
-			t.write(&out, s)
+			t.write(&out, on, s)
 			out.WriteString("\n")
 		}
 	}
 	if len(h.Alone) > 0 {
 		out.WriteString("No other result measured the same load:\n")
 		for _, p := range h.Alone {
-			out.WriteString(within(trendWide, "  "+p.moment()+"  "+p.title()) + "\n")
+			out.WriteString(within(trendWide, on.Text("  "+p.moment()+"  "+p.title())) + "\n")
 		}
 		out.WriteString("\n")
 	}
@@ -48,10 +48,10 @@ func (h History) Table(w io.Writer, on text.Screen) error {
 }
 
 // write writes the runs of one transport.
-func (t Trend) write(out *strings.Builder, s series) {
+func (t Trend) write(out *strings.Builder, on text.Screen, s series) {
 	const names = momentWide + 2 + versionWide
 	line := func(cells ...string) { out.WriteString(strings.TrimRight(strings.Join(cells, "  "), " ") + "\n") }
-	heads, units := []string{padded(names, within(names, s.name))}, []string{padded(names, "")}
+	heads, units := []string{padded(names, within(names, on.Name(s.name)))}, []string{padded(names, "")}
 	for _, m := range result.MetricsIn(result.InTrend) {
 		col := columnOf(m, t.transports)
 		heads = append(heads, fmt.Sprintf("%*s", changeWide+1+valueWide, col.head))
@@ -62,7 +62,7 @@ func (t Trend) write(out *strings.Builder, s series) {
 	rows := t.rows(s.Transport)
 	versions := make([]string, len(rows))
 	for i, r := range rows {
-		versions[i] = r.version
+		versions[i] = on.Name(r.version)
 	}
 	versions = shorten(versions, func(v string) bool { return text.Width(v) <= versionWide })
 	for i, r := range rows {
@@ -72,7 +72,7 @@ func (t Trend) write(out *strings.Builder, s series) {
 		}
 		line(cells...)
 		for _, remark := range r.remarks() {
-			line(begun(trendWide, "! "+remark))
+			line(begun(trendWide, on.Text("! "+remark)))
 		}
 	}
 }

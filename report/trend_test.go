@@ -2,10 +2,12 @@ package report_test
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"pushpull/loadgen/result"
 	"pushpull/report"
@@ -121,13 +123,16 @@ func TestTrendGolden(t *testing.T) {
 
 // TestTrendTable checks what the table says about the runs of WebSocket.
 func TestTrendTable(t *testing.T) {
-	var out bytes.Buffer
-	if err := history().Table(&out, text.Screen{}); err != nil {
+	var out, ascii bytes.Buffer
+	if err := errors.Join(history().Table(&out, text.Screen{UTF8: true}), history().Table(&ascii, text.Screen{})); err != nil {
 		t.Fatal(err)
+	}
+	if i := bytes.IndexFunc(ascii.Bytes(), func(r rune) bool { return r > unicode.MaxASCII }); i >= 0 {
+		t.Errorf("not ASCII: %q", ascii.Bytes()[i:min(ascii.Len(), i+20)])
 	}
 	_, table, _ := strings.Cut(out.String(), "store memory")
 	_, table, _ = strings.Cut(table, "\nwebsocket")
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(out.String() + ascii.String()) {
 		if n := text.Width(strings.TrimSuffix(line, "\n")); n > 80 {
 			t.Errorf("a line of %d columns: %s", n, line)
 		}

@@ -159,13 +159,14 @@ type bar struct {
 func newMixture(blocks []block) mixture {
 	m := mixture{count: make([]int, len(blocks))}
 	for i, b := range blocks {
-		whole := result.NewHistogram()
 		for _, h := range b.latencies {
-			whole.Merge(h)
-		}
-		for _, one := range whole.Bars() {
-			m.bars = append(m.bars, bar{float64(one.Longest) / 1e6, i, int(one.Count)})
-			m.count[i] += int(one.Count)
+			if h == nil {
+				continue
+			}
+			for _, one := range h.Bars() {
+				m.bars = append(m.bars, bar{float64(one.Longest) / 1e6, i, int(one.Count)})
+				m.count[i] += int(one.Count)
+			}
 		}
 	}
 	slices.SortStableFunc(m.bars, func(a, b bar) int { return cmp.Compare(a.ms, b.ms) })
