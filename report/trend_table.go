@@ -64,9 +64,9 @@ func (t Trend) write(out *strings.Builder, on text.Screen, s series) {
 	for i, r := range rows {
 		versions[i] = on.Name(r.version)
 	}
-	versions = shorten(versions, func(v string) bool { return text.Width(v) <= versionWide })
+	versions = shorten(versions, func(v string) bool { return text.Width(on.Text(v)) <= versionWide })
 	for i, r := range rows {
-		cells := []string{padded(momentWide, r.when), padded(versionWide, versions[i])}
+		cells := []string{padded(momentWide, r.when), padded(versionWide, on.Text(versions[i]))}
 		for _, f := range r.figures {
 			cells = append(cells, fmt.Sprintf("%*s %*s", changeWide, f.change, valueWide, f.value))
 		}
