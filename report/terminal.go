@@ -27,7 +27,7 @@ func Table(w io.Writer, on text.Screen, runs ...Run) error {
 		out.answer(on, p)
 	}
 	l := newLayout(on, all)
-	l.figures(result.MetricsIn(result.InGlance), places(all))
+	l.figures(glance(), places(all))
 	l.strips(all)
 	parts := l.parts()
 	parts[len(parts)-1] = append(parts[len(parts)-1], l.legend()...)
@@ -91,8 +91,19 @@ func Live(on text.Screen, run int, transport string, runs ...Run) []string {
 	all := seriesOf(filled)
 	l := newLayout(on, all)
 	l.underWay = slices.IndexFunc(all, func(s series) bool { return s.column == run && s.Transport == transport })
-	l.figures(result.MetricsIn(result.InGlance), nil)
+	l.figures(glance(), nil)
 	return l.parts()[0]
+}
+
+// glance returns the metrics of Table: faults, then timings, which users feel and servers cost, then counts.
+// A narrow live view leaves out the last ones.
+func glance() []result.Metric {
+	order := []result.Gate{result.Fault, result.Timing, result.Count}
+	metrics := result.MetricsIn(result.InGlance)
+	slices.SortStableFunc(metrics, func(a, b result.Metric) int {
+		return slices.Index(order, a.Gate) - slices.Index(order, b.Gate)
+	})
+	return metrics
 }
 
 // bestFirst orders series by the best row of each transport, then by run.

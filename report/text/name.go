@@ -98,6 +98,8 @@ func Width(s string) int {
 	n := 0
 	for _, r := range s {
 		switch {
+		case r < 0x300: // nearly all, and the cheapest to decide
+			n++
 		case unicode.In(r, unicode.Mn, unicode.Me):
 		case r >= 0x1160 && r <= 0x11FF: // vowels and finals that join the Korean letter before them
 		case width.LookupRune(r).Kind() == width.EastAsianWide, width.LookupRune(r).Kind() == width.EastAsianFullwidth:
