@@ -139,7 +139,7 @@ func Knobs() []Knob {
 		{
 			Key: "users", Field: func(s *Scenario) any { return &s.Users },
 			Group: GroupLoad, Usage: "`N` simulated users, all rooms together",
-			Min:   2, Max: 1e6, Why: "one sends and one receives",
+			Min: 2, Max: 1e6, Why: "one sends and one receives",
 		},
 		{
 			Key: "room_size", Field: func(s *Scenario) any { return &s.RoomSize },
@@ -181,7 +181,7 @@ func Knobs() []Knob {
 		{
 			Key: "rounds", Field: func(s *Scenario) any { return &s.Rounds },
 			Group: GroupMeasurement, Usage: "`N` how many times every transport is measured",
-			Min:   1, Max: 1e4,
+			Min: 1, Max: 1e4,
 			Scope: SetUp, Difference: Ignored, // the rounds that both runs have are compared
 		},
 		{
@@ -191,7 +191,7 @@ func Knobs() []Knob {
 		},
 		{
 			Key: "transports", Field: func(s *Scenario) any { return &s.Transports },
-			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,long-poll,websocket; after the @: poll interval, hold time or scan interval",
+			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,websocket; after the @: poll interval, hold time or scan interval",
 			Scope: SetUp, Difference: Ignored, // the transports that both runs have are compared
 		},
 	}
