@@ -41,7 +41,8 @@ const (
 )
 
 // grouped adds to f the flags that the functions add, as members of a group. The usage of a flag that has a
-// value begins with what stands for the value, in backquotes: "`FILE` to write to".
+// value begins with what stands for the value, in backquotes: "`FILE` write a summary in Markdown". A value that is one of a few words is written like
+// `auto|always|never`, which completes it too.
 func grouped(f *pflag.FlagSet, group string, add ...func(*pflag.FlagSet)) {
 	f.SortFlags = false
 	members := pflag.NewFlagSet(group, pflag.ContinueOnError)
@@ -71,7 +72,10 @@ func classify(flag *pflag.Flag, group string) {
 
 // groupOf returns the group of a flag.
 func groupOf(flag *pflag.Flag) string {
-	return strings.Join(append(flag.Annotations[inGroup], groupOther)[:1], "")
+	if group := flag.Annotations[inGroup]; len(group) > 0 {
+		return group[0]
+	}
+	return groupOther
 }
 
 // written returns a flag as it is written on the command line, like "--users N".
