@@ -56,7 +56,7 @@ Exit codes: 0 no regression, 1 the results can't be compared, 2 wrong usage, 3 a
 4 not judged, or no regression in numbers that are not to be believed.`,
 		Example: `  pushpull check results/chat results/chat-20260301-120000
   pushpull check base head --metric p50,p95 --min-effect 10%
-  pushpull check base head --allow-missing websocket,long-poll/server-cpu`,
+  pushpull check base head --allow-missing websocket`,
 		Args:              operands,
 		ValidArgsFunction: completeResults(2),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runCheck(cmd, opts, args[0], args[1]) },
@@ -78,7 +78,7 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 func addRuleFlags(f *pflag.FlagSet, o *check.Options) {
 	listVar(f, &o.Gate, "metric", "`LIST` gated timings, of "+strings.Join(check.Timings(), ", ")+" (default "+strings.Join(check.Defaults(), ",")+")")
 	f.Var((*effect)(&o.MinEffect), "min-effect", "`GROWTH` how much a timing may grow, like 5% or 1.05 (default 5%; 25% for results that were not measured in turns)")
-	listVar(f, &o.AllowMissing, "allow-missing", "`LIST` what need not be judged: transports, metrics or both (websocket,p50,long-poll/server-cpu), and what HEAD need not know (servers,store)")
+	listVar(f, &o.AllowMissing, "allow-missing", "`LIST` what need not be judged: transports, metrics or both (websocket,p50,long-poll/p99), and what HEAD need not know (servers,store)")
 }
 
 // An effect is a flag whose value is a ratio, written 1.05 or 5%. The zero value is the default.

@@ -102,7 +102,7 @@ func completeFlags(cmd *cobra.Command) {
 		if stands == "" {
 			return
 		}
-		_ = cmd.RegisterFlagCompletionFunc(flag.Name, completionOf(flag.Name, stands)) // fails for a second function
+		_ = cmd.RegisterFlagCompletionFunc(flag.Name, completionOf(flag.Name, stands)) // fails for a flag that has a function already
 	})
 }
 
@@ -173,14 +173,20 @@ func listed(words completions) cobra.CompletionFunc {
 	}
 }
 
-// begun returns the words that begin with the typed one, and whether one may go on.
-func begun(words []cobra.Completion, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	directive := cobra.ShellCompDirectiveNoFileComp
-	words = slices.DeleteFunc(words, func(word cobra.Completion) bool { return !strings.HasPrefix(word, typed) })
-	if slices.ContainsFunc(words, func(word cobra.Completion) bool { return strings.ContainsAny(plain(word)[len(plain(word))-1:], ":/@") }) {
-		directive |= cobra.ShellCompDirectiveNoSpace
+// begun returns the words that begin with the typed one. No blank follows if one of them goes on, as an
+// address like "sqlite:" does.
+func begun(words []cobra.Completion, typed string) (found []cobra.Completion, directive cobra.ShellCompDirective) {
+	directive = cobra.ShellCompDirectiveNoFileComp
+	for _, word := range words {
+		if !strings.HasPrefix(word, typed) {
+			continue
+		}
+		found = append(found, word)
+		if text := plain(word); strings.HasSuffix(text, ":") || strings.HasSuffix(text, "/") {
+			directive |= cobra.ShellCompDirectiveNoSpace
+		}
 	}
-	return words, directive
+	return found, directive
 }
 
 // plain returns a completion without its description.

@@ -143,7 +143,7 @@ func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Sc
 		return running.side(), running, nil
 	case named != "":
 		if side.Program, err = findProgram(named); err != nil {
-			return side, nil, exitWith(exitUsage, "bad --%s: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, err)
+			return side, nil, exitWith(exitUsage, "bad --%s %q: %w: name a pushpull binary, or a URL like http://127.0.0.1:8080", flag, shown(named), err)
 		}
 		side.Command[0] = named
 		if err = tryServer(ctx, side); err != nil && ctx.Err() == nil {
@@ -174,7 +174,10 @@ func tryServer(ctx context.Context, side loadgen.Side) error {
 func findProgram(name string) (*loadgen.Program, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return nil, transports.SecretsOf(name).RedactError(err) // it may be meant as an address
+		if failed, ok := errors.AsType[*exec.Error](err); ok {
+			err = failed.Err // without the name, which may be meant as an address, and hold secrets
+		}
+		return nil, transports.SecretsOf(name).RedactError(err)
 	}
 	return loadgen.OpenProgram(path)
 }

@@ -41,7 +41,8 @@ const (
 )
 
 // grouped adds to f the flags that the functions add, as members of a group. The usage of a flag that has a
-// value begins with what stands for the value, in backquotes: "`FILE` to write to".
+// value begins with what stands for the value, in backquotes: "`FILE` write a summary in Markdown". A value that is one of a few words is written like
+// `auto|always|never`, which completes it too.
 func grouped(f *pflag.FlagSet, group string, add ...func(*pflag.FlagSet)) {
 	f.SortFlags = false
 	members := pflag.NewFlagSet(group, pflag.ContinueOnError)
@@ -71,7 +72,10 @@ func classify(flag *pflag.Flag, group string) {
 
 // groupOf returns the group of a flag.
 func groupOf(flag *pflag.Flag) string {
-	return strings.Join(append(flag.Annotations[inGroup], groupOther)[:1], "")
+	if group := flag.Annotations[inGroup]; len(group) > 0 {
+		return group[0]
+	}
+	return groupOther
 }
 
 // written returns a flag as it is written on the command line, like "--users N".
@@ -83,7 +87,7 @@ func written(flag *pflag.Flag) string {
 const (
 	leastWidth = 40
 	mostWidth  = 80
-	narrow     = 60 // below, a description stands under what it describes instead of beside it
+	narrow     = 70 // below, a description stands under what it describes instead of beside it
 )
 
 // helpWidth returns the width of help that is printed to w.
@@ -119,7 +123,7 @@ func helpText(cmd *cobra.Command, commands []*cobra.Command, width int) string {
 	if len(flags) > 0 {
 		usage += " [flags]"
 	}
-	p.wrap("Usage: ", "    ", usage, "")
+	p.wrap("Usage: ", "    ", units(usage), "")
 	if !cmd.HasParent() {
 		p.heading("Commands")
 		p.commands(commands)
@@ -127,7 +131,7 @@ func helpText(cmd *cobra.Command, commands []*cobra.Command, width int) string {
 	if cmd.Example != "" {
 		p.heading("Examples")
 		for line := range strings.Lines(cmd.Example) {
-			p.wrap("  ", "    ", line, ` \`)
+			p.wrap("  ", "    ", units(line), ` \`)
 		}
 	}
 	p.flags(flags)
@@ -154,6 +158,21 @@ func usageOf(cmd *cobra.Command) string {
 	return strings.TrimRight(cmd.CommandPath()+" "+operands, " ")
 }
 
+// units returns the words of a command, each flag together with its value.
+func units(command string) (units []string) {
+	flag := false
+	for _, word := range strings.Fields(command) {
+		dashed := strings.HasPrefix(word, "--")
+		if flag && !dashed {
+			units[len(units)-1] += " " + word
+		} else {
+			units = append(units, word)
+		}
+		flag = dashed
+	}
+	return units
+}
+
 // A page is a text whose lines are not longer than its width, unless a word is.
 type page struct {
 	strings.Builder
@@ -174,7 +193,7 @@ func (p *page) text(text string) {
 	var joined []string
 	end := func() {
 		if len(joined) > 0 {
-			p.wrap("", "", strings.Join(joined, " "), "")
+			p.wrap("", "", strings.Fields(strings.Join(joined, " ")), "")
 			joined = nil
 		}
 	}
@@ -237,23 +256,23 @@ func (p *page) describe(term, description string, column int) {
 	below := strings.Repeat(" ", column)
 	switch {
 	case description == "":
-		p.wrap("  ", "    ", term, "")
+		p.wrap("  ", "    ", strings.Fields(term), "")
 	case p.width < narrow:
-		p.wrap("  ", "    ", term, "")
-		p.wrap("      ", "      ", description, "")
+		p.wrap("  ", "    ", strings.Fields(term), "")
+		p.wrap("      ", "      ", strings.Fields(description), "")
 	case 2+utf8.RuneCountInString(term) >= column:
-		p.wrap("  ", "    ", term, "")
-		p.wrap(below, below, description, "")
+		p.wrap("  ", "    ", strings.Fields(term), "")
+		p.wrap(below, below, strings.Fields(description), "")
 	default:
-		p.wrap(fmt.Sprintf("  %-*s", column-2, term), below, description, "")
+		p.wrap(fmt.Sprintf("  %-*s", column-2, term), below, strings.Fields(description), "")
 	}
 }
 
-// wrap writes the words of text in lines, of which the first begins with first and all others with others.
-// A line that is continued ends with more.
-func (p *page) wrap(first, others, text, more string) {
+// wrap writes words in lines, of which the first begins with first and all others with others. A line that
+// is continued ends with more.
+func (p *page) wrap(first, others string, words []string, more string) {
 	line, empty := first, true
-	for _, word := range strings.Fields(text) {
+	for _, word := range words {
 		if !empty && utf8.RuneCountInString(line+" "+word+more) > p.width {
 			p.WriteString(line + more + "\n")
 			line, empty = others, true

@@ -68,7 +68,7 @@ func TestUsageErrors(t *testing.T) {
 		"check a b --min-effect much":      `bad --min-effect "much": write it like 5% or 1.05 (`,
 		"duet":                             "a duet needs --base: ",
 		"duet a b":                         `"b" is one argument too many: write pushpull duet --base SERVER [--head SERVER] [SCENARIO] (`,
-		"duet --base nowhere":              "bad --base: ",
+		"duet --base nowhere":              `bad --base "nowhere": `,
 		"duet --base a --metric p42":       `unknown metric "p42": use p50, `,
 		"selftest now":                     `unknown case "now": use honest, `,
 		"selftest --transports websockets": `unknown transport "websockets": did you mean "websocket"?`,

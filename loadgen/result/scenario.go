@@ -191,7 +191,7 @@ func Knobs() []Knob {
 		},
 		{
 			Key: "transports", Field: func(s *Scenario) any { return &s.Transports },
-			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,long-poll,websocket; after the @: poll interval, hold time or scan interval",
+			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,websocket; after the @: poll interval, hold time or scan interval",
 			Scope: SetUp, Difference: Ignored, // the transports that both runs have are compared
 		},
 	}
