@@ -344,7 +344,9 @@ func (b barPlotter) draw(c draw.Canvas, bar bar, zero vg.Length, toX func(float6
 		drawBar(c, whole, bar.style)
 	}
 	if bar.interval != nil {
-		drawWhisker(c, vg.Point{X: toX(bar.low()), Y: y}, vg.Point{X: toX(bar.high()), Y: y})
+		// Its edge of paper makes it visible on any colour.
+		drawWhisker(c, vg.Point{X: toX(bar.low()), Y: y}, vg.Point{X: toX(bar.high()), Y: y},
+			draw.LineStyle{Color: paper, Width: 2.6}, draw.LineStyle{Color: black, Width: 1})
 	}
 	beside := vg.Point{X: max(zero, toX(bar.high())) + 6, Y: y}
 	c.FillText(value, beside, bar.text)
@@ -372,14 +374,14 @@ func drawFaintBar(c draw.Canvas, r vg.Rectangle, s style) {
 	c.StrokeLines(draw.LineStyle{Color: pale(s.colour, .3), Width: .75}, corners)
 }
 
-// drawWhisker draws a line with a bar across each end. Its edge of paper makes it visible on any colour.
-func drawWhisker(c draw.Canvas, from, to vg.Point) {
+// drawWhisker draws a line with a bar across each end, once in each style.
+func drawWhisker(c draw.Canvas, from, to vg.Point, styles ...draw.LineStyle) {
 	const half = 3 // of the bars across
 	across := vg.Point{Y: half}
 	if from.X == to.X {
 		across = vg.Point{X: half}
 	}
-	for _, line := range []draw.LineStyle{{Color: paper, Width: 2.6}, {Color: black, Width: 1}} {
+	for _, line := range styles {
 		for _, end := range []vg.Point{from, to} {
 			a, b := end.Sub(across), end.Add(across)
 			c.StrokeLine2(line, a.X, a.Y, b.X, b.Y)

@@ -116,7 +116,7 @@ func (s shade) paint() paint {
 		}
 		return s.rgb()
 	}
-	night := shade{.58 + .6*(s.lightness-.36), s.chroma, s.hue}
+	night := shade{.56 + .85*(s.lightness-.36), s.chroma, s.hue}
 	return paint{light: on(s, paper.light, -.01), dark: on(night, paper.dark, .01)}
 }
 

@@ -49,26 +49,35 @@ func latencyFigure(all []series) figure {
 			f.values = append(f.values, spokenLatency(s))
 		}
 	}
-	f.detail = "The time within which each share of the messages was delivered. Lower is better."
+	f.detail = "The time within which each share of the messages was delivered"
 	if slices.ContainsFunc(curves, func(c curve) bool { return c.theory != nil }) {
-		f.detail = "The time within which each share of the messages was delivered: measured and, dashed, as theory says. Lower is better."
+		f.detail += ": measured and, dashed, as theory says"
 	}
+	f.detail += ". Lower is better."
 	if len(curves) > 0 {
 		f.detail += fmt.Sprintf(" The thin end of a line stands for the %d slowest messages.", samplesTail)
 	}
 	if slices.ContainsFunc(curves, func(c curve) bool { return slices.ContainsFunc(c.marks, mark.uncertain) }) {
-		f.detail += " Whiskers: 95\u00a0% interval, where it is wider than the mark."
+		f.detail += " Whiskers: 95\u00a0% interval, if wider than the mark."
 	}
-	pitch := vg.Length(27) // between labels
-	if len(curves) > 7 {
-		pitch = 13
-		for i := range curves {
-			curves[i].note = ""
+	// Labels and legend are in the order in which the lines end, from the top.
+	slices.SortStableFunc(curves, func(a, b curve) int { return cmp.Compare(b.last().Y, a.last().Y) })
+	labels := newEndLabels(curves)
+	f.height = max(chartHeight, headHeight+85+labels.pitch*vg.Length(len(curves)))
+	f.narrow = headHeight + 266 + legendPitch*vg.Length(len(curves))
+	f.plot = func(c draw.Canvas) {
+		p := latencyPlot(curves, isNarrow(c))
+		if isNarrow(c) {
+			legend := 6 + legendPitch*vg.Length(len(curves))
+			p.Draw(draw.Crop(c, 0, -8, legend, 0))
+			labels.drawLegend(c)
+			return
 		}
+		beside := labels
+		beside.width = min(labels.width, .4*(c.Max.X-c.Min.X))
+		p.Add(beside)
+		p.Draw(draw.Crop(c, 0, -beside.width, 0, 0))
 	}
-	f.height = max(chartHeight, headHeight+85+pitch*vg.Length(len(curves)))
-	f.narrow = headHeight + 260 + legendPitch*vg.Length(len(curves))
-	f.plot = func(c draw.Canvas) { plotLatency(c, curves, pitch) }
 	if len(curves) == 0 {
 		f.height, f.narrow = emptyHeight, emptyHeight
 		f.plot = func(c draw.Canvas) { say(c, "Nothing was delivered.") }
@@ -102,10 +111,9 @@ func spokenLatency(s series) string {
 	return s.label() + ": " + strings.Join(parts, ", ") + "."
 }
 
-func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
-	narrow := isNarrow(c)
+// latencyPlot returns a plot of the curves without their labels.
+func latencyPlot(curves []curve, narrow bool) *plot.Plot {
 	end, low, high := 0.0, math.Inf(1), math.Inf(-1)
-	width := vg.Length(0)
 	for _, curve := range curves {
 		for _, at := range slices.Concat(curve.points, curve.tail, curve.theory) {
 			end, low, high = max(end, at.X), min(low, at.Y), max(high, at.Y)
@@ -113,16 +121,10 @@ func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
 		for _, at := range curve.marks {
 			low, high = min(low, at.low), max(high, at.high)
 		}
-		width = max(width, bold(10, black).Width(curve.series.label()), regular(8.5, grey).Width(curve.note))
 	}
-	width = min(width+26, .4*(c.Max.X-c.Min.X))
-	// Labels and legend are in the order in which the lines end, from the top.
-	curves = slices.Clone(curves)
-	slices.SortStableFunc(curves, func(a, b curve) int { return cmp.Compare(b.last().Y, a.last().Y) })
 	y := latencyAxis(math.Pow(10, low), math.Pow(10, high))
-	labels := plot.Plotter(endLabels{curves, width, pitch})
 	if narrow {
-		y.label, width, labels = "", 8, legend(curves)
+		y.label = ""
 	}
 	p := newPlot(shareAxis(end, narrow), y)
 	for _, curve := range curves {
@@ -132,12 +134,7 @@ func plotLatency(c draw.Canvas, curves []curve, pitch vg.Length) {
 	for _, curve := range curves {
 		p.Add(curve)
 	}
-	p.Add(labels)
-	bottom := vg.Length(0)
-	if narrow {
-		bottom = legendPitch * vg.Length(len(curves))
-	}
-	p.Draw(draw.Crop(c, 0, -width, bottom, 0))
+	return p
 }
 
 // last returns the end of the curve.
@@ -160,10 +157,7 @@ func (c curve) Plot(canvas draw.Canvas, p *plot.Plot) {
 		at := vg.Point{X: toX(mark.X), Y: toY(mark.Y)}
 		const hidden = 8 // height of a whisker that the mark would hide
 		if toY(mark.high)-toY(mark.low) > hidden {
-			canvas.StrokeLine2(thin, at.X, toY(mark.low), at.X, toY(mark.high))
-			for _, end := range []float64{mark.low, mark.high} {
-				canvas.StrokeLine2(thin, at.X-3, toY(end), at.X+3, toY(end))
-			}
+			drawWhisker(canvas, vg.Point{X: at.X, Y: toY(mark.low)}, vg.Point{X: at.X, Y: toY(mark.high)}, thin)
 		}
 		canvas.DrawGlyph(s.glyph(), at)
 	}
@@ -255,123 +249,4 @@ func shareAxis(end float64, narrow bool) axis {
 		a.ticks = append(a.ticks, plot.Tick{Value: x, Label: strconv.FormatFloat(percent, 'f', -1, 64) + " %"})
 	}
 	return a
-}
-
-// legendPitch is the height of a line of a legend.
-const legendPitch = 15
-
-// A legend stands below a narrow plot, where labels beside the lines have no room: a line for each curve,
-// in their order.
-type legend []curve
-
-var _ plot.Plotter = legend{}
-
-// Plot implements plot.Plotter.
-func (l legend) Plot(c draw.Canvas, _ *plot.Plot) {
-	const whole, sample, axisHeight = phoneWidth - 2*margin, 18, 40
-	right := c.Max.X + 8
-	left := right - whole
-	var all []series
-	longest := vg.Length(0)
-	for _, curve := range l {
-		all = append(all, curve.series)
-		longest = max(longest, regular(8.5, grey).Width(curve.note))
-	}
-	names := fitLabels(bold(10, black), whole-sample-6-longest-8, all)
-	for i, curve := range l {
-		s := curve.series.style
-		y := c.Min.Y - axisHeight - legendPitch*(vg.Length(i)+.5)
-		c.StrokeLine2(draw.LineStyle{Color: s.colour, Width: s.width}, left, y, left+sample, y)
-		c.DrawGlyphNoClip(s.glyph(), vg.Point{X: left + sample/2, Y: y})
-		c.FillText(bold(10, ink(s.colour)), vg.Point{X: left + sample + 6, Y: y}, names[i])
-		note := regular(8.5, grey)
-		note.XAlign = draw.XRight
-		c.FillText(note, vg.Point{X: right, Y: y}, curve.note)
-	}
-}
-
-// endLabels writes the label of each curve to the right of its end, in its colour. Labels don't
-// overlap.
-type endLabels struct {
-	curves []curve
-	width  vg.Length
-	pitch  vg.Length
-}
-
-var _ plot.Plotter = endLabels{}
-
-// Plot implements plot.Plotter.
-func (l endLabels) Plot(c draw.Canvas, p *plot.Plot) {
-	toX, toY := p.Transforms(&c)
-	ends := make([]vg.Point, len(l.curves))
-	heights := make([]vg.Length, len(l.curves))
-	for i, curve := range l.curves {
-		last := curve.last()
-		ends[i] = vg.Point{X: toX(last.X), Y: toY(last.Y)}
-		heights[i] = ends[i].Y
-	}
-	apart(heights, l.pitch, c.Min.Y+l.pitch/2, c.Max.Y)
-	var all []series
-	for _, curve := range l.curves {
-		all = append(all, curve.series)
-	}
-	labels := fitLabels(bold(10, black), l.width-20, all)
-	for i, curve := range l.curves {
-		colour := curve.series.style.colour
-		thin := draw.LineStyle{Color: colour, Width: .6}
-		c.StrokeLines(thin, []vg.Point{
-			{X: ends[i].X + 2, Y: ends[i].Y},
-			{X: c.Max.X + 6, Y: ends[i].Y},
-			{X: c.Max.X + 14, Y: heights[i]},
-			{X: c.Max.X + 17, Y: heights[i]},
-		})
-		name := bold(10, ink(colour))
-		at := vg.Point{X: c.Max.X + 20, Y: heights[i]}
-		c.FillText(name, at, labels[i])
-		if curve.note != "" {
-			c.FillText(regular(8.5, grey), at.Add(vg.Point{Y: -11}), curve.note)
-		}
-	}
-}
-
-// apart moves the heights as little as possible, so that any two are at least pitch apart. They stay
-// between low and high if there is room. Their order is kept.
-func apart(heights []vg.Length, pitch, low, high vg.Length) {
-	order := make([]int, len(heights))
-	for i := range order {
-		order[i] = i
-	}
-	// Labels are read from the top, so of two equal heights the first goes above the second.
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(heights[a], heights[b]), cmp.Compare(b, a))
-	})
-
-	// Labels that would overlap form a group, which is centred on the mean of their wanted heights.
-	type group struct {
-		members []int
-		want    vg.Length // sum over the members of where each would put the first one
-	}
-	first := func(g group) vg.Length {
-		at := g.want / vg.Length(len(g.members))
-		return max(low, min(at, high-pitch*vg.Length(len(g.members)-1)))
-	}
-	var groups []group
-	for _, i := range order {
-		groups = append(groups, group{[]int{i}, heights[i]})
-		for len(groups) > 1 {
-			below, above := groups[len(groups)-2], groups[len(groups)-1]
-			if first(below)+pitch*vg.Length(len(below.members)) <= first(above) {
-				break
-			}
-			shift := pitch * vg.Length(len(below.members)*len(above.members))
-			groups = append(groups[:len(groups)-2], group{
-				append(below.members, above.members...), below.want + above.want - shift,
-			})
-		}
-	}
-	for _, g := range groups {
-		for k, i := range g.members {
-			heights[i] = first(g) + pitch*vg.Length(k)
-		}
-	}
 }

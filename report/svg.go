@@ -27,7 +27,7 @@ type svgCanvas struct {
 	dark          map[string]string // colours of dark screens, by the light colour
 }
 
-var _ vg.Canvas = (*svgCanvas)(nil)
+var _ vg.CanvasSizer = (*svgCanvas)(nil)
 
 // A pen is what Push saves.
 type pen struct {

@@ -94,7 +94,7 @@ func (c *svgCheck) attr(name string) string {
 
 func (c *svgCheck) numbers(in string) []float64 {
 	var all []float64
-	for _, field := range strings.Fields(notNumber.ReplaceAllString(in, " ")) {
+	for field := range strings.FieldsSeq(notNumber.ReplaceAllString(in, " ")) {
 		x, err := strconv.ParseFloat(field, 64)
 		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			c.Errorf("%q has the number %q", in, field)
