@@ -101,7 +101,7 @@ func (t Trend) plot(c draw.Canvas, panels []trendPanel, breaks []bool) {
 		gap      = 14
 		above    = 20 // for the name of the transport
 	)
-	columns := 2
+	columns := min(2, len(panels))
 	if c.Max.X-c.Min.X < narrow {
 		columns = 1
 	}
