@@ -38,7 +38,7 @@ func (t Trend) figure(m result.Metric, name string) figure {
 	m = m.Typeset()
 	f := figure{
 		name:   name,
-		title:  text.Upper(m.Heading(false)) + " (" + m.Measure() + "), run by run",
+		title:  text.Upper(m.Heading(several(t.transports))) + " (" + m.Measure() + "), run by run",
 		detail: "A point is a run.",
 	}
 	if m.Quantile > 0 {
