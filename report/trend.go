@@ -17,6 +17,7 @@ type Point struct {
 	Started time.Time
 
 	scenario, load string
+	detail         string   // what distinguishes it from others of the scenario that it can't be compared with; set in a History
 	version        string   // the tag commit, or all tags, or else the version of pushpull
 	same           []detail // two runs are compared if they agree in all of these
 	machine        []detail // timings of two runs are compared if they agree in all of these
@@ -87,7 +88,7 @@ type Trend struct {
 	Title  string // what they measured, like "chat: 200 users, 2 rounds of 20 s": plain text
 	Detail string // what distinguishes them from runs of the same scenario that are not among them; may be empty
 
-	transports []series // those of any run, those of the newest one first; their Rows are of no run in particular
+	transports []series // those of any run, those of the newest one first; each has the Row of the newest run that has it
 }
 
 // A History is runs, sorted into trends. Its methods may be called concurrently.
@@ -104,6 +105,7 @@ func NewHistory(points ...Point) History {
 	var h History
 	var groups [][]Point
 	for _, p := range points {
+		p.detail = detailOf(p, points)
 		i := slices.IndexFunc(groups, func(g []Point) bool { return p.Comparable(g[0]) })
 		if i < 0 {
 			i, groups = len(groups), append(groups, nil)
@@ -118,7 +120,7 @@ func NewHistory(points ...Point) History {
 			continue
 		}
 		h.Trends = append(h.Trends, Trend{
-			Points: g, Title: newest(g).title(), Detail: detailOf(newest(g), points), transports: transportsOf(g),
+			Points: g, Title: newest(g).title(), Detail: newest(g).detail, transports: transportsOf(g),
 		})
 	}
 	return h
@@ -132,6 +134,15 @@ func (p Point) Comparable(other Point) bool {
 
 // title returns the scenario of p and its load.
 func (p Point) title() string { return p.scenario + ": " + p.load }
+
+// line returns what p measured, and when, in one line.
+func (p Point) line() string {
+	words := p.moment() + "  " + p.title()
+	if p.detail != "" {
+		words += ", " + p.detail
+	}
+	return words
+}
 
 // detailOf returns what distinguishes p from points of the same scenario that it can't be compared with.
 func detailOf(p Point, all []Point) string {

@@ -38,7 +38,7 @@ func (t Trend) figure(m result.Metric, name string) figure {
 	m = m.Typeset()
 	f := figure{
 		name:   name,
-		title:  text.Upper(m.Heading(false)) + " (" + m.Measure() + "), run by run",
+		title:  text.Upper(m.Heading(several(t.transports))) + " (" + m.Measure() + "), run by run",
 		detail: "A point is a run.",
 	}
 	if m.Quantile > 0 {
@@ -103,7 +103,7 @@ func (t Trend) plot(c draw.Canvas, panels []trendPanel, breaks []bool) {
 		gap      = 14
 		above    = 20 // for the name of the transport
 	)
-	columns := 2
+	columns := min(2, len(panels))
 	if isNarrow(c) {
 		columns = 1
 	}

@@ -73,7 +73,7 @@ func (h History) draw(back Link) ([]drawing, []byte, error) {
 		}
 	}
 	for _, alone := range h.Alone {
-		p.Alone = append(p.Alone, isolated(alone.title())+", "+alone.moment())
+		p.Alone = append(p.Alone, isolated(alone.line()))
 	}
 	page, err := render(TrendPage, p)
 	return all, page, err

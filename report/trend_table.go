@@ -36,7 +36,7 @@ func (h History) Table(w io.Writer, on text.Screen) error {
 	if len(h.Alone) > 0 {
 		out.WriteString("No other result measured the same load:\n")
 		for _, p := range h.Alone {
-			out.WriteString(within(trendWide, on.Text("  "+p.moment()+"  "+p.title())) + "\n")
+			out.WriteString(begun(trendWide, on.Text("  "+p.line())) + "\n")
 		}
 		out.WriteString("\n")
 	}
