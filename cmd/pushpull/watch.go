@@ -179,15 +179,26 @@ func (w *watcher) drawing(runs []report.Run) {
 		return
 	}
 	w.state.Transport, w.state.Side, w.state.Phase, w.state.LeftS = "", "", "drawing the report", 0
-	w.state.Answer = nil
-	for _, p := range report.Answers(runs...) {
-		line := strings.Join(p.Sentences, " ")
-		if p.Run != "" {
-			line = p.Run + ": " + line
-		}
-		w.state.Answer = append(w.state.Answer, line)
-	}
+	w.state.Verdict, w.state.Answer = words(report.Answers(runs...))
 	w.live.Set(w.state)
+}
+
+// words returns the first sentence of an answer, and its paragraphs without it.
+func words(answer []report.Paragraph) (first string, rest []string) {
+	for i, p := range answer {
+		sentences := p.Sentences
+		label := ""
+		if p.Run != "" {
+			label = p.Run + ": "
+		}
+		if i == 0 {
+			first, sentences, label = label+sentences[0], sentences[1:], ""
+		}
+		if len(sentences) > 0 {
+			rest = append(rest, label+strings.Join(sentences, " "))
+		}
+	}
+	return first, rest
 }
 
 // end shows that the run ended, with err. dir is where its result is, empty if nothing was measured. If

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
+	"pushpull/report"
 )
 
 // recordOf returns a record with a result for each directory, in memory only.
@@ -55,6 +57,21 @@ func TestReportURL(t *testing.T) {
 	}
 	if got, want := runName(".", "."), filepath.Base(here); got != want {
 		t.Errorf("the run in . is named %s, want %s", got, want)
+	}
+}
+
+func TestWords(t *testing.T) {
+	first, rest := words([]report.Paragraph{
+		{Sentences: []string{"Choose a.", "It is fast."}},
+		{Run: "memory", Sentences: []string{"Choose a.", "It is cheap."}},
+		{Run: "sqlite", Sentences: []string{"Choose b."}},
+	})
+	if want := []string{"It is fast.", "memory: Choose a. It is cheap.", "sqlite: Choose b."}; first != "Choose a." || !slices.Equal(rest, want) {
+		t.Errorf("%q, %q, want %q", first, rest, want)
+	}
+	first, rest = words([]report.Paragraph{{Run: "memory", Sentences: []string{"Choose a."}}})
+	if first != "memory: Choose a." || len(rest) != 0 {
+		t.Errorf("%q, %q", first, rest)
 	}
 }
 
@@ -120,7 +137,7 @@ func TestWatcher(t *testing.T) {
 	}
 	last := string(stream)[strings.LastIndex(string(stream), "data: "):]
 	for _, want := range []string{
-		`"status":"done"`, `"dir":"r"`, `"answer":["memory: `,
+		`"status":"done"`, `"dir":"r"`, `"verdict":"memory: `, `"answer":["`,
 		`"standings":[{"transport":"long-poll","way":"held","side":"memory","windows":0,"rounds":2,`,
 		`{"transport":"long-poll","way":"held","side":"sqlite","windows":0,`,
 		`{"transport":"websocket","way":"duplex","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,

@@ -39,6 +39,15 @@ func (p onPage) footprint() (f footprint) {
 	return f
 }
 
+// send sends numbered messages as John.
+func (p onPage) send(first, end int) {
+	p.t.Helper()
+	p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`for (let i = %d; i < %d; i++) {
+		document.getElementById("text").value = "message " + i;
+		document.getElementById("say").requestSubmit();
+	}`, first, end)))
+}
+
 // holds returns when every view ends with a text.
 func (p onPage) holds(text string) {
 	p.t.Helper()
@@ -55,10 +64,7 @@ func TestLanesForget(t *testing.T) {
 		send  func(s *site, p onPage, first, end int)
 	}{
 		{"said", slices.DeleteFunc(slices.Clone(allLanes), func(l web.Lane) bool { return !l.Way.Duplex }), 100, func(_ *site, p onPage, first, end int) {
-			p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`for (let i = %d; i < %d; i++) {
-				document.getElementById("text").value = "message " + i;
-				document.getElementById("say").requestSubmit();
-			}`, first, end)))
+			p.send(first, end)
 		}},
 		{"heard", allLanes, 500, func(s *site, p onPage, first, end int) {
 			for _, room := range p.rooms() {

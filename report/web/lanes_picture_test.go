@@ -20,6 +20,7 @@ func TestPicture(t *testing.T) {
 		p.Do(chromedp.EmulateViewport(width, 900, chromedp.EmulateScale(scale)), chromedp.SendKeys("#talk", " "))
 		p.until("they have talked for a while", func(l laneState) bool { return len(l.John) >= 10 })
 		p.Until(`document.getElementById("overhead").textContent !== ""`)
+		p.Do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
 		// Something is on its way, and something waits.
 		p.Until(`document.querySelectorAll(".marks .mark.message").length > 3 && document.querySelector('[data-way="timer"] .waiting').dataset.n !== "0"`)
 		if err := os.WriteFile(file, p.Picture(), 0o644); err != nil {

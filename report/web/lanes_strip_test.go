@@ -71,6 +71,7 @@ func TestLanesSayWhy(t *testing.T) {
 		}
 	}
 
+	p.Until(`document.querySelector(".marks .mark") === null`) // else the next request may not be drawn
 	p.watchMarks()
 	p.say("hello")
 	// The message waits in the store until a poll comes.
@@ -92,6 +93,8 @@ func TestLanesSayWhy(t *testing.T) {
 		}
 	}
 
+	p.Until(`/ took this page [\d.]+ m?s each, .* by performance.now, .* the server needed [\d.]+ ms/.test(document.querySelector(".why").textContent)`)
+
 	// Nothing moves for a person who doesn't want that.
 	p.Do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		features := []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}
@@ -102,6 +105,18 @@ func TestLanesSayWhy(t *testing.T) {
 		const frames = a.effect.getKeyframes();
 		return frames.every(f => f.transform === frames[0].transform && !f.strokeDashoffset);
 	})`)
+}
+
+// TestLanesRefuse holds that the page keeps no more than 100 messages for a server that is gone.
+func TestLanesRefuse(t *testing.T) {
+	s := startSite(t, allLanes...)
+	p := openLanes(t, s)
+	s.end()
+	p.until("the lanes are cut off", func(l laneState) bool { return l.Name == "short-poll" || l.State == "lost" })
+	p.send(0, 103)
+	p.until("the last are refused", func(l laneState) bool { return l.Arrived == "0 of 103, 3 refused" })
+	p.Until(fmt.Sprintf(`document.querySelectorAll('[data-view="John"] li[data-sent="refused"] .bad').length === %d`, 3*len(allLanes)))
+	p.Faults() // a browser logs each request that fails
 }
 
 // TestLanesCountLost holds that a message that the server has stored and lost is no longer awaited.

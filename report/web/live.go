@@ -25,9 +25,11 @@ type State struct {
 	Command  string    `json:"command"`
 	Started  time.Time `json:"started"` // identifies the run
 
-	Status Status   `json:"status"`
-	Error  string   `json:"error,omitempty"`  // why the run ended early, one line
-	Answer []string `json:"answer,omitempty"` // what the result says, in paragraphs, once all windows are measured
+	Status Status `json:"status"`
+	Error  string `json:"error,omitempty"` // why the run ended early, one line
+	// What the result says, once all windows are measured.
+	Verdict string   `json:"verdict,omitempty"` // one sentence
+	Answer  []string `json:"answer,omitempty"`  // the rest, in paragraphs
 
 	// After the run. Report and Charts are empty if the server ends with the run.
 	Report string        `json:"report,omitempty"` // URL of the report
@@ -224,7 +226,7 @@ func (s State) texts() map[string]string {
 	t := map[string]string{
 		"scenario": text.Clean(s.Scenario), "about": text.Clean(s.About), "line": s.line(), "left": s.left(),
 		"users": fraction(s.Joined, s.Users), "sent": fraction(s.Sent, s.Planned),
-		"place": s.place(), "answer": s.answer(),
+		"place": s.place(), "verdict": text.Clean(s.Verdict), "answer": s.answer(),
 	}
 	now := Figures{}
 	columns := result.MetricsIn(result.InTable)

@@ -73,7 +73,7 @@ func (s *runSite) start() {
 		s.t.Fatal(err)
 	}
 	s.address, s.served = l.Addr().String(), make(chan error, 1)
-	s.server = &http.Server{Handler: (&web.Pages{Live: s.live}).Handler()}
+	s.server = &http.Server{Handler: (&web.Pages{Live: s.live, Results: &web.Results{Dir: s.t.TempDir()}}).Handler()}
 	go func() { s.served <- s.server.Serve(l) }()
 }
 
@@ -152,7 +152,8 @@ func TestLivePage(t *testing.T) {
 	// At the end the page links to the report and does not reconnect.
 	state.Status, state.Share, state.Report, state.Transport, state.Dir = web.Done, 1, "/results/chat/report.html", "", "results/chat"
 	state.Charts = []report.Link{{Text: "Latency <b>", URL: "/results/chat/latency.svg"}, {Text: "Memory", URL: "/results/chat/memory.svg"}}
-	state.Answer = []string{"Choose long-poll: it is the fastest.", "It costs 41.7 µs of server CPU."}
+	state.Verdict = "Choose long-poll: it is the fastest."
+	state.Answer = []string{"It costs 41.7 µs of server CPU.", "memory: as above."}
 	state.Standings = midway().Standings
 	state.Standings[1].Now = nil
 	s.live.Set(state)
@@ -162,6 +163,9 @@ func TestLivePage(t *testing.T) {
 	}
 	if got := b.Text(".charts"); got != "Latency <b>\nMemory" {
 		t.Errorf("the charts are %q", got)
+	}
+	if got := b.Text(".verdict"); got != state.Verdict {
+		t.Errorf("the verdict is %q", got)
 	}
 	if got := b.Text(".answer"); got != strings.Join(state.Answer, "\n") {
 		t.Errorf("the answer is %q", got)
@@ -193,4 +197,17 @@ func TestLivePage(t *testing.T) {
 	s.live.Set(other)
 	b.Until("document.querySelector('h1')?.innerText === '<b>other</b>'")
 	b.Looks("live-begun")
+
+	// A page whose server ends with the run leads to no page of it.
+	const others = `[...document.querySelectorAll("nav a")].filter(a => a.checkVisibility()).map(a => a.textContent).join()`
+	if got := browsertest.Eval[string](b, others); got != "This run,Results" {
+		t.Errorf("during a run it leads to %s", got)
+	}
+	other.Status, other.Error, other.Dir, other.File = web.Interrupted, "interrupted: 1 of 2 windows were measured and are in r", "r", "r/report.html"
+	s.live.Set(other)
+	b.Until(`document.querySelector(".outcome").innerText.includes("open the file r/report.html")`)
+	if got := browsertest.Eval[string](b, others); got != "This run" {
+		t.Errorf("after it, it leads to %s", got)
+	}
+	b.Looks("live-interrupted")
 }

@@ -110,7 +110,7 @@ func TestLiveShowsText(t *testing.T) {
 	const hostile = "</script><img src=x onerror=alert(1)>\u202e\n\ndata: {}"
 	var live web.Live
 	live.Set(web.State{
-		Answer:   []string{hostile, hostile},
+		Verdict: hostile, Answer: []string{hostile, hostile},
 		Scenario: hostile, About: hostile, Command: hostile, Transport: hostile, Side: hostile, Phase: hostile,
 		Status: web.Running,
 		Standings: []web.Standing{{

@@ -126,7 +126,7 @@ async function probe() {
   const begun = performance.now();
   const { ms } = await (await fetch("/page/head")).json();
   probes.push({ all: performance.now() - begun, server: ms });
-  if (probes.length < 9) return;
+  if (probes.length < 5) return;
   const middle = of => duration(probes.map(of).toSorted((a, b) => a - b)[probes.length >> 1]);
   byId("overhead").textContent = ` The last ${probes.length} requests for a few bytes took this page ${middle(p => p.all)} each, their median, ` +
     `by performance.now, the page’s clock; of that the server needed ${middle(p => p.server)}, by its own clock.`;

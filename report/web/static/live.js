@@ -50,6 +50,8 @@ function show({ state, texts }) {
   link.hidden = !state.report;
   link.href = state.report || "";
   showCharts(state.charts ?? []);
+  // Without a report to serve, the server has ended with the run: its other pages are gone.
+  for (const other of document.querySelectorAll("nav a:not([aria-current])")) other.hidden = final && !state.report;
   if (final) source.close();
 }
 
