@@ -27,9 +27,9 @@ type Line struct {
 
 // A Run describes what was measured, on which machine, and how to repeat it.
 type Run struct {
-	Schema      int         `json:"schema"`
-	Started     time.Time   `json:"started"`
-	Command     string      `json:"command"` // repeats the run
+	Schema  int       `json:"schema"`
+	Started time.Time `json:"started"`
+	Command string    `json:"command"` // repeats the run
 	Scenario    Scenario    `json:"scenario"`
 	Environment Environment `json:"environment"`
 }
@@ -93,12 +93,15 @@ type Window struct {
 	Late      *Histogram `json:"late"`       // the delay that the generator itself added to the intended time
 	Slices    []Slice    `json:"slices"`     // latency over time
 
-	Traffic   Traffic   `json:"wire"`
-	Store     *Store    `json:"store,omitempty"`  // nil if unknown
-	Server    *Process  `json:"server,omitempty"` // nil if unknown
-	Generator Process   `json:"generator"`
-	Errors    []Failure `json:"errors,omitempty"`
-	Dropped   []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
+	Traffic   Traffic  `json:"wire"`
+	Store     *Store   `json:"store,omitempty"`  // nil if unknown
+	Server    *Process `json:"server,omitempty"` // nil if unknown
+	Generator Process  `json:"generator"`
+
+	Joining []MemorySample `json:"joining,omitempty"` // while the users joined, the one of none first; empty: unknown
+
+	Errors  []Failure `json:"errors,omitempty"`
+	Dropped []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
 }
