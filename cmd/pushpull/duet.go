@@ -28,6 +28,7 @@ type duetOptions struct {
 	slices           int
 	brief            bool // --quick
 	destination      destination
+	remarks          remarks
 	rule             check.Options
 	printJSON, quiet bool
 	outputs          outputs
@@ -91,6 +92,7 @@ func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 	o.scenario.addFlags(f)
 	f.Lookup("rounds").Usage = "how many `pairs` are measured"
 	o.destination.addFlags(f)
+	o.remarks.addFlags(f)
 	f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	o.outputs.addFlags(f)
@@ -180,6 +182,10 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 	if err != nil {
 		return usageError(cmd, err)
 	}
+	note, tags, err := opts.remarks.parse()
+	if err != nil {
+		return usageError(cmd, err)
+	}
 	if err := loadgen.CheckLimits(scenario); err != nil {
 		return err
 	}
@@ -193,7 +199,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		options: loadgen.DuetOptions{Scenario: scenario, Slices: slices},
 		run: result.Run{
 			Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second),
-			Command: commandLine(cmd, args), Environment: loadgen.Environment(),
+			Command: commandLine(cmd, args), Note: note, Tags: tags, Environment: loadgen.Environment(),
 		},
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true),
 	}

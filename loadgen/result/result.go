@@ -30,6 +30,10 @@ type Run struct {
 	Schema  int       `json:"schema"`
 	Started time.Time `json:"started"`
 	Command string    `json:"command"` // repeats the run
+
+	Note string            `json:"note,omitempty"` // what people say about the run, as in CheckRemarks
+	Tags map[string]string `json:"tags,omitempty"` // likewise, like the commit that was measured
+
 	Scenario    Scenario    `json:"scenario"`
 	Environment Environment `json:"environment"`
 }
