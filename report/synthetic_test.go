@@ -169,6 +169,8 @@ func cases() map[string][]report.Run {
 	hostile.Run.Scenario.Name = "</title><script>alert(1)</script>"
 	hostile.Run.Scenario.About = "\x1b[31m<img src=x onerror=alert(2)>"
 	hostile.Run.Command = "pushpull run '</pre><script>alert(3)</script>'"
+	hostile.Run.Note = "</td><script>alert(7)</script>\x1b[31m\n\u202e"
+	hostile.Run.Tags = map[string]string{"commit": "<img src=x onerror=alert(8)>"}
 	hostile.Run.Environment.Modules["<b>x</b>"] = "]]><svg onload=alert(4)>"
 	for i, w := range hostile.Windows {
 		if w.Transport == "long-poll" {

@@ -16,8 +16,8 @@ type remarks struct {
 }
 
 func (r *remarks) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&r.note, "note", "", "`text` about the run, which is kept with the result and shown")
-	f.StringArrayVar(&r.tags, "tag", nil, "`key=value` that is kept with the result and shown, like commit=$GITHUB_SHA; may be repeated")
+	f.StringVar(&r.note, "note", "", "`text` about the run, to keep with the result and show")
+	f.StringArrayVar(&r.tags, "tag", nil, "`key=value` to keep with the result and show, like commit=$GITHUB_SHA; may be repeated")
 }
 
 // parse returns the note and the tags. Of several tags with one key the last one counts.
