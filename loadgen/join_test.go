@@ -38,6 +38,46 @@ func TestMemoryWhileUsersJoin(t *testing.T) {
 	}
 }
 
+// TestGreeting counts the exchanges of users that join: each user that polls on a timer makes one, unless nobody
+// asks for memory. Without a warm-up nothing else asks for /healthz.
+func TestGreeting(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		transport string
+		noStats   bool
+		want      int64
+	}{
+		"on a timer":                {"short-poll@50ms", false, 20},
+		"held":                      {"long-poll", false, 0},
+		"on a timer, without stats": {"short-poll@50ms", true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			base := proxiedTo(t, start(t), func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/healthz" {
+					asked.Add(1)
+				}
+				return false
+			})
+			s := brief()
+			w, err := newWindow(s, c.transport, 1, NewPlan(s, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.noStats = c.noStats
+			out, err := w.measure(t.Context(), []*url.URL{base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole(t, s, *out)
+			if n := asked.Load(); n != c.want {
+				t.Errorf("%d exchanges, want %d", n, c.want)
+			}
+		})
+	}
+}
+
 // TestMemoryUnknown measures targets that report no memory in use: none ever, and one only until users join.
 func TestMemoryUnknown(t *testing.T) {
 	t.Parallel()

@@ -16,10 +16,9 @@ type MemorySample struct {
 const fewestForMemory = 16
 
 // growth returns how many bytes of memory in use one more user takes, and how many of resident memory the
-// first users brought for all. Both come from the lines of Theil and Sen, the medians of the slopes
-// and intercepts of all pairs of samples (P. K. Sen, "Estimates of the regression coefficient based on
-// Kendall's tau", 1968), as one sample may be off. The sample without users is left out, but for the resident
-// memory that the second figure is above.
+// first users brought for all. They are the slope of one line and the intercept of another one, of Theil and Sen
+// (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968), as one sample may be off. The
+// sample without users is on neither line; the second figure is above its resident memory.
 //
 // The first figure is of the memory in use, as resident memory comes in pages and larger blocks: of 40
 // users it varies by a fifth. The second one is of resident memory, as it is mostly code that is read for the
@@ -56,7 +55,8 @@ func meanGrowth(windows []Window) (perUser, fixed *float64) {
 	return &users, &shared
 }
 
-// line returns the line of Theil and Sen through samples of different numbers of users.
+// line returns the line of Theil and Sen through samples of different numbers of users: the median of the slopes
+// between all pairs, and that of the intercepts with this slope.
 func line(samples []MemorySample, of func(MemorySample) int64) (slope, intercept float64) {
 	var slopes, intercepts []float64
 	for i, a := range samples {
