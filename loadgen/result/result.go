@@ -102,7 +102,7 @@ type Window struct {
 	Server    *Process `json:"server,omitempty"` // nil if unknown
 	Generator Process  `json:"generator"`
 
-	Joining []MemorySample `json:"joining,omitempty"` // while the users joined, the one of none first; empty: unknown
+	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
 
 	Errors  []Failure `json:"errors,omitempty"`
 	Dropped []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
