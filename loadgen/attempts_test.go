@@ -298,19 +298,19 @@ func TestStatsAreSlow(t *testing.T) {
 			var asked atomic.Int64
 			last := make(chan struct{})
 			base := proxiedTo(t, start(t), func(_ http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != "/stats" {
+				if r.URL.Path != "/stats" || r.URL.Query().Has("in-use") { // at idle and while users join
 					return false
 				}
 				switch n := asked.Add(1); {
-				case n == 2 && c.startAfterEnd:
+				case n == 1 && c.startAfterEnd:
 					select {
 					case <-last:
 						time.Sleep(statsLimit) // so that it takes longer than the limit, by however much
 					case <-r.Context().Done():
 					}
-				case n == 3 && c.startAfterEnd:
+				case n == 2 && c.startAfterEnd:
 					close(last)
-				case n == 3:
+				case n == 2:
 					time.Sleep(statsLimit)
 				}
 				return false

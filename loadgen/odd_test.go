@@ -20,7 +20,7 @@ import (
 func TestOddStats(t *testing.T) {
 	const idle = `{"process":{"cpu_s":5,"rss_bytes":100000000},"store":{"reads":9}}`
 	for name, c := range map[string]struct {
-		stats [3]string // at idle, before and after the measured part
+		stats [3]string // at idle and while users join, before and after the measured part
 		doubt string    // empty: there is none
 		known bool      // whether the window has figures of the server
 	}{
@@ -40,9 +40,13 @@ func TestOddStats(t *testing.T) {
 			[3]string{idle, `{"process":{"cpu_s":5,"rss_bytes":100000000},"store":{"reads":0}}`, idle},
 			"the counters of the server ran back, as if it was started again, in round 1: its CPU, memory and use of the store are left out", false,
 		},
-		"less memory than at idle": {
-			[3]string{idle, idle, `{"process":{"cpu_s":6,"rss_bytes":99990000},"store":{"reads":9}}`},
-			"the server ended with 10 KB less memory than it had at idle, so the memory per user is left out: measure more users", true,
+		"the same memory for all users": {
+			[3]string{`{"process":{"cpu_s":5,"rss_bytes":100000000,"in_use_bytes":3000000},"store":{"reads":9}}`, idle, idle},
+			"the server's memory for one more user is left out: it did not grow with them", true,
+		},
+		"too much memory": {
+			[3]string{`{"process":{"cpu_s":5,"rss_bytes":100000000,"in_use_bytes":3000000000000000000},"store":{"reads":9}}`, idle, idle},
+			"server memory in use 3e+18 B can't have been measured in round 1: the server's memory for one more user is left out", true,
 		},
 		"as usual": {[3]string{idle, idle, idle}, "", true},
 	} {
@@ -54,7 +58,11 @@ func TestOddStats(t *testing.T) {
 			var asked atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/stats" {
-					io.WriteString(w, c.stats[min(asked.Add(1), 3)-1])
+					at := 0
+					if !r.URL.Query().Has("in-use") {
+						at = int(min(asked.Add(1), 2))
+					}
+					io.WriteString(w, c.stats[at])
 					return
 				}
 				proxy.ServeHTTP(w, r)

@@ -33,7 +33,7 @@ func (w *window) sampleAt(ctx context.Context, at time.Duration, idle *inquiry) 
 	if w.target && idle.failed() >= 0 {
 		return s
 	}
-	s.servers = w.ask(ctx)
+	s.servers = w.ask(ctx, "")
 	return s
 }
 
@@ -53,13 +53,17 @@ type inquiry struct {
 // errNoStats is the error of servers that are not asked.
 var errNoStats = errors.New("the stats of the server are not its own")
 
-// ask begins to ask. It outlives ctx, as an interrupted window has stats too.
-func (w *window) ask(ctx context.Context) *inquiry {
+// ask begins to ask, with a query for what servers report only on request. It outlives ctx, as an interrupted
+// window has stats too.
+func (w *window) ask(ctx context.Context, query string) *inquiry {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n := len(w.servers)
 	q := &inquiry{
 		window: w, asked: time.Now(), stop: stop,
 		stats: make([]*serverStats, n), errs: make([]error, n), took: make([]time.Duration, n),
+	}
+	if w.target {
+		query += askProgram
 	}
 	for i, server := range w.servers {
 		if w.noStats {
@@ -67,7 +71,7 @@ func (w *window) ask(ctx context.Context) *inquiry {
 			continue
 		}
 		q.asking.Go(func() {
-			q.stats[i], q.errs[i] = readStats(ctx, server.dialer.Counting(&wire.Counts{}), w.target)
+			q.stats[i], q.errs[i] = readStats(ctx, server.dialer.Counting(&wire.Counts{}), query)
 			q.took[i] = time.Since(q.asked)
 		})
 	}

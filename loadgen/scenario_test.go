@@ -249,16 +249,16 @@ func TestParseErrors(t *testing.T) {
 		{"infinite rate", instead("rate: 0.25", "rate: .inf")},
 		{"huge rate", instead("rate: 0.25", "rate: 1e999")},
 		{"word for a rate", instead("rate: 0.25", "rate: fast")},
-		{"too many messages", strings.Replace(instead("duration: 5s", "duration: 24h"), "rate: 0.25", "rate: 2", 1)},
+		{"too many messages", strings.Replace(instead("duration: 2s", "duration: 24h"), "rate: 0.25", "rate: 2", 1)},
 		{"small message", instead("size: 100", "size: 63")},
 		{"large message", instead("size: 100", "size: 65537")},
-		{"time without unit", instead("duration: 5s", "duration: 5")},
-		{"time in words", instead("duration: 5s", "duration: 5 seconds")},
-		{"short time", instead("duration: 5s", "duration: 99ms")},
-		{"long time", instead("duration: 5s", "duration: 25h")},
+		{"time without unit", instead("duration: 2s", "duration: 5")},
+		{"time in words", instead("duration: 2s", "duration: 5 seconds")},
+		{"short time", instead("duration: 2s", "duration: 99ms")},
+		{"long time", instead("duration: 2s", "duration: 25h")},
 		{"negative time", instead("warmup: 1s", "warmup: -1s")},
 		{"negative drain", instead("drain: 10s", "drain: -1s")},
-		{"time in minutes and seconds", instead("duration: 5s", "duration: 1:30")},
+		{"time in minutes and seconds", instead("duration: 2s", "duration: 1:30")},
 		{"binary of YAML 1.1", instead("users: 200", "users: 0b11")},
 		{"thousands", instead("users: 200", "users: 1_000")},
 		{"power of ten", instead("users: 200", "users: 2e2")},
@@ -282,7 +282,7 @@ func TestParseErrors(t *testing.T) {
 		{"blank at the end of a name", instead("name: chat", `name: "chat "`)},
 		{"name of a device", instead("name: chat", "name: Aux.chat")},
 		{"invisible character in a name", instead("name: chat", `name: "ch\u202eat"`)},
-		{"no rounds", instead("rounds: 2", "rounds: 0")},
+		{"no rounds", instead("rounds: 5", "rounds: 0")},
 		{"negative seed", instead("seed: 1", "seed: -1")},
 		{"no name", instead("name: chat", "name:")},
 		{"name of a path", instead("name: chat", "name: ../chat")},
@@ -398,7 +398,7 @@ func TestScenarioIsKeptInTheResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := s.Result()
-	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.Warmup != 1 || kept.Duration != 5 || kept.Drain != 10 ||
+	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.Warmup != 1 || kept.Duration != 2 || kept.Drain != 10 ||
 		kept.Rate != 2 || !slices.Equal(kept.Transports, s.Transports) {
 		t.Errorf("kept as %+v", kept)
 	}

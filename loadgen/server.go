@@ -182,10 +182,11 @@ func (t *tail) String() string {
 type serverStats struct {
 	Store   storeStats `json:"store"`
 	Process struct {
-		CPUS     float64 `json:"cpu_s"`
-		RSSBytes int64   `json:"rss_bytes"`
-		Program  string  `json:"program"`  // "" if unknown, or not asked for
-		UptimeS  float64 `json:"uptime_s"` // 0 if unknown
+		CPUS       float64 `json:"cpu_s"`
+		RSSBytes   int64   `json:"rss_bytes"`
+		InUseBytes int64   `json:"in_use_bytes"` // 0 if unknown, or not asked for
+		Program    string  `json:"program"`      // "" if unknown, or not asked for
+		UptimeS    float64 `json:"uptime_s"`     // 0 if unknown
 	} `json:"process"`
 }
 
@@ -213,4 +214,5 @@ func (s *serverStats) add(other *serverStats) {
 	s.Store.EmptyReads += other.Store.EmptyReads
 	s.Process.CPUS += other.Process.CPUS
 	s.Process.RSSBytes += other.Process.RSSBytes
+	s.Process.InUseBytes += other.Process.InUseBytes
 }

@@ -152,15 +152,18 @@ func refusalOf(resp *http.Response) error {
 	return &refusal{resp.StatusCode, fmt.Sprintf("the server answered %s to GET %s", resp.Status, resp.Request.URL.EscapedPath())}
 }
 
-// readStats reads the stats of a server, on request with the program that it runs, which takes a server some
-// 100 ms the first time. It returns an error if the server is not a pushpull server.
-func readStats(ctx context.Context, d *wire.Dialer, program bool) (*serverStats, error) {
+// What servers report only on request, as it takes them some time: queries of readStats.
+const (
+	askProgram = "&program=1" // 100 ms the first time
+	askInUse   = "&in-use=1"  // two garbage collections
+)
+
+// readStats reads the stats of a server, and what the query, made of the constants above, asks for. It returns an
+// error if the server is not a pushpull server.
+func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats, error) {
 	var stats serverStats
 	u := d.Base().JoinPath("stats")
-	u.RawQuery = "rooms=0"
-	if program {
-		u.RawQuery += "&program=1"
-	}
+	u.RawQuery = "rooms=0" + query
 	err := get(ctx, d, u, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
 			return refusalOf(resp)

@@ -20,8 +20,7 @@ import (
 )
 
 const (
-	joinLimit      = time.Minute // for all users to join
-	joinersAtOnce  = 64
+	joinLimit      = time.Minute           // for all users to join
 	interruptDrain = time.Second           // longest drain after an interrupt
 	drainStep      = 5 * time.Millisecond  // between two checks whether everything has arrived
 	duplicateWait  = 50 * time.Millisecond // after everything has arrived, for duplicates
@@ -117,7 +116,7 @@ func (w *window) serve(addresses []*url.URL) {
 // nothing was measured. Any other error says why the window could not be measured.
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	w.serve(bases)
-	idle := w.ask(ctx)
+	idle := w.ask(ctx, askInUse)
 	idle.wait()
 	w.makeUsers()
 
@@ -134,7 +133,8 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 		w.departures.Close()
 	})
 	defer leave()
-	if err := w.join(ctx, living, &receivers); err != nil {
+	memory, err := w.join(ctx, living, &receivers, idle)
+	if err != nil {
 		return nil, err
 	}
 	w.ledger.start = time.Now()
@@ -178,6 +178,9 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 		out.DrainedS = last.Sub(to.at).Seconds()
 	}
 	w.fillServers(out, idle, from.servers, to.servers)
+	if out.Server != nil {
+		memory.fill(out)
+	}
 	return out, nil
 }
 
@@ -203,54 +206,6 @@ func (w *window) makeUsers() {
 		u := &w.users[i]
 		u.id, u.room, u.window, u.server = i, room, w, i%len(w.servers)
 	}
-}
-
-// join joins all users, a few at a time so that the server's listen queue doesn't overflow, and
-// starts a goroutine that receives for each. Joining runs on other goroutines, as it needs a stack of
-// 8 KB, receiving one of 4 KB (Linux, amd64), and a stack hardly shrinks.
-func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup) error {
-	w.enter(phaseJoining)
-	joining, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	timer := time.AfterFunc(w.joinLimit, func() {
-		joined := w.joined.Load()
-		advice := ""
-		if joined > 0 {
-			advice = ": use fewer users"
-		}
-		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, w.plan.Users, w.joinLimit, w.waiting(), advice))
-	})
-	defer timer.Stop()
-	var next atomic.Int64
-	var joiners sync.WaitGroup
-	for range joinersAtOnce {
-		joiners.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(w.users) && joining.Err() == nil; i = next.Add(1) - 1 {
-				u := &w.users[i]
-				if err := u.join(joining); err != nil {
-					already := ""
-					if joined := w.joined.Load(); joined > 0 {
-						already = fmt.Sprintf(", after %d had joined", joined)
-					}
-					// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
-					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
-					return
-				}
-				w.joined.Add(1)
-				receivers.Go(func() { u.receive(living) })
-			}
-		})
-	}
-	joiners.Wait()
-	return context.Cause(joining)
-}
-
-// waiting says what the users that have not joined wait for.
-func (w *window) waiting() string {
-	if w.connected.Load() > w.joined.Load() {
-		return "the server has accepted their connections, but does not answer the request to join"
-	}
-	return "the server does not accept their connections"
 }
 
 // connections returns how many connections a user opens to join. A user that sends may need a second

@@ -13,6 +13,8 @@ type summary struct {
 	Schema      int                `json:"schema"`
 	Name        string             `json:"name,omitempty"` // only if there are several runs
 	Answer      string             `json:"answer"`
+	Note        string             `json:"note,omitempty"`
+	Tags        map[string]string  `json:"tags,omitempty"`
 	Scenario    result.Scenario    `json:"scenario"`
 	Environment result.Environment `json:"environment"`
 	Windows     []result.Window    `json:"windows"`
@@ -25,7 +27,10 @@ func JSON(w io.Writer, list string, runs ...Run) error {
 	var all []summary
 	names, _ := namesOf(runs)
 	for i, run := range runs {
-		s := summary{run.Run.Schema, "", Answer(run), run.Run.Scenario, run.Run.Environment, run.Windows, run.Rows}
+		s := summary{
+			run.Run.Schema, "", Answer(run), run.Run.Note, run.Run.Tags,
+			run.Run.Scenario, run.Run.Environment, run.Windows, run.Rows,
+		}
 		if len(runs) > 1 {
 			s.Name = names[i]
 		}

@@ -96,8 +96,13 @@ func window(random *rand.Rand, m model, round int) result.Window {
 			Connections: 200, Requests: m.requests, Handshakes: m.handshakes, EmptyResponses: m.empty,
 			Posts: 100, BytesIn: m.bytes * 2 / 3, BytesOut: m.bytes / 3,
 		},
-		Store:     &result.Store{Appends: 100, Reads: m.reads, EmptyReads: m.emptyReads},
-		Server:    &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
+		Store:  &result.Store{Appends: 100, Reads: m.reads, EmptyReads: m.emptyReads},
+		Server: &result.Process{CPUS: m.cpu, RSSBytes: 14_000_000 + 200*m.memory, RSSIdleBytes: 14_000_000},
+		Joining: []result.MemorySample{
+			{Users: 0, InUseBytes: 1_000_000, RSSBytes: 14_000_000},
+			{Users: 100, InUseBytes: 1_000_000 + 100*m.memory, RSSBytes: 15_600_000 + 100*m.memory},
+			{Users: 200, InUseBytes: 1_000_000 + 200*m.memory, RSSBytes: 15_600_000 + 200*m.memory},
+		},
 		Generator: result.Process{CPUS: .04, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
 	}
 	w.Way = result.FormerWay(m.transport, m.interval)
@@ -164,6 +169,8 @@ func cases() map[string][]report.Run {
 	hostile.Run.Scenario.Name = "</title><script>alert(1)</script>"
 	hostile.Run.Scenario.About = "\x1b[31m<img src=x onerror=alert(2)>"
 	hostile.Run.Command = "pushpull run '</pre><script>alert(3)</script>'"
+	hostile.Run.Note = "</td><script>alert(7)</script>\x1b[31m\n\u202e"
+	hostile.Run.Tags = map[string]string{"commit": "<img src=x onerror=alert(8)>"}
 	hostile.Run.Environment.Modules["<b>x</b>"] = "]]><svg onload=alert(4)>"
 	for i, w := range hostile.Windows {
 		if w.Transport == "long-poll" {

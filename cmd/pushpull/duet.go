@@ -28,6 +28,7 @@ type duetOptions struct {
 	slices           int
 	brief            bool // --quick
 	destination      destination
+	remarks          remarks
 	rule             check.Options
 	printJSON, quiet bool
 	colour           colouring
@@ -95,7 +96,7 @@ func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 	})
 	f.Lookup("rounds").Usage = "how many pairs are measured"
 	grouped(f, groupRegression, func(f *pflag.FlagSet) { addRuleFlags(f, &o.rule) })
-	grouped(f, groupOutput, o.destination.addFlags, func(f *pflag.FlagSet) {
+	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.colour.addFlag(f)
@@ -190,6 +191,10 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 	if err != nil {
 		return usageError(err)
 	}
+	note, tags, err := opts.remarks.parse()
+	if err != nil {
+		return usageError(err)
+	}
 	if err := loadgen.CheckLimits(scenario); err != nil {
 		return err
 	}
@@ -203,7 +208,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		options: loadgen.DuetOptions{Scenario: scenario, Slices: slices},
 		run: result.Run{
 			Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second),
-			Command: commandLine(cmd, args), Environment: loadgen.Environment(),
+			Command: commandLine(cmd, args), Note: note, Tags: tags, Environment: loadgen.Environment(),
 		},
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true, opts.colour),
 	}

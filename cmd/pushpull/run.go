@@ -27,6 +27,7 @@ type runOptions struct {
 	stores           []string
 	servers          int
 	destination      destination
+	remarks          remarks
 	watch            watchOptions
 	printJSON, quiet bool
 	look             look
@@ -100,7 +101,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target")
 	})
-	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, func(f *pflag.FlagSet) {
+	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.look.addFlags(f)
@@ -117,6 +118,10 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return err
 	}
 	if err := opts.validate(); err != nil {
+		return usageError(err)
+	}
+	note, tags, err := opts.remarks.parse()
+	if err != nil {
 		return usageError(err)
 	}
 	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
@@ -156,7 +161,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	rec, err := newRecord(dir, made, names, func(i int) result.Run {
 		run := result.Run{
-			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args),
+			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
 			Scenario: scenario.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
@@ -367,6 +372,13 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			stores, _ := cmd.Flags().GetStringArray(f.Name)
 			for _, address := range stores {
 				words = append(words, "--store="+transports.Redacted(address))
+			}
+		case "note":
+			words = append(words, "--note="+value)
+		case "tag":
+			tags, _ := cmd.Flags().GetStringArray(f.Name)
+			for _, tag := range tags {
+				words = append(words, "--tag="+tag)
 			}
 		case "target", "base", "head":
 			words = append(words, "--"+f.Name+"="+shown(value))

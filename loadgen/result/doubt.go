@@ -57,14 +57,12 @@ func doubts(row Row, all []Window) []Doubt {
 		return found
 	}
 	planned, busiest, cores, others := 0, 0.0, 0, 0
-	grown := int64(0) // memory of the server
+	sampled := false // the server's memory, as the users joined
 	failures := map[string]int{}
 	var texts []string
 	for _, w := range windows {
 		planned += w.Planned
-		if w.Server != nil {
-			grown += w.Server.RSSBytes - w.Server.RSSIdleBytes
-		}
+		sampled = sampled || len(w.Joining) > 0
 		if w.Interrupted {
 			add(false, "interrupted", "round %d was stopped after %.1f s: what was still under way counts nowhere", w.Round, w.DurationS)
 		}
@@ -87,8 +85,12 @@ func doubts(row Row, all []Window) []Doubt {
 		add(true, "other-program", "%d of %d windows were served by another program than the first, which was replaced during the run: run again, and leave it alone meanwhile", others, len(windows))
 	}
 	dropped(all, add)
-	if row.Server != nil && grown < 0 {
-		add(false, "memory", "the server ended with %.0f KB less memory than it had at idle, so the memory per user is left out: measure more users", -float64(grown)/float64(len(windows))/1e3)
+	if row.Server != nil && row.Server.BytesPerUser == nil && sampled {
+		why := "it did not grow with them"
+		if row.Users < fewestForMemory {
+			why = fmt.Sprintf("%d are too few, it takes %d", row.Users, fewestForMemory)
+		}
+		add(false, "memory", "the server's memory for one more user is left out: %s", why)
 	}
 	if row.Lost > 0 {
 		add(true, "lost", "%d of %d deliveries never came", row.Lost, row.Expected)

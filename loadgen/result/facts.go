@@ -15,7 +15,7 @@ const (
 	Load   Scope = iota // what the users do; results that differ in it are never compared
 	SetUp               // the servers, their store, and how the measurement was set up
 	Place               // the machine and its software
-	Remark              // text for people, which is not a fact
+	Remark              // what people say; of a scenario, it is no fact
 )
 
 // A Difference is the consequence for a comparison when two runs differ in a fact.
@@ -102,6 +102,17 @@ func entries(runs []*Result) []entry {
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
+
+	add(Remark, Ignored, "note", func(r *Result) string { return r.Run.Note })
+	tags := map[string]bool{}
+	for _, run := range runs {
+		for key := range run.Run.Tags {
+			tags[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		add(Remark, Ignored, "tag "+key, func(r *Result) string { return r.Run.Tags[key] })
+	}
 
 	place := func(difference Difference, name string, of func(Environment) string) {
 		add(Place, difference, name, func(r *Result) string { return of(r.Run.Environment) })

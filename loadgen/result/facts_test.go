@@ -1,8 +1,10 @@
 package result
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -88,6 +90,61 @@ func TestEveryFieldIsAFact(t *testing.T) {
 	}
 }
 
+// TestRemarksAreFacts shows a note and all tags of any of the runs; they make no difference to a comparison.
+func TestRemarksAreFacts(t *testing.T) {
+	base, head := Result{Run: aRun}, Result{Run: aRun}
+	base.Run.Tags = map[string]string{"commit": "1a2b3c"}
+	head.Run.Note, head.Run.Tags = "quiet", map[string]string{"commit": "4d5e6f", "branch": "main"}
+	got := map[string][]string{}
+	for _, f := range Facts(&base, &head) {
+		if f.Scope == Remark {
+			got[f.Name] = f.Values
+			if f.Difference != Ignored {
+				t.Errorf("a comparison looks at %s", f.Name)
+			}
+		}
+	}
+	want := map[string][]string{"note": {"", "quiet"}, "tag commit": {"1a2b3c", "4d5e6f"}, "tag branch": {"", "main"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestCheckRemarks(t *testing.T) {
+	many := map[string]string{}
+	for i := range 21 {
+		many[fmt.Sprint(i)] = ""
+	}
+	tag := func(key, value string) map[string]string { return map[string]string{"ok": "", key: value} }
+	for _, c := range []struct {
+		note string
+		tags map[string]string
+		want string // empty: fine
+	}{
+		{"", nil, ""},
+		{strings.Repeat("é", 500), tag(strings.Repeat("k", 50), strings.Repeat("v", 200)), ""},
+		{"<b>\x00\n", tag("a.B-_9", "<b>\x00\n="), ""},
+		{strings.Repeat("é", 501), nil, "a note of 1002 bytes is too long: write at most 1000"},
+		{"\xff", nil, `the note "\xff" is not UTF-8`},
+		{"", many, "21 tags are too many: give at most 20"},
+		{"", tag("", "x"), `bad key "" of a tag: use`},
+		{"", tag("a b", "x"), `bad key "a b" of a tag: use`},
+		{"", tag(strings.Repeat("k", 51), "x"), "of a tag: use 1 to 50"},
+		{"", tag("k", strings.Repeat("v", 201)), "the tag k has a value of 201 bytes: write at most 200"},
+		{"", tag("k", "\xff"), `the tag k has the value "\xff", which is not UTF-8`},
+	} {
+		err := CheckRemarks(c.note, c.tags)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%.20q, %v: got %v, want %q", c.note, c.tags, err, c.want)
+		}
+		run := aRun
+		run.Note, run.Tags = c.note, c.tags
+		if _, readErr := Read(strings.NewReader(lines(t, Line{Run: &run})), "x"); (readErr == nil) != (err == nil) && !strings.Contains(c.want, "UTF-8") {
+			t.Errorf("%.20q, %v: reading it returns %v", c.note, c.tags, readErr)
+		}
+	}
+}
+
 func TestFactsAreNamedApart(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Facts(&Result{Run: aRun}) {
@@ -123,7 +180,7 @@ func TestFactsSideBySide(t *testing.T) {
 	if want := []string{"drain limit", "target", "servers", "store", "example.com/l", "example.com/m"}; !slices.Equal(differ, want) {
 		t.Errorf("they differ in %q, want %q", differ, want)
 	}
-	if want := []string{"target", "windows per round", "servers", "store", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
+	if want := []string{"target", "windows per round", "servers", "store", "note", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
 		t.Errorf("of one or both %q are unknown, want %q", unknown, want)
 	}
 	for name, want := range map[string][]string{

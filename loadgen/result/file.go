@@ -244,6 +244,9 @@ func (l *Line) settle(begun bool) error {
 		if l.Run.Schema < 1 || l.Run.Schema > Schema {
 			return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", l.Run.Schema, Schema)
 		}
+		if err := CheckRemarks(l.Run.Note, l.Run.Tags); err != nil {
+			return err
+		}
 		return l.Run.Scenario.plausible()
 	case l.Window == nil:
 		return errors.New(`neither "run" nor "window"`)

@@ -27,6 +27,9 @@ func Join(parts ...Window) (Window, error) {
 			return Window{}, fmt.Errorf("joining the parts of a window: %w", err)
 		}
 	}
+	if len(parts) == 1 { // users of several parts join at the same time
+		w.Joining = slices.Clone(first.Joining)
+	}
 	slices.SortFunc(w.Slices, func(a, b Slice) int { return cmp.Compare(a.AtS, b.AtS) })
 	return w, nil
 }

@@ -139,6 +139,11 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Server.RSSBytes":     later,
 	"Window.Server.RSSIdleBytes": earlier,
 
+	"len Window.Joining":           none, // users of several parts joined at the same time
+	"Window.Joining[0].Users":      none,
+	"Window.Joining[0].InUseBytes": none,
+	"Window.Joining[0].RSSBytes":   none,
+
 	"len Window.Outages":         same, // equal ones count once
 	"len Window.Outages[0].Of":   same,
 	"len Window.Outages[0].Did":  same,
@@ -156,6 +161,7 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Calibration.Bytes.Message": later,
 }
 
+func none(_, _ float64) float64    { return 0 }
 func same(a, _ float64) float64    { return a }
 func earlier(a, b float64) float64 { return min(a, b) }
 func later(a, b float64) float64   { return max(a, b) }

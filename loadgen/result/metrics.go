@@ -205,20 +205,19 @@ func Metrics() []Metric {
 			},
 		},
 		{
-			// Memory is gated like a timing, as the garbage collector makes it as noisy as one.
+			// Memory is gated like a timing, as other allocations of the server make it noisy.
 			Key: "server-memory", Together: "memory of all", Unit: "KB", Per: "user",
-			Value: func(r Row) (float64, bool) {
-				if r.Server == nil {
-					return 0, false
-				}
-				return kilobytes(r.Server.RSSBytesPerUser)
-			},
+			Value: memory(func(s Server) *float64 { return s.BytesPerUser }),
 			Worse: Higher, Gate: Timing, Shown: InTable | InHistory | InGlance,
 			Chart: &Chart{
-				Name: "memory", Title: "Server memory for each user",
-				Detail:   "Resident memory above what the server held before the users joined.",
-				Together: "Resident memory of all servers of a run together, above what they held before the users joined.",
+				Name: "memory", Title: "Server memory for one more user",
+				Detail:   "Memory in use, without garbage: its growth for each user that joined.",
+				Together: "Memory in use of all servers of a run, without garbage: its growth for each user that joined.",
 			},
+		},
+		{
+			Key: "fixed-memory", Together: "fixed memory of all", Unit: "KB",
+			Value: memory(func(s Server) *float64 { return s.FixedBytes }), Worse: Higher, Shown: InTable,
 		},
 
 		// From the intended time to the start of sending, and from there to the acknowledgement.
@@ -383,6 +382,16 @@ func short(ms float64, ok bool) (float64, bool) {
 	return ms, true
 }
 
+// memory wraps a number of bytes of the servers that may be unknown.
+func memory(of func(Server) *float64) func(Row) (float64, bool) {
+	return func(r Row) (float64, bool) {
+		if r.Server == nil {
+			return 0, false
+		}
+		return kilobytes(of(*r.Server))
+	}
+}
+
 // kilobytes converts a number of bytes that may be unknown.
 func kilobytes(bytes *float64) (float64, bool) {
 	if bytes == nil {
@@ -396,7 +405,7 @@ func server(of func(Usage) float64) func(Row) (float64, bool) {
 		if r.Server == nil {
 			return 0, false
 		}
-		return of(*r.Server), true
+		return of(r.Server.Usage), true
 	}
 }
 

@@ -34,9 +34,10 @@ func (k kind) holds(x float64) bool { return x == 0 || k.least <= x && x <= k.mo
 // Limits of the lists and texts of a window. A run stays far below them: more can't come from it, or
 // would come from a server that answers with pages of text.
 const (
-	mostSlices = 64  // a run has at most 45
-	mostErrors = 100 // different ones, and as many outages
-	mostText   = 500 // bytes of an error
+	mostSlices  = 64  // a run has at most 45
+	mostJoining = 64  // a run has 6 samples of the servers' memory
+	mostErrors  = 100 // different ones, and as many outages
+	mostText    = 500 // bytes of an error
 )
 
 // A quantity is a number of a window. If nothing can have measured it, drop takes it away.
@@ -115,6 +116,10 @@ func (w *Window) shorten() {
 		w.Slices = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d slices are more than a run has", n), Cost: costOfSlices + " left out"})
 	}
+	if n := len(w.Joining); n > mostJoining {
+		w.Joining = nil
+		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
+	}
 	w.Way.Title, w.Failed = Shorten(w.Way.Title), Shorten(w.Failed)
 	w.Outages = w.Outages[:min(len(w.Outages), mostErrors)]
 	for i, o := range w.Outages {
@@ -150,8 +155,9 @@ func Shorten(text string) string {
 }
 
 const (
-	costOfSlices = "the latency over time is"
-	costOfWay    = "the prediction of theory is"
+	costOfSlices  = "the latency over time is"
+	costOfJoining = "the server's memory for one more user is"
+	costOfWay     = "the prediction of theory is"
 )
 
 // quantities returns the numbers of w, each with what it costs to take it away.
@@ -226,6 +232,13 @@ func (w *Window) quantities() []quantity {
 	}
 	if w.Server != nil {
 		usage("server", w.Server, func() { w.Server = nil })
+	}
+	memory := probe(costOfJoining, func() { w.Joining = nil })
+	for i := range w.Joining {
+		s := &w.Joining[i]
+		memory("users of a sample of the server's memory", heads, &s.Users)
+		memory("server memory in use", sizes, &s.InUseBytes)
+		memory("server memory while users joined", sizes, &s.RSSBytes)
 	}
 	usage("generator", &w.Generator, func() { w.Generator = Process{} })
 

@@ -69,6 +69,16 @@ func TestSettle(t *testing.T) {
 			func(w Window) bool { return w.IntervalS == 0 },
 		},
 		{
+			func(w *Window) { w.Joining[2].InUseBytes = -5 },
+			"server memory in use -5 B can't have been measured in round 3: the server's memory for one more user is left out", false,
+			func(w Window) bool { return w.Server != nil && w.Joining == nil },
+		},
+		{
+			func(w *Window) { w.Joining = make([]MemorySample, 65) },
+			"65 samples of the server's memory are more than a run has in round 3: the server's memory for one more user is left out", false,
+			func(w Window) bool { return w.Server != nil && w.Joining == nil },
+		},
+		{
 			func(w *Window) { w.Misdelivered = -5 },
 			"misdelivered -5 can't have been measured in round 3: it counts as 0", true,
 			func(w Window) bool { return w.Misdelivered == 0 },
@@ -81,6 +91,7 @@ func TestSettle(t *testing.T) {
 	} {
 		w := sound()
 		w.Server, w.Store = &Process{CPUS: 1, RSSBytes: 3, RSSIdleBytes: 2}, &Store{Reads: 1}
+		w.Joining = joining(7, 5)
 		w.Slices = []Slice{{AtS: 1, WidthS: 1}}
 		w.Calibration = &Calibration{RoundTrip: histogramOf(1), Bytes: &Bytes{Send: 1}}
 		c.spoil(&w)

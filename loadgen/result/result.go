@@ -27,13 +27,15 @@ type Line struct {
 
 // A Run describes what was measured, on which machine, and how to repeat it.
 type Run struct {
-	Schema      int               `json:"schema"`
-	Started     time.Time         `json:"started"`
-	Command     string            `json:"command"` // repeats the run
-	Note        string            `json:"note,omitempty"`
-	Tags        map[string]string `json:"tags,omitempty"`
-	Scenario    Scenario          `json:"scenario"`
-	Environment Environment       `json:"environment"`
+	Schema  int       `json:"schema"`
+	Started time.Time `json:"started"`
+	Command string    `json:"command"` // repeats the run
+
+	Note string            `json:"note,omitempty"` // what people say about the run, as in CheckRemarks
+	Tags map[string]string `json:"tags,omitempty"` // likewise, like the commit that was measured
+
+	Scenario    Scenario    `json:"scenario"`
+	Environment Environment `json:"environment"`
 }
 
 // An Environment is the machine and the software of a run.
@@ -95,12 +97,15 @@ type Window struct {
 	Late      *Histogram `json:"late"`       // the delay that the generator itself added to the intended time
 	Slices    []Slice    `json:"slices"`     // latency over time
 
-	Traffic   Traffic   `json:"wire"`
-	Store     *Store    `json:"store,omitempty"`  // nil if unknown
-	Server    *Process  `json:"server,omitempty"` // nil if unknown
-	Generator Process   `json:"generator"`
-	Errors    []Failure `json:"errors,omitempty"`
-	Dropped   []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
+	Traffic   Traffic  `json:"wire"`
+	Store     *Store   `json:"store,omitempty"`  // nil if unknown
+	Server    *Process `json:"server,omitempty"` // nil if unknown
+	Generator Process  `json:"generator"`
+
+	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
+
+	Errors  []Failure `json:"errors,omitempty"`
+	Dropped []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
 }

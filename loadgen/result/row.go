@@ -43,7 +43,7 @@ type Row struct {
 	Store               *Store    `json:"store"`
 	StorePerDelivery    *Rates    `json:"store_per_delivery"`
 	StorePerSecond      *Rates    `json:"store_per_second"`
-	Server              *Usage    `json:"server"`
+	Server              *Server   `json:"server"`
 	Generator           Generator `json:"generator"`
 	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
@@ -89,20 +89,30 @@ func (s *Store) over(n float64) *Rates {
 	return &Rates{float64(s.Appends) / n, float64(s.Reads) / n, float64(s.EmptyReads) / n}
 }
 
-// Usage is the usage of a process, or of several together, in total and per delivery or user.
+// Usage is the usage of a process, or of several together, in total and per delivery.
 type Usage struct {
-	CPUMicrosPerDelivery float64  `json:"cpu_us_per_delivery"`
-	CPUS                 float64  `json:"cpu_s"`
-	RSSBytes             int64    `json:"rss_bytes"`
-	RSSBytesPerUser      *float64 `json:"rss_bytes_per_user"` // above the memory before the users joined; nil: unknown, or it shrank
+	CPUMicrosPerDelivery float64 `json:"cpu_us_per_delivery"`
+	CPUS                 float64 `json:"cpu_s"`
+	RSSBytes             int64   `json:"rss_bytes"`
+}
+
+// A Server is the usage of all servers under test together.
+type Server struct {
+	Usage
+	// The memory in use that one more connected user takes once garbage is collected, with its share of its room.
+	// It is the slope over the users that joined, so it doesn't depend on how many there are. The kernel's buffers
+	// of its connections and the garbage of its messages come on top. nil: unknown, or the memory did not grow.
+	BytesPerUser *float64 `json:"bytes_per_user"`
+	FixedBytes   *float64 `json:"fixed_bytes"` // resident memory that the first users bring and all share, above that at idle; nil: BytesPerUser is
 }
 
 // A Generator is the load generator's own usage, and how late it was.
 type Generator struct {
 	Usage
-	LateP99     float64 `json:"late_p99_ms"`      // the delay that it added to the intended send times
-	LateWindows int     `json:"late_windows"`     // windows that it spoiled by being late, those replaced included
-	Replaced    int     `json:"replaced_windows"` // of LateWindows, those measured again and not part of the row
+	RSSBytesPerUser *float64 `json:"rss_bytes_per_user"` // above the memory before the users joined; nil: unknown, or it shrank
+	LateP99         float64  `json:"late_p99_ms"`        // the delay that it added to the intended send times
+	LateWindows     int      `json:"late_windows"`       // windows that it spoiled by being late, those replaced included
+	Replaced        int      `json:"replaced_windows"`   // of LateWindows, those measured again and not part of the row
 }
 
 // A Theory is the prediction of package theory for a row. A field is nil where the calibration lacks
@@ -207,10 +217,12 @@ func Totals(windows []Window) Row {
 	}
 	row.StorePerDelivery, row.StorePerSecond = row.Store.over(float64(row.Delivered)), row.Store.over(row.DurationS)
 	if len(servers) == len(measured) && row.Measured() {
-		usage := usage(servers, row, members)
-		row.Server = &usage
+		row.Server = &Server{Usage: usage(servers, row.Delivered)}
+		row.Server.BytesPerUser, row.Server.FixedBytes = meanGrowth(measured)
 	}
-	row.Generator = Generator{Usage: usage(generators, row, members), Replaced: replaced}
+	row.Generator = Generator{
+		Usage: usage(generators, row.Delivered), RSSBytesPerUser: grown(generators, members), Replaced: replaced,
+	}
 	return row
 }
 
@@ -254,22 +266,30 @@ func countRounds(windows []Window) int {
 	return len(seen)
 }
 
-// usage returns the usage of which each window has a part. members are the users and the members that
-// calibrated: those have left, but few processes return memory to the system so soon.
-func usage(parts []Process, row Row, members int) Usage {
+// usage returns the usage of which each window has a part.
+func usage(parts []Process, delivered int) Usage {
 	var p Process
-	idleKnown := true
 	for _, part := range parts {
 		p.add(part)
-		idleKnown = idleKnown && part.RSSIdleBytes > 0
 	}
-	each := int64(max(1, len(parts)))
-	u := Usage{CPUMicrosPerDelivery: per(p.CPUS*1e6, row.Delivered), CPUS: p.CPUS, RSSBytes: p.RSSBytes / each}
-	if grown := p.RSSBytes - p.RSSIdleBytes; idleKnown && grown >= 0 && len(parts) > 0 {
-		user := per(float64(grown/each), members)
-		u.RSSBytesPerUser = &user
+	return Usage{CPUMicrosPerDelivery: per(p.CPUS*1e6, delivered), CPUS: p.CPUS, RSSBytes: p.RSSBytes / int64(max(1, len(parts)))}
+}
+
+// grown returns by how much the resident memory of the generator grew for each of its members, which are the
+// users and the members that calibrated: those have left, but few processes return memory to the system so soon.
+func grown(parts []Process, members int) *float64 {
+	grown := int64(0)
+	for _, p := range parts {
+		if p.RSSIdleBytes <= 0 {
+			return nil
+		}
+		grown += p.RSSBytes - p.RSSIdleBytes
 	}
-	return u
+	if grown < 0 || len(parts) == 0 {
+		return nil
+	}
+	each := per(float64(grown/int64(len(parts))), members)
+	return &each
 }
 
 // per returns total / n, or 0 if n is 0, as JSON has no infinity.

@@ -21,6 +21,7 @@ func rounds() []Window {
 		},
 		Store:     &Store{Appends: 101, Reads: 300, EmptyReads: 20},
 		Server:    &Process{CPUS: .5, RSSBytes: 3_000_000, RSSIdleBytes: 2_000_000},
+		Joining:   joining(100_000, 40_000),
 		Generator: Process{CPUS: 1, RSSBytes: 5_000_000, RSSIdleBytes: 4_500_000},
 	}
 	second := first
@@ -29,11 +30,22 @@ func rounds() []Window {
 	second.SendDelay, second.Accept, second.Late = histogramOf(2*time.Millisecond), histogramOf(5*time.Millisecond), histogramOf(9*time.Microsecond)
 	second.Store = &Store{Appends: 99, Reads: 100, EmptyReads: 10}
 	second.Server = &Process{CPUS: .3, RSSBytes: 5_000_000, RSSIdleBytes: 2_000_000}
+	second.Joining = joining(300_000, 60_000)
 	for ms := 1; ms <= 100; ms++ {
 		first.Latency.Record(time.Duration(ms) * time.Millisecond)
 		second.Latency.Record(time.Duration(100+ms) * time.Millisecond)
 	}
 	return []Window{first, second}
+}
+
+// joining returns samples of the memory of a server while 40 users join, each of whom takes perUser bytes. The
+// first ones bring fixed bytes of resident memory.
+func joining(perUser, fixed int64) []MemorySample {
+	samples := []MemorySample{{Users: 0, InUseBytes: 1_000_000, RSSBytes: 2_000_000}}
+	for _, users := range []int64{5, 10, 20, 30, 40} {
+		samples = append(samples, MemorySample{int(users), 1_000_000 + users*perUser, 2_000_000 + fixed + users*perUser/2})
+	}
+	return samples
 }
 
 func TestRowsMergeRounds(t *testing.T) {
@@ -93,7 +105,8 @@ func TestRowsMergeRounds(t *testing.T) {
 		{"server CPU", row.Server.CPUS, .8},
 		{"server CPU per delivery", row.Server.CPUMicrosPerDelivery, 4000},
 		{"server memory", float64(row.Server.RSSBytes), 4_000_000},
-		{"server memory per user", *row.Server.RSSBytesPerUser, 200_000},
+		{"server memory per user", *row.Server.BytesPerUser, 200_000},
+		{"fixed server memory", *row.Server.FixedBytes, 50_000},
 		{"generator CPU", row.Generator.CPUS, 2},
 		{"generator CPU per delivery", row.Generator.CPUMicrosPerDelivery, 10_000},
 		{"generator memory per user", *row.Generator.RSSBytesPerUser, 50_000},
@@ -108,14 +121,14 @@ func TestRowsMergeRounds(t *testing.T) {
 	}
 }
 
-// TestRowCountsCalibrators shares memory among the users and the members that calibrate, 4 in the mean of
-// the rounds.
+// TestRowCountsCalibrators shares the generator's memory among the users and the members that calibrate, 4 in the
+// mean of the rounds.
 func TestRowCountsCalibrators(t *testing.T) {
 	windows := rounds()
 	windows[0].Calibration, windows[1].Calibration = &Calibration{Members: 3}, &Calibration{Members: 6}
 	row := Rows(windows)[0]
-	if want := 2e6 / 14; math.Abs(*row.Server.RSSBytesPerUser-want) > 1e-6 {
-		t.Errorf("server memory of %v bytes for each of 14, want %v", *row.Server.RSSBytesPerUser, want)
+	if want := 5e5 / 14; math.Abs(*row.Generator.RSSBytesPerUser-want) > 1e-6 {
+		t.Errorf("generator memory of %v bytes for each of 14, want %v", *row.Generator.RSSBytesPerUser, want)
 	}
 	windows[1].Calibration = nil
 	row = Rows(windows)[0]
@@ -232,12 +245,13 @@ func TestUnknownNumbers(t *testing.T) {
 	w.Latency = histogramOf(time.Second, time.Second, time.Second, 2*time.Hour)
 	w.Accept, w.SendDelay, w.Late = histogramOf(time.Second), histogramOf(2*time.Hour), NewHistogram()
 	w.Server = &Process{CPUS: 1, RSSBytes: 5, RSSIdleBytes: 6}
+	w.Joining = joining(-100, -60)
 	w.Generator = Process{CPUS: 1, RSSBytes: 5}
 	shrank := w
 	row := Rows([]Window{w})[0]
 	for key, want := range map[string]bool{
 		"p50": true, "p95": false, "p99": false, "max": false, "mean": false, "accept-p99": true, "send-delay-p50": false,
-		"server-memory": false, "server-cpu": true, "server-rss": true, "generator-memory": false, "generator-cpu": true,
+		"server-memory": false, "fixed-memory": false, "server-cpu": true, "server-rss": true, "generator-memory": false, "generator-cpu": true,
 	} {
 		m, found := MetricOf(key)
 		if _, ok := m.Value(row); !found || ok != want {
@@ -246,8 +260,9 @@ func TestUnknownNumbers(t *testing.T) {
 	}
 	// Noise may make it smaller in one round: the mean over the rounds counts.
 	w.Server = &Process{CPUS: 1, RSSBytes: 5 + 8, RSSIdleBytes: 6}
-	if row := Rows([]Window{shrank, w})[0]; row.Server.RSSBytesPerUser == nil || *row.Server.RSSBytesPerUser != 1.5 {
-		t.Errorf("memory per user of both rounds: %v", row.Server.RSSBytesPerUser)
+	w.Joining = joining(300, 20)
+	if s := Rows([]Window{shrank, w})[0].Server; s.BytesPerUser == nil || *s.BytesPerUser != 100 || *s.FixedBytes != 0 {
+		t.Errorf("memory of both rounds: %+v", s)
 	}
 	// A handshake whose request was made before the measured part.
 	w.Traffic = Traffic{Requests: 1, Handshakes: 2, EmptyResponses: 2}

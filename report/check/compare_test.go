@@ -71,6 +71,7 @@ func (m made) window(transport string, machine float64) result.Window {
 		Traffic:   result.Traffic{Requests: int64(m.asking * float64(2*n)), BytesIn: int64(m.asking * float64(700*n))},
 		Store:     &result.Store{Appends: int64(n), Reads: int64(m.asking * float64(n))},
 		Server:    &result.Process{CPUS: machine * m.busier * 200e-6 * float64(n), RSSBytes: 30e6, RSSIdleBytes: 20e6},
+		Joining:   []result.MemorySample{{Users: 0, RSSBytes: 20e6}, {Users: 100, InUseBytes: 5e6, RSSBytes: 25e6}, {Users: 200, InUseBytes: 10e6, RSSBytes: 30e6}},
 		Generator: result.Process{CPUS: 1},
 	}
 	if transport == "websocket" { // no requests after the handshake
@@ -237,7 +238,7 @@ func TestMiddle(t *testing.T) {
 		for i, x := range c.micros {
 			rows[i].Delivered = 1
 			if x >= 0 {
-				rows[i].Server = &result.Usage{CPUMicrosPerDelivery: x}
+				rows[i].Server = &result.Server{Usage: result.Usage{CPUMicrosPerDelivery: x}}
 			}
 		}
 		if got, ok := middle(rows, cpu); ok != c.ok || ok && got != c.want {
@@ -461,6 +462,22 @@ func TestSilentServer(t *testing.T) {
 	}
 	if c := r.find("websocket", "p50"); c.Verdict != Same || !c.Gated {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestFormerMemory compares with a base from before memory was sampled while users join: its memory is unknown,
+// and not that of another definition. It was not judged if it was to be.
+func TestFormerMemory(t *testing.T) {
+	t.Parallel()
+	base, head := made{rounds: 10}.result(), made{rounds: 10}.result()
+	for i := range base.Windows {
+		base.Windows[i].Joining = nil
+	}
+	for _, gate := range [][]string{nil, {"server-memory"}} {
+		r := compare(t, base, head, Options{Gate: gate})
+		if c := r.find("websocket", "server-memory"); c.Verdict != Unknown || c.Regression() || c.Omission() != (gate != nil) {
+			t.Errorf("gated %q: %+v", gate, c)
+		}
 	}
 }
 

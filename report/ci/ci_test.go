@@ -55,6 +55,7 @@ func measured(transports map[string]float64, order ...string) *result.Result {
 				Traffic:   result.Traffic{Requests: int64(100 * ms), BytesIn: 100_000, BytesOut: 20_000},
 				Store:     &result.Store{Appends: 100, Reads: int64(150 * ms), EmptyReads: int64(50 * ms)},
 				Server:    &result.Process{CPUS: .02 * ms, RSSBytes: 30e6, RSSIdleBytes: 20e6},
+				Joining:   []result.MemorySample{{Users: 0, RSSBytes: 20e6}, {Users: 250, InUseBytes: 5e6, RSSBytes: 25e6}, {Users: 500, InUseBytes: 10e6, RSSBytes: 30e6}},
 				Generator: result.Process{CPUS: 1},
 			}
 			for i := range 400 {

@@ -12,7 +12,7 @@ func TestMetric(t *testing.T) {
 	row := result.Row{
 		Delivered: 7, Expected: 9, Lost: 2, Requests: 8, EmptyResponses: 3, RequestsPerDelivery: 2.5, BytesPerDelivery: 1070.63,
 		Latency: result.Quantiles{P50: .41234, P99: 2513, P999: &p999},
-		Server:  &result.Usage{CPUMicrosPerDelivery: 203.4, RSSBytesPerUser: &memory},
+		Server:  &result.Server{Usage: result.Usage{CPUMicrosPerDelivery: 203.4}, BytesPerUser: &memory},
 		Theory:  &result.Theory{StoreReads: 14},
 	}
 	for _, want := range []struct{ key, fixed, cell, below, quantity string }{

@@ -141,6 +141,7 @@ type prediction struct {
 	requests count     // including handshakes
 	reads    count     // of the store
 	bytes    float64   // in both directions, without handshakes; 0 if unknown
+	strays   float64   // standard deviation of the bytes, as strays returns it
 }
 
 // A count is the prediction of a number that varies from run to run.
@@ -161,7 +162,7 @@ func shortPoll(m parameters) prediction {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same request
 	}
 	p.reads = p.requests
-	p.bytes = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.fetched())
+	p.bytes, p.strays = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.fetched()), m.strays()
 	return p
 }
 
@@ -196,7 +197,7 @@ func longPollScan(m parameters) prediction {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same scan
 	}
 	l.Hold = math.Inf(1)
-	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.fetched())
+	p.bytes, p.strays = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.fetched()), m.strays()
 	return p
 }
 
@@ -277,13 +278,27 @@ func (m parameters) carried(b *result.Bytes, share float64) float64 {
 	return m.sends * (float64(b.Send) + share*m.members*float64(b.Message))
 }
 
+// timer returns the time within which users fetch a message, in seconds.
+func (m parameters) timer() float64 { return max(m.way.EveryS, m.way.ScanS) }
+
+// strays returns the standard deviation of the bytes of messages that are sent outside the measured part and fetched
+// in it, or the other way round. Each is one for all members of its room. Of a Poisson process in the time t at a
+// border, of which U(0, 1) of the members fetch a message on the other side, the number has the variance rate*t/3.
+func (m parameters) strays() float64 {
+	if m.bytes == nil {
+		return 0
+	}
+	at := min(m.timer(), m.seconds/m.windows) + min(m.timer(), m.warmup) // the end, and the start
+	return m.members * math.Sqrt(m.windows*m.sends/m.seconds*at/3) * float64(m.bytes.Message)
+}
+
 // fetched returns how many messages polling users fetch in the measured part, as a share of the
 // messages sent in it. Messages sent near its end are fetched later, and those sent before it make
 // up for them only if the warm-up was as long as the interval.
 func (m parameters) fetched() float64 {
 	// by returns how many messages are fetched by time t if they are sent at rate 1 from time 0 on
 	// and each is fetched U(0, T) later.
-	timer := max(m.way.EveryS, m.way.ScanS)
+	timer := m.timer()
 	by := func(t float64) float64 {
 		if t < timer {
 			return t * t / (2 * timer)
@@ -345,7 +360,7 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 		near("reads of the store", row.Store.Reads, p.reads, .05)
 	}
 	if p.bytes > 0 {
-		near("bytes", row.BytesIn+row.BytesOut, count{p.bytes, p.bytes * p.requests.sd / p.requests.mean}, .05)
+		near("bytes", row.BytesIn+row.BytesOut, count{p.bytes, p.bytes*p.requests.sd/p.requests.mean + p.strays}, .05)
 	}
 	return found
 }

@@ -28,7 +28,7 @@ func rowOf(windows, delivered, expected int, p50, p99 float64, doubts ...result.
 		Latency:             result.Quantiles{P50: p50, P95: p99, P99: p99, Max: p99},
 		Requests:            int64(delivered),
 		RequestsPerDelivery: 1, BytesPerDelivery: 431,
-		Server: &result.Usage{CPUMicrosPerDelivery: 41.7, RSSBytesPerUser: &memory},
+		Server: &result.Server{Usage: result.Usage{CPUMicrosPerDelivery: 41.7}, BytesPerUser: &memory},
 	}
 }
 

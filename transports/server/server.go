@@ -69,6 +69,7 @@ type service struct {
 	log     *feed.Feed
 	conns   *connections
 	names   *names
+	census  *census
 	origins *http.CrossOriginProtection
 	begun   time.Time
 	shares  shares
@@ -130,6 +131,7 @@ func (s *Server) start() (*service, error) {
 	sv.conns = newConnections(sv.Connections, sv.Limits.WriteTimeout)
 	sv.conns.slow.Slowness = sv.Slow
 	sv.names = newNames(sv.Connections)
+	sv.census = newCensus()
 	return sv, nil
 }
 

@@ -101,8 +101,9 @@ type ProcessStats struct {
 	CPU        float64 `json:"cpu_s"`     // user and system time since its start, in seconds
 	RSS        uint64  `json:"rss_bytes"` // resident memory now
 	Goroutines int     `json:"goroutines"`
-	Uptime     float64 `json:"uptime_s"`          // since it began to serve, in seconds: a server that was started again has a shorter one
-	Program    string  `json:"program,omitempty"` // SHA-256 of the file that runs, in hex; only with ?program=1, as the file is read for it
+	Uptime     float64 `json:"uptime_s"`               // since it began to serve, in seconds: a server that was started again has a shorter one
+	InUse      uint64  `json:"in_use_bytes,omitempty"` // objects on the heap and stacks of goroutines, after a garbage collection; only with ?in-use=1, as it collects for it
+	Program    string  `json:"program,omitempty"`      // SHA-256 of the file that runs, in hex; only with ?program=1, as the file is read for it
 }
 
 // A countingStore counts the calls of a store and logs its errors, which users never see.
@@ -175,6 +176,12 @@ func (sv *service) serveStats(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stats.Process = ProcessStats{CPU: used.CPU.Seconds(), RSS: used.RSS, Goroutines: runtime.NumGoroutine(), Uptime: time.Since(sv.begun).Seconds()}
+	if query.Get("in-use") == "1" {
+		if stats.Process.InUse, err = sv.census.count(r.Context()); err != nil {
+			transports.Error(w, http.StatusServiceUnavailable, "%v", err)
+			return
+		}
+	}
 	if query.Get("program") == "1" {
 		stats.Process.Program, _ = process.Program() // it may not be readable, and the rest is of use without it
 	}

@@ -42,8 +42,11 @@ func TestStats(t *testing.T) {
 			t.Errorf("no %s in %s", part, body)
 		}
 	}
-	if strings.Contains(body, "program") {
-		t.Errorf("the program is read by a request that doesn't ask for it: %s", body)
+	if strings.Contains(body, "program") || strings.Contains(body, "in_use") {
+		t.Errorf("the program or the memory in use is found out for a request that doesn't ask for it: %s", body)
+	}
+	if _, body := sd.do("GET", "/stats?in-use=1", "", ""); !strings.Contains(body, `"in_use_bytes":`) {
+		t.Errorf("no memory in use in %s", body)
 	}
 	program, err := process.Program()
 	if err != nil {

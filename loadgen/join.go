@@ -1,0 +1,138 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pushpull/loadgen/result"
+)
+
+const joinersAtOnce = 64
+
+// join joins all users and starts a goroutine that receives for each. It pauses after parts of them to sample
+// the memory of the servers, if idle, which was asked before, has their memory in use.
+func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, idle *inquiry) (growth, error) {
+	w.enter(phaseJoining)
+	memory := growth{}
+	memory.add(0, idle)
+	left := w.joinLimit
+	for _, users := range memory.steps(len(w.users)) {
+		begun := time.Now()
+		if err := w.joinUpTo(ctx, living, receivers, users, left, memory.known()); err != nil {
+			return growth{}, err
+		}
+		left -= time.Since(begun)
+		if memory.known() && pauseUntil(ctx, time.Now().Add(calm)) { // for what the users have asked to be under way
+			now := w.ask(ctx, askInUse)
+			release := context.AfterFunc(ctx, now.stop)
+			now.wait()
+			release()
+			memory.add(users, now)
+		}
+	}
+	return memory, nil
+}
+
+// joinUpTo joins the users before the given one that have not joined, within a limit. They join a few at a time
+// so that the server's listen queue doesn't overflow. Joining runs on other goroutines than receiving, as it
+// needs a stack of 8 KB, receiving one of 4 KB (Linux, amd64), and a stack hardly shrinks.
+//
+// greet makes users that poll on a timer ask for something at once, as the server has the memory of a connection
+// only then, and their first poll may be seconds away.
+func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, limit time.Duration, greet bool) error {
+	joining, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(limit, func() {
+		joined := w.joined.Load()
+		advice := ""
+		if joined > 0 {
+			advice = ": use fewer users"
+		}
+		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, w.plan.Users, w.joinLimit, w.waiting(), advice))
+	})
+	defer timer.Stop()
+	var next atomic.Int64
+	next.Store(w.joined.Load())
+	var joiners sync.WaitGroup
+	for range joinersAtOnce {
+		joiners.Go(func() {
+			for i := next.Add(1) - 1; int(i) < users && joining.Err() == nil; i = next.Add(1) - 1 {
+				u := &w.users[i]
+				if err := u.join(joining); err != nil {
+					already := ""
+					if joined := w.joined.Load(); joined > 0 {
+						already = fmt.Sprintf(", after %d had joined", joined)
+					}
+					// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
+					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
+					return
+				}
+				if greet && w.way.Every > 0 {
+					_, _ = roundTrip(joining, &u.first.pool) // the first poll will show what is wrong
+				}
+				w.joined.Add(1)
+				receivers.Go(func() { u.receive(living) })
+			}
+		})
+	}
+	joiners.Wait()
+	return context.Cause(joining)
+}
+
+// waiting says what the users that have not joined wait for.
+func (w *window) waiting() string {
+	if w.connected.Load() > w.joined.Load() {
+		return "the server has accepted their connections, but does not answer the request to join"
+	}
+	return "the server does not accept their connections"
+}
+
+// A growth is the memory of the servers while users join.
+type growth struct {
+	samples []result.MemorySample // none: the servers don't report their memory in use, or one has stopped to do so
+	lost    error                 // why one has
+}
+
+// known reports whether there are samples.
+func (g *growth) known() bool { return len(g.samples) > 0 }
+
+// add adds what the servers reported when some users had joined, or gives up if one did not.
+func (g *growth) add(users int, q *inquiry) {
+	if i := q.failed(); i >= 0 {
+		if g.known() {
+			*g = growth{lost: q.errs[i]}
+		}
+		return
+	}
+	if slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
+		*g = growth{}
+		return
+	}
+	process := q.total().Process
+	g.samples = append(g.samples, result.MemorySample{Users: users, InUseBytes: process.InUseBytes, RSSBytes: process.RSSBytes})
+}
+
+// steps returns after how many of all users to sample. What the first users bring for all is not what one more
+// costs, so there are several, and from an eighth of the users on.
+func (g *growth) steps(all int) []int {
+	if !g.known() {
+		return []int{all}
+	}
+	steps := []int{all / 8, all / 4, all / 2, all * 3 / 4, all}
+	return slices.Compact(slices.DeleteFunc(steps, func(n int) bool { return n == 0 }))
+}
+
+// fill fills in the samples of a window, or why there are none.
+func (g *growth) fill(out *result.Window) {
+	out.Joining = g.samples
+	if g.lost != nil {
+		out.Dropped = append(out.Dropped, result.Drop{
+			What: fmt.Sprintf("a server did not report its memory while users joined (%v)", g.lost),
+			Cost: "the server's memory for one more user is left out",
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package loadgen
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"pushpull/loadgen/result"
+)
+
+// TestMemoryWhileUsersJoin measures 20 users of each transport. One more of them takes more than a goroutine's
+// stack, and less than a megabyte.
+func TestMemoryWhileUsersJoin(t *testing.T) {
+	t.Parallel()
+	s := brief()
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Command: command()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range windows {
+		var users []int
+		for _, s := range w.Joining {
+			users = append(users, s.Users)
+			if s.InUseBytes < 1<<19 || s.RSSBytes < s.InUseBytes {
+				t.Errorf("%s: %+v", w.Transport, s)
+			}
+		}
+		if len(users) != 6 || users[0] != 0 || users[1] != 2 || users[5] != 20 {
+			t.Errorf("%s: samples at %v users", w.Transport, users)
+		}
+		row := result.Rows([]result.Window{w})[0]
+		if each := row.Server.BytesPerUser; each == nil || *each < 2048 || *each > 1e6 {
+			t.Errorf("%s: %+v, %+v", w.Transport, row.Server, w.Joining)
+		}
+	}
+}
+
+// TestGreeting counts the exchanges of users that join: each user that polls on a timer makes one, unless nobody
+// asks for memory. Without a warm-up nothing else asks for /healthz.
+func TestGreeting(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		transport string
+		noStats   bool
+		want      int64
+	}{
+		"on a timer":                {"short-poll@50ms", false, 20},
+		"held":                      {"long-poll", false, 0},
+		"on a timer, without stats": {"short-poll@50ms", true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			base := proxiedTo(t, start(t), func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/healthz" {
+					asked.Add(1)
+				}
+				return false
+			})
+			s := brief()
+			w, err := newWindow(s, c.transport, 1, NewPlan(s, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.noStats = c.noStats
+			out, err := w.measure(t.Context(), []*url.URL{base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole(t, s, *out)
+			if n := asked.Load(); n != c.want {
+				t.Errorf("%d exchanges, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+// TestMemoryUnknown measures targets that report no memory in use: none ever, and one only until users join.
+func TestMemoryUnknown(t *testing.T) {
+	t.Parallel()
+	const without, with = `{"process":{"cpu_s":5,"rss_bytes":1000000}}`, `{"process":{"cpu_s":5,"rss_bytes":1000000,"in_use_bytes":500000}}`
+	for name, c := range map[string]struct {
+		idle, joining string // empty: an error
+		drop          string // empty: nothing is dropped
+	}{
+		"never":    {without, without, ""},
+		"at first": {with, without, ""},
+		"an error": {with, "", "a server did not report its memory while users joined (the server answered 418 I'm a teapot to GET /stats)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := start(t)
+			var asked atomic.Int64
+			base := proxiedTo(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != "/stats" {
+					return false
+				}
+				stats := c.idle
+				if n := asked.Add(1); n > 1 && r.URL.Query().Has("in-use") {
+					stats = c.joining
+				}
+				if stats == "" {
+					w.WriteHeader(http.StatusTeapot)
+				}
+				_, err := w.Write([]byte(stats))
+				return err == nil
+			})
+			s := brief()
+			w, err := newWindow(s, "long-poll", 1, NewPlan(s, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := w.measure(t.Context(), []*url.URL{base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole(t, s, *out)
+			if out.Server == nil || out.Joining != nil {
+				t.Errorf("server %+v, memory %+v", out.Server, out.Joining)
+			}
+			var dropped []string
+			for _, d := range out.Dropped {
+				dropped = append(dropped, d.What)
+			}
+			if got := strings.Join(dropped, "\n"); got != c.drop {
+				t.Errorf("dropped %q, want %q", got, c.drop)
+			}
+		})
+	}
+}
+
+// TestGrowthOfSeveralServers adds what all of them report, and needs it of all.
+func TestGrowthOfSeveralServers(t *testing.T) {
+	at := func(inUse ...int64) *inquiry {
+		q := &inquiry{}
+		for _, bytes := range inUse {
+			s := &serverStats{}
+			s.Process.InUseBytes, s.Process.RSSBytes = bytes, 2*bytes
+			q.stats, q.errs = append(q.stats, s), append(q.errs, nil)
+		}
+		return q
+	}
+	var g growth
+	g.add(0, at(3, 4))
+	g.add(5, at(13, 24))
+	if len(g.samples) != 2 || g.samples[1] != (result.MemorySample{Users: 5, InUseBytes: 37, RSSBytes: 74}) {
+		t.Errorf("%+v", g)
+	}
+	g.add(10, at(23, 0))
+	if g.known() || g.lost != nil {
+		t.Errorf("with one that doesn't report it: %+v", g)
+	}
+	g.add(0, at(3, 4))
+	broken := at(3, 4)
+	broken.errs[1] = errors.New("refused")
+	g.add(5, broken)
+	if g.known() || g.lost == nil {
+		t.Errorf("with one that reports nothing: %+v", g)
+	}
+}
+
+func TestGrowthSteps(t *testing.T) {
+	sampled := growth{samples: make([]result.MemorySample, 1)}
+	for all, want := range map[int]int{1: 1, 2: 2, 4: 4, 8: 5, 40: 5, 20_000: 5} {
+		steps := sampled.steps(all)
+		if len(steps) != want || steps[len(steps)-1] != all {
+			t.Errorf("%d users join in steps to %v", all, steps)
+		}
+	}
+	if steps := (&growth{}).steps(40); len(steps) != 1 || steps[0] != 40 {
+		t.Errorf("users whose memory is not sampled join in steps to %v", steps)
+	}
+}
