@@ -161,7 +161,7 @@ func usageOf(cmd *cobra.Command) string {
 // units returns the words of a command, each flag together with its value.
 func units(command string) (units []string) {
 	flag := false
-	for _, word := range strings.Fields(command) {
+	for word := range strings.FieldsSeq(command) {
 		dashed := strings.HasPrefix(word, "--")
 		if flag && !dashed {
 			units[len(units)-1] += " " + word

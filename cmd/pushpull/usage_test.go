@@ -20,7 +20,7 @@ func TestUsageErrors(t *testing.T) {
 		"help rum":                              `unknown command "rum": did you mean "run"?`,
 		"stor":                                  `unknown command "stor": use `, // store is for pushpull itself
 		"--frobnicate":                          `unknown flag "--frobnicate" (see pushpull --help)`,
-		"--versoin":                             `unknown flag "--versoin": did you mean "--version"?`,
+		"--verzion":                             `unknown flag "--verzion": did you mean "--version"?`,
 		"run --frobnicate":                      `unknown flag "--frobnicate" (see pushpull run --help)`,
 		"run --usrs 5":                          `unknown flag "--usrs": did you mean "--users"?`,
 		"run -target http://127.0.0.1:1":        `unknown flag "-target": did you mean "--target"?`,
