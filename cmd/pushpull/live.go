@@ -45,10 +45,17 @@ func (l *live) draw(lines []string) {
 
 // clear removes the lines, for output that stays.
 func (l *live) clear() {
-	if l.drawn != nil {
-		fmt.Fprint(l.to, l.start()+"\x1b[J")
-		l.drawn = nil
+	if l.drawn == nil {
+		return
 	}
+	erase := "\x1b[K"
+	start := l.start()
+	if start != "\r" {
+		// Erased from its first row on, a screen would be kept in the history of tmux.
+		erase += "\n\x1b[J\x1b[1A"
+	}
+	fmt.Fprint(l.to, start+erase)
+	l.drawn = nil
 }
 
 // start returns the sequence that moves the cursor to the start of the first line. A terminal that has
