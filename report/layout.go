@@ -262,15 +262,15 @@ func (l *layout) part(width int, columns []stack) []string {
 		if i == height-1 {
 			first = "transport"
 		}
-		line := pad(first, width, true)
+		line := []string{pad(first, width, true)}
 		for _, col := range columns {
 			word := ""
 			if at := i - height + len(col.head); at >= 0 {
 				word = col.head[at]
 			}
-			line += "  " + pad(word, col.width(), col.left)
+			line = append(line, pad(word, col.width(), col.left))
 		}
-		lines = append(lines, strings.TrimRight(line, " "))
+		lines = append(lines, strings.TrimRight(strings.Join(line, "  "), " "))
 	}
 	names := l.names(width)
 	transports := l.transports()
