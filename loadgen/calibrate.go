@@ -229,7 +229,15 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	}
 	b.Message = (three - one) / 2
 	b.Answer = one - b.Message
-	b.Empty, err = p.readNothing(ctx, last)
+	if b.Empty, _, err = p.readNothing(ctx, last); err != nil || p.window.way.Timer() == 0 {
+		return b, err
+	}
+	fresh := &probe{p.window, p.server, p.room + "-fresh"}
+	_, start, err := fresh.readNothing(ctx, "") // likewise for a cursor
+	if err != nil {
+		return nil, err
+	}
+	b.Fresh, _, err = fresh.readNothing(ctx, start)
 	return b, err
 }
 
@@ -294,14 +302,15 @@ func (p *probe) read(ctx context.Context, from transports.Cursor, n int) (bytes 
 	return 0, "", context.Cause(ctx)
 }
 
-// readNothing polls once when there is nothing new, and returns the bytes this took.
-func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64, error) {
+// readNothing polls once when there is nothing new. It returns the bytes this took and the cursor to read on
+// from.
+func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (bytes int64, end transports.Cursor, err error) {
 	asked := &once{answered: make(chan struct{})}
 	s, err := p.joinOn(ctx, from, func(target *transports.Target) {
 		asked.wire, target.HTTP, target.Hold = target.HTTP, asked, probeHold
 	})
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	asking, quit := context.WithCancel(ctx)
 	var ended sync.WaitGroup
@@ -312,17 +321,16 @@ func (p *probe) readNothing(ctx context.Context, from transports.Cursor) (int64,
 			}
 		}
 	})
-	defer func() {
-		quit()
-		s.leave()
-		ended.Wait()
-	}()
 	select {
 	case <-asked.answered:
-		return s.carried(), nil
+		bytes = s.carried()
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	quit()
+	s.leave()
+	ended.Wait()
+	return bytes, s.Cursor(), err
 }
 
 // once is an http.RoundTripper that sends one request and refuses all others.

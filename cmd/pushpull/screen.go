@@ -48,7 +48,7 @@ const (
 var _ pflag.Value = (*colouring)(nil)
 
 func (c *colouring) addFlag(f *pflag.FlagSet) {
-	f.Var(c, "color", "`WHEN` to use colours: auto (on a terminal, unless NO_COLOR is set), always, or never")
+	f.Var(c, "color", "`auto|always|never` when to use colours; auto: on a terminal, unless NO_COLOR is set")
 }
 
 func (c *colouring) Set(s string) error {

@@ -157,6 +157,7 @@ func (c *Calibration) join(p Calibration) {
 		}
 		c.Bytes.Send = max(c.Bytes.Send, b.Send)
 		c.Bytes.Empty = max(c.Bytes.Empty, b.Empty)
+		c.Bytes.Fresh = max(c.Bytes.Fresh, b.Fresh)
 		c.Bytes.Answer = max(c.Bytes.Answer, b.Answer)
 		c.Bytes.Message = max(c.Bytes.Message, b.Message)
 	}

@@ -157,6 +157,7 @@ var notAdded = map[string]func(a, b float64) float64{
 
 	"Window.Calibration.Bytes.Send":    later,
 	"Window.Calibration.Bytes.Empty":   later,
+	"Window.Calibration.Bytes.Fresh":   later,
 	"Window.Calibration.Bytes.Answer":  later,
 	"Window.Calibration.Bytes.Message": later,
 }

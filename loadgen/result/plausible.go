@@ -248,6 +248,7 @@ func (w *Window) quantities() []quantity {
 			exchange := probe("the bytes of the calibration are", func() { c.Bytes = nil })
 			exchange("send", sizes, &b.Send)
 			exchange("empty", sizes, &b.Empty)
+			exchange("fresh", sizes, &b.Fresh)
 			exchange("answer", sizes, &b.Answer)
 			exchange("message", sizes, &b.Message)
 		}

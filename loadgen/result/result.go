@@ -121,10 +121,11 @@ type Calibration struct {
 
 // Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP.
 type Bytes struct {
-	Send    int64 `json:"send"`    // of sending a message and its acknowledgement
-	Empty   int64 `json:"empty"`   // of a poll with an empty response; 0 if users don't poll
-	Answer  int64 `json:"answer"`  // of a poll with messages, without the messages; 0 if users don't poll
-	Message int64 `json:"message"` // of each message
+	Send    int64 `json:"send"`            // of sending a message and its acknowledgement
+	Empty   int64 `json:"empty"`           // of a poll with an empty response; 0 if users don't poll
+	Fresh   int64 `json:"fresh,omitempty"` // the same in a room that never had a message, whose cursor is shorter; 0: unknown, or users don't poll on a timer
+	Answer  int64 `json:"answer"`          // of a poll with messages, without the messages; 0 if users don't poll
+	Message int64 `json:"message"`         // of each message
 }
 
 // A Slice is the latency of the deliveries whose intended time is in one part of a window.

@@ -163,6 +163,12 @@ func shortPoll(m parameters) prediction {
 	}
 	p.reads = p.requests
 	p.bytes, p.strays = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.fetched()), m.strays()
+	if b := m.bytes; b != nil && b.Fresh > 0 { // whose cursors are shorter
+		fresh := m.users * m.windows * s.FreshPolls(m.begun())
+		p.bytes -= fresh * float64(b.Empty-b.Fresh)
+		// Of each room they last for a random time.
+		p.strays = math.Hypot(p.strays, math.Sqrt(m.users*m.members*m.windows)*fresh/(m.users*m.windows)*float64(b.Empty-b.Fresh))
+	}
 	return p
 }
 

@@ -27,6 +27,15 @@ func (s ShortPoll) WaitQuantile(p float64) float64 { return p * s.Interval }
 // Poisson event in T.
 func (s ShortPoll) EmptyShare() float64 { return math.Exp(-s.Rate * s.Interval) }
 
+// FreshPolls returns the number of polls in the seconds from until to, counted from the first chance of a message,
+// that are made before there was any: the integral of e^(-λt)/T.
+func (s ShortPoll) FreshPolls(from, to float64) float64 {
+	if s.Rate == 0 {
+		return (to - from) / s.Interval
+	}
+	return (math.Exp(-s.Rate*from) - math.Exp(-s.Rate*to)) / (s.Rate * s.Interval)
+}
+
 // MessagesPerAnswer returns the mean number of messages in an answer that has any, λT/(1-e^(-λT)):
 // the mean of a Poisson variable, given that it is not 0.
 func (s ShortPoll) MessagesPerAnswer() float64 {

@@ -48,6 +48,24 @@ func TestShortPoll(t *testing.T) {
 	}
 }
 
+// TestFreshPolls simulates users in rooms that are new, and counts their polls before the first message.
+func TestFreshPolls(t *testing.T) {
+	for _, s := range []theory.ShortPoll{{Interval: 1, Rate: .7}, {Interval: 5, Rate: .02}, {Interval: 5}} {
+		const users, from, to = 100_000, 2., 9.
+		random := rand.New(rand.NewPCG(1, 2))
+		polls := 0
+		for range users {
+			first := random.ExpFloat64() / s.Rate // +Inf at rate 0
+			for poll := from + random.Float64()*s.Interval; poll < to && poll < first; poll += s.Interval {
+				polls++
+			}
+		}
+		if got, want := float64(polls)/users, s.FreshPolls(from, to); math.Abs(got-want) > .01*want {
+			t.Errorf("%+v: %.4f polls in a new room, %.4f by the formula", s, got, want)
+		}
+	}
+}
+
 func TestShortPollSilent(t *testing.T) {
 	s := theory.ShortPoll{Interval: 5}
 	if s.EmptyShare() != 1 || s.MessagesPerAnswer() != 1 || !math.IsInf(s.RequestsPerMessage(), 1) {
