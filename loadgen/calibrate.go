@@ -232,8 +232,8 @@ func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
 	if b.Empty, _, err = p.readNothing(ctx, last); err != nil || p.window.way.Timer() == 0 {
 		return b, err
 	}
-	fresh := &probe{p.window, p.server, p.room + "-fresh"}
-	_, start, err := fresh.readNothing(ctx, "") // likewise for a cursor
+	fresh := &probe{p.window, p.server, p.window.rooms + "-new"} // about as long as the names of the users' rooms
+	_, start, err := fresh.readNothing(ctx, "")                  // likewise for a cursor
 	if err != nil {
 		return nil, err
 	}
