@@ -398,7 +398,7 @@ func TestScenarioIsKeptInTheResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := s.Result()
-	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.Warmup != 1 || kept.Duration != 2 || kept.Drain != 10 ||
+	if kept.RoomSize != s.Users || kept.Senders != 1 || kept.Warmup != 1 || kept.Duration != 4 || kept.Drain != 10 ||
 		kept.Rate != 2 || !slices.Equal(kept.Transports, s.Transports) {
 		t.Errorf("kept as %+v", kept)
 	}

@@ -195,6 +195,8 @@ func mix(c, other color.RGBA, share float64) color.RGBA {
 // hex returns the light colour as CSS writes it, like "#d55e00".
 func hex(p paint) string { return cssOf(p.light) }
 
+func huesOf(p paint) Hues { return Hues{cssOf(p.light), cssOf(p.dark)} }
+
 func cssOf(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
 // A style is the appearance of a series in every chart.

@@ -25,7 +25,7 @@ func TestRowsAreMadeOnce(t *testing.T) {
 		"table": func(w io.Writer, runs ...report.Run) error { return report.Table(w, text.Screen{}, runs...) },
 		"page":  func(w io.Writer, runs ...report.Run) error { return report.HTML(w, report.Link{}, runs...) },
 		"chart": func(w io.Writer, runs ...report.Run) error { return report.SVG(w, "requests", runs...) },
-		"JSON":  func(w io.Writer, runs ...report.Run) error { return report.JSON(w, "runs", runs...) },
+		"JSON":  func(w io.Writer, runs ...report.Run) error { return report.JSON(w, runs...) },
 		"CSV":   report.CSV,
 		"answer": func(w io.Writer, runs ...report.Run) error {
 			_, err := io.WriteString(w, report.Answer(runs[0]))
@@ -93,7 +93,7 @@ func TestJSON(t *testing.T) {
 	for _, name := range []string{"chat", "stores", "no-window"} {
 		runs := all[name]
 		var out bytes.Buffer
-		if err := report.JSON(&out, "runs", runs...); err != nil {
+		if err := report.JSON(&out, runs...); err != nil {
 			t.Fatal(err)
 		}
 		type object struct {

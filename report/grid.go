@@ -16,10 +16,13 @@ type Grid struct {
 	Rows []GridRow
 }
 
+// Hues are a colour on light and on dark paper, like "#d55e00".
+type Hues struct{ Light, Dark string }
+
 // A GridRow is one transport in one run.
 type GridRow struct {
 	Way    string // class of the transport's result.Way
-	Colour string // in the charts, like "#d55e00"
+	Colour Hues   // in the charts
 	Cells  []Cell
 }
 
@@ -118,7 +121,7 @@ func ordered(all []series) []series {
 func gridOf(view result.Views, runs int, all []series) Grid {
 	var t Grid
 	for _, s := range all {
-		t.Rows = append(t.Rows, GridRow{Way: s.Way.Class(), Colour: hex(s.style.colour)})
+		t.Rows = append(t.Rows, GridRow{Way: s.Way.Class(), Colour: huesOf(s.style.colour)})
 	}
 	add := func(col column, dress func(i int, c *Cell)) {
 		t.Head = append(t.Head, Cell{Text: col.head, Below: col.below, Left: col.left})

@@ -21,9 +21,28 @@ type summary struct {
 	Transports  []result.Row       `json:"transports"`
 }
 
-// JSON writes one object: the run itself if there is only one, otherwise the list of runs under the
-// key list, each with a name of its own.
-func JSON(w io.Writer, list string, runs ...Run) error {
+// A collection is the JSON object of several runs.
+type collection struct {
+	Schema int       `json:"schema"`
+	Answer string    `json:"answer"` // the comparison of the runs, then the answer of each
+	Runs   []summary `json:"runs,omitempty"`
+	Stores []summary `json:"stores,omitempty"` // in place of Runs
+}
+
+// JSON writes one object: the run itself if there is only one, otherwise the list of runs, each with a name
+// of its own.
+func JSON(w io.Writer, runs ...Run) error {
+	all := collection{Schema: result.Schema, Answer: Answer(runs...), Runs: summariesOf(runs)}
+	return writeJSON(w, all, all.Runs)
+}
+
+// JSONOfStores is JSON for one run on several stores, whose list has another key.
+func JSONOfStores(w io.Writer, runs ...Run) error {
+	all := collection{Schema: result.Schema, Answer: Answer(runs...), Stores: summariesOf(runs)}
+	return writeJSON(w, all, all.Stores)
+}
+
+func summariesOf(runs []Run) []summary {
 	var all []summary
 	names, _ := namesOf(runs)
 	for i, run := range runs {
@@ -36,9 +55,14 @@ func JSON(w io.Writer, list string, runs ...Run) error {
 		}
 		all = append(all, s)
 	}
-	var object any = map[string]any{"schema": result.Schema, "answer": Answer(runs...), list: all}
-	if len(all) == 1 {
-		object = all[0]
+	return all
+}
+
+// writeJSON writes the only one of runs, or all of them.
+func writeJSON(w io.Writer, all collection, runs []summary) error {
+	var object any = all
+	if len(runs) == 1 {
+		object = runs[0]
 	}
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)

@@ -89,7 +89,7 @@ func FuzzOddWindows(f *testing.F) {
 		if err := report.Details(io.Discard, text.Screen{}, run); err != nil {
 			t.Errorf("%v: %s", err, windows)
 		}
-		if err := report.JSON(io.Discard, "runs", run); err != nil {
+		if err := report.JSON(io.Discard, run); err != nil {
 			t.Errorf("%v: %s", err, windows)
 		}
 		if err := report.HTML(io.Discard, report.Link{}, run); err != nil {

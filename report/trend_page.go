@@ -29,7 +29,7 @@ type trendSection struct {
 
 // A trendTable is the runs of one transport.
 type trendTable struct {
-	Colour string // as in a GridRow
+	Colour Hues // as in a GridRow
 	table
 }
 
@@ -182,7 +182,7 @@ func (t Trend) tables(id string) []trendTable {
 			}
 			one.Rows = append(one.Rows, row)
 		}
-		all = append(all, trendTable{hex(s.style.colour), one})
+		all = append(all, trendTable{huesOf(s.style.colour), one})
 	}
 	return all
 }

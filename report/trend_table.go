@@ -36,7 +36,7 @@ func (h History) Table(w io.Writer, on text.Screen) error {
 	if len(h.Alone) > 0 {
 		out.WriteString("No other result measured the same load:\n")
 		for _, p := range h.Alone {
-			out.WriteString(begun(trendWide, on.Text("  "+p.line())) + "\n")
+			out.WriteString(begun(on, on.Text("  "+p.line())) + "\n")
 		}
 		out.WriteString("\n")
 	}
@@ -72,7 +72,7 @@ func (t Trend) write(out *strings.Builder, on text.Screen, s series) {
 		}
 		line(cells...)
 		for _, remark := range r.remarks() {
-			line(begun(trendWide, on.Text("! "+remark)))
+			line(begun(on, on.Text("! "+remark)))
 		}
 	}
 }
@@ -82,16 +82,17 @@ func within(width int, words string) string {
 	return shorten([]string{words}, func(s string) bool { return text.Width(s) <= width })[0]
 }
 
-// begun returns the beginning of a sentence, as much of it as fits into that many columns.
-func begun(width int, sentence string) string {
+// begun returns the beginning of a sentence, as much of it as fits into a line of the table.
+func begun(on text.Screen, sentence string) string {
 	short := []rune(sentence)
-	if text.Width(sentence) <= width {
+	if text.Width(sentence) <= trendWide {
 		return sentence
 	}
-	for text.Width(string(short)) >= width {
+	more := on.Text("…")
+	for text.Width(string(short)+more) > trendWide {
 		short = short[:len(short)-1]
 	}
-	return string(short) + "…"
+	return string(short) + more
 }
 
 // padded fills words up with spaces to that many columns.

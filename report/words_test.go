@@ -183,7 +183,7 @@ func TestAnswerIsEverywhere(t *testing.T) {
 		runs := all[name]
 		var table, data, page, markdown strings.Builder
 		err := errors.Join(
-			report.Table(&table, text.Screen{UTF8: true}, runs...), report.JSON(&data, "runs", runs...), report.HTML(&page, report.Link{}, runs...),
+			report.Table(&table, text.Screen{UTF8: true}, runs...), report.JSON(&data, runs...), report.HTML(&page, report.Link{}, runs...),
 			ci.Markdown(&markdown, ci.Outcome{
 				Words: strings.Split(report.Answer(runs...), "\n"),
 				Sides: []ci.Side{{Result: runs[0].Result, Rows: runs[0].Rows}},

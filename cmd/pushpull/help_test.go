@@ -52,7 +52,7 @@ func TestHelp(t *testing.T) {
 
 // Every flag is in a group. What stands for its value is in capitals, and is no part of its description.
 func TestFlagsAreGrouped(t *testing.T) {
-	stands := regexp.MustCompile(`^[A-Z]+(-[A-Z]+)*$|^[a-z]+(\|[a-z]+)+$`)
+	stands := regexp.MustCompile(`^[A-Z]+([-=][A-Z]+)*$|^[a-z]+(\|[a-z]+)+$`)
 	eachFlag(t, func(cmd *cobra.Command, _ []string, flag *pflag.Flag) {
 		if flag.Name == "help" {
 			return

@@ -89,7 +89,7 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	data := opts.printJSON || opts.printCSV
 	switch {
 	case opts.printJSON:
-		print = func(io.Writer) error { return report.JSON(out, "runs", runs...) }
+		print = func(io.Writer) error { return report.JSON(out, runs...) }
 	case opts.printCSV:
 		print = func(io.Writer) error { return report.CSV(out, runs...) }
 	}

@@ -62,7 +62,7 @@ func (c *colouring) Set(s string) error {
 
 func (c *colouring) String() string { return string(cmp.Or(*c, colourAuto)) }
 
-func (*colouring) Type() string { return "when" }
+func (*colouring) Type() string { return "choice" }
 
 // screen returns what w can show. It looks at the width of a terminal anew, as people change it.
 func (c colouring) screen(w io.Writer) text.Screen {

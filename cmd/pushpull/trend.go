@@ -45,7 +45,7 @@ func runTrend(cmd *cobra.Command, opts reportOptions, given []string) error {
 	d := delivery{what: "trend", data: true}
 	switch {
 	case opts.printJSON:
-		d.print = func(io.Writer) error { return report.JSON(out, "runs", runs...) }
+		d.print = func(io.Writer) error { return report.JSON(out, runs...) }
 	case opts.printCSV:
 		d.print = func(io.Writer) error { return report.CSV(out, runs...) }
 	default:

@@ -137,7 +137,7 @@ func TestWatcher(t *testing.T) {
 	}
 	last := string(stream)[strings.LastIndex(string(stream), "data: "):]
 	for _, want := range []string{
-		`"status":"done"`, `"dir":"r"`, `"verdict":"memory: `, `"answer":["`,
+		`"status":"done"`, `"dir":"r"`, `"verdict":"Websocket is the choice in both runs."`, `"answer":["`,
 		`"standings":[{"transport":"long-poll","way":"held","side":"memory","windows":0,"rounds":2,`,
 		`{"transport":"long-poll","way":"held","side":"sqlite","windows":0,`,
 		`{"transport":"websocket","way":"duplex","side":"memory","windows":1,"rounds":2,"delivered":1,"expected":1,`,

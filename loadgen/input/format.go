@@ -66,7 +66,7 @@ func formats() []Format {
 		},
 		{Key: "pushpull-json", Name: "what pushpull prints with --json", result: printed, is: func(b beginning) bool {
 			return jsonKeys("schema", "scenario")(b) || jsonKeys("schema", "environment")(b) || jsonKeys("scenario", "comparisons")(b) ||
-				line(`^\{"(runs|stores)":\[\{"schema":`)(b)
+				jsonKeys("schema", "answer")(b)
 		}},
 		{Key: "pushpull-csv", Name: "what pushpull report prints with --csv", result: printed, is: line(`^run,scenario,transport,`)},
 		{Key: "pushpull-page", Name: "a page of pushpull", is: line(`<title>[^<]*pushpull</title>`), result: page},
