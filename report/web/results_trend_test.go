@@ -37,7 +37,7 @@ func TestTrend(t *testing.T) {
 		}
 	}
 	for _, chart := range report.TrendCharts() {
-		for end, begins := range map[string]string{".svg": "<?xml", ".png": "\x89PNG"} {
+		for end, begins := range map[string]string{".svg": "<svg", ".png": "\x89PNG"} {
 			if answer, body := get(t, h, "/results/first/"+chart.Name+end); answer.StatusCode != http.StatusOK || !strings.HasPrefix(body, begins) {
 				t.Errorf("%s%s: status %d: %.40q", chart.Name, end, answer.StatusCode, body)
 			}
