@@ -2,8 +2,10 @@ package report_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"pushpull/loadgen/result"
@@ -149,7 +151,10 @@ func onServers(run *report.Run, n int, store string) {
 }
 
 // cases returns the runs of the goldens, among them ones that a chart may stumble over.
-func cases() map[string][]report.Run {
+func cases() map[string][]report.Run { return maps.Clone(allCases()) }
+
+// allCases makes the cases once, as their intervals take a while.
+var allCases = sync.OnceValue(func() map[string][]report.Run {
 	silent := synthetic("", 1, four...)
 	for i, w := range silent.Windows {
 		w.Delivered, w.Lost = 0, w.Expected
@@ -236,4 +241,4 @@ func cases() map[string][]report.Run {
 		}
 	}
 	return all
-}
+})

@@ -19,8 +19,8 @@ type Paragraph struct {
 }
 
 // Answers says in words what the rows of runs mean for the choice of a transport: which one to choose, under
-// which condition, and what it costs. There is a paragraph for each run, and with several runs one before
-// them that compares the runs. The first sentence of each is its verdict.
+// which condition, and what it costs. The first sentence is the verdict. With several runs the first paragraph
+// compares them, and each has a paragraph with its verdict alone, as all of their words would bury it.
 func Answers(runs ...Run) []Paragraph {
 	if len(runs) == 1 {
 		return []Paragraph{{Sentences: sentences(runs[0])}}
@@ -28,7 +28,8 @@ func Answers(runs ...Run) []Paragraph {
 	all := []Paragraph{{Sentences: together(runs)}}
 	_, labels := namesOf(runs)
 	for i, run := range runs {
-		all = append(all, Paragraph{labels[i], sentences(run)})
+		s := newSpeaker(run)
+		all = append(all, Paragraph{labels[i], append(s.verdict(), s.failures()...)})
 	}
 	return all
 }
@@ -68,6 +69,7 @@ func newSpeaker(run Run) speaker {
 func sentences(run Run) []string {
 	s := newSpeaker(run)
 	said := s.verdict()
+	said = append(said, s.also()...)
 	said = append(said, s.waiting()...)
 	said = append(said, s.others()...)
 	said = append(said, s.beaten()...)
@@ -274,7 +276,59 @@ func (s speaker) others() []string {
 // mostCompared is how many rows are compared with the first one in sentences.
 const mostCompared = 4
 
-// versus says in what row i is worse and better than row k; "" if they don't differ.
+// also says in which other figures the first of the front is the best, and by how much.
+func (s speaker) also() []string {
+	if len(s.choice.Ranked) < 2 {
+		return nil
+	}
+	first := s.choice.Front[0]
+	var parts []string
+	for _, m := range verdict.Decisive() {
+		if m.Quantile > 0 || m.Key == s.choice.Cost.Key {
+			continue
+		}
+		believed := verdict.Places(m, s.rows)
+		worst := -1
+		for _, i := range s.choice.Ranked {
+			if believed[i] == verdict.Worst {
+				worst = i
+			}
+		}
+		if believed[first] != verdict.Best || worst < 0 {
+			continue
+		}
+		others := "others up to "
+		if len(s.choice.Ranked) == 2 {
+			others = "the other "
+		}
+		most := s.bare(m, worst) + " a " + m.Per
+		if ratio := verdict.Compare(m, s.rows[worst], s.rows[first]).Ratio; !math.IsInf(ratio, 1) {
+			most = more(ratio, noun(m))
+		}
+		parts = append(parts, "the "+leastOf(noun(m))+" "+noun(m)+" ("+others+most+")")
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{text.Upper(s.call(first)) + " also needs " + list(parts) + "."}
+}
+
+// more writes a ratio above 1: "12 times as many", "13% more".
+func more(ratio float64, noun string) string {
+	switch {
+	case ratio < fewTimes:
+		return strconv.FormatFloat(100*(ratio-1), 'f', 0, 64) + "% more"
+	case fewer(noun) == "fewer":
+		return text.Number(ratio, 2) + " times as many"
+	}
+	return text.Number(ratio, 2) + " times as much"
+}
+
+// fewTimes is the ratio from which on a factor is written in place of a percentage. It rounds to 1.5.
+const fewTimes = 1.495
+
+// versus says what speaks for row i in comparison with row k, and what it costs: its latency and its cost. It is
+// "" if they don't differ in any of this.
 func (s speaker) versus(i, k int) string {
 	var worse, better []string
 	for _, m := range verdict.Decisive() {
@@ -282,12 +336,14 @@ func (s speaker) versus(i, k int) string {
 			continue // the median stands for the latency
 		}
 		d := verdict.Compare(m, s.rows[i], s.rows[k])
-		switch said := slices.Contains(s.choice.Front, i) && m.Key == s.choice.Cost.Key; {
+		cost := m.Key == s.choice.Cost.Key
+		switch said := cost && slices.Contains(s.choice.Front, i); {
 		case said || !d.Differs:
+		case d.Ratio > 1 && !cost && m.Quantile == 0: // the answer has named the best of it
 		case d.Ratio > 1:
-			worse = append(worse, s.factor(m, i, k, d.Ratio))
+			worse = append(worse, s.factor(m, i, d.Ratio))
 		default:
-			better = append(better, s.factor(m, i, k, d.Ratio))
+			better = append(better, s.factor(m, i, d.Ratio))
 		}
 	}
 	switch {
@@ -301,8 +357,8 @@ func (s speaker) versus(i, k int) string {
 	return "needs " + list(better) + ", but " + list(worse)
 }
 
-// factor says how a figure of row i compares with that of row k: "1.6 times the server CPU".
-func (s speaker) factor(m result.Metric, i, k int, ratio float64) string {
+// factor says how a figure of row i compares with that of another one: "1.6 times the server CPU".
+func (s speaker) factor(m result.Metric, i int, ratio float64) string {
 	switch {
 	case m.Quantile > 0:
 		return s.figure(m, i) + " for half of its messages"
@@ -318,7 +374,7 @@ func (s speaker) factor(m result.Metric, i, k int, ratio float64) string {
 func times(ratio float64, noun string) string {
 	percent := func(x float64) string { return strconv.FormatFloat(100*x, 'f', 0, 64) + "%" }
 	switch {
-	case ratio >= 1.495:
+	case ratio >= fewTimes:
 		return text.Number(ratio, 2) + " times the " + noun
 	case ratio > 1:
 		return percent(ratio-1) + " more " + noun

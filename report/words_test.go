@@ -71,9 +71,10 @@ func TestAnswer(t *testing.T) {
 			"push is the fastest and the cheapest",
 			[]report.Run{three("", 1, poll1, poll5, longPoll, webSocket)},
 			"Choose WebSocket: it is the fastest (half of the messages arrive within 402 µs, 99% within 1.02 ms), and needs the least server CPU (55.0 µs a message). " +
+				"WebSocket also needs the fewest requests (others up to 10.0 a message) and the fewest bytes (others up to 12 times as many). " +
 				"Polling would need less server CPU than WebSocket from an interval of about 17 s on. " +
-				"Short polling every second needs 42% less server memory, but 516 ms for half of its messages, 10.0 requests a message, 12 times the bytes and 13 times the server CPU. " +
-				"Short polling every 5 s needs 44% less server memory, but 2.49 s for half of its messages, 2.00 requests a message, 3.6 times the bytes and 2.8 times the server CPU. " +
+				"Short polling every second needs 42% less server memory, but 516 ms for half of its messages and 13 times the server CPU. " +
+				"Short polling every 5 s needs 44% less server memory, but 2.49 s for half of its messages and 2.8 times the server CPU. " +
 				"Long polling is never the better choice: it is no better than WebSocket in any figure.",
 		},
 		{
@@ -81,7 +82,8 @@ func TestAnswer(t *testing.T) {
 			[]report.Run{three("", 1, cheap, longPoll, webSocket)},
 			"Choose WebSocket if messages have to arrive as early as possible: half of the messages arrive within 405 µs, 99% within 1.96 ms. " +
 				"If they may take up to 1 s, choose short polling every second: it needs 32% less server CPU than WebSocket (37.5 instead of 55.0 µs a message). " +
-				"Short polling every second needs 42% less server memory, but 513 ms for half of its messages, 10.0 requests a message and 12 times the bytes. " +
+				"WebSocket also needs the fewest requests (others up to 10.0 a message) and the fewest bytes (others up to 12 times as many). " +
+				"Short polling every second needs 42% less server memory, but 513 ms for half of its messages. " +
 				"Long polling is never the better choice: it is no better than WebSocket in any figure.",
 		},
 		{
@@ -125,6 +127,7 @@ func TestAnswer(t *testing.T) {
 			"a server that reports no CPU",
 			[]report.Run{unknown},
 			"Choose WebSocket: it is the fastest (half of the messages arrive within 402 µs, 99% within 2.27 ms), and needs the fewest bytes (182 B a message). " +
+				"WebSocket also needs the fewest requests (the other 2.00 a message). " +
 				"Short polling every 5 s is never the better choice: it is no better than WebSocket in any figure.",
 		},
 		{
@@ -156,6 +159,7 @@ func TestAnswer(t *testing.T) {
 			"few rounds",
 			[]report.Run{synthetic("", 1, longPoll, webSocket)},
 			"Choose WebSocket: it is the fastest (half of the messages arrive within 404 µs, 99% within 1.60 ms), and needs the least server CPU (55.0 µs a message). " +
+				"WebSocket also needs the fewest requests (the other 1.25 a message) and the fewest bytes (the other 3.0 times as many). " +
 				"Long polling is never the better choice: it is no better than WebSocket in any figure. " +
 				"With so few rounds, differences in server CPU below a factor of 1.5 can't be told from noise: use --rounds 5.",
 		},

@@ -12,6 +12,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"pushpull/loadgen/result"
+	"pushpull/report"
+	"pushpull/report/text"
 )
 
 // shorter makes a documented run quick, as the test checks only that it works. fewTransports replaces the
@@ -108,6 +112,27 @@ func TestReadmesAreSound(t *testing.T) {
 		if n := len(strings.Fields(string(readme))); path == filepath.Join("..", "..", "README.md") && n > most {
 			t.Errorf("%s has %d words, more than %d: move what is about one folder to its README", path, n, most)
 		}
+	}
+}
+
+// The main README begins with what pushpull report prints of the result beside it.
+func TestReadmeShowsItsResult(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "```text\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	res, err := result.Open("../../results/chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	if err := report.Table(&printed, text.Screen{UTF8: true}, report.NewRun("", res)); err != nil {
+		t.Fatal(err)
+	}
+	if shown != printed.String() {
+		t.Errorf("the README shows\n%s\nbut LANG=C.UTF-8 pushpull report results/chat prints\n%s", shown, printed.String())
 	}
 }
 
