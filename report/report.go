@@ -189,9 +189,6 @@ func (s series) label() string {
 // between stands between the name of a transport and that of a run.
 const between = " · "
 
-// handshakesOnly reports whether the users made no requests to receive after their handshakes.
-func (s series) handshakesOnly() bool { return s.Requests > 0 && s.Requests == s.Handshakes }
-
 // seriesOf returns the series of all runs, ordered by transport, then by run.
 func seriesOf(runs []Run) []series {
 	var transports []string

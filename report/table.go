@@ -14,19 +14,6 @@ type column struct {
 	cell        func(series) string
 }
 
-// columns returns the columns of a view: the names of the series, then its metrics, each followed by its
-// prediction in the view of theory.
-func columns(view result.Views, runs int, all []series) []column {
-	cols := named(runs)
-	for _, m := range result.MetricsIn(view) {
-		cols = append(cols, columnOf(m, all))
-		if view == result.InTheory {
-			cols = append(cols, column{head: "theory", cell: func(s series) string { return text.Theory(m, s.Row) }})
-		}
-	}
-	return cols
-}
-
 // columnOf returns the column of a metric. A heading without a unit is split after its first word, so
 // that the column gets narrower.
 func columnOf(m result.Metric, all []series) column {
