@@ -17,31 +17,48 @@ func together(runs []Run) []string {
 		return []string{"These runs measured different loads (" + list(differ) + "), so their figures are not compared."}
 	}
 	var speakers []speaker
-	chosen := map[string][]string{} // labels of runs by what to choose
-	var order []string
-	for i, run := range runs {
-		s := newSpeaker(run)
-		speakers = append(speakers, s)
-		name := "no transport"
-		if len(s.choice.Front) > 0 {
-			name = s.call(s.choice.Front[0])
+	for _, run := range runs {
+		speakers = append(speakers, newSpeaker(run))
+	}
+	return append([]string{choices(speakers, labels)}, acrossRuns(speakers, labels)...)
+}
+
+// choices says what to choose in which run.
+func choices(speakers []speaker, labels []string) string {
+	// good returns what can be chosen in a run.
+	good := func(s speaker) []string {
+		if len(s.choice.Front) == 0 {
+			return []string{"no transport"}
 		}
-		if chosen[name] == nil {
+		var names []string
+		for _, i := range append(s.choice.Front[:1:1], s.choice.Either...) {
+			names = append(names, s.call(i))
+		}
+		return names
+	}
+	for _, name := range good(speakers[0]) {
+		if !slices.ContainsFunc(speakers, func(s speaker) bool { return !slices.Contains(good(s), name) }) {
+			all := "both"
+			if len(speakers) > 2 {
+				all = "all " + strconv.Itoa(len(speakers))
+			}
+			return text.Upper(name) + " is the choice in " + all + " runs."
+		}
+	}
+	in := map[string][]string{} // labels of runs by what to choose
+	var order []string
+	for k, s := range speakers {
+		name := good(s)[0]
+		if in[name] == nil {
 			order = append(order, name)
 		}
-		chosen[name] = append(chosen[name], labels[i])
+		in[name] = append(in[name], labels[k])
 	}
-	var said []string
-	if len(order) == 1 {
-		said = append(said, text.Upper(order[0])+" is the choice in "+map[bool]string{true: "both", false: "all " + strconv.Itoa(len(runs))}[len(runs) == 2]+" runs.")
-	} else {
-		var parts []string
-		for _, name := range order {
-			parts = append(parts, name+" in "+list(chosen[name]))
-		}
-		said = append(said, "The choice differs: "+list(parts)+".")
+	var parts []string
+	for _, name := range order {
+		parts = append(parts, name+" in "+list(in[name]))
 	}
-	return append(said, acrossRuns(speakers, labels)...)
+	return "The choice differs: " + list(parts) + "."
 }
 
 // loads returns the names of what the users of the runs did differently, so that their figures can't be compared.
@@ -59,9 +76,13 @@ func loads(runs []Run) []string {
 	return names
 }
 
-// acrossRuns says in what each transport differs between the runs.
+// acrossRuns says in what each transport differs between two runs, or the fastest between more.
 func acrossRuns(speakers []speaker, labels []string) []string {
 	first := speakers[0]
+	most := mostCompared
+	if len(speakers) > 2 {
+		most = 1
+	}
 	var said, same []string
 	for _, i := range first.choice.Ranked {
 		at := []int{i} // the row of the transport in each run
@@ -84,12 +105,12 @@ func acrossRuns(speakers []speaker, labels []string) []string {
 			var values []string
 			for k, s := range speakers {
 				differs = differs || k > 0 && verdict.Across(m, s.rows[at[k]], first.rows[i]).Differs
-				values = append(values, s.figure(m, at[k])+" ("+labels[k]+")")
+				values = append(values, strings.TrimSuffix(s.figure(m, at[k]), " a "+m.Per)+" ("+labels[k]+")")
 			}
 			if !differs {
 				continue
 			}
-			what := noun(m)
+			what := noun(m) + " for a " + m.Per + " is"
 			if m.Quantile > 0 {
 				what = "half of the messages arrive within"
 			}
@@ -98,7 +119,7 @@ func acrossRuns(speakers []speaker, labels []string) []string {
 		switch {
 		case len(parts) == 0:
 			same = append(same, first.call(i))
-		case len(said) < mostCompared:
+		case len(said) < most:
 			said = append(said, "With "+first.call(i)+", "+strings.Join(parts, "; ")+".")
 		}
 	}

@@ -15,16 +15,16 @@ import (
 // Table writes runs as text for a screen: the answer in words, whose first sentence is the verdict, then a
 // table with a line for each transport in each run, the best first, and the doubts. The best and the worst
 // figure of each column are marked. No line is wider than the screen, except on one too narrow for a name
-// and a figure. Servers and store come first, unless it is one server with the default store.
+// and a figure. Servers and store stand above the table, unless it is one server with the default store.
 func Table(w io.Writer, on text.Screen, runs ...Run) error {
 	all := bestFirst(seriesOf(runs))
 	var out printout
-	for _, line := range setups(runs) {
-		out.wrap(on, text.Plain, line, 0)
-	}
-	out.gap()
 	for _, p := range Answers(runs...) {
 		out.answer(on, p)
+	}
+	out.gap()
+	for _, line := range setups(runs) {
+		out.wrap(on, text.Plain, line, 0)
 	}
 	l := newLayout(on, all)
 	l.figures(glance(), places(all))

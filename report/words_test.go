@@ -57,6 +57,9 @@ func TestAnswer(t *testing.T) {
 	inMemory, inPostgres := three("memory", 1, longPoll, webSocket), three("postgres", 2, longPoll, webSocket)
 	onServers(&inPostgres, 3, "postgres")
 	inPostgres = report.NewRun("postgres", inPostgres.Result)
+	like := longPoll
+	like.latency, like.cpu = webSocket.latency, webSocket.cpu
+	both := three("both", 5, like, webSocket)
 	before, after := three("before", 1, poll5, webSocket), three("after", 2, poll5, webSocket)
 	more := three("more users", 2, poll5, webSocket)
 	more.Run.Scenario.Users = 300
@@ -134,8 +137,15 @@ func TestAnswer(t *testing.T) {
 			"two stores",
 			[]report.Run{inMemory, inPostgres},
 			"WebSocket is the choice in both runs. " +
-				"With WebSocket, server CPU 55.0 µs a message (memory) and 93.5 µs a message (postgres). With long polling, server CPU 118 µs a message (memory) and 200 µs a message (postgres).\n" +
+				"With WebSocket, server CPU for a message is 55.0 µs (memory) and 93.5 µs (postgres). With long polling, server CPU for a message is 118 µs (memory) and 200 µs (postgres).\n" +
 				"memory: Choose WebSocket: …\npostgres: Choose WebSocket: …",
+		},
+		{
+			"three stores, of which one shows no difference",
+			[]report.Run{inMemory, both, inPostgres},
+			"WebSocket is the choice in all 3 runs. " +
+				"With WebSocket, server CPU for a message is 55.0 µs (memory), 55.0 µs (both) and 93.5 µs (postgres).\n" +
+				"memory: Choose WebSocket: …\nboth: Choose long polling or WebSocket: …\npostgres: Choose WebSocket: …",
 		},
 		{
 			"the same twice",
