@@ -14,11 +14,9 @@ import (
 const joinersAtOnce = 64
 
 // join joins all users and starts a goroutine that receives for each. It pauses after parts of them to sample
-// the memory of the servers, if idle, which was asked before, has their memory in use.
-func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, idle *inquiry) (growth, error) {
+// the memory of the servers, if memory, which askIdle has begun, is known.
+func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, memory growth) (growth, error) {
 	w.enter(phaseJoining)
-	memory := growth{}
-	memory.add(0, idle)
 	left := w.joinLimit
 	for _, users := range memory.steps(len(w.users)) {
 		begun := time.Now()

@@ -78,16 +78,19 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
-// TestMemoryUnknown measures targets that report no memory in use: none ever, and one only until users join.
+// TestMemoryUnknown measures targets that report no memory in use: none ever, one only until users join, and one
+// that takes too long, whose other stats are there.
 func TestMemoryUnknown(t *testing.T) {
 	t.Parallel()
 	const without, with = `{"process":{"cpu_s":5,"rss_bytes":1000000}}`, `{"process":{"cpu_s":5,"rss_bytes":1000000,"in_use_bytes":500000}}`
+	const hangs = "hangs"
 	for name, c := range map[string]struct {
 		idle, joining string // empty: an error
 		drop          string // empty: nothing is dropped
 	}{
 		"never":    {without, without, ""},
 		"at first": {with, without, ""},
+		"too late": {hangs, "", "a server did not report its memory while users joined (the server did not answer within 2s)"},
 		"an error": {with, "", "a server did not report its memory while users joined (the server answered 418 I'm a teapot to GET /stats)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +102,12 @@ func TestMemoryUnknown(t *testing.T) {
 					return false
 				}
 				stats := c.idle
+				if stats == hangs {
+					if stats = without; r.URL.Query().Has("in-use") {
+						<-r.Context().Done()
+						return true
+					}
+				}
 				if n := asked.Add(1); n > 1 && r.URL.Query().Has("in-use") {
 					stats = c.joining
 				}

@@ -78,6 +78,25 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 	return q
 }
 
+// askIdle asks for the stats before users join, and for the memory in use, from which memory begins. Servers that
+// take too long to count it are asked for the rest alone.
+func (w *window) askIdle(ctx context.Context) (idle *inquiry, memory growth) {
+	idle = w.ask(ctx, askInUse)
+	idle.wait()
+	i := idle.failed()
+	if i < 0 || !silent(idle.errs[i]) {
+		memory.add(0, idle)
+		return idle, memory
+	}
+	memory.lost = idle.errs[i]
+	idle = w.ask(ctx, "")
+	idle.wait()
+	if idle.failed() >= 0 {
+		memory.lost = nil // there are no stats at all
+	}
+	return idle, memory
+}
+
 // wait waits for the answers, which takes getTimeout at most.
 func (q *inquiry) wait() {
 	q.asking.Wait()

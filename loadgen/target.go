@@ -158,9 +158,17 @@ const (
 	askInUse   = "&in-use=1"  // two garbage collections
 )
 
+// inUseTimeout is how long a server may take to count its memory in use: each step of joining waits for it.
+const inUseTimeout = 2 * time.Second
+
 // readStats reads the stats of a server, and what the query, made of the constants above, asks for. It returns an
 // error if the server is not a pushpull server.
 func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats, error) {
+	if strings.Contains(query, askInUse) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, inUseTimeout, &transports.TimeoutError{Part: "answer", Limit: inUseTimeout})
+		defer cancel()
+	}
 	var stats serverStats
 	u := d.Base().JoinPath("stats")
 	u.RawQuery = "rooms=0" + query

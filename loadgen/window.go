@@ -116,8 +116,7 @@ func (w *window) serve(addresses []*url.URL) {
 // nothing was measured. Any other error says why the window could not be measured.
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	w.serve(bases)
-	idle := w.ask(ctx, askInUse)
-	idle.wait()
+	idle, memory := w.askIdle(ctx)
 	w.makeUsers()
 
 	// The users stay until everything is drained, even if ctx ends.
@@ -133,7 +132,7 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 		w.departures.Close()
 	})
 	defer leave()
-	memory, err := w.join(ctx, living, &receivers, idle)
+	memory, err := w.join(ctx, living, &receivers, memory)
 	if err != nil {
 		return nil, err
 	}
