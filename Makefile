@@ -2,7 +2,7 @@ FUZZTIME = 10s
 
 # These packages compute and draw on one goroutine: the race detector would find nothing and take ten
 # times as long.
-UNRACED = ./report ./report/check ./report/ci ./report/text ./report/theory ./report/verdict
+UNRACED = ./loadgen/input ./loadgen/result ./report ./report/check ./report/ci ./report/text ./report/theory ./report/verdict
 
 # The tools have module files of their own, so that go.mod lists only the
 # dependencies of pushpull itself.

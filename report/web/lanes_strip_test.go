@@ -116,6 +116,8 @@ func TestLanesRefuse(t *testing.T) {
 	p.send(0, 103)
 	p.until("the last are refused", func(l laneState) bool { return l.Arrived == "0 of 103, 3 refused" })
 	p.Until(fmt.Sprintf(`document.querySelectorAll('[data-view="John"] li[data-sent="refused"] .bad').length === %d`, 3*len(allLanes)))
+	s.start()
+	p.until("the lanes are back", func(l laneState) bool { return l.State == "connected" && l.Arrived == "100 of 103, 3 refused" })
 	p.Faults() // a browser logs each request that fails
 }
 
