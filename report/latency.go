@@ -176,7 +176,7 @@ func (s style) glyph() draw.GlyphStyle {
 	return draw.GlyphStyle{Color: s.colour, Radius: 2.7, Shape: glyphs[s.mark%len(glyphs)]}
 }
 
-// A hollow glyph is one filled with paper. gonum's own are drawn too thin to be told from full ones.
+// A hollow glyph is one filled with paper. gonum's own have too thin a line: they look like full ones.
 type hollow struct{ draw.GlyphDrawer }
 
 // DrawGlyph implements draw.GlyphDrawer.

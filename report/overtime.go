@@ -241,7 +241,7 @@ var _ plot.Plotter = coursePlotter{}
 // Plot implements plot.Plotter.
 func (cp coursePlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
-	// Many rounds are told apart by the gaps between their lines.
+	// The gaps between their lines show where many rounds begin.
 	if room := c.Max.X - c.Min.X; vg.Length(len(cp.rounds))*12 < room {
 		for _, at := range cp.rounds {
 			c.StrokeLine2(draw.LineStyle{Color: pale(grey, .55), Width: .5}, toX(at), c.Min.Y, toX(at), c.Max.Y)

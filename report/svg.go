@@ -215,7 +215,7 @@ func short(x vg.Length) string {
 	return strconv.FormatFloat(math.Round(float64(x)*100)/100+0, 'f', -1, 64)
 }
 
-// document returns the picture with a title and a description, which is what people get who can't see it.
+// document returns the picture with a title and a description, for people who can't see it.
 // All pictures of a page need different ids. width is that on the screen, in CSS pixels, where a page says
 // nothing else.
 func (c *svgCanvas) document(id, title, description string, width vg.Length) []byte {

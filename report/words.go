@@ -287,14 +287,14 @@ func (s speaker) also() []string {
 		if m.Quantile > 0 || m.Key == s.choice.Cost.Key {
 			continue
 		}
-		believed := verdict.Places(m, s.rows)
-		worst := -1
+		places := verdict.Places(m, s.rows)
+		worst, largest := -1, 0.
 		for _, i := range s.choice.Ranked {
-			if believed[i] == verdict.Worst {
-				worst = i
+			if x, _ := m.Value(s.rows[i]); places[i] == verdict.Worst && x > largest {
+				worst, largest = i, x
 			}
 		}
-		if believed[first] != verdict.Best || worst < 0 {
+		if places[first] != verdict.Best || worst < 0 {
 			continue
 		}
 		others := "others up to "

@@ -38,7 +38,7 @@ func rounds() []Window {
 	return []Window{first, second}
 }
 
-// joining returns samples of the memory of a server while 40 users join, each of whom takes perUser bytes. The
+// joining returns samples of the memory of a server while 40 users join, perUser bytes for each. The
 // first ones bring fixed bytes of resident memory.
 func joining(perUser, fixed int64) []MemorySample {
 	samples := []MemorySample{{Users: 0, InUseBytes: 1_000_000, RSSBytes: 2_000_000}}

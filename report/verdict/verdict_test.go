@@ -97,7 +97,7 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestCompare counts how often two transports are told apart.
+// TestCompare counts how often two transports differ.
 func TestCompare(t *testing.T) {
 	const runs = 100
 	cpu := metric(t, "server-cpu")
