@@ -233,6 +233,11 @@ type Limits struct {
 	// 64 KiB. It doesn't end held polls. A client that takes longer is disconnected. 0: 10 s
 	WriteTimeout time.Duration
 
+	// Heartbeat is the time between two signs of life that a server sends on a stream: a ping on a
+	// WebSocket, a comment in a stream of events. Either side ends a connection on which it has missed
+	// two in a row. 0: 15 s, as the WHATWG recommends for comments (HTML, section 9.2.7)
+	Heartbeat time.Duration
+
 	Origins []string // origins whose pages may send, and whose hosts are served over loopback, besides the server's own, like "https://chat.example"
 }
 
@@ -254,6 +259,22 @@ func (l Limits) WithDefaults() Limits {
 	}
 	set(&l.Hold, time.Minute)
 	set(&l.MinScan, 10*time.Millisecond)
+	set(&l.Heartbeat, 15*time.Second)
 	set(&l.WriteTimeout, 10*time.Second)
 	return l
+}
+
+// NextWithin returns the messages after seq as soon as there are any. It returns none, and no error, when
+// d has passed or ctx ends.
+func NextWithin(ctx context.Context, log Log, room string, seq uint64, limit int, d time.Duration) ([]Message, error) {
+	if d <= 0 {
+		return log.After(ctx, room, seq, limit)
+	}
+	held, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	messages, err := log.Next(held, room, seq, limit)
+	if err != nil && held.Err() != nil && errors.Is(err, context.Cause(held)) {
+		return nil, nil
+	}
+	return messages, err
 }

@@ -29,6 +29,7 @@ func list() []entry {
 		{longpoll.Name, longpoll.New},
 		{longpollscan.Name, longpollscan.New},
 		{websocket.Name, websocket.New},
+		{websocket.NameLean, websocket.NewLean},
 	}
 }
 

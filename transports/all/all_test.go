@@ -43,11 +43,11 @@ func TestTransports(t *testing.T) {
 	}
 }
 
-// A folder is one beside all that holds a transport: a package in which something has a Way and which
-// has a constant Name.
+// A folder is one beside all that holds transports: a package in which something has a Way and which
+// has a constant Name, or several that begin so, one for each.
 type folder struct {
 	path    string
-	name    string // of the transport; empty if the package has no constant Name
+	names   []string // of the transports
 	imports []string
 }
 
@@ -82,8 +82,8 @@ func folders(t *testing.T) []folder {
 					transport = transport || decl.Recv != nil && decl.Name.Name == "Way"
 				case *ast.GenDecl:
 					for _, spec := range decl.Specs {
-						if value, ok := spec.(*ast.ValueSpec); ok && value.Names[0].Name == "Name" && len(value.Values) == 1 {
-							f.name = literal(value.Values[0])
+						if value, ok := spec.(*ast.ValueSpec); ok && strings.HasPrefix(value.Names[0].Name, "Name") && len(value.Values) == 1 {
+							f.names = append(f.names, literal(value.Values[0]))
 						}
 					}
 				}
@@ -111,14 +111,16 @@ func TestNames(t *testing.T) {
 	names := all.Names()
 	var held []string
 	for _, f := range folders(t) {
-		if !slices.Contains(names, f.name) {
-			t.Errorf("%s holds the transport %q, which is not on the list %q", f.path, f.name, names)
+		for _, name := range f.names {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s holds the transport %q, which is not on the list %q", f.path, name, names)
+			}
 		}
-		held = append(held, f.name)
+		held = append(held, f.names...)
 	}
 	for _, name := range names {
 		if !slices.Contains(held, name) {
-			t.Errorf("no folder holds the transport %s: it needs a constant Name, and a method Way", name)
+			t.Errorf("no folder holds the transport %s: it needs a constant whose name begins with Name, and a method Way", name)
 		}
 	}
 }

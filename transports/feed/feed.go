@@ -1,4 +1,5 @@
-// Package feed reads each room of a store once for all of the room's readers.
+// Package feed reads each room of a store once for all of the room's readers, and writes to those that
+// follow it.
 //
 // It keeps the newest messages of rooms with waiting readers, and no others; readers further behind
 // go to the store. It never reads the store on a timer.
@@ -80,7 +81,7 @@ func (f *Feed) Next(ctx context.Context, name string, seq uint64, limit int) ([]
 	for {
 		r := f.enter(name, seq)
 		messages, err := f.next(ctx, r, seq, limit)
-		f.leave(r)
+		f.leave(r, 1)
 		if err != errAgain {
 			return messages, err
 		}
@@ -122,7 +123,7 @@ func (f *Feed) enter(name string, seq uint64) *room {
 	defer f.mu.Unlock()
 	r := f.rooms[name]
 	if r == nil {
-		r = &room{name: name, from: seq, end: seq, grown: make(chan struct{})}
+		r = &room{name: name, from: seq, end: seq}
 		if f.live.Err() != nil {
 			r.finish(transports.ErrStopping)
 			return r
@@ -131,9 +132,9 @@ func (f *Feed) enter(name string, seq uint64) *room {
 		r.cancel = cancel
 		f.rooms[name] = r
 		f.working.Go(func() {
-			err := r.watch(live, f.store, f.batch)
+			err := r.watch(live, f)
 			f.drop(r)
-			r.finish(err)
+			f.leave(r, r.finish(err))
 		})
 	}
 	r.waiting++ // retire looks at it, so idle may go on
@@ -141,11 +142,11 @@ func (f *Feed) enter(name string, seq uint64) *room {
 	return r
 }
 
-// leave removes a reader from a room.
-func (f *Feed) leave(r *room) {
+// leave removes n readers from a room.
+func (f *Feed) leave(r *room, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.waiting--; r.waiting > 0 || f.rooms[r.name] != r {
+	if r.waiting -= n; r.waiting > 0 || f.rooms[r.name] != r {
 		return
 	}
 	if r.idle == nil {
@@ -204,8 +205,11 @@ type room struct {
 	messages []transports.Message // readers share its array, so elements are only added
 	bytes    int                  // of the bodies in messages
 	end      uint64               // seq of the newest message read, or from
-	grown    chan struct{}        // closed when messages were added or the watch has ended
+	grown    chan struct{}        // closed when messages were added or the watch has ended; nil: nobody waits
 	ended    error                // why the watch has ended; nil: it has not
+
+	followers []*follower // have all messages up to end
+	pushing   bool        // the messages before end are being delivered: elements of followers are only added
 }
 
 // look returns the messages that are known to follow seq, and whether the room knows that seq. A seq
@@ -223,22 +227,25 @@ func (r *room) look(seq uint64, limit int) (messages []transports.Message, known
 	if known && i < len(r.messages) {
 		messages = slices.Clip(transports.Batch(r.messages[i:], limit)) // the feed appends to the array
 	}
+	if r.grown == nil {
+		r.grown = make(chan struct{})
+	}
 	return messages, known, r.grown, r.ended
 }
 
 // watch reads the room as it grows, until ctx ends or the store fails.
-func (r *room) watch(ctx context.Context, store transports.Store, batch int) error {
-	grown, stop := store.Watch(r.name)
+func (r *room) watch(ctx context.Context, f *Feed) error {
+	grown, stop := f.store.Watch(r.name)
 	defer stop()
 	for {
-		messages, err := store.After(ctx, r.name, r.end, batch) // only this goroutine changes end
+		messages, err := f.store.After(ctx, r.name, r.end, f.batch) // only this goroutine changes end
 		if err != nil {
 			return err
 		}
 		if len(messages) > 0 {
-			r.add(messages)
+			r.push(f, r.add(messages), messages)
 		}
-		if transports.Full(messages, batch) {
+		if transports.Full(messages, f.batch) {
 			continue
 		}
 		select {
@@ -249,7 +256,8 @@ func (r *room) watch(ctx context.Context, store transports.Store, batch int) err
 	}
 }
 
-func (r *room) add(messages []transports.Message) {
+// add adds messages, wakes the readers that wait for them, and returns the followers that need them.
+func (r *room) add(messages []transports.Message) []*follower {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.messages = append(r.messages, messages...)
@@ -260,8 +268,12 @@ func (r *room) add(messages []transports.Message) {
 	if len(r.messages) >= 2*keepMessages || r.bytes >= 2*keepBytes {
 		r.shrink()
 	}
-	close(r.grown)
-	r.grown = make(chan struct{})
+	if r.grown != nil {
+		close(r.grown)
+		r.grown = nil
+	}
+	r.pushing = len(r.followers) > 0
+	return r.followers
 }
 
 // shrink lets the oldest messages leave, up to keepMessages and keepBytes. The newest one stays.
@@ -279,11 +291,22 @@ func (r *room) shrink() {
 	r.messages = append(make([]transports.Message, 0, max(2*len(r.messages[leave:]), 8)), r.messages[leave:]...)
 }
 
-func (r *room) finish(err error) {
+// finish lets all readers go, and returns how many of them were followers.
+func (r *room) finish(err error) int {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.ended = err
-	close(r.grown)
+	if r.grown != nil {
+		close(r.grown)
+	}
+	followers := r.followers
+	r.followers = nil
+	r.mu.Unlock()
+	for _, e := range followers {
+		if !e.gone.Swap(true) {
+			e.Fall()
+		}
+	}
+	return len(followers)
 }
 
 // idleRooms lists the rooms without a reader, the one that has been idle longest first. It links the rooms

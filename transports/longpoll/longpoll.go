@@ -7,7 +7,6 @@ package longpoll
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -52,24 +51,14 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		messages, err := next(r.Context(), log, r.PathValue("room"), after, limits.Batch, min(hold, limits.Hold))
+		room := r.PathValue("room")
+		hold = min(hold, limits.Hold)
+		if h, ok := w.(transports.Holder); ok && hold > 0 && h.Hold(log, room, after, hold, limits) {
+			return
+		}
+		messages, err := transports.NextWithin(r.Context(), log, room, after, limits.Batch, hold)
 		transports.AnswerHeld(w, r, after, messages, err, limits)
 	})
-}
-
-// next returns the messages after seq after, as soon as there are any. It returns none, and no error,
-// when the hold time has passed or ctx ends.
-func next(ctx context.Context, log transports.Log, room string, after uint64, limit int, hold time.Duration) ([]transports.Message, error) {
-	if hold == 0 {
-		return log.After(ctx, room, after, limit)
-	}
-	held, cancel := context.WithTimeout(ctx, hold)
-	defer cancel()
-	messages, err := log.Next(held, room, after, limit)
-	if err != nil && held.Err() != nil && errors.Is(err, context.Cause(held)) {
-		return nil, nil
-	}
-	return messages, err
 }
 
 // Join returns a session that polls again as soon as a response has come.

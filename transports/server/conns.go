@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pushpull/transports"
 )
 
 // writeChunk is how many bytes of a response a client must read within the write timeout, unless the
@@ -51,6 +54,7 @@ func (s *connections) add(c net.Conn) *conn {
 		return nil
 	}
 	tracked := &conn{Conn: c, set: s}
+	tracked.kept = tracked.prepare()
 	s.conns[tracked] = struct{}{}
 	return tracked
 }
@@ -122,6 +126,25 @@ func (s *connections) connected(asked listing) map[string]Connected {
 	return all
 }
 
+// keep sets whether an exchange waits for requests on c. From then on c has no deadline.
+func (s *connections) keep(c *conn, kept bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.kept = kept
+	c.SetReadDeadline(time.Time{})
+}
+
+// wake ends the waits of all exchanges.
+func (s *connections) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.kept {
+			c.SetReadDeadline(past)
+		}
+	}
+}
+
 // close closes the connections that which picks and returns their number.
 func (s *connections) close(which func(*conn) bool) int {
 	var picked []*conn
@@ -145,6 +168,9 @@ type conn struct {
 	set   *connections
 	at    location    // written under set.mu, by the connection's one handler, which reads it without the lock
 	asked atomic.Bool // a request has arrived
+	kept  bool        // an exchange waits for requests; under set.mu
+	early []byte      // was read before, and is to be read first
+	tries tries
 
 	deadline atomic.Int64 // of all writes of the response or batch under way, in Unix nanoseconds; 0: none
 }
@@ -203,6 +229,50 @@ func (c *conn) Write(data []byte) (int, error) {
 	}
 }
 
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if n := copy(p, c.early); n > 0 {
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// TryWrite implements transports.TryWriter. A connection that is slow on purpose takes nothing.
+func (c *conn) TryWrite(data []byte) (int, error) {
+	if len(data) > 0 {
+		if c.set.slow.Delay > 0 {
+			return 0, nil
+		}
+		c.set.slow.write()
+	}
+	return c.tryWrite(data)
+}
+
+// tests and tryTest serve connections that are not the system's, but can be tried: those of tests.
+func (c *conn) tests() bool {
+	_, ok := transports.CanTry(c.Conn)
+	return ok
+}
+
+func (c *conn) tryTest(data []byte) (int, error) {
+	if t, ok := c.Conn.(transports.TryWriter); ok {
+		return t.TryWrite(data)
+	}
+	return 0, errors.ErrUnsupported
+}
+
+// send writes data, at once if the system takes it, which saves setting a deadline.
+func (c *conn) send(data []byte) error {
+	n, err := c.TryWrite(data)
+	if err == nil && n < len(data) {
+		_, err = c.Write(data[n:])
+	}
+	return err
+}
+
 // CloseWrite lets net/http end a response while the client is still sending. Closing at once would
 // reset the connection, and the response would be lost.
 func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
@@ -227,39 +297,103 @@ type connKey struct{}
 // read the response.
 const refuseTimeout = time.Second
 
-// A listener accepts connections up to the limit. It answers those beyond it with 503, without
-// delaying the next Accept.
-type listener struct {
-	net.Listener
-	service  *service
-	refusing atomic.Int64
-}
-
-// Accept returns the next connection within the limit.
-func (l *listener) Accept() (net.Conn, error) {
+// accept accepts connections until l is closed or fails for good, serves those within the limit, and
+// answers those beyond it with 503, without delaying the next.
+func (sv *service) accept(ctx context.Context, l net.Listener) error {
+	wait := leastWait
 	for {
-		c, err := l.Listener.Accept()
+		c, err := l.Accept()
 		if err != nil {
-			return nil, err
-		}
-		if tracked := l.service.conns.add(c); tracked != nil {
-			return tracked, nil
-		}
-		if l.service.conns.refused.Load() == 1 {
-			l.service.Logger.Warn("refusing connections: raise "+l.service.raise, "connections", l.service.Connections)
-		}
-		if l.refusing.Load() >= int64(l.service.shares.refusals) {
-			c.Close()
+			if !passing(err) {
+				return err
+			}
+			sv.Logger.Warn("accepting a connection", errorKey, err, "retry", wait.String())
+			if !sleep(ctx, wait) {
+				return err
+			}
+			wait = min(2*wait, mostWait)
 			continue
 		}
-		l.refusing.Add(1)
-		l.service.busy.Add(1)
-		go func() {
-			defer l.service.busy.Add(-1)
-			defer l.refusing.Add(-1)
-			refuse(c, l.service.Connections, l.service.raise)
-		}()
+		wait = leastWait
+		tracked := sv.conns.add(c)
+		switch {
+		case tracked == nil:
+			sv.refuse(c)
+		case !tracked.kept:
+			select {
+			case sv.foreign <- tracked:
+			case <-ctx.Done():
+				tracked.Close()
+			}
+		default:
+			sv.busy.Add(1)
+			go sv.serve(ctx, tracked)
+		}
 	}
+}
+
+// How long accepting waits after an error that passes, like that of a process without files: twice as long
+// after each.
+const leastWait, mostWait = 5 * time.Millisecond, time.Second
+
+// passing reports whether accepting may work again, as net/http decides it.
+func passing(err error) bool {
+	temporary, ok := errors.AsType[net.Error](err)
+	return ok && temporary.Temporary() //nolint:staticcheck // deprecated, and what says so of an Accept
+}
+
+// sleep waits, and returns false if ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// A handedOver is the listener of the connections that are left to net/http.
+type handedOver struct {
+	addr   net.Addr
+	conns  <-chan *conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *handedOver) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *handedOver) Addr() net.Addr { return l.addr }
+
+func (l *handedOver) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// refuse answers a connection beyond the limit.
+func (sv *service) refuse(c net.Conn) {
+	if sv.conns.refused.Load() == 1 {
+		sv.Logger.Warn("refusing connections: raise "+sv.raise, "connections", sv.Connections)
+	}
+	if sv.refusing.Load() >= int64(sv.shares.refusals) {
+		c.Close()
+		return
+	}
+	sv.refusing.Add(1)
+	sv.busy.Add(1)
+	go func() {
+		defer sv.busy.Add(-1)
+		defer sv.refusing.Add(-1)
+		refuse(c, sv.Connections, sv.raise)
+	}()
 }
 
 // refuse answers the first request of c with 503. It returns within refuseTimeout.

@@ -130,7 +130,8 @@ func TestWebSocketUser(t *testing.T) {
 		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatal(resp, err)
 		}
-		time.Sleep(time.Minute)
+		go io.Copy(io.Discard, socket)
+		time.Sleep(20 * time.Second) // for longer it would have to answer pings
 		sd.wantUsers("websocket", 1, "a: Mary")
 		socket.Close()
 		time.Sleep(stayBetweenPolls - time.Nanosecond)

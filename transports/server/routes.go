@@ -124,7 +124,12 @@ func (sv *service) present(transport string, h http.Handler) http.Handler {
 		}
 		at := location{transport, r.PathValue("room")}
 		if user != "" {
-			defer sv.names.leave(sv.names.enter(at, user, stay))
+			p := sv.names.enter(at, user, stay)
+			if exchanged, ok := w.(*response); ok {
+				exchanged.user = p // it may outlive the handler
+			} else {
+				defer sv.names.leave(p)
+			}
 			at = location{}
 		}
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,7 +75,13 @@ type service struct {
 	begun   time.Time
 	shares  shares
 	raise   string       // what the operator raises for more connections
-	busy    atomic.Int64 // running handlers and refusals
+	busy    atomic.Int64 // running handlers, exchanges and refusals
+
+	routes   http.Handler
+	quick    map[string]bool // names of transports whose routes an exchange serves
+	answer   *transports.Spelling
+	foreign  chan *conn // connections that are left to net/http
+	refusing atomic.Int64
 }
 
 // Validate returns an error if an allowed origin is malformed. It doesn't ask for a store, which
@@ -132,6 +139,13 @@ func (s *Server) start() (*service, error) {
 	sv.conns.slow.Slowness = sv.Slow
 	sv.names = newNames(sv.Connections)
 	sv.census = newCensus()
+	sv.routes = sv.handler()
+	sv.quick = map[string]bool{}
+	for name, t := range sv.Transports {
+		sv.quick[name] = quick(t.Way())
+	}
+	sv.answer = answerOf(sv.Limits)
+	sv.foreign = make(chan *conn)
 	return sv, nil
 }
 
@@ -159,7 +173,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	server := &http.Server{
-		Handler:           sv.handler(),
+		Handler:           sv.routes,
 		MaxHeaderBytes:    sv.HeaderBytes,
 		ReadHeaderTimeout: sv.HeaderTimeout,
 		IdleTimeout:       sv.IdleTimeout,
@@ -170,9 +184,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		},
 		ConnState: func(c net.Conn, state http.ConnState) { c.(*conn).changed(state) },
 	}
-	accepting := &listener{Listener: l, service: sv}
+	others := &handedOver{addr: l.Addr(), conns: sv.foreign, closed: make(chan struct{})}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(accepting) }()
+	go func() { failed <- sv.accept(requests, l) }()
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(others) }) //nolint:errcheck // the error only says that others is closed
+	defer serving.Wait()
 	defer sv.conns.slow.burning.Wait()
 	defer sv.log.Close()
 
@@ -186,6 +203,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		<-failed //nolint:errcheck // the error only says that l is closed
 	}
 	end(transports.ErrStopping)
+	sv.conns.wake()
 	return errors.Join(broken, sv.stop(server))
 }
 

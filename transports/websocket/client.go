@@ -20,7 +20,7 @@ import (
 // Join opens the connection. target.HTTP must answer an upgrade as net/http does: with status 101
 // and a Body that is an io.ReadWriteCloser.
 func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	u := target.RoomURL(room, Name)
+	u := target.RoomURL(room, t.name())
 	if from != "" {
 		u.RawQuery = "after=" + string(from)
 	}
@@ -41,7 +41,9 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		resp.Body.Close()
 		return nil, fmt.Errorf("opening a WebSocket: %w", err)
 	}
-	return &session{conn: conn, frames: newFrameReader(conn), cursor: from}, nil
+	s := &session{conn: conn, frames: newFrameReader(conn), cursor: from}
+	s.silence.Expect(resp.Header, func(err error) { _ = s.end(err) })
+	return s, nil
 }
 
 // A session is one user's connection.
@@ -51,12 +53,15 @@ type session struct {
 	cursor transports.Cursor // the place of Join or of the last gap
 	last   uint64            // seq of the last message; 0: none since cursor was set
 
+	silence transports.Silence // of the server
+
 	writing sync.Mutex // held while a frame is written; locked before mu
 
 	mu      sync.Mutex
 	pending []sent      // sends without an acknowledgement yet, oldest first
 	late    *time.Timer // calls overdue; nil: nothing was pending when it last did
 	ended   error       // why nothing can be sent any more; nil while the connection is open
+	owed    []byte      // the payload of the last ping without a pong yet; nil: none
 }
 
 // A sent message has no acknowledgement yet.
@@ -95,6 +100,9 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 		_, err = s.conn.Write(buf)
 	}
 	s.writing.Unlock()
+	if err == nil {
+		err = s.payPong()
+	}
 	switch {
 	case ended != nil:
 		stored(fmt.Errorf("sending a message: %w: %w", transports.ErrUnsent, ended))
@@ -166,6 +174,7 @@ func (s *session) Cursor() transports.Cursor {
 // it returns a Message whose Seq is 0.
 func (s *session) read() (transports.Message, error) {
 	f, err := s.frames.next()
+	s.silence.Heard()
 	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF // the close frame is missing
@@ -237,11 +246,37 @@ func (s *session) acknowledge(err error) error {
 	return nil
 }
 
-// pong answers a ping. It waits for a Send that is stuck, which overdue ends.
+// pong answers a ping. It doesn't wait for a Send that is stuck: the server may be stuck too, until this
+// user reads on. Then Send sends the pong. Of several pings only the last needs one (RFC 6455, section
+// 5.5.3).
 func (s *session) pong(payload []byte) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	return s.write(transports.AnswerTime, opPong, payload)
+	s.mu.Lock()
+	s.owed = append(make([]byte, 0, len(payload)), payload...)
+	s.mu.Unlock()
+	return s.payPong()
+}
+
+// payPong sends the pong that is owed, unless a frame is being written: then its writer does it.
+func (s *session) payPong() error {
+	for {
+		s.mu.Lock()
+		owed := s.owed
+		s.mu.Unlock()
+		if owed == nil || !s.writing.TryLock() {
+			return nil
+		}
+		s.mu.Lock()
+		owed, s.owed = s.owed, nil
+		s.mu.Unlock()
+		var err error
+		if owed != nil {
+			err = s.write(transports.AnswerTime, opPong, owed)
+		}
+		s.writing.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // write writes one frame and closes the connection if the server doesn't read it within timeout. It
@@ -270,6 +305,7 @@ func (s *session) end(why error) error {
 		s.late = nil
 	}
 	s.mu.Unlock()
+	s.silence.Stop()
 	s.conn.Close()
 	for _, p := range pending {
 		p.stored(fmt.Errorf("sending a message: %w", why))

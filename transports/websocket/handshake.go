@@ -14,10 +14,29 @@ var challenge = base64.StdEncoding.EncodeToString([]byte("pushpull-user-16"))
 
 // challengeAnswer is the Sec-WebSocket-Accept of a server that has understood the handshake; RFC 6455,
 // section 4.2.2.
-var challengeAnswer = func() string {
-	sum := sha1.Sum([]byte(challenge + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+var challengeAnswer = acceptOf(challenge)
+
+// acceptOf returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
+func acceptOf(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
-}()
+}
+
+// checkHandshake returns the key of a user's handshake, or an error if it doesn't ask for a WebSocket as
+// RFC 6455, section 4.2.1, demands.
+func checkHandshake(r *http.Request) (key string, err error) {
+	key = r.Header.Get("Sec-WebSocket-Key")
+	random, decoded := base64.StdEncoding.DecodeString(strings.TrimSpace(key))
+	switch {
+	case !lists(r.Header, "Connection", "upgrade"):
+		return "", errors.New("a handshake needs the header Connection: Upgrade: a proxy may have dropped it")
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		return "", fmt.Errorf("the version %.20q of WebSocket is not supported: use Sec-WebSocket-Version: 13", r.Header.Get("Sec-WebSocket-Version"))
+	case len(r.Header["Sec-Websocket-Key"]) != 1 || decoded != nil || len(random) != 16:
+		return "", errors.New("a handshake needs one Sec-WebSocket-Key of 16 random bytes in base64")
+	}
+	return strings.TrimSpace(key), nil
+}
 
 // upgradeHeader returns the header of a user's handshake. It offers no extension and no subprotocol.
 func upgradeHeader() http.Header {

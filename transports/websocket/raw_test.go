@@ -93,7 +93,7 @@ func TestHijackedBytesAreCounted(t *testing.T) {
 		if _, err := reader.Peek(5); err != nil {
 			t.Fatal(err)
 		}
-		raw := &rawConn{pace: newPace(100)}
+		raw := &rawConn{pace: newPace(100), heartbeat: time.Minute}
 		_, rw, err := hijacker{upgrading{nil, conn, reader}, raw}.Hijack()
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,10 @@
 // Package websocket is the transport over WebSocket: each user opens one connection, sends on it,
 // and the server writes messages to it as they come.
 //
+// It has two engines that speak the same protocol on a connection: nhooyr.io/websocket, and a lean one
+// made of this package's own frames. Each is a transport, so that a comparison shows which part of the
+// cost is the protocol's and which is the library's.
+//
 // It keeps no queue per user. The log is the queue: a slow reader falls behind in it, and a user
 // that reads nothing for the write timeout is disconnected and can resume from its cursor.
 //
@@ -8,8 +12,12 @@
 // once it is stored, or with {"error":"..."}, in the order of the sends. It delivers messages as
 // {"seq":7,"body":"..."}. It closes the connection with code 1001 when it stops, 4410 and the reason
 // {"oldest":9} when messages after the cursor are gone, 1009 after a message that is too large, 1007
-// after one that is not UTF-8 or not JSON, 1003 after a binary one, 1008 after one that has not arrived
-// whole within 10 s, and 1011 when the store can't be reached.
+// after one that is not UTF-8 or not JSON, 1003 after a binary one, 1002 after a frame against RFC 6455,
+// 1008 after a message that has not arrived whole within 10 s, and 1011 when the store can't be reached.
+//
+// The server sends a ping every transports.Limits.Heartbeat, the first one after a random part of it. If
+// nothing has come from the user between two pings twice in a row, the connection ends. A user does the
+// same to a server that promises pings.
 //
 // The server reads at most transports.Limits.Frames frames a second from a connection, pings,
 // fragments and pieces of less than 64 bytes included, over a burst of as many. It holds back a user that sends more, which TCP then
@@ -19,25 +27,25 @@ package websocket
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"nhooyr.io/websocket"
 
 	"pushpull/transports"
 )
 
-// Name is the transport's name in routes and on the command line.
-const Name = "websocket"
+// The names of the transports in routes and on the command line.
+const (
+	Name     = "websocket"      // on nhooyr.io/websocket
+	NameLean = "websocket-lean" // on this package's own frames
+)
 
 // StatusGap is the close code for a cursor after which messages have left the log.
 const StatusGap = 4410
@@ -50,27 +58,75 @@ const storedPrefix = `{"stored":`
 
 // A Transport is the WebSocket transport. Its zero value works.
 type Transport struct {
+	Lean   bool              // the server's side uses the lean engine
 	Limits transports.Limits // of the server's side
 }
 
 var _ transports.Transport = Transport{}
 
-// New returns the transport. Any setting is an error.
+// New returns the transport on nhooyr.io/websocket. Any setting is an error.
 func New(setting string, limits transports.Limits) (transports.Transport, error) {
+	return create(Transport{Limits: limits}, setting)
+}
+
+// NewLean returns the transport on the lean engine. Any setting is an error.
+func NewLean(setting string, limits transports.Limits) (transports.Transport, error) {
+	return create(Transport{Lean: true, Limits: limits}, setting)
+}
+
+func create(t Transport, setting string) (transports.Transport, error) {
 	if setting != "" {
-		return nil, fmt.Errorf("%s takes no interval", Name)
+		return nil, fmt.Errorf("%s takes no interval", t.name())
 	}
-	return Transport{Limits: limits}, nil
+	return t, nil
+}
+
+func (t Transport) name() string {
+	if t.Lean {
+		return NameLean
+	}
+	return Name
 }
 
 // Way implements transports.Client and transports.Endpoint.
-func (Transport) Way() transports.Way {
-	return transports.Way{Title: "WebSocket", Stream: true, Duplex: true}
+func (t Transport) Way() transports.Way {
+	title := "WebSocket"
+	if t.Lean {
+		title = "lean WebSocket"
+	}
+	return transports.Way{Title: title, Stream: true, Duplex: true}
+}
+
+// An engine answers the handshake of a request and takes over its connection.
+type engine func(w http.ResponseWriter, r *http.Request, raw *rawConn, limits transports.Limits) (reader, error)
+
+// A reader reads what a user sends. It answers pings and close frames.
+type reader interface {
+	// read returns the next message, which is valid until the next call. A *refusal is a message that
+	// can't be stored, after which further ones may be read; every other error is the last one.
+	read() ([]byte, error)
+
+	// close ends the connection, and everything that the engine runs for it.
+	close()
+}
+
+// A refusal is the error of a message that can't be stored.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// largestText returns how many bytes a message may have as it is sent.
+func largestText(limits transports.Limits) int {
+	return 6*limits.MessageBytes + 64 // \u00XX is the longest spelling of a byte
 }
 
 // Handler upgrades the request and writes the messages after the cursor as they come.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
+	var open engine = openNhooyr
+	if t.Lean {
+		open = openLean
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, ok := transports.Place(w, r)
 		if !ok {
@@ -85,14 +141,16 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 			transports.Error(w, http.StatusForbidden, "pages of %.100q may not connect: allow them with --allow-origin", origin)
 			return
 		}
-		raw := &rawConn{pace: newPace(limits.Frames)}
-		conn, err := websocket.Accept(hijacker{w, raw}, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked above, with its scheme
-		if err != nil {
-			return // Accept has answered
+		transports.PromiseHeartbeat(w.Header(), limits)
+		p := &peer{limits: limits}
+		p.stream = transports.Stream{Log: log, Room: strings.Clone(r.PathValue("room")), Spelling: frames, Limits: limits}
+		p.raw = rawConn{pace: newPace(limits.Frames), stream: &p.stream, heartbeat: limits.Heartbeat}
+		var err error
+		if p.reader, err = open(w, r, &p.raw, limits); err != nil {
+			return // open has answered
 		}
-		conn.SetReadLimit(-1) // store has a limit, and reports it when it closes
-		p := peer{conn: conn, raw: raw, log: log, room: r.PathValue("room"), limits: limits}
-		p.serve(r.Context(), after)
+		ctx := r.Context()
+		transports.Detach(w, func() { p.serve(ctx, after) })
 	})
 }
 
@@ -105,100 +163,63 @@ func allowed(origin, host string, origins []string) bool {
 	return err == nil && strings.EqualFold(u.Host, host)
 }
 
-// A peer is the server's side of one user's connection.
+// A peer is the server's side of one user's connection. One goroutine reads from it.
 type peer struct {
-	conn   *websocket.Conn
-	raw    *rawConn
-	log    transports.Log
-	room   string
+	stream transports.Stream
+	raw    rawConn
+	reader reader
 	limits transports.Limits
-
-	writing sync.Mutex // held while a frame is written, the close frame included
 }
 
-// serve returns when the connection is closed and the goroutines it started have ended.
+// serve returns when the connection is closed and nothing runs for it any more.
 func (p *peer) serve(ctx context.Context, after uint64) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	// The connection outlives ctx by closeTimeout, so that the user can answer the close frame. The
 	// end of life unblocks pending reads and writes: a user that reads nothing must not keep the
 	// server from stopping.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(closeTimeout)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			end()
-		case <-life.Done():
-		}
-	})
 	p.raw.life = life.Done()
 	p.raw.flooding = func() { cancel(flooded(p.limits.Frames)) }
-	received := make(chan struct{})
-	go func() {
-		defer close(received)
-		p.receive(life, cancel)
-	}()
-	err := p.deliver(ctx, life, after)
-	cancel(err)
-	p.sendClose(err)
-	<-received            // the user has answered the close frame, or closeTimeout has passed
-	_ = p.conn.CloseNow() // the connection is closed even if this fails
+	p.stream.Conn = p.raw.Conn
+	p.stream.Ended = cancel
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(ended)
+		late := time.AfterFunc(closeTimeout, func() {
+			end()
+			p.raw.Conn.Close()
+		})
+		context.AfterFunc(life, func() { late.Stop() })
+		p.sendClose(context.Cause(ctx))
+	})
+	p.stream.Start(ctx, after)
+	p.receive(life, cancel)
+	<-ended
+	end()
+	p.reader.close()
+	p.raw.Conn.Close()
+	p.stream.Close()
 }
 
-// deliver writes the messages after seq after, until ctx ends or writing fails, and returns the reason.
-// A slow reader holds one batch of messages, whose bodies it shares with the store's answer, and one
-// encoded frame, for at most twice the write timeout: it has that time for the whole batch and, set by
-// the serving process, for the frame being written.
-func (p *peer) deliver(ctx, life context.Context, after uint64) error {
-	var buf []byte
-	for {
-		messages, err := p.log.Next(ctx, p.room, after, p.limits.Batch)
-		if err != nil {
-			return err
-		}
-		// One deadline covers the whole batch, which stays in memory until it is written. A single short
-		// message is one write, which has the same deadline by default.
-		long := len(messages) > 1 || len(messages[0].Body) > 4<<10
-		if long {
-			_ = p.raw.SetWriteDeadline(time.Now().Add(p.limits.WriteTimeout))
-		}
-		for _, m := range messages {
-			buf = transports.AppendJSON(buf[:0], m)
-			if err := p.write(life, buf); err != nil {
-				return err
-			}
-			after = m.Seq
-		}
-		if long {
-			_ = p.raw.SetWriteDeadline(time.Time{})
-		}
-		if cap(buf) > 4<<10 {
-			buf = nil // else one large message would cost every user its size from then on
-		}
-	}
-}
-
-// receive stores the user's messages until life ends or the connection breaks. After an invalid
-// message it cancels the peer with the error and discards further messages, but reads on, as the
-// user's close frame may follow.
+// receive stores the user's messages until the connection ends. After an invalid message it cancels the
+// peer with the error and drops further messages, but reads on, as the user's close frame may follow.
 func (p *peer) receive(life context.Context, cancel context.CancelCauseFunc) {
 	for refused := false; ; {
-		kind, data, err := p.conn.Reader(life)
-		if err == nil && !refused && !p.raw.closed.Load() { // else it can't be acknowledged
-			if err := p.store(life, kind, data); err != nil {
-				cancel(err)
-				refused = true
-			}
-		}
-		if err == nil {
-			_, err = io.Copy(io.Discard, data)
+		text, err := p.reader.read()
+		if r, ok := errors.AsType[*refusal](err); ok {
+			cancel(r.error)
+			refused = true
+			continue
 		}
 		if err != nil {
 			cancel(unreadable(err))
 			return
+		}
+		if !refused && !p.raw.closed.Load() { // else it can't be acknowledged
+			if err := p.store(life, text); err != nil {
+				cancel(err)
+				refused = true
+			}
 		}
 	}
 }
@@ -208,61 +229,69 @@ func unreadable(err error) error {
 	if errors.Is(err, errLate) {
 		return errLate
 	}
+	if v, ok := errors.AsType[*violation](err); ok {
+		return v
+	}
 	return &goneError{err}
 }
 
 // store stores one message and acknowledges it.
-func (p *peer) store(life context.Context, kind websocket.MessageType, data io.Reader) error {
-	if kind != websocket.MessageText {
-		return errBinary
-	}
-	limit := 6*p.limits.MessageBytes + 64 // \u00XX is the longest spelling of a byte
-	sent, err := io.ReadAll(io.LimitReader(data, int64(limit)+1))
-	if err != nil {
-		return unreadable(err)
-	}
-	if len(sent) > limit {
-		return transports.CheckText(sent, p.limits.MessageBytes)
-	}
+func (p *peer) store(life context.Context, sent []byte) error {
 	text, err := transports.ParseText(sent, p.limits.MessageBytes)
 	if err != nil {
 		return err
 	}
-	seq, err := p.log.Append(life, p.room, text)
-	reply := strconv.AppendUint([]byte(storedPrefix), seq, 10)
+	seq, err := p.stream.Log.Append(life, p.stream.Room, text)
+	var small [64]byte
+	reply := strconv.AppendUint(append(small[:0], storedPrefix...), seq, 10)
 	reply = append(reply, '}')
 	if err != nil {
 		reply, _ = json.Marshal(map[string]string{"error": transports.StoreText(err)}) // a string always marshals
 	}
-	return p.write(life, reply)
-}
-
-// write writes one frame. The write timeout is set by the serving process, on the connection: a
-// context with a timeout for each frame would cost a fifth of the CPU time of a delivery.
-func (p *peer) write(life context.Context, frame []byte) error {
-	p.writing.Lock()
-	defer p.writing.Unlock()
-	if err := p.conn.Write(life, websocket.MessageText, frame); err != nil {
+	// The write timeout is set by the serving process, on the connection.
+	if _, err := p.stream.Write(appendServerFrame(nil, opText, reply)); err != nil {
 		return &goneError{err}
 	}
 	return nil
 }
+
+// frames is how messages are written: each as a frame of text with its JSON.
+var frames = &transports.Spelling{Append: func(buf []byte, messages []transports.Message) []byte {
+	const room = 4 // for the head of most frames
+	for _, m := range messages {
+		start := len(buf)
+		buf = append(buf, make([]byte, room)...)
+		buf = transports.AppendJSON(buf, m)
+		payload := buf[start+room:]
+		switch n := len(payload); {
+		case n <= maxControl:
+			copy(buf[start+2:], payload)
+			buf = buf[:len(buf)-2]
+			buf[start], buf[start+1] = finBit|opText, byte(n)
+		case n <= 0xffff:
+			buf[start], buf[start+1] = finBit|opText, 126
+			binary.BigEndian.PutUint16(buf[start+2:], uint16(n))
+		default:
+			buf = append(buf, make([]byte, 10-room)...)
+			copy(buf[start+10:], payload)
+			buf[start], buf[start+1] = finBit|opText, 127
+			binary.BigEndian.PutUint64(buf[start+2:], uint64(n))
+		}
+	}
+	return buf
+}}
 
 // A goneError means that the connection is broken or closed, so no close frame can be sent.
 type goneError struct{ error }
 
 // sendClose writes a close frame with the code and reason of err. Later writes are dropped.
 func (p *peer) sendClose(err error) {
-	if _, gone := errors.AsType[*goneError](err); gone {
+	p.raw.closed.Store(true)
+	if _, gone := errors.AsType[*goneError](err); gone || errors.Is(err, transports.ErrUnwritable) {
 		return
 	}
 	code, reason := status(err)
-	frame := append([]byte{finBit | opClose, byte(2 + len(reason))}, byte(code>>8), byte(code))
-	frame = append(frame, reason...)
-	p.writing.Lock()
-	defer p.writing.Unlock()
-	p.raw.closed.Store(true)
-	_, _ = p.raw.Conn.Write(frame) // if this fails, the user still sees the connection close
+	_ = p.stream.Last(appendServerFrame(nil, opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))) // if this fails, the user still sees the connection close
 }
 
 // A policyError means that the user breaks a rule of this server.
@@ -278,25 +307,28 @@ func flooded(limit int) error {
 var errBinary = errors.New(`binary message: send {"body":"the text"} as a text`)
 
 // status returns the close code and reason of err.
-func status(err error) (websocket.StatusCode, string) {
+func status(err error) (uint16, string) {
 	var gap *transports.GapError
 	var large *http.MaxBytesError
 	var policy policyError
+	var broken *violation
 	switch {
 	case errors.Is(err, transports.ErrStopping):
-		return websocket.StatusGoingAway, transports.ErrStopping.Error()
+		return codeGoingAway, transports.ErrStopping.Error()
 	case errors.As(err, &gap):
 		return StatusGap, fmt.Sprintf(`{"oldest":%d}`, gap.Oldest)
 	case errors.As(err, &large):
-		return websocket.StatusMessageTooBig, brief(err)
+		return codeTooLarge, brief(err)
 	case errors.Is(err, transports.ErrText):
-		return websocket.StatusInvalidFramePayloadData, brief(err)
+		return codeNotUTF8, brief(err)
 	case errors.Is(err, errBinary):
-		return websocket.StatusUnsupportedData, errBinary.Error()
+		return codeBinary, errBinary.Error()
+	case errors.As(err, &broken):
+		return broken.code, brief(err)
 	case errors.As(err, &policy):
-		return websocket.StatusPolicyViolation, policy.Error()
+		return codePolicy, policy.Error()
 	default:
-		return websocket.StatusInternalError, transports.StoreText(err)
+		return codeInternal, transports.StoreText(err)
 	}
 }
 
