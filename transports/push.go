@@ -76,6 +76,8 @@ func CanTry(w any) (TryWriter, bool) {
 	if !ok {
 		return nil, false
 	}
-	_, err := t.TryWrite(nil)
-	return t, err == nil
+	if _, err := t.TryWrite(nil); err != nil {
+		return nil, false
+	}
+	return t, true
 }
