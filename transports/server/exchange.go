@@ -50,8 +50,11 @@ func (sv *service) serve(ctx context.Context, c *conn) {
 	x := &exchange{service: sv, conn: c, ctx: ctx, buf: make([]byte, headBuffer)}
 	run, ended := x.requests()
 	if run != nil {
-		x.buf = nil
-		run()
+		sv.busy.Add(1)
+		go func() { // with a stack that parsing the request has not made grow
+			defer sv.busy.Add(-1)
+			run()
+		}()
 	} else if ended {
 		c.Close()
 	}
