@@ -9,7 +9,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -209,7 +211,7 @@ func tooLarge(limit int) error {
 // Place returns the place in the query of a GET to read on from, the parameter after; 0, the start of
 // the log, if there is none. If it is invalid, Place answers with 400 and ok is false.
 func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
-	after, err := Cursor(r.URL.Query().Get("after")).Seq()
+	after, err := Cursor(param(r.URL, "after")).Seq()
 	if err != nil {
 		Error(w, http.StatusBadRequest, "%v", err)
 	}
@@ -219,7 +221,7 @@ func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
 // Asked returns the named time in the query of a GET, like ?hold=30s; usual if there is none. If it
 // is invalid or negative, Asked answers with 400 and ok is false.
 func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Duration) (d time.Duration, ok bool) {
-	asked := r.URL.Query().Get(name)
+	asked := param(r.URL, name)
 	if asked == "" {
 		return usual, true
 	}
@@ -229,4 +231,18 @@ func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Durat
 		return 0, false
 	}
 	return d, true
+}
+
+// param returns the first value of a parameter in the query of u; "" if there is none. Queries without
+// escapes, which are those of most polls, are not parsed into a map.
+func param(u *url.URL, name string) string {
+	if strings.ContainsAny(u.RawQuery, "%+;") {
+		return u.Query().Get(name)
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		if key, value, _ := strings.Cut(pair, "="); key == name {
+			return value
+		}
+	}
+	return ""
 }

@@ -143,9 +143,9 @@ func (x *exchange) head() ([]byte, error) {
 	}
 }
 
-// begins reports whether head may be, or become, the beginning of a request for a room.
+// begins reports whether head may be, or become, the beginning of a request that an exchange serves.
 func begins(head []byte) bool {
-	for _, want := range []string{"GET /rooms/", "POST /rooms/"} {
+	for _, want := range []string{"GET /rooms/", "POST /rooms/", "GET /healthz "} {
 		n := min(len(want), len(head))
 		if string(head[:n]) == want[:n] {
 			return true
@@ -233,9 +233,12 @@ func (x *exchange) parse(head []byte) (*http.Request, error) {
 	return req.WithContext(x.ctx), nil
 }
 
-// takes reports whether a path is one that an exchange serves: a room's messages, or a transport whose
-// handler doesn't wait.
+// takes reports whether a path is one that an exchange serves: a room's messages, a transport whose
+// handler doesn't wait, or the one by which users measure a round trip.
 func (sv *service) takes(path string) bool {
+	if path == "/healthz" {
+		return true
+	}
 	rest, ok := strings.CutPrefix(path, "/rooms/")
 	room, name, found := strings.Cut(rest, "/")
 	return ok && found && isRoom(room) && (name == "messages" || sv.quick[name])
