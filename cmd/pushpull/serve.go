@@ -90,6 +90,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 		durationVar(f, &o.limits.MinScan, "min-scan", limits.MinScan, "`TIME` shortest scan interval of a held poll; shorter ones are refused")
 		intVar(f, &o.limits.Frames, "max-frames", limits.Frames, "`N` most frames a second that a user may send on a WebSocket; one that sends more is held back, then cut off")
 		durationVar(f, &o.limits.WriteTimeout, "write-timeout", limits.WriteTimeout, "`TIME` a client that takes longer to read an answer is cut off")
+		durationVar(f, &o.limits.Heartbeat, "heartbeat", limits.Heartbeat, "`TIME` between two pings on a WebSocket, or comments in a stream of events; a connection ends after two without an answer")
 		intVar(f, &o.maxConnections, "max-connections", 20_000, "`N` most connections at a time; fewer if ulimit -n allows no more")
 	})
 	for _, hidden := range []string{
@@ -131,6 +132,7 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 		{"min-scan", int64(o.limits.MinScan)},
 		{"max-frames", int64(o.limits.Frames)},
 		{"write-timeout", int64(o.limits.WriteTimeout)},
+		{"heartbeat", int64(o.limits.Heartbeat)},
 		{"max-connections", int64(o.maxConnections)},
 	} {
 		if f.value <= 0 {

@@ -315,6 +315,7 @@ func (sv *service) accept(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		wait = leastWait
+		notice(c, sv.Limits.Heartbeat)
 		tracked := sv.conns.add(c)
 		switch {
 		case tracked == nil:
@@ -329,6 +330,23 @@ func (sv *service) accept(ctx context.Context, l net.Listener) error {
 			sv.busy.Add(1)
 			go sv.serve(ctx, tracked)
 		}
+	}
+}
+
+// missed is how many signs of life of a client must be missing before its connection ends, as on streams:
+// see transports.Limits.Heartbeat.
+const missed = 2
+
+// notice makes the system find out whether the client of c is still there. A held poll sends nothing, and
+// what is sent on a stream may get no answer but that of the client's system.
+func notice(c net.Conn, heartbeat time.Duration) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: heartbeat, Interval: heartbeat, Count: missed})
+	if socket, err := tcp.SyscallConn(); err == nil {
+		giveUp(socket, missed*heartbeat)
 	}
 }
 
