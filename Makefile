@@ -1,8 +1,13 @@
 FUZZTIME = 10s
 
 # These packages compute and draw on one goroutine: the race detector would find nothing and take ten
-# times as long.
-UNRACED = ./loadgen/input ./loadgen/result ./report ./report/check ./report/ci ./report/text ./report/theory ./report/verdict
+# times as long. That holds for the tests with a browser too, which drive pages. Builds with the detector leave
+# them out (!race), so ./report/web is tested without it for its pages, and with it for the rest.
+UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./report ./report/check ./report/ci \
+	./report/text ./report/theory ./report/verdict
+
+# go test starts packages in this order, so the longest come first: one that starts last runs alone.
+LONGEST = ./cmd/pushpull ./loadgen ./loadgen/selftest
 
 # The tools have module files of their own, so that go.mod lists only the
 # dependencies of pushpull itself.
@@ -33,9 +38,10 @@ test: vet format platforms programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
-	unraced=$$(go list $(UNRACED)) || exit 1; \
-	set -x; go test $$race -vet=off -timeout 12m $$(go list ./... | grep -vxF "$$unraced") && \
-	go test -vet=off -timeout 12m $(UNRACED)
+	unraced=$$(go list $(UNRACED)) && longest=$$(go list $(LONGEST)) || exit 1; \
+	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
+	set -x; go test -vet=off -timeout 12m ./report/web $(UNRACED) && \
+	go test $$race -vet=off -timeout 12m $$longest $$others
 
 # These tests fail on a busy machine, so plain go test leaves them out. A failed package is run again, at
 # most twice, as the regression check measures again: a noisy minute passes, a fault stays.

@@ -258,7 +258,7 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 
 // left estimates the time that the given turns, the rest of a round, and the rounds after it take.
 func left(s Scenario, sides, round int, turns []int) time.Duration {
-	const overhead = 300 * time.Millisecond // guess for starting, joining, draining, leaving and stopping
+	const overhead = 400 * time.Millisecond // as measured with 200 users, for starting, joining, draining, leaving and stopping
 	each := (s.Warmup + s.Duration).Duration() + overhead
 	var all time.Duration
 	for _, i := range turns {

@@ -196,6 +196,29 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
+// A person who tries pushpull run should not have to wait much longer than a minute.
+func TestDefaultIsShort(t *testing.T) {
+	chat, err := Builtin("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := left(chat, 1, 0, nil); took > 82*time.Second {
+		t.Errorf("a run of chat takes about %v", took)
+	}
+	measured := 0
+	for round := 1; round <= chat.Rounds; round++ {
+		plan := NewPlan(chat, round)
+		for _, send := range plan.Sends {
+			if plan.Measured(send) {
+				measured++
+			}
+		}
+	}
+	if p99, ok := result.MetricOf("p99"); !ok || measured < p99.Samples {
+		t.Errorf("%d messages for each transport, too few for a p99, which takes %d", measured, p99.Samples)
+	}
+}
+
 // where matches the position that begins every error of Parse.
 var where = regexp.MustCompile(`^[a-z]+\.yaml:[1-9][0-9]*:[1-9][0-9]*: [^ ]`)
 
@@ -213,7 +236,7 @@ func TestParseErrors(t *testing.T) {
 		}
 		return strings.Replace(valid, line+"\n", other+"\n", 1)
 	}
-	const transports = "transports: [short-poll@5s, short-poll@1s, long-poll-scan@50ms, long-poll, websocket]"
+	const transports = "transports: [short-poll@3s, short-poll@1s, long-poll-scan@50ms, long-poll, websocket]"
 	var golden strings.Builder
 	for _, c := range []struct{ name, data string }{
 		{"empty", ""},
@@ -249,16 +272,16 @@ func TestParseErrors(t *testing.T) {
 		{"infinite rate", instead("rate: 0.25", "rate: .inf")},
 		{"huge rate", instead("rate: 0.25", "rate: 1e999")},
 		{"word for a rate", instead("rate: 0.25", "rate: fast")},
-		{"too many messages", strings.Replace(instead("duration: 2s", "duration: 24h"), "rate: 0.25", "rate: 2", 1)},
+		{"too many messages", strings.Replace(instead("duration: 1500ms", "duration: 24h"), "rate: 0.25", "rate: 2", 1)},
 		{"small message", instead("size: 100", "size: 63")},
 		{"large message", instead("size: 100", "size: 65537")},
-		{"time without unit", instead("duration: 2s", "duration: 5")},
-		{"time in words", instead("duration: 2s", "duration: 5 seconds")},
-		{"short time", instead("duration: 2s", "duration: 99ms")},
-		{"long time", instead("duration: 2s", "duration: 25h")},
-		{"negative time", instead("warmup: 1s", "warmup: -1s")},
+		{"time without unit", instead("duration: 1500ms", "duration: 5")},
+		{"time in words", instead("duration: 1500ms", "duration: 5 seconds")},
+		{"short time", instead("duration: 1500ms", "duration: 99ms")},
+		{"long time", instead("duration: 1500ms", "duration: 25h")},
+		{"negative time", instead("warmup: 400ms", "warmup: -1s")},
 		{"negative drain", instead("drain: 10s", "drain: -1s")},
-		{"time in minutes and seconds", instead("duration: 2s", "duration: 1:30")},
+		{"time in minutes and seconds", instead("duration: 1500ms", "duration: 1:30")},
 		{"binary of YAML 1.1", instead("users: 200", "users: 0b11")},
 		{"thousands", instead("users: 200", "users: 1_000")},
 		{"power of ten", instead("users: 200", "users: 2e2")},
@@ -282,7 +305,7 @@ func TestParseErrors(t *testing.T) {
 		{"blank at the end of a name", instead("name: chat", `name: "chat "`)},
 		{"name of a device", instead("name: chat", "name: Aux.chat")},
 		{"invisible character in a name", instead("name: chat", `name: "ch\u202eat"`)},
-		{"no rounds", instead("rounds: 5", "rounds: 0")},
+		{"no rounds", instead("rounds: 4", "rounds: 0")},
 		{"negative seed", instead("seed: 1", "seed: -1")},
 		{"no name", instead("name: chat", "name:")},
 		{"name of a path", instead("name: chat", "name: ../chat")},

@@ -10,6 +10,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,9 +31,10 @@ import (
 
 // Timeout is the time limit for anything that a page must do; it is far more than a working page
 // needs.
-const Timeout = 30 * time.Second
+const Timeout = time.Minute
 
-// A Browser is one tab of a headless Chromium with its own user data, which is removed with it. It is not safe for concurrent use.
+// A Browser is one tab of a headless Chromium, with cookies, storage and connections of its own. It is not safe for
+// concurrent use.
 type Browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -41,10 +43,74 @@ type Browser struct {
 	faults []string
 }
 
-// Start starts a browser for t and closes it when t ends. If there is no Chromium it skips t, or
+// Tests runs the tests of a package and then closes the Chromium that they shared. TestMain must run the tests through it.
+type Tests struct{ M *testing.M }
+
+// Run returns the exit code of the tests.
+func (t Tests) Run() int {
+	code := t.M.Run()
+	if err := program.close(); err != nil {
+		fmt.Fprintln(os.Stderr, "closing Chromium:", err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// program is the Chromium of all tests of a package, as starting one for each test takes long.
+var program chromium
+
+type chromium struct {
+	ctx     context.Context // of its first tab, which stays empty; nil: it has not been started
+	free    context.CancelFunc
+	profile *scratch.Dir
+}
+
+// start starts the program at path, unless it runs.
+func (c *chromium) start(path string) error {
+	if c.ctx != nil {
+		return nil
+	}
+	profile, err := scratch.Make("pushpull-chromium")
+	if err != nil {
+		return err
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(profile.Path), // one of chromedp's own would stay when the tests are killed
+		chromedp.NoSandbox,                 // root can't have one in a container
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("no-proxy-server", true),
+	)
+	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, _ := chromedp.NewContext(allocated)
+	// The program starts with the first action, and would end with that action's time limit.
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		free()
+		_ = profile.Remove()
+		return fmt.Errorf("starting Chromium: %w", err)
+	}
+	c.ctx, c.free, c.profile = ctx, free, profile
+	return nil
+}
+
+// close ends the program, if it runs.
+func (c *chromium) close() error {
+	if c.ctx == nil {
+		return nil
+	}
+	err := chromedp.Cancel(c.ctx)
+	c.free()
+	_ = c.profile.Remove() // a process of the program may still write to it: then the next start removes it
+	*c = chromium{}
+	return err
+}
+
+// Start opens a tab for t and closes it when t ends. The first one starts Chromium; if there is none, Start skips t, or
 // fails it in CI. t also fails if pages reported errors that Faults has not returned.
 //
-// A browser may send requests until it is closed, for a page's icon for example, so the server of the
+// A tab may send requests until it is closed, for a page's icon for example, so the server of the
 // pages must be closed after it: pass its Close to t.Cleanup before calling Start, and don't defer
 // it. A browser keeps a processor busy, so tests with one must not run in parallel.
 func Start(t *testing.T) *Browser {
@@ -62,36 +128,23 @@ func Start(t *testing.T) *Browser {
 		}
 		t.Skip("no Chromium: install it to test the pages")
 	}
-	profile, err := scratch.Make("pushpull-chromium")
-	if err != nil {
+	if err := program.start(path); err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.UserDataDir(profile.Path), // one of chromedp's own would stay when the test is killed
-		chromedp.NoSandbox,                 // root can't have one in a container
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("no-proxy-server", true),
-	)
-	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
 	b := &Browser{t: t}
-	ctx, _ := chromedp.NewContext(allocated, chromedp.WithListener(b.listen))
+	ctx, _ := chromedp.NewContext(program.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
 	b.ctx = ctx
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {
-			t.Error("closing the browser:", err)
+			t.Error("closing the tab:", err)
 		}
-		free()
-		_ = profile.Remove() // a process of the browser may still write to it: then the next test removes it
 		for _, fault := range b.Faults() {
 			t.Error("the page says:", fault)
 		}
 	})
-	// The browser starts with the first action, and would end with that action's time limit.
+	// The tab opens with the first action, and would close with that action's time limit.
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatal("starting Chromium: ", err)
+		t.Fatal("opening a tab: ", err)
 	}
 	b.View(1280, 900, false)
 	return b
@@ -217,8 +270,7 @@ func (b *Browser) emulate(width, height int64, media, scheme string) {
 var looks string
 
 // Looks runs Judge on the page, wide and narrow, light and dark, and fails the test for each fault.
-// It saves screenshots as name-wide-light.png and so on where go test -artifacts says. It leaves the
-// page wide and light.
+// With go test -artifacts it saves screenshots as name-wide-light.png and so on. It leaves the page wide and light.
 func (b *Browser) Looks(name string) {
 	b.t.Helper()
 	b.look(name, []look{
@@ -259,14 +311,17 @@ func (b *Browser) look(name string, all []look) {
 	}
 }
 
-// judge fails the test for each fault of the page as it is now, and saves a screenshot.
+// judge fails the test for each fault of the page as it is now, and saves a screenshot if artifacts are kept: a long
+// page takes long to draw.
 func (b *Browser) judge(name, kind string) {
 	b.t.Helper()
 	Eval[bool](b, "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
 	for _, fault := range b.Judge() {
 		b.t.Errorf("%s, %s: %s", name, kind, fault)
 	}
-	b.shoot(name + "-" + kind)
+	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+		b.shoot(name + "-" + kind)
+	}
 }
 
 // Judge returns what is wrong with the appearance of the page as it is now, one line per fault.

@@ -3,6 +3,7 @@ package browsertest_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ const ugly = `<!DOCTYPE html><html lang="en"><title>ugly</title>
 <style>body{margin:0;background:#fff} .on{position:absolute;top:0;left:0} .pale{color:#ccc}</style>
 <body><h1>One</h1><p class="on">two</p><p class="pale">pale</p><div style="width:2000px">wide</div>
 <button id="b"></button><button id="b">b</button><table><td>1</td></table><figure>1</figure><script>throw new Error("thrown")</script>`
+
+func TestMain(m *testing.M) { os.Exit(browsertest.Tests{M: m}.Run()) }
 
 func TestStart(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
