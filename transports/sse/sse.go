@@ -65,5 +65,5 @@ func New(setting string, limits transports.Limits) (transports.Transport, error)
 
 // Way implements transports.Client and transports.Endpoint.
 func (Transport) Way() transports.Way {
-	return transports.Way{Title: "server-sent events", Stream: true}
+	return transports.Way{Title: "server-sent events", Stream: true, Heartbeat: transports.Heartbeat}
 }
