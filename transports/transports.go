@@ -229,7 +229,7 @@ type Limits struct {
 	Frames       int           // most WebSocket frames a second that one connection may send, over a burst of as many; 0: 100
 
 	// WriteTimeout is how long a client may take to read a response to a poll, or a batch of messages
-	// on a WebSocket, all of which stays in memory meanwhile; of anything else, like a page, each
+	// on a stream, all of which stays in memory meanwhile; of anything else, like a page, each
 	// 64 KiB. It doesn't end held polls. A client that takes longer is disconnected. 0: 10 s
 	WriteTimeout time.Duration
 
