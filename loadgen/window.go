@@ -230,7 +230,7 @@ func connections(way transports.Way) int {
 func WayOf(w transports.Way) result.Way {
 	return result.Way{
 		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
-		Stream: w.Stream, Duplex: w.Duplex,
+		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
 	}
 }
 

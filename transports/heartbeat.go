@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// Heartbeat is the default of Limits.Heartbeat. The WHATWG recommends about as much for comments (HTML,
+// section 9.2.7).
+const Heartbeat = 15 * time.Second
+
 // HeartbeatHeader is the header with the seconds between two signs of life that a server promises when it
 // opens a stream: see Limits.Heartbeat.
 const HeartbeatHeader = "Heartbeat"

@@ -72,6 +72,7 @@ var rules = map[int]rule{
 	403: {advice: "it lets no user in: look at its rules for access"},                  // 15.5.4
 	404: {poll: Return, handshake: Return, advice: "there is nothing at this address"}, // 15.5.5: gateways say so too while their server restarts
 	405: {advice: adviceForeign},                                                       // 15.5.6
+	406: {advice: "it has no event stream: " + adviceForeign},                          // 15.5.7: only the request for one says what it accepts
 	407: {advice: "a proxy wants a name and a password: keep it out of the way"},       // 15.5.8
 
 	// 15.5.9: the request has not arrived whole, so a message of it is not stored. The client may repeat

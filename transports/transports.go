@@ -229,13 +229,13 @@ type Limits struct {
 	Frames       int           // most WebSocket frames a second that one connection may send, over a burst of as many; 0: 100
 
 	// WriteTimeout is how long a client may take to read a response to a poll, or a batch of messages
-	// on a WebSocket, all of which stays in memory meanwhile; of anything else, like a page, each
+	// on a stream, all of which stays in memory meanwhile; of anything else, like a page, each
 	// 64 KiB. It doesn't end held polls. A client that takes longer is disconnected. 0: 10 s
 	WriteTimeout time.Duration
 
 	// Heartbeat is the time between two signs of life that a server sends on a stream: a ping on a
 	// WebSocket, a comment in a stream of events. Either side ends a connection on which it has missed
-	// two in a row. 0: 15 s, as the WHATWG recommends for comments (HTML, section 9.2.7)
+	// two in a row. 0: the constant Heartbeat
 	Heartbeat time.Duration
 
 	Origins []string // origins whose pages may send, and whose hosts are served over loopback, besides the server's own, like "https://chat.example"
@@ -259,7 +259,7 @@ func (l Limits) WithDefaults() Limits {
 	}
 	set(&l.Hold, time.Minute)
 	set(&l.MinScan, 10*time.Millisecond)
-	set(&l.Heartbeat, 15*time.Second)
+	set(&l.Heartbeat, Heartbeat)
 	set(&l.WriteTimeout, 10*time.Second)
 	return l
 }

@@ -16,6 +16,10 @@ type Way struct {
 	Scan   time.Duration // with Hold: period in which the server reads the store for a held poll, as nothing wakes it
 	Stream bool          // the server writes messages as they come
 	Duplex bool          // with Stream: users send on the connection that they read from
+
+	// Heartbeat, with Stream, is how long the server is silent at most before it writes something that holds
+	// no message; 0: it may be silent forever.
+	Heartbeat time.Duration
 }
 
 // Validate returns an error if w lacks a title or its fields contradict each other.
@@ -29,7 +33,7 @@ func (w Way) Validate() error {
 	switch {
 	case w.Title == "":
 		return errors.New("a transport's Way needs a title")
-	case w.Every < 0 || w.Hold < 0 || w.Scan < 0:
+	case w.Every < 0 || w.Hold < 0 || w.Scan < 0 || w.Heartbeat < 0:
 		return fmt.Errorf("the times of %s must not be negative", w.Title)
 	case ways != 1:
 		return fmt.Errorf("%s must set exactly one of Every, Hold and Stream, not %d", w.Title, ways)
@@ -37,6 +41,8 @@ func (w Way) Validate() error {
 		return fmt.Errorf("%s scans, but holds no request", w.Title)
 	case w.Duplex && !w.Stream:
 		return fmt.Errorf("%s sends on the connection it reads from, but doesn't stream", w.Title)
+	case w.Heartbeat > 0 && !w.Stream:
+		return fmt.Errorf("%s has heartbeats, but doesn't stream", w.Title)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ func TestWayValidate(t *testing.T) {
 		{Title: "held, with a scan", Hold: time.Second, Scan: time.Millisecond},
 		{Title: "one way", Stream: true},
 		{Title: "both ways", Stream: true, Duplex: true},
+		{Title: "with heartbeats", Stream: true, Heartbeat: time.Second},
 	}
 	for _, w := range valid {
 		if err := w.Validate(); err != nil {
@@ -37,6 +38,8 @@ func TestWayValidate(t *testing.T) {
 		{Stream: true, Scan: time.Second},
 		{Duplex: true},
 		{Hold: time.Second, Duplex: true},
+		{Hold: time.Second, Heartbeat: time.Second},
+		{Stream: true, Heartbeat: -time.Second},
 	} {
 		if w.Title = "odd"; w.Validate() == nil {
 			t.Errorf("%+v is valid", w)

@@ -19,6 +19,7 @@ var unread = map[string]string{
 	"DurationS":        "an input of the measurement, not a result",
 	"Way.EveryS":       "a property of the transport, not a result",
 	"Way.HoldS":        "a property of the transport, not a result",
+	"Way.HeartbeatS":   "a property of the transport, not a result",
 	"Way.ScanS":        "a property of the transport, not a result",
 }
 

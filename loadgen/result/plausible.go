@@ -207,6 +207,7 @@ func (w *Window) quantities() []quantity {
 	scans := intervals
 	scans.most = w.Way.HoldS // a held request is scanned for at least once
 	way("scan interval", scans, &w.Way.ScanS)
+	way("heartbeat", intervals, &w.Way.HeartbeatS)
 
 	probe("the share of the processors that the generator used is", func() { w.Cores = 0 })("cores", heads, &w.Cores)
 	year := w.Started.Year()

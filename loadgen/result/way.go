@@ -14,6 +14,8 @@ type Way struct {
 	ScanS  float64 `json:"scan_s,omitempty"`  // the server re-reads the store at this interval for a held request
 	Stream bool    `json:"stream,omitempty"`  // the server writes messages as they come
 	Duplex bool    `json:"duplex,omitempty"`  // users send on the connection that they read from
+
+	HeartbeatS float64 `json:"heartbeat_s,omitempty"` // the server of a stream is never silent for longer
 }
 
 // Known reports whether the way is known; old results may lack it.

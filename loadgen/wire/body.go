@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 )
 
-// A body is the body of a response. Once it has been read, its connection is idle again.
+// A body is the body of a response. Once it has been read, its connection is idle again. Close may be called
+// while another goroutine reads, as whoever leaves a stream does.
 type body struct {
 	framing
 
@@ -18,11 +20,11 @@ type body struct {
 	req    *http.Request
 	stop   func() bool
 	chunks chunks
-	done   bool
+	done   atomic.Bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.done {
+	if b.done.Load() {
 		return 0, io.EOF
 	}
 	n, err := b.read(p)
@@ -58,10 +60,9 @@ func (b *body) Close() error {
 }
 
 func (b *body) release(whole bool) {
-	if b.done {
+	if b.done.Swap(true) {
 		return
 	}
-	b.done = true
 	whole = whole && b.conn.answers.Buffered() == 0 && len(b.conn.early) == 0 // the rest would be read as the next response
 	if b.stop() && whole && b.keep {
 		b.pool.put(b.conn)

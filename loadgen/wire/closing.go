@@ -13,7 +13,7 @@ import (
 // The side that closes a TCP connection first keeps its port for a minute (TIME_WAIT, RFC 9293,
 // section 3.6). A generator that closes first would run out of ports after some windows. So a
 // connection on which nothing of the user's is under way is reset instead: one that is idle, whose
-// answer has come, or that waits for the answer to a GET. After a POST without an answer it is closed
+// answer has come, that waits for the answer to a GET, or carries a stream that goes one way. After a POST without an answer it is closed
 // as usual, because a reset could overtake the message; so it is after a handshake that led to nothing,
 // as some servers crash on a reset then. A WebSocket is left to the server, which
 // closes it first (RFC 6455, section 7.1.1), and reset once it has.

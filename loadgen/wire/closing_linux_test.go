@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pushpull/transports"
 )
 
 // held reports whether the kernel keeps the port of a connection that was closed, in the state 06,
@@ -93,6 +95,52 @@ func TestClosing(t *testing.T) {
 				t.Errorf("%v is held", local)
 			}
 		})
+	}
+}
+
+// TestLeaveStream closes a stream that goes one way while another goroutine reads it, or none: the read ends at
+// once, and the connection is reset, as no message of the user's is under way on it. No port is held.
+func TestLeaveStream(t *testing.T) {
+	for _, reading := range []bool{true, false} {
+		seen, from := make(chan error, 1), make(chan net.Addr, 1)
+		base := peers(t, func(p *peer) {
+			p.next()
+			from <- p.RemoteAddr()
+			p.say(stream + "5\r\nhello\r\n")
+			_, err := io.Copy(io.Discard, p)
+			seen <- err
+		})
+		pool := newPool(t, base)
+		pool.Dialer.Stream = true
+		resp, err := pool.RoundTrip(transports.NewRequest(t.Context(), http.MethodGet, base.JoinPath("/"), http.Header{}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		if reading {
+			go func() {
+				_, err := io.Copy(io.Discard, resp.Body)
+				ended <- err
+			}()
+		} else {
+			ended <- net.ErrClosed
+		}
+		resp.Body.Close()
+		resp.Body.Close()
+		within(t, ended, func(err error) {
+			if err != nil && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("a stream that is left ends with %v", err)
+			}
+		})
+		pool.Close()
+		within(t, seen, func(err error) {
+			if !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the server sees %v, want a reset", err)
+			}
+		})
+		if local := <-from; held(t, local, base.Host) {
+			t.Errorf("%v is held", local)
+		}
 	}
 }
 

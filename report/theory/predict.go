@@ -1,8 +1,10 @@
 package theory
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"strings"
 
 	"pushpull/loadgen/result"
 )
@@ -58,13 +60,26 @@ type parameters struct {
 	write      float64      // processor time per member's copy; 0 if unknown
 	writers    int
 	bytes      *result.Bytes // nil if unknown
+	heartbeat  float64       // bytes of a heartbeat on a stream, with its answer if it has one
 }
+
+const (
+	// heartbeatBytes is a comment in a chunk, 3 bytes and 5 of chunking (RFC 9112, section 7.1), and also a
+	// ping with its pong, 2 bytes and 6 (RFC 6455, section 5.2).
+	heartbeatBytes = 8
+
+	// recordBytes is what TLS 1.3 adds to a record: a head, the type and the tag (RFC 8446, section 5.2).
+	recordBytes = 5 + 1 + 16
+)
 
 func parametersOf(run result.Run, row result.Row, windows []result.Window) parameters {
 	m := parameters{
 		way: row.Way, users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
 		warmup: float64(run.Scenario.Warmup), seconds: row.DurationS,
-		writers: run.Environment.Cores,
+		writers: run.Environment.Cores, heartbeat: heartbeatBytes,
+	}
+	if strings.HasPrefix(cmp.Or(run.Scenario.Redirected, run.Scenario.Target), "https:") {
+		m.heartbeat += recordBytes
 	}
 	delay, accept, trip, delivery := result.NewHistogram(), result.NewHistogram(), result.NewHistogram(), result.NewHistogram()
 	for _, w := range windows {
@@ -214,7 +229,8 @@ func stream(m parameters) prediction {
 	}
 	p.latency, p.known = m.pushed()
 	if b := m.bytes; b != nil {
-		p.bytes = m.carried(b, 1)
+		quiet := Quiet{Rate: m.rate(), Every: m.way.HeartbeatS}
+		p.bytes = m.carried(b, 1) + m.users*m.seconds*quiet.HeartbeatsPerSecond()*m.heartbeat
 	}
 	return p
 }

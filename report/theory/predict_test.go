@@ -299,6 +299,7 @@ var (
 	held    = result.Way{Title: "held", HoldS: 2}
 	scanned = result.Way{Title: "scanned", HoldS: 2, ScanS: .5}
 	stream  = result.Way{Title: "a stream", Stream: true}
+	beating = result.Way{Title: "a stream with heartbeats", Stream: true, HeartbeatS: .5}
 )
 
 // TestPredictions has parameters from which every prediction can be worked out by hand, or with a
@@ -342,6 +343,21 @@ func TestPredictions(t *testing.T) {
 		{"held", held, nil, polls, 10 * 40 / (1/rate + .0005), bytes(polls, seconds*endless.RequestsPerSecond(), 1), pushed + 1e3*longPoll.MeanWait()},
 		{"scanned", scanned, nil, scans, windows * scan.Reads(10, 30), bytes(scans, seconds*endlessScan.RequestsPerSecond(), 1), 1 + 2 + 1e3*scan.MeanWait()},
 		{"stream", stream, nil, windows, 10 * 40 / (1/rate + .0005), sent * (300 + 4*80), pushed},
+		{
+			"stream with heartbeats", beating, nil,
+			windows, 10 * 40 / (1/rate + .0005), sent*(300+4*80) + seconds*rate/(math.E-1)*8, pushed,
+		},
+		{
+			// TLS adds 22 bytes to each, and there are 150 us a copy, as for any target.
+			"stream with heartbeats over TLS", beating, func(r *result.Result) { r.Run.Scenario.Target = "https://there" },
+			windows, 10 * 40 / (1/rate + .0005), sent*(300+4*80) + seconds*rate/(math.E-1)*30, 1 + 3 + .075,
+		},
+		{
+			"stream redirected to TLS", beating, func(r *result.Result) {
+				r.Run.Scenario.Target, r.Run.Scenario.Redirected = "http://there", "https://there"
+			},
+			windows, 10 * 40 / (1/rate + .0005), sent*(300+4*80) + seconds*rate/(math.E-1)*30, 1 + 3 + .075,
+		},
 		{
 			// The generator is elsewhere: 150 us a copy.
 			"target", stream, func(r *result.Result) { r.Run.Scenario.Target = "http://there" },

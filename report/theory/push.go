@@ -72,5 +72,24 @@ func (f FanOut) Distribution() Distribution {
 	return d
 }
 
+// A Quiet is a stream on which the server writes a heartbeat whenever it has written nothing for a while.
+type Quiet struct {
+	Rate  float64 // λ, messages per second for a user
+	Every float64 // H, seconds of silence after which a heartbeat is written
+}
+
+// HeartbeatsPerSecond returns the heartbeats for a user, λ/(exp(λH)-1): a wait X for the next message has
+// floor(X/H) of them, and the sum of P(X ≥ kH) = exp(-λkH) over k ≥ 1 is 1/(exp(λH)-1). It is 1/H without
+// messages, and 0 without heartbeats.
+func (q Quiet) HeartbeatsPerSecond() float64 {
+	switch {
+	case q.Every <= 0:
+		return 0
+	case q.Rate == 0:
+		return 1 / q.Every
+	}
+	return q.Rate / math.Expm1(q.Rate*q.Every)
+}
+
 // rarest is a probability too small to show at p99.9.
 const rarest = 1e-6

@@ -46,7 +46,7 @@ var allLanes = func() (lanes []web.Lane) {
 func wayOf(w transports.Way) result.Way {
 	return result.Way{
 		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
-		Stream: w.Stream, Duplex: w.Duplex,
+		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
 	}
 }
 
@@ -255,9 +255,9 @@ func TestLanesDeliver(t *testing.T) {
 	if d := delay("short-poll"); d < 1600 || d > 9000 {
 		t.Errorf("just after a poll, short polling took %.0f ms, want almost 5 s", d)
 	}
-	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
-		if d := delay(name); d <= 0 || d > 1500 {
-			t.Errorf("%s took %.1f ms, want far less than a polling interval", name, d)
+	for _, lane := range allLanes {
+		if d := delay(lane.Name); lane.Way.EveryS == 0 && (d <= 0 || d > 1500) {
+			t.Errorf("%s took %.1f ms, want far less than a polling interval", lane.Name, d)
 		}
 	}
 	p.until("John's message is stored", func(l laneState) bool { return len(l.John) == 1 && l.John[0].Text == "hello" })
@@ -299,22 +299,25 @@ func TestLanesCount(t *testing.T) {
 	if polls, empty := after["short-poll"].Requests-before["short-poll"].Requests, after["short-poll"].Empty-before["short-poll"].Empty; empty < polls-2 {
 		t.Errorf("%d of %d polls were empty, want all", empty, polls)
 	}
-	for _, name := range []string{"long-poll", "long-poll-scan", "websocket"} {
+	for _, lane := range allLanes {
 		// A request held for 30 s gets an empty answer and is followed by another one.
-		if got := after[name]; got.Requests-got.Empty != 2 || name == "websocket" && got.Empty != 0 {
-			t.Errorf("%s: %d requests, %d empty answers, want one pending request per user", name, got.Requests, got.Empty)
+		if got := after[lane.Name]; lane.Way.EveryS == 0 && (got.Requests-got.Empty != 2 || lane.Way.Stream && got.Empty != 0) {
+			t.Errorf("%s: %d requests, %d empty answers, want one pending request per user", lane.Name, got.Requests, got.Empty)
 		}
 	}
 	p.slide("interval", kb.End) // 10 s: puts the next request off at once
 	p.still("short-poll")
 
-	// A long poll takes one more request per user for a message, a WebSocket takes none.
+	// A long poll takes one more request per user for a message, a stream takes none.
 	p.slide("interval", kb.Home)
 	p.say("hello")
 	p.maryHas("hello")
 	p.until("John has his own message", func(l laneState) bool { return l.Name != "long-poll" || l.Requests-l.Empty == 4 })
-	if got := p.lanes(); got["websocket"].Requests != 2 || got["websocket"].Bytes <= after["websocket"].Bytes {
-		t.Errorf("websocket: %+v, want no more requests and more bytes", got["websocket"])
+	got := p.lanes()
+	for _, lane := range allLanes {
+		if got := got[lane.Name]; lane.Way.Stream && (got.Requests != 2 || got.Bytes <= after[lane.Name].Bytes) {
+			t.Errorf("%s: %+v, want no more requests and more bytes", lane.Name, got)
+		}
 	}
 
 	// "Talk" makes the two chat.

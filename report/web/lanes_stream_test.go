@@ -3,55 +3,23 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
-	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
 
-	"pushpull/loadgen/result"
-	"pushpull/report/web"
 	"pushpull/transports"
+	"pushpull/transports/store/memory"
 )
 
-// stream is a transport of a class that the page must show by what it is: one response that never ends.
-type stream struct{}
-
-func (stream) Way() transports.Way { return transports.Way{Title: "a stream", Stream: true} }
-
-func (stream) Handler(log transports.Log) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := transports.Place(w, r)
-		if !ok {
-			return
-		}
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, ": a comment\r\nretry: 1\r\n\r\n")
-		for {
-			if http.NewResponseController(w).Flush() != nil {
-				return
-			}
-			messages, err := log.Next(r.Context(), r.PathValue("room"), after, 10)
-			if err != nil {
-				return
-			}
-			for _, m := range messages {
-				// A data line of its own for each half tests the parser.
-				data := string(transports.AppendJSON(nil, m))
-				const half = len(`{"seq":`)
-				fmt.Fprintf(w, "id: %d\ndata: %s\ndata:%s\n\n", m.Seq, data[:half], data[half:])
-				after = m.Seq
-			}
-		}
-	})
-}
-
-// TestLanesStream shows a lane for a stream one way beside all others: the requests that stay open must
-// leave connections for those that don't.
+// TestLanesStream shows the lanes of streams that go one way, beside all others: the requests that stay open must
+// leave connections for those that don't. A gap in a stream is told, and the stream goes on after it.
 func TestLanesStream(t *testing.T) {
-	lanes := append([]web.Lane{{Name: "mine", Way: result.Way{Title: "a stream", Stream: true}}}, allLanes...)
-	s := newSite(t, lanes...)
-	s.transports["mine"] = stream{}
+	s := newSite(t, allLanes...)
+	store := &losing{log: new(memory.Store)}
+	s.store = store
 	s.start()
 	p := openLanes(t, s)
 	p.slide("interval", kb.Home)
@@ -59,12 +27,55 @@ func TestLanesStream(t *testing.T) {
 	p.maryHas("hello")
 	p.say("größer")
 	p.maryHas("hello", "größer")
-	got := p.lanes()["mine"]
-	if got.Requests != 2 || got.Empty != 0 {
-		t.Errorf("%d requests and %d empty answers, want one request for each user", got.Requests, got.Empty)
+	streams := 0
+	for _, lane := range allLanes {
+		if !lane.Way.Stream || lane.Way.Duplex {
+			continue
+		}
+		streams++
+		if got := p.lanes()[lane.Name]; got.Requests != 2 || got.Empty != 0 {
+			t.Errorf("%s: %d requests and %d empty answers, want one request for each user", lane.Name, got.Requests, got.Empty)
+		}
+		for _, user := range []string{"John", "Mary"} {
+			p.Until(fmt.Sprintf(`document.querySelector('[data-kind="%s"] [data-of="waits-%s"]').textContent.startsWith("answer open for ")`, lane.Name, user))
+		}
 	}
-	for _, user := range []string{"John", "Mary"} {
-		p.Until(fmt.Sprintf(`document.querySelector('[data-kind="mine"] [data-of="waits-%s"]').textContent.startsWith("answer open for ")`, user))
+	if streams == 0 {
+		t.Error("no lane is a stream that goes one way")
 	}
 	p.Looks("lanes-stream")
+
+	store.lose()
+	p.say("after the gap")
+	p.maryHas("hello", "größer", "the server has lost messages of this room", "after the gap")
+	p.Faults() // a browser logs each request that fails
+}
+
+// A losing store can lose its log while it serves, as when somebody empties a database.
+type losing struct {
+	transports.Bell
+	mu  sync.Mutex
+	log *memory.Store
+}
+
+func (l *losing) current() *memory.Store {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log
+}
+
+func (l *losing) lose() {
+	l.mu.Lock()
+	l.log = new(memory.Store)
+	l.mu.Unlock()
+	l.RingAll()
+}
+
+func (l *losing) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+	defer l.Ring(room)
+	return l.current().Append(ctx, room, body)
+}
+
+func (l *losing) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	return l.current().After(ctx, room, seq, limit)
 }

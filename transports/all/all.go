@@ -11,6 +11,7 @@ import (
 	"pushpull/transports/longpoll"
 	"pushpull/transports/longpollscan"
 	"pushpull/transports/shortpoll"
+	"pushpull/transports/sse"
 	"pushpull/transports/typo"
 	"pushpull/transports/websocket"
 )
@@ -28,6 +29,7 @@ func list() []entry {
 		{shortpoll.Name, shortpoll.New},
 		{longpoll.Name, longpoll.New},
 		{longpollscan.Name, longpollscan.New},
+		{sse.Name, sse.New},
 		{websocket.Name, websocket.New},
 		{websocket.NameLean, websocket.NewLean},
 	}

@@ -18,6 +18,7 @@ import (
 	"pushpull/transports/longpoll"
 	"pushpull/transports/longpollscan"
 	"pushpull/transports/shortpoll"
+	"pushpull/transports/sse"
 	"pushpull/transports/transporttest"
 	"pushpull/transports/websocket"
 )
@@ -168,6 +169,7 @@ func TestClient(t *testing.T) {
 		"long-poll@1m30s":     longpoll.Transport{Hold: 90 * time.Second},
 		"long-poll-scan":      longpollscan.Transport{Scan: longpollscan.DefaultScan},
 		"long-poll-scan@10ms": longpollscan.Transport{Scan: 10 * time.Millisecond},
+		"sse":                 sse.Transport{},
 		"websocket":           websocket.Transport{},
 	} {
 		got, err := all.Client(spec)
@@ -200,6 +202,7 @@ func TestClientRefuses(t *testing.T) {
 		"long-poll@99999999999h": "the hold time must be",
 		"long-poll-scan@0s":      "the scan interval must be",
 		"long-poll-scan@1":       "like long-poll-scan@50ms",
+		"sse@5s":                 "sse takes no interval",
 		"websocket@5s":           "websocket takes no interval",
 		"websocket@":             "put a setting after the @",
 	} {

@@ -12,6 +12,16 @@ import (
 // OneReadForEachMessage tests a transport whose readers the store wakes: the members of a room share
 // one read of the store for each message, and one when they join, however long they wait.
 func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
+	oneReadForEachMessage(t, transport, 0)
+}
+
+// OneReadForEachMessageAndJoin is OneReadForEachMessage for a transport that also reads the store once for each
+// user that joins.
+func OneReadForEachMessageAndJoin(t *testing.T, transport transports.Transport) {
+	oneReadForEachMessage(t, transport, 1)
+}
+
+func oneReadForEachMessage(t *testing.T, transport transports.Transport, joining int64) {
 	const n, members = 10, 5
 	synctest.Test(t, func(t *testing.T) {
 		store := &countingStore{Store: new(memory.Store)}
@@ -31,8 +41,8 @@ func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := store.reads.Load(); got != n+1 {
-			t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, n+1)
+		if got, want := store.reads.Load(), n+1+members*joining; got != want {
+			t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, want)
 		}
 	})
 }

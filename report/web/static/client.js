@@ -202,7 +202,7 @@ export class Client {
     }
   }
 
-  /** Reads a stream of events, whose data are messages in JSON. The event "gap" has the oldest place. */
+  /** Reads a stream of events: messages in JSON, or "gap" with the oldest place and "error", which end it. */
   async #stream(signal, well) {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException("", "TimeoutError")), answerTimeout);
@@ -237,7 +237,8 @@ export class Client {
 
   #event(type, data) {
     if (type === "gap") throw new Gap(data.oldest);
-    this.#delivered(data);
+    if (type === "error") throw new Error(data.error);
+    if (type === "message") this.#delivered(data); // other types are for clients that know them
   }
 
   /** Takes a message that the server has pushed. */
