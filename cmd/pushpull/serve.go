@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,6 +27,7 @@ type serveOptions struct {
 	storeFrom      string // the environment variable that holds store instead
 	retention      int
 	maxRooms       int
+	roomIdle       time.Duration
 	maxLog         int
 	limits         transports.Limits
 	maxConnections int
@@ -83,6 +85,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupLimits, func(f *pflag.FlagSet) {
 		intVar(f, &o.retention, "retention", transports.DefaultRetention, "`N` messages that a room keeps; the oldest are removed")
 		intVar(f, &o.maxRooms, "max-rooms", 50_000, "`N` most rooms that messages are sent to; messages to others are refused")
+		durationVar(f, &o.roomIdle, "room-idle", transports.DefaultIdle, "`TIME` a room that nobody writes to or reads for so long leaves memory, and makes room for another one")
 		intVar(f, &o.maxLog, "max-log", transports.DefaultBytes, "`BYTES` most bytes of all messages in memory, beyond which the oldest of the largest rooms are removed, or of a SQLite file, if given")
 		intVar(f, &o.limits.MessageBytes, "max-message", limits.MessageBytes, "`BYTES` size of the largest message")
 		intVar(f, &o.limits.Batch, "max-batch", limits.Batch, "`N` most messages in one response")
@@ -124,6 +127,7 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 	}{
 		{"retention", int64(o.retention)},
 		{"max-rooms", int64(o.maxRooms)},
+		{"room-idle", int64(o.roomIdle)},
 		{"max-log", int64(o.maxLog)},
 		{"max-message", int64(o.limits.MessageBytes)},
 		{"max-batch", int64(o.limits.Batch)},
@@ -149,7 +153,7 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 		connections = 0 // as many as the process may have, without a warning if that is almost the default
 	}
 	host, _, _ := net.SplitHostPort(o.listen) // listenAddress has checked it
-	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
+	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, RoomIdle: o.roomIdle, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
 	return s, s.Validate()
 }
 
@@ -180,7 +184,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		opts.maxLog = 0 // a file may fill its disk
 	}
 	kept, err := store.Open(ctx, opts.store, transports.StoreOptions{
-		Retention: opts.retention, Bytes: int64(opts.maxLog), Logger: logger,
+		Retention: opts.retention, Bytes: int64(opts.maxLog), Idle: opts.roomIdle, Logger: logger,
 	})
 	if err != nil {
 		l.Close()

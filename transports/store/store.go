@@ -67,7 +67,7 @@ func list() entries {
 			kind: "memory", schemes: []string{"memory"}, address: "memory:", home: inProcess,
 			about: "in the server's own memory",
 			open: func(_ context.Context, _ string, o transports.StoreOptions) (Store, error) {
-				return &memory.Store{Retention: o.Retention, Bytes: o.Bytes}, nil
+				return &memory.Store{Retention: o.Retention, Bytes: o.Bytes, Idle: o.Idle}, nil
 			},
 		},
 		{
