@@ -28,6 +28,10 @@ type StoreOptions struct {
 	// leaves memory. It may stay up to an eighth longer. 0: DefaultIdle. Logs elsewhere stay.
 	Idle time.Duration
 
+	// Existing makes opening fail where there is no log yet, instead of making one. Only stores whose rooms
+	// can be pruned know it.
+	Existing bool
+
 	// Logger receives what no call can return, like a lost connection. nil: nothing is logged.
 	Logger *slog.Logger
 }

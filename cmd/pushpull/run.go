@@ -292,7 +292,7 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		if store.IsEmbedded(address) {
 			// In a separate process, its CPU time is counted neither for the servers nor the generator.
 			var err error
-			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", address}); err != nil {
+			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", "embed", address}); err != nil {
 				stop()
 				return nil, nil, fmt.Errorf("starting the store %s: %w", transports.Redacted(address), err)
 			}
