@@ -34,6 +34,7 @@ type serveOptions struct {
 	untilEOF       bool
 	slow           server.Slowness
 	results        string
+	pprof          string
 }
 
 func newServeCommand() *cobra.Command {
@@ -58,6 +59,10 @@ loopback, the host of --listen or that of an --allow-origin, as the page of any 
 name lead to loopback. A proxy on this machine that passes its public Host on needs
 --allow-origin https://chat.example here, or there: proxy_set_header Host localhost;
 
+--pprof serves CPU and heap profiles of the server on a port of its own, and prints where in a
+second line, like "profiles on http://127.0.0.1:6060/debug/pprof/". Whoever reaches that port can
+slow down the server and look into its memory, so keep it on loopback.
+
 Users don't see the errors of the store. They are logged, each at most once a second.`,
 		Example: `  pushpull serve
   pushpull serve --listen 0.0.0.0:8080 --store sqlite:chat.db`,
@@ -78,6 +83,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.storeFrom, "store-from", "", "`VARIABLE` environment variable with the address of the store")
 		f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`ORIGIN` a site whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
 		f.StringVar(&o.results, "results", "results", "`DIR` runs that are shown at /results")
+		f.StringVar(&o.pprof, "pprof", "", "`ADDRESS` serve profiles there, to look at with go tool pprof; a port alone is on loopback")
 		f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
 		durationVar(f, &o.slow.Burn, "debug-burn", 0, "`TIME` waste so much CPU for each response and frame")
 		durationVar(f, &o.slow.Delay, "debug-delay", 0, "`TIME` wait so long before each response and frame")
@@ -170,6 +176,12 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if err != nil {
 		return usageError(err)
 	}
+	profiles := ""
+	if cmd.Flags().Changed("pprof") {
+		if profiles, err = profilesAddress(opts.pprof); err != nil {
+			return usageError(err)
+		}
+	}
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
 		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
@@ -191,6 +203,16 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		return err
 	}
 	s.Store = kept
+	lines := fmt.Sprintf("listening on http://%s\n", l.Addr())
+	if profiles != "" {
+		at, stop, err := serveProfiles(profiles)
+		if err != nil {
+			l.Close()
+			return errors.Join(err, kept.Close())
+		}
+		defer stop()
+		lines += fmt.Sprintf("profiles on %s\n", at)
+	}
 	if opts.untilEOF {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -198,7 +220,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		cancelAtEOF(cmd.InOrStdin(), cancel)
 	}
 	// The kernel accepts from here on.
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", l.Addr())
+	fmt.Fprint(cmd.OutOrStdout(), lines)
 	if err := flush(cmd.OutOrStdout()); err != nil {
 		l.Close()
 		return errors.Join(fmt.Errorf("printing the address: %w", err), kept.Close())
