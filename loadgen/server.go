@@ -110,7 +110,7 @@ func StartServer(ctx context.Context, program *Program, argv []string, env ...st
 // findProfiles waits until the server prints where its profiles are, as the second line of its standard output,
 // like "profiles on http://127.0.0.1:6060/debug/pprof/".
 func (s *Server) findProfiles() error {
-	s.output.SetReadDeadline(time.Now().Add(stopTimeout))
+	s.output.SetReadDeadline(time.Now().Add(outputTimeout))
 	line, err := s.lines.ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("it does not print where its profiles are: %w", err)
