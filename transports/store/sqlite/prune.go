@@ -14,6 +14,7 @@ const (
 	pruneRooms    = 500  // most rooms that leave in one transaction
 	pruneMessages = 1000 // most messages that do
 	prunePause    = 5 * time.Millisecond
+	pruneTries    = 10 // times that the file may be locked for the busy timeout: writers come first
 )
 
 // Prune removes the rooms whose newest message was stored before a given time, together with their
@@ -91,16 +92,26 @@ func (p *pruner) run(ctx context.Context, f file, dry bool) error {
 		}, p.before)
 	}
 	// Rooms are looked at once each, in the order of their ids.
+	tries := 0
 	for after, more := int64(0), true; more; {
 		if err := f.whole(); err != nil {
 			return err
 		}
 		begun := time.Now()
-		if after, more, err = p.step(after); err != nil {
+		after, more, err = p.step(after)
+		if tries++; busy(err) && tries < pruneTries {
+			more = true
+		} else if err != nil {
 			return err
+		} else {
+			tries = 0
+		}
+		pause := max(prunePause, time.Since(begun)) // others write for as long
+		if tries > 0 {
+			pause = prunePause // they have
 		}
 		select {
-		case <-time.After(max(prunePause, time.Since(begun))):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
