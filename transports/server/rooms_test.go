@@ -123,7 +123,7 @@ func TestRoomsOnTheWay(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		time.Sleep(100) // a sweep follows each nanosecond
+		time.Sleep(100 * time.Nanosecond) // a sweep follows in each
 		stop()
 		left := 0
 		r.known.Range(func(any, any) bool { left++; return true })
