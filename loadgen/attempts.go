@@ -16,6 +16,7 @@ const patience = 10 * time.Second
 // Attempts are the windows of a side so far: what can be measured on it, and what can't.
 type attempts struct {
 	Side
+	keep func(Profile) (file string, err error) // keeps a profile of a window; nil: none are made
 
 	measured map[string]bool  // transports of which a window was measured
 	hopeless map[string]error // transports that are not tried again, as that takes long, with the reason
@@ -38,6 +39,7 @@ func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress
 	if err != nil { // as in any other window
 		return nil, fmt.Errorf("measuring %s: %w", at.Transport, err)
 	}
+	w.profiling = a.keep != nil
 	begun := time.Now()
 	var out *result.Window
 	if err = a.hopes(at.Transport); err == nil {
@@ -54,6 +56,9 @@ func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress
 		out.Started, out.Failed = begun.UTC(), err.Error()
 		a.failed(ctx, at.Transport, time.Since(begun), err)
 		err = nil
+	}
+	if w.profiling && out != nil && out.Failed == "" {
+		w.deliver(out, a.keep)
 	}
 	if out != nil {
 		if err := out.Settle(); err != nil { // as its file will be, so that the reports of both are the same

@@ -35,6 +35,13 @@ type Options struct {
 	Scenario Scenario
 	Sides    []Side         // each is measured on every transport in every round
 	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: no progress is reported
+
+	// Profile keeps a profile of a window on the side with that index, and returns where it is, as the
+	// window will say (result.Window.Profiles). An error costs the profile alone. It is called before
+	// the window is handed over. nil: nothing is profiled. The generator is profiled, and the servers that a side
+	// starts with --pprof, which print where as the second line of their output, like
+	// "profiles on http://127.0.0.1:6060/debug/pprof/".
+	Profile func(side int, p Profile) (file string, err error)
 }
 
 // Progress is the progress of a run.
@@ -84,6 +91,11 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 		return err
 	}
 	defer closePrograms()
+	if o.Profile != nil {
+		for i, side := range sides {
+			side.keep = func(p Profile) (string, error) { return o.Profile(i, p) }
+		}
+	}
 	turns := len(s.Transports) * len(o.Sides)
 	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * turns, Users: s.Users}
 	for round := 1; round <= s.Rounds; round++ {
@@ -192,6 +204,9 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 		for _, server := range w.started {
 			bases = append(bases, server.Base)
 			at.ServerPIDs = append(at.ServerPIDs, server.PID)
+			if w.profiling && w.nowhere == nil {
+				w.nowhere = server.findProfiles()
+			}
 		}
 	}
 	stop := watch(w, at, progress)

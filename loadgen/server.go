@@ -32,6 +32,8 @@ type Server struct {
 	command *exec.Cmd
 	input   io.Closer
 	output  *os.File
+	lines   *bufio.Reader // of output
+	pprof   *url.URL      // where its profiles are, once findProfiles has found it
 	stderr  *tail
 	ended   chan struct{} // closed once the process has ended, and waited is set
 	waited  error
@@ -83,7 +85,8 @@ func StartServer(ctx context.Context, program *Program, argv []string, env ...st
 	output.SetReadDeadline(time.Now().Add(startTimeout))
 	stop := context.AfterFunc(ctx, func() { output.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	line, err := bufio.NewReader(output).ReadString('\n')
+	s.lines = bufio.NewReader(output)
+	line, err := s.lines.ReadString('\n')
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err == nil && ok && ctx.Err() == nil {
 		if s.Base, err = url.Parse(address); err == nil {
@@ -102,6 +105,22 @@ func StartServer(ctx context.Context, program *Program, argv []string, env ...st
 	s.command.Process.Kill()
 	_ = s.Stop()
 	return nil, fmt.Errorf("starting the server: %w", program.explain(s.explain(err)))
+}
+
+// findProfiles waits until the server prints where its profiles are, as the second line of its standard output,
+// like "profiles on http://127.0.0.1:6060/debug/pprof/".
+func (s *Server) findProfiles() error {
+	s.output.SetReadDeadline(time.Now().Add(outputTimeout))
+	line, err := s.lines.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("it does not print where its profiles are: %w", err)
+	}
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "profiles on ")
+	if !ok {
+		return fmt.Errorf("it printed %.100q instead of where its profiles are", line)
+	}
+	s.pprof, err = url.Parse(address)
+	return err
 }
 
 // Stop makes the server stop by closing its standard input, and waits for it. It kills a server that

@@ -47,6 +47,11 @@ type window struct {
 
 	authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
+	profiling  bool      // the generator and the started servers are profiled meanwhile
+	profiles   []Profile // once the window is measured
+	nowhere    error     // why a server's profiles can't be found; nil: they were
+	unprofiled error     // why profiles are missing; nil: none are
+
 	programs []string // that the servers reported to run, each once
 
 	counts     wire.Counts
@@ -146,6 +151,11 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 	calibration := w.calibrate(warming)
 	warm()
 	from := w.sampleAt(ctx, w.plan.Warmup, idle)
+	var profiling *profiler
+	if w.profiling {
+		profiling = w.profile(ctx, w.plan.End-w.plan.Warmup)
+		defer profiling.giveUp()
+	}
 	w.enter("measuring")
 	to := w.sampleAt(ctx, w.plan.End, idle)
 	defer from.servers.giveUp()
@@ -159,6 +169,9 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 		return nil, context.Cause(ctx)
 	}
 	w.settle(ctx, to.at, end)
+	if profiling != nil {
+		profiling.end(ctx) // while the users are there, as the heap is to be that of so many
+	}
 	w.ledger.interrupted.Store(interrupted)
 	leave()
 

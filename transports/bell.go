@@ -43,6 +43,13 @@ func (b *Bell) Watched() bool {
 	return len(b.rooms) > 0
 }
 
+// Watches reports whether room has a watcher.
+func (b *Bell) Watches(room string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.rooms[room]) > 0
+}
+
 // Ring wakes the watchers of room. It never blocks.
 func (b *Bell) Ring(room string) {
 	b.mu.Lock()

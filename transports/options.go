@@ -1,11 +1,15 @@
 package transports
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // The defaults of StoreOptions.
 const (
 	DefaultRetention = 10_000    // messages of a room
 	DefaultBytes     = 256 << 20 // of a log in memory
+	DefaultIdle      = time.Hour // after which an unused room leaves memory
 )
 
 // StoreOptions are the options of every Store. The zero value of a field is its default.
@@ -19,6 +23,14 @@ type StoreOptions struct {
 	// messages of the largest rooms leave. 0: DefaultBytes. A log in a file refuses messages with
 	// ErrFull once the file has this size, if it is not 0.
 	Bytes int64
+
+	// Idle is how long a room in memory may be neither written to, nor read, nor watched, before its log
+	// leaves memory. It may stay up to an eighth longer. 0: DefaultIdle. Logs elsewhere stay.
+	Idle time.Duration
+
+	// Existing makes opening fail where there is no log yet, instead of making one. Only stores whose rooms
+	// can be pruned know it.
+	Existing bool
 
 	// Logger receives what no call can return, like a lost connection. nil: nothing is logged.
 	Logger *slog.Logger

@@ -95,8 +95,11 @@ line. The script asks the pushpull in the PATH.`,
 // completions returns what a word may be that begins with the typed part, or more.
 type completions func(typed string) []cobra.Completion
 
-// completeFlags lets a shell complete the values of the flags of cmd.
+// completeFlags lets a shell complete the values of the flags of cmd and of the commands below it.
 func completeFlags(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		completeFlags(below)
+	}
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		stands := strings.Join(flag.Annotations[placeholder], "")
 		if stands == "" {
@@ -210,6 +213,15 @@ func commandsOf(root *cobra.Command) (commands []cobra.Completion) {
 	return commands
 }
 
+// completeCommand completes the words of a command.
+func completeCommand(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	named, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return begun(commandsOf(named), typed)
+}
+
 // transportsFor returns the transports or, after the @ of one, settings around its default.
 func transportsFor(typed string) (specs []cobra.Completion) {
 	for _, name := range all.Names() {
@@ -237,6 +249,11 @@ func storesFor(string) (addresses []cobra.Completion) {
 		addresses = append(addresses, cobra.CompletionWithDesc(fixed, about))
 	}
 	return addresses
+}
+
+// prunable returns those from which rooms can be removed.
+func prunable(*cobra.Command) []cobra.Completion {
+	return slices.DeleteFunc(storesFor(""), func(word cobra.Completion) bool { return store.ValidatePrune(plain(word)) != nil })
 }
 
 func isUpper(r rune) bool { return 'A' <= r && r <= 'Z' }

@@ -124,7 +124,10 @@ func helpText(cmd *cobra.Command, commands []*cobra.Command, width int) string {
 		usage += " [flags]"
 	}
 	p.wrap("Usage: ", "    ", units(usage), "")
-	if !cmd.HasParent() {
+	if cmd.HasParent() {
+		commands = cmd.Commands()
+	}
+	if len(commands) > 0 {
 		p.heading("Commands")
 		p.commands(commands)
 	}

@@ -14,7 +14,7 @@ import (
 // helped returns all commands, the root first.
 func helped() []*cobra.Command {
 	root := newRootCommand()
-	return append([]*cobra.Command{root}, root.Commands()...)
+	return append([]*cobra.Command{root}, below(root)...)
 }
 
 // TestHelp checks that the help of every command fits its width, and that its first screen shows how the

@@ -68,27 +68,30 @@ had.`,
 	root.Flags().Lookup("version").Usage = "print the version, the commit and the Go that built it"
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
-	for _, cmd := range commands {
-		completeFlags(cmd)
-	}
+	completeFlags(root)
 	return root
 }
 
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "help [COMMAND]",
+		Use:               "help [COMMAND...]",
 		Short:             "Describe a command",
 		Long:              `Describe a command, as pushpull COMMAND --help does.`,
 		Example:           `  pushpull help run`,
 		Args:              operands,
-		ValidArgsFunction: one(func(cmd *cobra.Command) []cobra.Completion { return commandsOf(cmd.Root()) }),
+		ValidArgsFunction: completeCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Root().Help()
 			}
-			about, _, err := cmd.Root().Find(args)
-			if err != nil || about == cmd.Root() {
+			about, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
 				return usageError(unknownCommand(cmd.Root(), args[0]))
+			case len(rest) > 0 && !about.HasSubCommands():
+				return usageError(fmt.Errorf("%q is one argument too many: write pushpull help %s", rest[0], args[0]))
+			case len(rest) > 0:
+				return usageError(unknownCommand(about, rest[0]))
 			}
 			return about.Help()
 		},

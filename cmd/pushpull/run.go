@@ -30,6 +30,7 @@ type runOptions struct {
 	remarks          remarks
 	watch            watchOptions
 	printJSON, quiet bool
+	profile          bool
 	look             look
 	outputs          outputs
 }
@@ -65,6 +66,10 @@ or change its exit code. A full disk under the output is exit code 1.
 --open serves the finished report, at the same address or on a free port of loopback, and opens it
 in the browser, or only prints the address if there is none. Ctrl-C ends it, and the exit code is
 that of the run. Neither page has authentication.
+
+--profile writes CPU and heap profiles of the servers and of the generator in the measured part of
+each window into the directory profiles of the result, for go tool pprof. That costs CPU, and the
+report says so. With --target only the generator is profiled.
 
 A window that can't be measured, as its users can't join or its servers don't start, costs that
 window: the row of its transport says why, and the others are measured. Exit code 1 means that
@@ -103,6 +108,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	})
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
+		f.BoolVar(&o.profile, "profile", false, "profile the CPU and the heap of server and generator in each window")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.look.addFlags(f)
 	})
@@ -199,8 +205,12 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario loadgen.Scenario, sides []loadgen.Side, rec *record, watch *watcher) error {
 	show := newProgress(cmd.ErrOrStderr(), o.quiet, false, o.look.colour)
 	show.runs = rec.underWay()
+	var profile func(int, loadgen.Profile) (string, error)
+	if o.profile {
+		profile = func(side int, p loadgen.Profile) (string, error) { return rec.results[side].keepProfile(p) }
+	}
 	measuring := loadgen.Run(ctx, loadgen.Options{
-		Scenario: scenario, Sides: sides,
+		Scenario: scenario, Sides: sides, Profile: profile,
 		Progress: func(now loadgen.Progress) {
 			if ctx.Err() != nil {
 				show.stopping()
@@ -292,7 +302,7 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		if store.IsEmbedded(address) {
 			// In a separate process, its CPU time is counted neither for the servers nor the generator.
 			var err error
-			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", address}); err != nil {
+			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", "embed", address}); err != nil {
 				stop()
 				return nil, nil, fmt.Errorf("starting the store %s: %w", transports.Redacted(address), err)
 			}
@@ -303,7 +313,7 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		}
 		sides = append(sides, loadgen.Side{
 			Name: names[i], Servers: o.servers, Program: self, Store: kept,
-			Command: append(serverCommand(s), "--store-from", storeVariable),
+			Command: append(o.serverCommand(s), "--store-from", storeVariable),
 			Env:     []string{storeVariable + "=" + address}, // a password would be seen among the arguments
 		})
 	}
@@ -336,6 +346,15 @@ func tryStore(ctx context.Context, address string) error {
 		err = s.Close()
 	}
 	return err
+}
+
+// serverCommand is that of all runs, with what the flags ask of the servers.
+func (o *runOptions) serverCommand(s loadgen.Scenario) []string {
+	command := serverCommand(s)
+	if o.profile {
+		command = append(command, "--pprof", "127.0.0.1:0")
+	}
+	return command
 }
 
 // serverCommand returns the arguments that start this binary as a server, which ends with its parent

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,12 +27,14 @@ type serveOptions struct {
 	storeFrom      string // the environment variable that holds store instead
 	retention      int
 	maxRooms       int
+	roomIdle       time.Duration
 	maxLog         int
 	limits         transports.Limits
 	maxConnections int
 	untilEOF       bool
 	slow           server.Slowness
 	results        string
+	pprof          string
 }
 
 func newServeCommand() *cobra.Command {
@@ -56,6 +59,10 @@ loopback, the host of --listen or that of an --allow-origin, as the page of any 
 name lead to loopback. A proxy on this machine that passes its public Host on needs
 --allow-origin https://chat.example here, or there: proxy_set_header Host localhost;
 
+--pprof serves CPU and heap profiles of the server on a port of its own, and prints where in a
+second line, like "profiles on http://127.0.0.1:6060/debug/pprof/". Whoever reaches that port can
+slow down the server and look into its memory, so keep it on loopback.
+
 Users don't see the errors of the store. They are logged, each at most once a second.`,
 		Example: `  pushpull serve
   pushpull serve --listen 0.0.0.0:8080 --store sqlite:chat.db`,
@@ -76,6 +83,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.storeFrom, "store-from", "", "`VARIABLE` environment variable with the address of the store")
 		f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`ORIGIN` a site whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
 		f.StringVar(&o.results, "results", "results", "`DIR` runs that are shown at /results")
+		f.StringVar(&o.pprof, "pprof", "", "`ADDRESS` serve profiles there, to look at with go tool pprof; a port alone is on loopback")
 		f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
 		durationVar(f, &o.slow.Burn, "debug-burn", 0, "`TIME` waste so much CPU for each response and frame")
 		durationVar(f, &o.slow.Delay, "debug-delay", 0, "`TIME` wait so long before each response and frame")
@@ -83,6 +91,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupLimits, func(f *pflag.FlagSet) {
 		intVar(f, &o.retention, "retention", transports.DefaultRetention, "`N` messages that a room keeps; the oldest are removed")
 		intVar(f, &o.maxRooms, "max-rooms", 50_000, "`N` most rooms that messages are sent to; messages to others are refused")
+		durationVar(f, &o.roomIdle, "room-idle", transports.DefaultIdle, "`TIME` a room that nobody writes to or reads for so long leaves memory, and makes room for another one")
 		intVar(f, &o.maxLog, "max-log", transports.DefaultBytes, "`BYTES` most bytes of all messages in memory, beyond which the oldest of the largest rooms are removed, or of a SQLite file, if given")
 		intVar(f, &o.limits.MessageBytes, "max-message", limits.MessageBytes, "`BYTES` size of the largest message")
 		intVar(f, &o.limits.Batch, "max-batch", limits.Batch, "`N` most messages in one response")
@@ -125,6 +134,7 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 	}{
 		{"retention", int64(o.retention)},
 		{"max-rooms", int64(o.maxRooms)},
+		{"room-idle", int64(o.roomIdle)},
 		{"max-log", int64(o.maxLog)},
 		{"max-message", int64(o.limits.MessageBytes)},
 		{"max-batch", int64(o.limits.Batch)},
@@ -151,7 +161,7 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 		connections = 0 // as many as the process may have, without a warning if that is almost the default
 	}
 	host, _, _ := net.SplitHostPort(o.listen) // listenAddress has checked it
-	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
+	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, RoomIdle: o.roomIdle, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
 	return s, s.Validate()
 }
 
@@ -168,6 +178,12 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if err != nil {
 		return usageError(err)
 	}
+	profiles := ""
+	if cmd.Flags().Changed("pprof") {
+		if profiles, err = profilesAddress(opts.pprof); err != nil {
+			return usageError(err)
+		}
+	}
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
 		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
@@ -182,13 +198,23 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		opts.maxLog = 0 // a file may fill its disk
 	}
 	kept, err := store.Open(ctx, opts.store, transports.StoreOptions{
-		Retention: opts.retention, Bytes: int64(opts.maxLog), Logger: logger,
+		Retention: opts.retention, Bytes: int64(opts.maxLog), Idle: opts.roomIdle, Logger: logger,
 	})
 	if err != nil {
 		l.Close()
 		return err
 	}
 	s.Store = kept
+	lines := fmt.Sprintf("listening on http://%s\n", l.Addr())
+	if profiles != "" {
+		at, stop, err := serveProfiles(profiles)
+		if err != nil {
+			l.Close()
+			return errors.Join(err, kept.Close())
+		}
+		defer stop()
+		lines += fmt.Sprintf("profiles on %s\n", at)
+	}
 	if opts.untilEOF {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -196,7 +222,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		cancelAtEOF(cmd.InOrStdin(), cancel)
 	}
 	// The kernel accepts from here on.
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", l.Addr())
+	fmt.Fprint(cmd.OutOrStdout(), lines)
 	if err := flush(cmd.OutOrStdout()); err != nil {
 		l.Close()
 		return errors.Join(fmt.Errorf("printing the address: %w", err), kept.Close())

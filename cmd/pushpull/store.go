@@ -10,11 +10,31 @@ import (
 	"pushpull/transports/store"
 )
 
-// newStoreCommand returns the command that runs an embedded store in a process of its own. A run
-// starts it so that its servers can share the store.
 func newStoreCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "store COMMAND",
+		Short: "Look after a store: remove old rooms",
+		Long: `Look after a store, while servers use it or not.
+
+pushpull store COMMAND --help describes a command.`,
+		Example: `  pushpull store prune sqlite:chat.db --older 720h --dry-run`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return operands(cmd, args)
+			}
+			return usageError(unknownCommand(cmd, args[0]))
+		},
+		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused whatever is no command
+	}
+	cmd.AddCommand(newStorePruneCommand(), newStoreEmbedCommand())
+	return cmd
+}
+
+// newStoreEmbedCommand returns the command that runs an embedded store in a process of its own. A run
+// starts it so that its servers can share the store.
+func newStoreEmbedCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "store ADDRESS",
+		Use:    "embed ADDRESS",
 		Short:  "Run an embedded store, like nats:, until standard input ends",
 		Long:   "Run an embedded store, like nats:, until standard input ends.",
 		Hidden: true,

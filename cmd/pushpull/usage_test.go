@@ -18,7 +18,7 @@ func TestUsageErrors(t *testing.T) {
 		"frobnicate":                            `unknown command "frobnicate": use check, completion, duet, help, report, run, `,
 		"rum":                                   `unknown command "rum": did you mean "run"?`,
 		"help rum":                              `unknown command "rum": did you mean "run"?`,
-		"stor":                                  `unknown command "stor": use `, // store is for pushpull itself
+		"stor":                                  `unknown command "stor": did you mean "store"?`,
 		"--frobnicate":                          `unknown flag "--frobnicate" (see pushpull --help)`,
 		"--verzion":                             `unknown flag "--verzion": did you mean "--version"?`,
 		"run --frobnicate":                      `unknown flag "--frobnicate" (see pushpull run --help)`,
@@ -78,11 +78,21 @@ func TestUsageErrors(t *testing.T) {
 		"selftest --transports websockets": `unknown transport "websockets": did you mean "websocket"?`,
 		"scenarios nowhere":                `unknown scenario "nowhere": use chat, `,
 		"scenarios chat rooms":             `"rooms" is one argument too many: write pushpull scenarios [NAME] (`,
-		"store":                            "ADDRESS is missing: write pushpull store ADDRESS (",
-		"store memory:":                    "is not a store within this binary",
+		"store":                            "COMMAND is missing: write pushpull store COMMAND (",
+		"store memory:":                    `unknown command "memory:": use prune (`,
+		"store prun":                       `unknown command "prun": did you mean "prune"?`,
+		"store embed memory:":              "is not a store within this binary",
+		"store prune":                      "ADDRESS is missing: write pushpull store prune ADDRESS (",
+		"store prune sqlite:chat.db":       "write --older TIME, like --older 720h",
+		"store prune memory:":              "see pushpull serve --room-idle",
+		"store prune nats:":                "they end with their server",
+		"store prune nats://h":             "remove the old one with nats stream rm",
+		"store prune mysql:":               `unknown store "mysql:": use memory:, `,
+		"store prune sqlite:a --older 0s":  "bad --older: use more than 0",
 		"completion":                       "SHELL is missing: write pushpull completion SHELL (",
 		"completion bsh":                   `unknown shell "bsh": did you mean "bash"?`,
-		"help run serve":                   `"serve" is one argument too many: write pushpull help [COMMAND] (`,
+		"help run serve":                   `"serve" is one argument too many: write pushpull help run (`,
+		"help store embd":                  `unknown command "embd": use prune (`,
 	} {
 		if text := wrongUsage(t, strings.Fields(line)); !strings.Contains(text, want) {
 			t.Errorf("pushpull %s: %s\nwant %s", line, text, want)
@@ -125,25 +135,37 @@ func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pfla
 	t.Helper()
 	args := map[string][]string{
 		"run": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
-		"scenarios": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"memory:"},
-		"completion": {"nowhere"}, "help": {"nowhere"},
+		"scenarios": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
+		"store prune": {"memory:"}, "store embed": {"memory:"}, "completion": {"nowhere"}, "help": {"nowhere"},
 	}
-	for _, cmd := range newRootCommand().Commands() {
-		if args[cmd.Name()] == nil {
-			t.Errorf("which arguments of pushpull %s name nothing?", cmd.Name())
+	for _, cmd := range below(newRootCommand()) {
+		name := strings.Join(wordsOf(cmd), " ")
+		if args[name] == nil {
+			t.Errorf("which arguments of pushpull %s name nothing?", name)
 			continue
 		}
 		cmd.InitDefaultHelpFlag()
-		cmd.Flags().VisitAll(func(flag *pflag.Flag) { f(cmd, args[cmd.Name()], flag) })
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { f(cmd, args[name], flag) })
 	}
 }
+
+// below returns the commands below one, and those below them.
+func below(cmd *cobra.Command) (all []*cobra.Command) {
+	for _, cmd := range cmd.Commands() {
+		all = append(append(all, cmd), below(cmd)...)
+	}
+	return all
+}
+
+// wordsOf returns the words of a command, without pushpull.
+func wordsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.CommandPath())[1:] }
 
 // TestBadFlags gives every flag of every command no value, an empty one and bad ones, and mistypes it.
 func TestBadFlags(t *testing.T) {
 	texts := []string{"string", "stringArray", "list"} // almost any value may be right
 	eachFlag(t, func(cmd *cobra.Command, args []string, flag *pflag.Flag) {
 		run := func(words ...string) string {
-			return wrongUsage(t, slices.Concat([]string{cmd.Name()}, args, words))
+			return wrongUsage(t, slices.Concat(wordsOf(cmd), args, words))
 		}
 		name := "--" + flag.Name
 		if flag.NoOptDefVal == "" {

@@ -123,6 +123,7 @@ func doubts(row Row, all []Window) []Doubt {
 	if row.Delivered > 0 && row.Delivered < samplesP99 {
 		add(false, "few-samples", "%d samples are few for a p99, which needs %d: run longer, or more users", row.Delivered, samplesP99)
 	}
+	profiled(row.Profiles, windows, add)
 	if n := row.Generator.Replaced; n > 0 {
 		windows := fmt.Sprintf("%d windows", n)
 		if n == 1 {
@@ -144,6 +145,22 @@ func doubts(row Row, all []Window) []Doubt {
 		add(false, "errors", "%d times: %s", failures[text], text)
 	}
 	return found
+}
+
+// profiled adds doubts about profiled windows: where the profiles are, and which are missing.
+func profiled(files []string, windows []Window, add func(fatal bool, code, format string, args ...any)) {
+	if len(files) > 0 {
+		more := ""
+		if n := len(files) - 1; n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		add(false, "profiled", "profiles: %s%s, to look at with go tool pprof FILE; profiling costs CPU, so compare these numbers with those of profiled runs alone", files[0], more)
+	}
+	for _, w := range windows {
+		if w.Unprofiled != "" {
+			add(false, "unprofiled", "round %d lacks profiles: %s", w.Round, w.Unprofiled)
+		}
+	}
 }
 
 // dropped adds a doubt for each figure that values of the windows were taken out of.

@@ -52,6 +52,8 @@ func TestDoubts(t *testing.T) {
 		{"busy on more cores", func(w *Window) { w.Generator.CPUS, w.Cores = 18.1, 4 }, "", "", false},
 		{"few samples", func(w *Window) { w.Planned, w.Sent, w.Expected, w.Delivered = 299, 299, 299, 299 }, "few-samples", "299 samples are few", false},
 		{"one sample", func(w *Window) { w.Planned, w.Sent, w.Expected, w.Delivered = 1, 1, 1, 1 }, "few-samples", "1 samples are few", false},
+		{"profiled", func(w *Window) { w.Profiles = []string{"profiles/a.cpu.pprof", "profiles/b.cpu.pprof"} }, "profiled", "profiles: profiles/a.cpu.pprof and 1 more, to look at with go tool pprof FILE", false},
+		{"without a profile", func(w *Window) { w.Unprofiled = "the disk is full" }, "unprofiled", "round 3 lacks profiles: the disk is full", false},
 		{"interrupted", func(w *Window) { w.Interrupted = true }, "interrupted", "round 3 was stopped after 10.0 s", false},
 		{"a failed window", func(w *Window) { w.Failed = "joining: refused" }, "not-measured", "not measured: joining: refused", true},
 		{"an outage", func(w *Window) {

@@ -103,6 +103,14 @@ func entries(runs []*Result) []entry {
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
+	// A profile costs CPU, and whoever is profiled is slower.
+	add(SetUp, Ungated, "profiled", func(r *Result) string {
+		if slices.ContainsFunc(r.Windows, func(w Window) bool { return len(w.Profiles) > 0 }) {
+			return "CPU and heap"
+		}
+		return ""
+	})
+
 	add(Remark, Ignored, "note", func(r *Result) string { return r.Run.Note })
 	tags := map[string]bool{}
 	for _, run := range runs {

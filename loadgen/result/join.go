@@ -54,6 +54,8 @@ func (w *Window) join(p Window) error {
 	w.Interrupted = w.Interrupted || p.Interrupted
 	w.OtherProgram = w.OtherProgram || p.OtherProgram
 	w.Failed = cmp.Or(w.Failed, p.Failed) // a window without some of its users is another load
+	w.Profiles = append(w.Profiles, p.Profiles...)
+	w.Unprofiled = cmp.Or(w.Unprofiled, p.Unprofiled)
 	for _, o := range p.Outages {
 		if !slices.Contains(w.Outages, o) {
 			w.Outages = append(w.Outages, o)

@@ -145,6 +145,9 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Joining[0].InUseBytes": none,
 	"Window.Joining[0].RSSBytes":   none,
 
+	"len Window.Profiles[0]": same,
+	"len Window.Unprofiled":  same, // the first reason
+
 	"len Window.Outages":         same, // equal ones count once
 	"len Window.Outages[0].Of":   same,
 	"len Window.Outages[0].Did":  same,

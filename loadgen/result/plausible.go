@@ -34,10 +34,11 @@ func (k kind) holds(x float64) bool { return x == 0 || k.least <= x && x <= k.mo
 // Limits of the lists and texts of a window. A run stays far below them: more can't come from it, or
 // would come from a server that answers with pages of text.
 const (
-	mostSlices  = 64  // a run has at most 45
-	mostJoining = 64  // a run has 6 samples of the servers' memory
-	mostErrors  = 100 // different ones, and as many outages
-	mostText    = 500 // bytes of an error
+	mostSlices   = 64  // a run has at most 45
+	mostProfiles = 256 // two of each of 100 servers, and of the generator
+	mostJoining  = 64  // a run has 6 samples of the servers' memory
+	mostErrors   = 100 // different ones, and as many outages
+	mostText     = 500 // bytes of an error
 )
 
 // A quantity is a number of a window. If nothing can have measured it, drop takes it away.
@@ -121,6 +122,11 @@ func (w *Window) shorten() {
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
 	}
 	w.Way.Title, w.Failed = Shorten(w.Way.Title), Shorten(w.Failed)
+	w.Unprofiled = Shorten(w.Unprofiled)
+	w.Profiles = slices.Clone(w.Profiles[:min(len(w.Profiles), mostProfiles)])
+	for i := range w.Profiles {
+		w.Profiles[i] = Shorten(w.Profiles[i])
+	}
 	w.Outages = w.Outages[:min(len(w.Outages), mostErrors)]
 	for i, o := range w.Outages {
 		w.Outages[i] = Outage{Shorten(o.Of), Shorten(o.Did), Shorten(o.How), Shorten(o.Last)}

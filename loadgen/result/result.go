@@ -104,6 +104,10 @@ type Window struct {
 
 	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
 
+	// The generator and the servers were profiled meanwhile, which costs CPU, if either is set.
+	Profiles   []string `json:"profiles,omitempty"`   // files for go tool pprof, from the directory of the result
+	Unprofiled string   `json:"unprofiled,omitempty"` // why profiles are missing, in one line; empty: none are
+
 	Errors  []Failure `json:"errors,omitempty"`
 	Dropped []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
 

@@ -47,6 +47,7 @@ type Row struct {
 	Generator           Generator `json:"generator"`
 	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
+	Profiles            []string  `json:"profiles,omitempty"` // as in Window
 
 	// Package verdict fills these in.
 	IntervalsFrom string              `json:"intervals_from,omitempty"` // like "5 rounds"; empty: there are none
@@ -182,6 +183,7 @@ func Totals(windows []Window) Row {
 		row.Rejoins += w.Rejoins
 		row.Limited += w.Limited
 		replaced += w.Spoiled
+		row.Profiles = append(row.Profiles, w.Profiles...)
 		row.Connections += w.Traffic.Connections
 		row.Requests += w.Traffic.Requests
 		row.Handshakes += w.Traffic.Handshakes

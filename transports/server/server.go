@@ -45,9 +45,13 @@ type Server struct {
 	// 0: 20,000
 	Connections int
 
-	// Rooms is how many rooms messages may be sent to while the server runs; a message to one more is
-	// answered with 507. 0: 50,000
+	// Rooms is how many rooms messages may be sent to; a message to one more is answered with 507. A room
+	// counts until it has been idle for RoomIdle. 0: 50,000
 	Rooms int
+
+	// RoomIdle is how long a room may be neither written to, nor read, nor watched, before it no longer
+	// counts; it may count up to an eighth longer. 0: transports.DefaultIdle
+	RoomIdle time.Duration
 
 	HeaderBytes   int           // largest request line and headers, give or take 8 KiB of buffers; 0: 16 KiB
 	HeaderTimeout time.Duration // for the headers of a request to arrive; 0: 10 s
@@ -124,7 +128,7 @@ func (s *Server) start() (*service, error) {
 	if err := sv.take(process.FileLimit()); err != nil {
 		return nil, err
 	}
-	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms}}
+	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms, idle: s.RoomIdle, watched: watchesOf(s.Store)}}
 	sv.origins, _ = s.protection() // Validate has returned its error
 	sv.Limits = s.Limits.WithDefaults()
 	sv.HeaderBytes = positive(s.HeaderBytes, 16<<10)
@@ -192,6 +196,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer serving.Wait()
 	defer sv.conns.slow.burning.Wait()
 	defer sv.log.Close()
+	defer sv.store.rooms.sweeping()()
 
 	var broken error
 	select {

@@ -129,6 +129,7 @@ func (s *countingStore) Append(ctx context.Context, room string, body []byte) (u
 
 func (s *countingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	s.reads.Add(1)
+	s.rooms.use(room)
 	messages, err := s.Store.After(ctx, room, seq, limit)
 	if err != nil {
 		s.failed(ctx, "reading the store", room, err)

@@ -6,11 +6,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"pushpull/transports"
 	"pushpull/transports/store/memory"
@@ -29,6 +31,18 @@ type Store interface {
 	transports.Store
 	Close() error
 }
+
+// A Pruner is a store from which rooms can be removed while processes use it.
+type Pruner interface {
+	// Prune removes the rooms whose newest message was stored before a given time, together with their
+	// messages; if dry, it only counts them. It removes some messages at a time, so as not to hold up the
+	// processes that use the store. Readers of a removed room get a gap, even once somebody writes to it
+	// again; the place 0 is the start of the log that begins then. If ctx ends, or after an error, what was
+	// removed is returned with it.
+	Prune(ctx context.Context, before time.Time, dry bool) (transports.Pruned, error)
+}
+
+var _ = []Pruner{(*sqlite.Store)(nil), (*postgres.Store)(nil), (*redis.Store)(nil)}
 
 // An Embedded store is a server within this process. Others open the log on it by its URL.
 type Embedded interface {
@@ -54,6 +68,7 @@ type entry struct {
 	options bool     // whether ?options may follow a complete address
 	about   string
 	home    home
+	keeps   string // why rooms can't be removed from it, and what to do instead; "": it is a Pruner
 	open    func(context.Context, string, transports.StoreOptions) (Store, error)
 	embed   func(address string) (Embedded, error) // starts the server of an entry that is inBinary; else nil
 }
@@ -66,8 +81,9 @@ func list() entries {
 		{
 			kind: "memory", schemes: []string{"memory"}, address: "memory:", home: inProcess,
 			about: "in the server's own memory",
+			keeps: "they leave the memory of their server when they are idle, see pushpull serve --room-idle",
 			open: func(_ context.Context, _ string, o transports.StoreOptions) (Store, error) {
-				return &memory.Store{Retention: o.Retention, Bytes: o.Bytes}, nil
+				return &memory.Store{Retention: o.Retention, Bytes: o.Bytes, Idle: o.Idle}, nil
 			},
 		},
 		{
@@ -94,12 +110,14 @@ func list() entries {
 		{
 			kind: "nats", schemes: []string{"nats"}, address: "nats:", options: true, home: inBinary,
 			about: "in NATS JetStream, on a server started within this binary",
+			keeps: "they end with their server",
 			open:  openNATS,
 			embed: func(address string) (Embedded, error) { return nats.Embed(address) },
 		},
 		{
 			kind: "nats", schemes: []string{"nats"}, address: "nats://HOST:PORT", home: outside,
 			about: "in NATS JetStream",
+			keeps: "they share one stream, so let the servers begin another one (?stream=NAME in the address), and remove the old one with nats stream rm",
 			open:  openNATS,
 		},
 	}
@@ -239,4 +257,37 @@ func (l entries) embed(address string) (Embedded, error) {
 			transports.Redacted(address), strings.Join(l.addresses(func(e entry) bool { return e.home == inBinary }), ", "))
 	}
 	return e.embed(address)
+}
+
+// ValidatePrune reports why rooms can't be removed from the store at an address, without opening it.
+func ValidatePrune(address string) error {
+	e, err := list().find(address)
+	if err != nil {
+		return err
+	}
+	if e.keeps != "" {
+		return fmt.Errorf("rooms can't be removed from %s: %s", transports.Redacted(address), e.keeps)
+	}
+	return nil
+}
+
+// Prune opens the store at an address, which must hold a log, and calls its Prune: see Pruner. Its error is
+// like that of Open.
+func Prune(ctx context.Context, address string, before time.Time, dry bool) (pruned transports.Pruned, err error) {
+	if err := ValidatePrune(address); err != nil {
+		return pruned, err
+	}
+	s, err := Open(ctx, address, transports.StoreOptions{Existing: true})
+	if err != nil {
+		return pruned, err
+	}
+	pruner, ok := s.(Pruner)
+	if !ok {
+		return pruned, errors.Join(fmt.Errorf("rooms can't be removed from %s", transports.Redacted(address)), s.Close())
+	}
+	pruned, err = pruner.Prune(ctx, before, dry)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return pruned, transports.SecretsOf(address).RedactError(err)
+	}
+	return pruned, nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -262,5 +263,50 @@ func TestSecrets(t *testing.T) {
 	}
 	if err != nil && strings.Contains(err.Error(), secret) || strings.Contains(logged.String(), secret) {
 		t.Errorf("%v, logged: %s", err, &logged)
+	}
+}
+
+// Rooms can be removed from some stores. Of the others, the error says what to do instead.
+func TestValidatePrune(t *testing.T) {
+	for address, want := range map[string]string{
+		"sqlite:chat.db":       "",
+		"postgres://me@h/chat": "",
+		"rediss://h:6379":      "",
+		"memory:":              "--room-idle",
+		"nats:":                "end with their server",
+		"nats://me:secret@h":   "nats stream rm",
+		"mysql:":               "unknown store",
+	} {
+		err := store.ValidatePrune(address)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+		if want == "" {
+			continue
+		}
+		if _, pruning := store.Prune(t.Context(), address, time.Now(), true); pruning == nil || pruning.Error() != err.Error() {
+			t.Errorf("%s: pruning gives %v, want %v", address, pruning, err)
+		}
+	}
+}
+
+// Each kind of store from which rooms can be removed is opened, and closed again.
+func TestPrune(t *testing.T) {
+	address := "sqlite:" + filepath.Join(t.TempDir(), "chat.db")
+	if _, err := store.Prune(t.Context(), address, time.Now(), false); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+		t.Errorf("a missing file: %v", err)
+	}
+	s, err := store.Open(t.Context(), address, transports.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Append(t.Context(), "room", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, dry := range []bool{true, false} {
+		if pruned, err := store.Prune(t.Context(), address, time.Now(), dry); err != nil || pruned != (transports.Pruned{Rooms: 1, Messages: 1}) {
+			t.Errorf("Prune(dry %t) = %+v, %v", dry, pruned, err)
+		}
 	}
 }

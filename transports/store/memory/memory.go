@@ -1,7 +1,8 @@
 // Package memory keeps the log of every room in the memory of this process.
 //
 // The log ends with the process, and no other process can share it. Its size in bytes has
-// a limit, as those who write to it may be unknown.
+// a limit, as those who write to it may be unknown. A room that nobody uses for some time leaves
+// memory: the readers that come back get a gap, as after a restart.
 package memory
 
 import (
@@ -9,6 +10,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,20 +32,33 @@ type Store struct {
 	// it is written. A log with a First can't be distinguished from an earlier one with the same First.
 	First uint64
 
+	// Idle is how long a room may be neither written to, nor read, nor watched, before its log leaves
+	// memory; it may stay up to an eighth longer. 0: transports.DefaultIdle. When a message is sent to
+	// the room again, its new log begins after the end of the one that left, so a reader of that one
+	// gets a gap. As after a restart, the place 0 is the start of the new log.
+	Idle time.Duration
+
 	transports.Bell
-	rooms sync.Map     // room name -> *log
-	bytes atomic.Int64 // the sizes of all logs
+	rooms sync.Map      // room name -> *log
+	bytes atomic.Int64  // the sizes of all logs
+	swept atomic.Uint32 // how many sweeps there were
 
 	mu      sync.Mutex
 	all     []*log
-	largest *log // the log that left most room when last searched for; a hint; nil: none
+	largest *log   // the log that left most room when last searched for; a hint; nil: none
+	ended   uint64 // the largest seq in the logs that have left
+	sweeper sweeper
 }
 
 var _ transports.Store = (*Store)(nil)
 
 // A log is that of one room. Its seqs are contiguous, so a seq leads to an index.
 type log struct {
+	name string
+	used atomic.Uint32 // how many sweeps there were when it was last used
+
 	mu       sync.RWMutex
+	gone     bool                 // it has left the store, and takes no more messages
 	messages []transports.Message // the newest ones; up to twice the retention
 	first    uint64               // seq of the first message ever
 	last     uint64               // seq of the newest message; first-1 if there was none
@@ -67,9 +82,12 @@ func (s *Store) room(name string) *log {
 	if first == 0 {
 		first = transports.FirstSeq(time.Now())
 	}
-	l := &log{first: first, last: first - 1}
+	first = max(first, s.ended+1)
+	l := &log{name: strings.Clone(name), first: first, last: first - 1} // not a part of a request, which would stay in memory
+	l.used.Store(s.swept.Load())
 	s.all = append(s.all, l)
-	s.rooms.Store(name, l)
+	s.rooms.Store(l.name, l)
+	s.sweepLater()
 	return l
 }
 
@@ -77,22 +95,32 @@ func (s *Store) retention() int { return cmp.Or(max(s.Retention, 0), transports.
 
 // Append implements transports.Store. It never fails.
 func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, error) {
-	l := s.room(room)
 	body = append(make([]byte, 0, len(body)), body...)
-	seq, grown := l.append(body, s.retention())
-	if s.bytes.Add(grown) > s.limit() {
-		s.shrink(l)
+	for {
+		l := s.room(room)
+		s.use(l)
+		seq, grown, ok := l.append(body, s.retention())
+		if !ok { // it has left since
+			continue
+		}
+		if s.bytes.Add(grown) > s.limit() {
+			s.shrink(l)
+		}
+		s.Ring(room)
+		return seq, nil
 	}
-	s.Ring(room)
-	return seq, nil
 }
 
 func (s *Store) limit() int64 { return cmp.Or(max(s.Bytes, 0), transports.DefaultBytes) }
 
-// append returns the seq of the new message, and by how many bytes the log has grown.
-func (l *log) append(body []byte, retention int) (seq uint64, grown int64) {
+// append returns the seq of the new message, and by how many bytes the log has grown. ok is false if
+// the log has left the store.
+func (l *log) append(body []byte, retention int) (seq uint64, grown int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return 0, 0, false
+	}
 	l.last++
 	before := l.bytes
 	if len(l.messages) == 2*retention {
@@ -103,7 +131,7 @@ func (l *log) append(body []byte, retention int) (seq uint64, grown int64) {
 	m := transports.Message{Seq: l.last, Body: body}
 	l.messages = append(l.messages, m)
 	l.bytes += size(m)
-	return l.last, l.bytes - before
+	return l.last, l.bytes - before, true
 }
 
 // drop lets the n oldest messages leave. The others move to a new array for up to room messages:
@@ -132,7 +160,7 @@ func (s *Store) shrink(writing *log) {
 
 // large returns one of the larger logs: the largest of some, unless that is smaller than the average.
 func (s *Store) large(writing *log) *log {
-	average := s.bytes.Load() / int64(len(s.all))
+	average := s.bytes.Load() / int64(max(1, len(s.all)))
 	best, most := writing, writing.size()
 	consider := func(l *log) {
 		if n := l.size(); n > most {
@@ -142,7 +170,7 @@ func (s *Store) large(writing *log) *log {
 	if s.largest != nil {
 		consider(s.largest)
 	}
-	for range 8 {
+	for range min(8, len(s.all)) {
 		consider(s.all[rand.IntN(len(s.all))])
 	}
 	if most < average {
@@ -164,6 +192,9 @@ func (l *log) size() int64 {
 func (l *log) evict(keepNewest bool) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return 0 // its bytes are no longer counted
+	}
 	most := len(l.messages)
 	if keepNewest {
 		most--
@@ -189,6 +220,7 @@ func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]
 		return nil, nil
 	}
 	l := v.(*log)
+	s.use(l)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if seq == 0 {
@@ -203,5 +235,11 @@ func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]
 	return slices.Clip(transports.Batch(tail, limit)), nil // so that appending to it leaves the log as it is
 }
 
-// Close does nothing.
-func (s *Store) Close() error { return nil }
+// Close keeps the log, but rooms no longer leave memory. It waits for those that are leaving.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.sweeper.close()
+	s.mu.Unlock()
+	s.sweeper.running.Wait()
+	return nil
+}

@@ -68,7 +68,7 @@ func Open(ctx context.Context, address string, o transports.StoreOptions) (*Stor
 		cut()
 		return nil, fail(ctx, "opening the store", err)
 	}
-	conn, err := s.prepare(ctx)
+	conn, err := s.prepare(ctx, o.Existing)
 	if err != nil {
 		return nil, errors.Join(fail(ctx, "opening the store", err), s.Close())
 	}
@@ -78,12 +78,12 @@ func Open(ctx context.Context, address string, o transports.StoreOptions) (*Stor
 	return s, nil
 }
 
-// prepare creates missing tables and returns a connection that listens. It listens before Open
+// prepare creates missing tables, unless they must exist, and returns a connection that listens. It listens before Open
 // returns, so that every append after that wakes the watchers.
-func (s *Store) prepare(ctx context.Context) (*pgx.Conn, error) {
+func (s *Store) prepare(ctx context.Context, existing bool) (*pgx.Conn, error) {
 	err := s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		var err error
-		s.tables, err = makeTables(ctx, c.Conn())
+		s.tables, err = makeTables(ctx, c.Conn(), existing)
 		return err
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ func suite(server *storetest.Server) storetest.Suite {
 		Newer: func(t *testing.T, address string) {
 			execute(t, address, `UPDATE pushpull_version SET version = version + 1`)
 		},
+		Prunes: true,
 	}
 	s.Rewind, s.RewindOpen = rewind, true
 	if server != nil && server.Ours() {
@@ -158,6 +159,8 @@ func TestPostgres(t *testing.T) {
 		"Plans":            plans,
 		"OlderTables":      olderTables,
 		"Emptied":          emptied,
+		"PruneMany":        pruneMany,
+		"PruneMissing":     pruneMissing,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, server) })
 	}

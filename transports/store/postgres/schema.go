@@ -17,6 +17,7 @@ const version = 2
 // tables are the statements on the tables of one schema.
 type tables struct {
 	append, after, oldest, trim string
+	prune                       pruning
 	channel                     string // of the notifications of appends
 }
 
@@ -93,8 +94,8 @@ WITH room AS (
 DELETE FROM {schema}.pushpull_messages WHERE room = $1 AND seq < (SELECT oldest FROM room)`
 )
 
-// makeTables creates missing tables. Several processes may do so at the same time.
-func makeTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
+// makeTables creates missing tables, unless they must exist. Several processes may do so at the same time.
+func makeTables(ctx context.Context, conn *pgx.Conn, existing bool) (tables, error) {
 	var schema, channel string
 	err := conn.QueryRow(ctx, `SELECT nspname, 'pushpull_' || oid FROM pg_namespace WHERE nspname = current_schema()`).Scan(&schema, &channel)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -109,6 +110,9 @@ func makeTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 	var made bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, fill(`{schema}.pushpull_version`)).Scan(&made); err != nil {
 		return tables{}, err
+	}
+	if !made && existing {
+		return tables{}, fmt.Errorf("there are no tables of pushpull in schema %s: check the database and the search_path in the address", schema)
 	}
 	if !made {
 		if _, err := conn.Exec(ctx, fill(create)); err != nil {
@@ -127,5 +131,5 @@ func makeTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 			return tables{}, fmt.Errorf("bringing the tables of an older pushpull to version %d: %w", version, err)
 		}
 	}
-	return tables{append: fill(appendOne), after: fill(after), oldest: fill(oldest), trim: fill(trim), channel: channel}, nil
+	return tables{append: fill(appendOne), after: fill(after), oldest: fill(oldest), trim: fill(trim), prune: newPruning(fill), channel: channel}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -106,6 +107,9 @@ func olderTables(t *testing.T, server *storetest.Server) {
 		if gap, ok := errors.AsType[*transports.GapError](err); !ok || gap.Oldest != 4 {
 			t.Errorf("After(%d): %v, want a gap up to 4", place, err)
 		}
+	}
+	if pruned, err := s.Prune(t.Context(), time.Now(), false); err != nil || pruned != (transports.Pruned{Undated: 2}) {
+		t.Errorf("Prune = %+v, %v, want both rooms to stay, as their messages have no time", pruned, err)
 	}
 	last := fill(t, s, "trimmed", 1)
 	if messages, err := s.After(t.Context(), "trimmed", 13, 10); err != nil || len(messages) != 1 || last < 1<<40 {

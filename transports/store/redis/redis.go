@@ -159,7 +159,7 @@ func Open(ctx context.Context, address string, o transports.StoreOptions) (*Stor
 	if s.client, err = rueidis.NewClient(option); err != nil {
 		return nil, fmt.Errorf("connecting to Redis at %s: %w: check the address, and that Redis is running there", option.InitAddress[0], err)
 	}
-	last, err := s.prepare(ctx)
+	last, err := s.prepare(ctx, o.Existing)
 	if err != nil {
 		s.client.Close()
 		return nil, fmt.Errorf("opening Redis at %s: %w", option.InitAddress[0], err)
@@ -194,8 +194,17 @@ func options(address string) (option rueidis.ClientOption, prefix string, err er
 	return option, prefix, nil
 }
 
-// prepare creates the log if it is missing, and returns the newest entry of its wake stream.
-func (s *Store) prepare(ctx context.Context) (last uint64, err error) {
+// prepare creates the log if it is missing, unless it must exist, and returns the newest entry of its wake stream.
+func (s *Store) prepare(ctx context.Context, existing bool) (last uint64, err error) {
+	if existing {
+		there, err := s.client.Do(ctx, s.client.B().Exists().Key(s.keys.version()).Build()).AsBool()
+		if err == nil && !there {
+			err = fmt.Errorf("there is no log of pushpull, as the key %s is missing: check the database and the prefix in the address", s.keys.version())
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
 	made, err := rueidis.NewLuaScript(openScript).
 		Exec(ctx, s.client, []string{s.keys.version()}, []string{strconv.Itoa(version)}).AsInt64()
 	switch {

@@ -41,6 +41,7 @@ func TestStore(t *testing.T) {
 			client, key := connect(t, address)
 			do(t, client, "SET", key("version"), "1000")
 		},
+		Prunes: true,
 	}
 	if server.Ours() {
 		suite.Break = func(*testing.T) func() {

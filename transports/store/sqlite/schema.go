@@ -14,8 +14,8 @@ const (
 )
 
 // The schema. All rooms share one sequence of seqs, so a single number finds the new messages of
-// any of them; it follows the clock. seq needs no AUTOINCREMENT, which would write one page more, because the newest
-// message never leaves. A room's messages up to trimmed have left the log; kept counts the others.
+// any of them; it follows the clock. So seq needs no AUTOINCREMENT, which would write one page more, even though the
+// newest message may leave, with its room. A room's messages up to trimmed have left the log; kept counts the others.
 const schema = `
 	CREATE TABLE rooms (
 		id      INTEGER PRIMARY KEY,

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"runtime"
 	"sync"
 
@@ -26,6 +27,7 @@ type Store struct {
 	retention int
 	logger    *slog.Logger
 	file      file
+	name      string // of the file, for the driver
 
 	readers  chan *reader  // those that no After is using
 	jobs     chan *job     // unbuffered: a job that the writer has not taken is not written
@@ -75,8 +77,12 @@ func open(ctx context.Context, address string, o transports.StoreOptions) (*Stor
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(path); o.Existing && err != nil {
+		return nil, fmt.Errorf("there is no such file: %w", err)
+	}
 	n := max(4, runtime.GOMAXPROCS(0))
 	s := &Store{
+		name:      name,
 		retention: o.Retention,
 		logger:    o.Logger,
 		readers:   make(chan *reader, n),

@@ -40,6 +40,7 @@ func suite() storetest.Suite {
 		Newer: func(t *testing.T, address string) {
 			exec(t, other(t, address), "PRAGMA user_version = 1000")
 		},
+		Prunes: true,
 	}
 }
 

@@ -51,6 +51,9 @@ type Suite struct {
 	// Newer turns the log at an address into one of a later version of pushpull. nil: the log
 	// doesn't outlive the process.
 	Newer func(t *testing.T, address string)
+
+	// Prunes says that rooms can be removed from the store: see store.Pruner.
+	Prunes bool
 }
 
 // Run runs the suite. Main must have been called by TestMain if there is a New.
@@ -99,6 +102,10 @@ func (s Suite) Run(t *testing.T) {
 	}
 	if s.Newer != nil {
 		tests["NewerIsRefused"] = (*test).newer
+	}
+	if s.Prunes {
+		tests["Pruned"] = (*test).pruned
+		tests["PrunedUnderWay"] = (*test).prunedUnderWay
 	}
 	for name, run := range tests {
 		t.Run(name, func(t *testing.T) {
