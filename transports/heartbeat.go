@@ -1,6 +1,7 @@
 package transports
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -28,22 +29,24 @@ func FirstHeartbeat(limits Limits) time.Duration {
 	return time.Millisecond + rand.N(limits.WithDefaults().Heartbeat)
 }
 
-// A Silence notices that the server of a stream has gone without a word. It starts no goroutine, and
-// costs a message next to nothing. The zero value expects nothing.
+// A Silence notices that the server of a stream has gone without a word. It counts while a read waits, so
+// a user may take its time. Instead of a deadline that each read would set, it compares the number of reads at
+// each heartbeat. The zero value expects nothing.
 type Silence struct {
-	heard atomic.Bool // something was read since the last tick
+	reads atomic.Uint64 // begun and ended: an odd number means that one waits
 
 	mu     sync.Mutex
 	ticks  *time.Timer
-	missed int
+	missed int    // in a row
+	last   uint64 // number of reads at the last tick
 }
 
-// silentTicks is how many times of the heartbeat in a row nothing must come: two signs of life are missing
-// then, wherever the ticks fall between them.
-const silentTicks = 3
+// missedHeartbeats is how many signs of life in a row must be missing.
+const missedHeartbeats = 2
 
 // Expect calls gone with a *TimeoutError once the server has missed two of the signs of life that it
-// promised in the header of the response. It does nothing if there is no such promise.
+// promised in the header of the response, and at the third at the latest. It does nothing if there is no
+// such promise.
 func (s *Silence) Expect(h http.Header, gone func(error)) {
 	seconds, err := strconv.ParseFloat(h.Get(HeartbeatHeader), 64)
 	if err != nil || !(0 < seconds && seconds <= 3600) {
@@ -54,7 +57,7 @@ func (s *Silence) Expect(h http.Header, gone func(error)) {
 	defer s.mu.Unlock()
 	s.ticks = time.AfterFunc(beat, func() {
 		if s.tick(beat) {
-			gone(&TimeoutError{Part: "give a sign of life", Limit: silentTicks * beat})
+			gone(&TimeoutError{Part: "give a sign of life", Limit: missedHeartbeats * beat})
 		}
 	})
 }
@@ -63,15 +66,16 @@ func (s *Silence) Expect(h http.Header, gone func(error)) {
 func (s *Silence) tick(beat time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ticks == nil:
+	if s.ticks == nil {
 		return false
-	case s.heard.Swap(false):
-		s.missed = 0
-	default:
-		s.missed++
 	}
-	if s.missed < silentTicks {
+	n := s.reads.Load()
+	if waits := n%2 == 1; waits && n == s.last {
+		s.missed++
+	} else {
+		s.missed = 0
+	}
+	if s.last = n; s.missed < missedHeartbeats {
 		s.ticks.Reset(beat)
 		return false
 	}
@@ -79,11 +83,18 @@ func (s *Silence) tick(beat time.Duration) bool {
 	return true
 }
 
-// Heard takes note that something has come. It may be called at any time.
-func (s *Silence) Heard() {
-	if !s.heard.Load() { // a store costs more when another processor holds the line
-		s.heard.Store(true)
-	}
+// Listen returns a reader of r, all of whose reads are taken note of.
+func (s *Silence) Listen(r io.Reader) io.Reader { return listening{r, s} }
+
+type listening struct {
+	io.Reader
+	silence *Silence
+}
+
+func (l listening) Read(p []byte) (int, error) {
+	l.silence.reads.Add(1)
+	defer l.silence.reads.Add(1)
+	return l.Reader.Read(p)
 }
 
 // Stop ends the wait for signs of life.

@@ -17,7 +17,7 @@ var ErrUnwritable = errors.New("the connection can't be written to")
 // that is slow or stuck has one batch in memory and reads on by itself, in order, in a goroutine that
 // lasts until it has caught up; if it takes nothing for the write timeout, the connection is broken.
 //
-// The exported fields must be set before Start. Write may be called by several goroutines.
+// The exported fields must be set before Serve. Write may be called by several goroutines.
 type Stream struct {
 	Log      Log
 	Room     string
@@ -25,9 +25,15 @@ type Stream struct {
 	Spelling *Spelling
 	Limits   Limits // with its defaults
 
-	// Ended receives the reason why no more messages come: the error of the log, the cause of the
-	// context, or ErrUnwritable. It is called at most once, and must not wait for the stream.
-	Ended func(error)
+	// Last returns what is written last, given the reason for the end: the error of the log, the cause of
+	// the context of Serve, or that which reading gave. It is not called when nothing can be written.
+	Last func(why error) []byte
+
+	// Answered says that the user answers what is written last, and so closes the connection. Else it is
+	// closed at once.
+	Answered bool
+
+	ended func(error) // called at most once, with mu held
 
 	try TryWriter // nil: Conn can't be written to without waiting
 
@@ -46,10 +52,47 @@ type Stream struct {
 
 var _ Follower = (*Stream)(nil)
 
-// Start begins to write the messages after seq. It doesn't wait. The log is read until ctx ends.
-func (s *Stream) Start(ctx context.Context, seq uint64) {
+// closeTimeout is how long a connection stays open at most once a stream has ended, for what is written
+// last and its answer.
+const closeTimeout = 2 * time.Second
+
+// Serve writes the messages of the room after seq, while read reads what the user sends, until either ends,
+// or ctx does. It returns when the connection is closed and nothing runs for it any more.
+//
+// read must return when the connection is closed. It may end the stream with a reason, and read on for the
+// user's answer. life ends with the connection, and so outlives ctx, by closeTimeout at most: a user that
+// reads nothing must not keep a server from stopping.
+func (s *Stream) Serve(ctx context.Context, seq uint64, read func(life context.Context, end func(error))) {
+	ctx, end := context.WithCancelCause(ctx)
+	life, die := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(ended)
+		late := time.AfterFunc(closeTimeout, func() {
+			die()
+			s.Conn.Close()
+		})
+		context.AfterFunc(life, func() { late.Stop() })
+		if why := context.Cause(ctx); !errors.Is(why, ErrUnwritable) {
+			_, _ = s.write(s.Last(why), true) // if this fails, the user still sees the connection close
+		}
+		if !s.Answered {
+			s.Conn.Close()
+		}
+	})
+	s.start(ctx, seq, end)
+	read(life, end)
+	end(ErrUnwritable) // unless it has ended for another reason
+	<-ended
+	die()
+	s.Conn.Close()
+	s.close()
+}
+
+// start begins to write the messages after seq. The log is read until ctx ends.
+func (s *Stream) start(ctx context.Context, seq uint64, ended func(error)) {
 	s.try, _ = CanTry(s.Conn)
-	s.reading, s.place = ctx, seq
+	s.reading, s.place, s.ended = ctx, seq, ended
 	s.freed.L = &s.mu
 	if !s.follow() {
 		s.mu.Lock()
@@ -101,9 +144,7 @@ func (s *Stream) Deliver(b *Bundle) bool {
 	s.place = b.Messages[len(b.Messages)-1].Seq
 	s.stuck, s.behind = true, true
 	s.readers.Go(func() {
-		_ = s.Conn.SetWriteDeadline(time.Now().Add(s.Limits.WriteTimeout)) // of the whole batch
-		_, err := s.Conn.Write(text[n:])
-		_ = s.Conn.SetWriteDeadline(time.Time{})
+		_, err := s.wait(text[n:])
 		s.unstick(err)
 	})
 	return false
@@ -136,13 +177,20 @@ func (s *Stream) unstick(err error) {
 	}
 }
 
+// wait writes data within the write timeout. It must be called by the goroutine that is stuck.
+func (s *Stream) wait(data []byte) (int, error) {
+	_ = s.Conn.SetWriteDeadline(time.Now().Add(s.Limits.WriteTimeout))
+	defer func() { _ = s.Conn.SetWriteDeadline(time.Time{}) }()
+	return s.Conn.Write(data)
+}
+
 func unwritable(err error) error { return fmt.Errorf("%w: %w", ErrUnwritable, err) }
 
 // end stops writing messages for a reason. It must be called with mu held.
 func (s *Stream) end(why error) {
 	if !s.over {
 		s.over = true
-		s.Ended(why)
+		s.ended(why)
 	}
 }
 
@@ -212,14 +260,8 @@ func (s *Stream) stick() bool {
 }
 
 // Write writes something else than a message, like an acknowledgement, between two batches. It waits
-// until the connection has taken it. The error is net.ErrClosed after Last and Close.
+// until the connection has taken it. The error is net.ErrClosed once what is last was written.
 func (s *Stream) Write(data []byte) (int, error) { return s.write(data, false) }
-
-// Last is Write for the end of the stream: nothing is written after it.
-func (s *Stream) Last(data []byte) error {
-	_, err := s.write(data, true)
-	return err
-}
 
 func (s *Stream) write(data []byte, last bool) (n int, err error) {
 	s.mu.Lock()
@@ -242,14 +284,14 @@ func (s *Stream) write(data []byte, last bool) (n int, err error) {
 	}
 	s.stuck = true
 	s.mu.Unlock()
-	more, err := s.Conn.Write(data[n:])
+	more, err := s.wait(data[n:])
 	s.unstick(err)
 	return n + more, err
 }
 
-// Close stops writing, and waits until nothing of the stream runs any more. The caller must have ended
-// the context of Start and closed the connection.
-func (s *Stream) Close() {
+// close stops writing, and waits until nothing of the stream runs any more. The context of start must have
+// ended, and the connection must be closed.
+func (s *Stream) close() {
 	s.mu.Lock()
 	s.over, s.closed = true, true
 	stop := s.stop

@@ -9,9 +9,6 @@ import (
 	"iter"
 	"mime"
 	"net/http"
-	"sync"
-	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"pushpull/transports"
@@ -40,7 +37,7 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		Sender: transports.Sender{Target: target, Room: room}, cursor: from,
 		end: end, why: func() error { return context.Cause(living) },
 	}
-	s.body.ReadCloser = resp.Body
+	s.body = resp.Body
 	switch gap, ok := errors.AsType[*transports.GapError](err); {
 	case ok:
 		s.broken = s.miss(gap)
@@ -49,7 +46,8 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		s.quit(err)
 		return nil, fmt.Errorf("opening an event stream: %w", err)
 	default:
-		s.events = newEventReader(&s.body)
+		s.events = newEventReader(s.silence.Listen(resp.Body))
+		s.silence.Expect(resp.Header, end)
 	}
 	return s, nil
 }
@@ -74,14 +72,15 @@ func checkAnswer(resp *http.Response) error {
 type session struct {
 	transports.Sender
 
-	body   heard
+	body   io.Closer
 	events *eventReader      // nil: there was no stream
 	cursor transports.Cursor // the place of Join or of a gap; events have a newer one
 	broken error             // why the stream can't be read any further; nil: it can
 
 	end context.CancelCauseFunc // ends the request and with it all reads
 	why func() error            // the cause of the first end; nil: it has not ended
-	silence
+
+	silence transports.Silence // of the server
 }
 
 var _ transports.Session = (*session)(nil)
@@ -93,8 +92,6 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[transports.Message, er
 	return func(yield func(transports.Message, error) bool) {
 		stop := context.AfterFunc(ctx, func() { s.end(errClosed) })
 		defer stop()
-		s.listen(&s.body.reads, s.end)
-		defer s.hush()
 		for {
 			m, err := s.next()
 			if err == nil {
@@ -187,6 +184,7 @@ func (s *session) Close() error {
 // quit ends all reads, and gives the connection of the stream up.
 func (s *session) quit(why error) {
 	s.end(why)
+	s.silence.Stop()
 	s.body.Close()
 }
 
@@ -204,59 +202,3 @@ func (e *endedError) Error() string {
 
 // Is makes it match transports.ErrStopping: joining again may help.
 func (e *endedError) Is(target error) bool { return target == transports.ErrStopping }
-
-// A heard is a body that counts its reads: an odd number of them means that one waits.
-type heard struct {
-	io.ReadCloser
-
-	reads atomic.Uint64
-}
-
-func (h *heard) Read(p []byte) (int, error) {
-	h.reads.Add(1)
-	defer h.reads.Add(1)
-	return h.ReadCloser.Read(p)
-}
-
-// A silence ends a stream on which nothing has come for two heartbeats. Instead of a deadline that each read
-// would set, it compares the number of reads at each heartbeat, so it takes up to three to notice.
-type silence struct {
-	mu     sync.Mutex
-	timer  *time.Timer // nil: nobody reads
-	missed int         // heartbeats
-	last   uint64      // number of reads at the last one
-}
-
-var errSilent error = &transports.TimeoutError{Part: "send anything, not even a heartbeat,", Limit: 2 * transports.Heartbeat}
-
-// listen begins to watch for reads, until hush. It calls end once if the server is silent.
-func (s *silence) listen(reads *atomic.Uint64, end context.CancelCauseFunc) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.missed, s.last = 0, 0
-	s.timer = time.AfterFunc(transports.Heartbeat, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.timer == nil {
-			return
-		}
-		n := reads.Load()
-		if waits := n%2 == 1; waits && n == s.last {
-			s.missed++
-		} else {
-			s.missed = 0
-		}
-		if s.last = n; s.missed == 2 {
-			end(errSilent)
-			return
-		}
-		s.timer.Reset(transports.Heartbeat)
-	})
-}
-
-func (s *silence) hush() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.timer.Stop()
-	s.timer = nil
-}

@@ -1,21 +1,23 @@
 package sse
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"pushpull/transports"
 )
 
 // Handler streams the messages after the cursor as they come. What is wrong from the start has a status
-// of its own: 400 for a bad cursor, 410 for a gap, 503 if the store can't be reached. To know, it reads the
-// store once for each stream that begins.
+// of its own: 400 for a bad cursor, 410 for a gap, 503 if the store can't be reached, 505 for a client that
+// knows no chunks. To know, it reads the store once for each stream that begins.
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -23,8 +25,8 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		room := r.PathValue("room")
-		messages, err := log.After(r.Context(), room, after, limits.Batch)
+		room := strings.Clone(r.PathValue("room"))
+		_, err := log.After(r.Context(), room, after, 1)
 		switch {
 		case r.Context().Err() != nil:
 			transports.Error(w, http.StatusServiceUnavailable, "%v", transports.ErrStopping)
@@ -32,21 +34,23 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		case err != nil:
 			transports.StoreError(w, err)
 			return
+		case r.ProtoMajor != 1 || r.ProtoMinor == 0:
+			transports.Error(w, http.StatusHTTPVersionNotSupported, "a stream of events needs HTTP/1.1, not %s", r.Proto)
+			return
 		}
-		setHead(w.Header())
+		setHead(w.Header(), limits)
 		if r.Method == http.MethodHead {
 			return
 		}
-		s := stream{w: w, control: http.NewResponseController(w), timeout: limits.WriteTimeout}
-		// What net/http writes after the handler must not meet the deadline of the last batch.
-		defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }()
-		if s.begin(messages) != nil {
-			return
+		w.WriteHeader(http.StatusOK)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return // the client has gone, or the server can't stream
 		}
-		if n := len(messages); n > 0 {
-			after = messages[n-1].Seq
-		}
-		s.follow(r.Context(), log, room, after, limits.Batch)
+		p := &peer{limits: limits}
+		p.stream = transports.Stream{Log: log, Room: room, Conn: conn, Spelling: events, Limits: limits, Last: farewell}
+		ctx := r.Context()
+		transports.Detach(w, func() { p.stream.Serve(ctx, after, p.listen) })
 	})
 }
 
@@ -65,106 +69,71 @@ func place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
 }
 
 // setHead sets the headers of a stream. X-Accel-Buffering keeps nginx from holding events back.
-func setHead(h http.Header) {
+func setHead(h http.Header, limits transports.Limits) {
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
+	h.Set("Transfer-Encoding", "chunked")
+	h.Set("Connection", "close")
+	transports.PromiseHeartbeat(h, limits)
 }
 
-// A stream is the response to one user. Between two writes it holds no buffer.
-type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration // for the user to read a batch
-	silent  time.Time     // since when nothing has been written
+// A peer is the server's side of one user's stream. One goroutine waits for its end.
+type peer struct {
+	stream transports.Stream
+	limits transports.Limits
 }
 
-// follow writes the messages after seq after, and heartbeats, until ctx ends, the log can't be read or writing
-// fails.
-func (s *stream) follow(ctx context.Context, log transports.Log, room string, after uint64, batch int) {
-	for {
-		var err error
-		if after, err = s.pass(ctx, log, room, after, batch); err != nil {
-			return
-		}
-		if time.Since(s.silent) >= transports.Heartbeat && s.write([]byte(heartbeat), nil) != nil {
-			return
-		}
-	}
-}
-
-// pass is follow until a heartbeat may be due, and returns the place then. A context that ends at that time
-// takes the place of a timer that every message would reset.
-func (s *stream) pass(ctx context.Context, log transports.Log, room string, after uint64, batch int) (uint64, error) {
-	quiet, cancel := context.WithDeadline(ctx, s.silent.Add(transports.Heartbeat))
-	defer cancel()
-	for {
-		messages, err := log.Next(quiet, room, after, batch)
-		switch {
-		case err == nil:
-			if err := s.write(nil, messages); err != nil {
-				return after, err // the user is gone, or reads nothing
-			}
-			after = messages[len(messages)-1].Seq
-		case ctx.Err() != nil || errors.Is(err, transports.ErrStopping):
-			return after, err // the response ends in order: the user may read on elsewhere
-		case quiet.Err() != nil:
-			return after, nil
-		default:
-			_ = s.write(appendEnd(nil, err), nil) // the stream ends in any case
-			return after, err
-		}
-	}
-}
-
-// begin writes the beginning of the stream, with the messages that are there already. It then takes the
-// stream for silent for up to a heartbeat already, so that users that join together don't get their
-// heartbeats together.
-func (s *stream) begin(messages []transports.Message) error {
-	err := s.write([]byte(beginning), messages)
-	s.silent = s.silent.Add(-rand.N(transports.Heartbeat))
-	return err
-}
-
-// pieceSize is how much of a large batch is encoded at once, as all of it stays in memory until the user has
-// read it. A message that is larger is a piece of its own.
-const pieceSize = 32 << 10
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// write writes text and a batch of messages, and flushes once. The user must read all of it within the
-// timeout.
-func (s *stream) write(text []byte, messages []transports.Message) error {
-	pooled := buffers.Get().(*[]byte)
-	buf := append((*pooled)[:0], text...)
-	defer func() {
-		if cap(buf) <= 2*pieceSize { // else one large message would cost its size from then on
-			*pooled = buf
-			buffers.Put(pooled)
-		}
-	}()
-	s.silent = time.Now()
-	_ = s.control.SetWriteDeadline(s.silent.Add(s.timeout)) // a recorder has none
-	for _, m := range messages {
-		if buf = appendEvent(buf, m); len(buf) < pieceSize {
+// listen writes the first lines, and heartbeats, until the user has gone. What it sends is dropped: it has no
+// say on this connection any more.
+func (p *peer) listen(_ context.Context, end func(error)) {
+	_, err := p.stream.Write(chunk(nil, beginning))
+	beat := time.Now().Add(transports.FirstHeartbeat(p.limits))
+	_ = p.stream.Conn.SetReadDeadline(beat)
+	var drop [64]byte
+	for err == nil {
+		if _, err = p.stream.Conn.Read(drop[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
-		if _, err := s.w.Write(buf); err != nil {
-			return err
-		}
-		buf = buf[:0]
+		_, err = p.stream.Write(chunk(nil, heartbeat))
+		beat = beat.Add(p.limits.Heartbeat)
+		_ = p.stream.Conn.SetReadDeadline(beat)
 	}
-	if _, err := s.w.Write(buf); err != nil {
-		return err
+	if !errors.Is(err, net.ErrClosed) {
+		end(errGone)
 	}
-	return s.control.Flush()
 }
+
+var errGone = errors.New("the user has left")
 
 // beginning is the first thing on a stream.
 const beginning = "retry: " + retry + "\n\n"
 
 // heartbeat is a comment, which readers ignore.
 const heartbeat = ":\n\n"
+
+// events is how messages are written: all of a batch in one chunk.
+var events = &transports.Spelling{Append: func(buf []byte, messages []transports.Message) []byte {
+	const room = 8 // for the size of a chunk, in hex, and the end of its line
+	start := len(buf)
+	buf = append(buf, "00000000\r\n"...)
+	for _, m := range messages {
+		buf = appendEvent(buf, m)
+	}
+	size := len(buf) - start - room - 2
+	buf = append(buf, "\r\n"...)
+	digits := strconv.AppendUint(make([]byte, 0, room), uint64(size), 16)
+	unused := copy(buf[start+room-len(digits):], digits) // behind leading zeros, which are cut off
+	return append(buf[:start], buf[start+room-unused:]...)
+}}
+
+// chunk appends text as one chunk (RFC 9112, section 7.1).
+func chunk(buf []byte, text string) []byte {
+	buf = strconv.AppendUint(buf, uint64(len(text)), 16)
+	buf = append(buf, "\r\n"...)
+	buf = append(buf, text...)
+	return append(buf, "\r\n"...)
+}
 
 // appendEvent appends the event of a message.
 func appendEvent(buf []byte, m transports.Message) []byte {
@@ -175,16 +144,27 @@ func appendEvent(buf []byte, m transports.Message) []byte {
 	return append(buf, "\n\n"...)
 }
 
+// farewell returns the end of a stream: an event that says why the log can't be read any further, unless the
+// server stops or the user has gone, and the last chunk.
+func farewell(why error) []byte {
+	var buf []byte
+	if !errors.Is(why, transports.ErrStopping) && !errors.Is(why, errGone) {
+		buf = chunk(buf, string(appendEnd(nil, why)))
+	}
+	return append(buf, "0\r\n\r\n"...)
+}
+
 // appendEnd appends the last event of a stream: why the log can't be read any further.
 func appendEnd(buf []byte, err error) []byte {
 	kind, data := kindError, any(failure{transports.StoreText(err)})
 	if gap, ok := errors.AsType[*transports.GapError](err); ok {
 		kind, data = kindGap, gapData{gap.Oldest}
 	}
-	line, _ := json.Marshal(data) // strings and numbers always marshal, into one line
+	var line bytes.Buffer
+	_ = json.NewEncoder(&line).Encode(data) // strings and numbers always marshal, into one line
 	buf = append(buf, "event: "...)
 	buf = append(buf, kind...)
 	buf = append(buf, "\ndata: "...)
-	buf = append(buf, line...)
-	return append(buf, "\n\n"...)
+	buf = append(buf, line.Bytes()...)
+	return append(buf, '\n')
 }

@@ -1,13 +1,15 @@
 package sse
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"slices"
 	"strings"
 	"sync"
@@ -198,15 +200,28 @@ func TestLastEvent(t *testing.T) {
 		"the store fails": {errors.New("secret"), "event: error\ndata: {\"error\":\"the store can't be reached, try again later\"}\n\n"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := httptest.NewRecorder()
+			user, conn := net.Pipe()
+			w := hijackable{httptest.NewRecorder(), conn}
 			r := httptest.NewRequest(http.MethodGet, "/rooms/room/sse", nil)
-			Transport{}.Handler(ending{test.err}).ServeHTTP(w, r)
-			if got, want := w.Body.String(), beginning+test.want; w.Code != http.StatusOK || got != want {
-				t.Errorf("%s: %d %q, want %q", name, w.Code, got, want)
+			go Transport{}.Handler(ending{test.err}).ServeHTTP(w, r)
+			got, err := io.ReadAll(httputil.NewChunkedReader(user))
+			if want := beginning + test.want; err != nil || w.Code != http.StatusOK || string(got) != want {
+				t.Errorf("%s: %d %q, %v, want %q", name, w.Code, got, err, want)
+			}
+			if more, err := io.ReadAll(user); err != nil || strings.Trim(string(more), "\r\n") != "" {
+				t.Errorf("%s: then %q, %v", name, more, err)
 			}
 		})
 	}
 }
+
+// A hijackable ResponseWriter hands conn over.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, nil, nil }
 
 // ending is the log of an empty room that can't be read any more after a second.
 type ending struct{ err error }
@@ -285,93 +300,20 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// A message takes the place of a heartbeat, and the next one comes transports.Heartbeat after it.
-func TestHeartbeatAfterMessages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := new(memory.Store)
-		soFar, _ := follow(open(t, transporttest.Serve(t, Transport{}, store), "", http.Header{}))
-		synctest.Wait()
-		for range 20 {
-			seqs(t, store, "hello")
-			time.Sleep(transports.Heartbeat - time.Millisecond)
-		}
-		synctest.Wait()
-		if got := text(soFar()); strings.Contains(got, "\n\n"+heartbeat) {
-			t.Errorf("a heartbeat came between messages: %q", got)
-		}
-		time.Sleep(2 * time.Millisecond)
-		synctest.Wait()
-		lines := soFar()
-		n := len(lines)
-		if last, before := lines[n-1], lines[n-2]; n != 22 || last.text != heartbeat || last.at.Sub(before.at) != transports.Heartbeat {
-			t.Errorf("%d pieces, the last is %q, %v after the one before", n, last.text, last.at.Sub(before.at))
-		}
-	})
-}
-
-// A batch is one write and one flush, and a large one is written in pieces.
-func TestOneFlushABatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := new(memory.Store)
-		for range 10 {
-			seqs(t, store, "hello")
-		}
-		w := &counter{header: http.Header{}}
-		ctx, leave := context.WithCancel(t.Context())
-		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/rooms/room/sse", nil)
-		r.SetPathValue("room", "room")
-		log := feed.New(store, 0)
-		defer log.Close()
-		var serving sync.WaitGroup
-		serving.Go(func() { Transport{}.Handler(log).ServeHTTP(w, r) })
-		synctest.Wait()
-		if w.writes != 1 || w.flushes != 1 {
-			t.Errorf("10 messages take %d writes and %d flushes", w.writes, w.flushes)
-		}
-		for range 10 {
-			seqs(t, store, strings.Repeat("\x00", 16<<10)) // in JSON six times as long
-		}
-		synctest.Wait()
-		if w.flushes < 2 || w.flushes > 11 || w.most > pieceSize+6*16<<10+100 {
-			t.Errorf("10 long messages take %d flushes, and writes of up to %d bytes", w.flushes-1, w.most)
-		}
-		for _, at := range w.deadlines {
-			if late := time.Until(at); late != 10*time.Second {
-				t.Errorf("a deadline is %v away", late)
+// A batch is one chunk, whatever its size has for digits.
+func TestOneChunkABatch(t *testing.T) {
+	for _, body := range []string{"", "hello", strings.Repeat("\x00", 16<<10)} {
+		var messages []transports.Message
+		var want []byte
+		for seq := range uint64(30) {
+			messages = append(messages, transports.Message{Seq: seq + 1, Body: []byte(body)})
+			want = appendEvent(want, messages[seq])
+			got := events.Append([]byte("before "), messages)
+			if head := fmt.Sprintf("before %x\r\n", len(want)); string(got) != head+string(want)+"\r\n" {
+				t.Fatalf("%d messages are %.200q..., want %q and %d bytes of events", len(messages), got, head, len(want))
 			}
 		}
-		leave()
-		serving.Wait()
-		if !w.last.IsZero() {
-			t.Error("the deadline of the last batch stays")
-		}
-	})
-}
-
-// A counter is a ResponseWriter that counts.
-type counter struct {
-	header          http.Header
-	writes, flushes int
-	most            int
-	deadlines       []time.Time
-	last            time.Time
-}
-
-func (c *counter) Header() http.Header { return c.header }
-func (c *counter) WriteHeader(int)     {}
-func (c *counter) Flush()              { c.flushes++ }
-
-func (c *counter) Write(data []byte) (int, error) {
-	c.writes++
-	c.most = max(c.most, len(data))
-	return len(data), nil
-}
-
-func (c *counter) SetWriteDeadline(at time.Time) error {
-	if c.last = at; !at.IsZero() {
-		c.deadlines = append(c.deadlines, at)
 	}
-	return nil
 }
 
 // A user that reads nothing is cut off after the write timeout, and resumes from its cursor.
@@ -398,18 +340,4 @@ func TestSlowReader(t *testing.T) {
 		back.Wait(3 - len(slow.Got()))
 		fast.Wait(3)
 	})
-}
-
-// The buffer of a large message doesn't stay in memory.
-func TestBuffers(t *testing.T) {
-	large := bytes.Repeat([]byte("x"), 1<<20)
-	s := stream{w: &counter{header: http.Header{}}, control: http.NewResponseController(&counter{}), timeout: time.Second}
-	if err := s.write(nil, []transports.Message{{Seq: 1, Body: large}}); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		if kept := buffers.Get().(*[]byte); cap(*kept) > 2*pieceSize {
-			t.Fatalf("a buffer of %d bytes is kept", cap(*kept))
-		}
-	}
 }

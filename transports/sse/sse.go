@@ -7,8 +7,9 @@
 //	data: {"seq":7,"body":"..."}
 //
 // A stream begins after the place in the header Last-Event-ID, with which browsers reconnect, else in the
-// parameter after. Its first line is retry: 2000, the milliseconds after which a browser reconnects. When
-// nothing was written for transports.Heartbeat, the server writes a comment. When messages after the cursor
+// parameter after. Its first line is retry: 2000, the milliseconds after which a browser reconnects. Every
+// transports.Limits.Heartbeat the server writes a comment, the first one after a random part of it; a user ends
+// a stream on which it has missed two. When messages after the cursor
 // have left the log, a new request is answered with 410, and a running stream ends with an event gap and the
 // data {"oldest":9}; when the store can't be reached, with 503, or an event error and the data
 // {"error":"..."}. A stopping server ends the response in order.

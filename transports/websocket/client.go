@@ -41,7 +41,8 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		resp.Body.Close()
 		return nil, fmt.Errorf("opening a WebSocket: %w", err)
 	}
-	s := &session{conn: conn, frames: newFrameReader(conn), cursor: from}
+	s := &session{conn: conn, cursor: from}
+	s.frames = newFrameReader(s.silence.Listen(conn))
 	s.silence.Expect(resp.Header, func(err error) { _ = s.end(err) })
 	return s, nil
 }
@@ -174,7 +175,6 @@ func (s *session) Cursor() transports.Cursor {
 // it returns a Message whose Seq is 0.
 func (s *session) read() (transports.Message, error) {
 	f, err := s.frames.next()
-	s.silence.Heard()
 	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF // the close frame is missing

@@ -127,10 +127,13 @@ func TestSlowReaderOfABatch(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if f.op != opText {
+			switch f.op {
+			case opText:
+				read++
+			case opPing:
+			default:
 				t.Errorf("got a frame of kind %d", f.op)
 			}
-			read++
 		}
 		if read < 2 || read > 10 {
 			t.Errorf("a slow reader gets %d messages of a batch, want to see it cut off after two and what was under way", read)

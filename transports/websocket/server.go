@@ -50,7 +50,7 @@ const (
 // StatusGap is the close code for a cursor after which messages have left the log.
 const StatusGap = 4410
 
-// closeTimeout bounds the closing handshake: the time to read a close frame, or to answer one.
+// closeTimeout is how long a user takes at most to send a close frame.
 const closeTimeout = 2 * time.Second
 
 // storedPrefix begins the acknowledgement of a stored message.
@@ -94,7 +94,7 @@ func (t Transport) Way() transports.Way {
 	if t.Lean {
 		title = "lean WebSocket"
 	}
-	return transports.Way{Title: title, Stream: true, Duplex: true}
+	return transports.Way{Title: title, Stream: true, Duplex: true, Heartbeat: transports.Heartbeat}
 }
 
 // An engine answers the handshake of a request and takes over its connection.
@@ -106,7 +106,7 @@ type reader interface {
 	// can't be stored, after which further ones may be read; every other error is the last one.
 	read() ([]byte, error)
 
-	// close ends the connection, and everything that the engine runs for it.
+	// close ends everything that the engine runs for a connection, which is closed.
 	close()
 }
 
@@ -143,14 +143,21 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		}
 		transports.PromiseHeartbeat(w.Header(), limits)
 		p := &peer{limits: limits}
-		p.stream = transports.Stream{Log: log, Room: strings.Clone(r.PathValue("room")), Spelling: frames, Limits: limits}
+		p.stream = transports.Stream{
+			Log: log, Room: strings.Clone(r.PathValue("room")), Spelling: frames, Limits: limits,
+			Last: p.farewell, Answered: true,
+		}
 		p.raw = rawConn{pace: newPace(limits.Frames), stream: &p.stream, heartbeat: limits.Heartbeat}
 		var err error
 		if p.reader, err = open(w, r, &p.raw, limits); err != nil {
 			return // open has answered
 		}
 		ctx := r.Context()
-		transports.Detach(w, func() { p.serve(ctx, after) })
+		p.stream.Conn = p.raw.Conn
+		transports.Detach(w, func() {
+			p.stream.Serve(ctx, after, p.receive)
+			p.reader.close()
+		})
 	})
 }
 
@@ -171,53 +178,25 @@ type peer struct {
 	limits transports.Limits
 }
 
-// serve returns when the connection is closed and nothing runs for it any more.
-func (p *peer) serve(ctx context.Context, after uint64) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	// The connection outlives ctx by closeTimeout, so that the user can answer the close frame. The
-	// end of life unblocks pending reads and writes: a user that reads nothing must not keep the
-	// server from stopping.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
+// receive stores the user's messages until the connection ends. After an invalid message it ends the
+// stream with the error and drops further messages, but reads on, as the user's close frame may follow.
+func (p *peer) receive(life context.Context, end func(error)) {
 	p.raw.life = life.Done()
-	p.raw.flooding = func() { cancel(flooded(p.limits.Frames)) }
-	p.stream.Conn = p.raw.Conn
-	p.stream.Ended = cancel
-	ended := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		defer close(ended)
-		late := time.AfterFunc(closeTimeout, func() {
-			end()
-			p.raw.Conn.Close()
-		})
-		context.AfterFunc(life, func() { late.Stop() })
-		p.sendClose(context.Cause(ctx))
-	})
-	p.stream.Start(ctx, after)
-	p.receive(life, cancel)
-	<-ended
-	end()
-	p.reader.close()
-	p.raw.Conn.Close()
-	p.stream.Close()
-}
-
-// receive stores the user's messages until the connection ends. After an invalid message it cancels the
-// peer with the error and drops further messages, but reads on, as the user's close frame may follow.
-func (p *peer) receive(life context.Context, cancel context.CancelCauseFunc) {
+	p.raw.flooding = func() { end(flooded(p.limits.Frames)) }
 	for refused := false; ; {
 		text, err := p.reader.read()
 		if r, ok := errors.AsType[*refusal](err); ok {
-			cancel(r.error)
+			end(r.error)
 			refused = true
 			continue
 		}
 		if err != nil {
-			cancel(unreadable(err))
+			end(unreadable(err))
 			return
 		}
 		if !refused && !p.raw.closed.Load() { // else it can't be acknowledged
 			if err := p.store(life, text); err != nil {
-				cancel(err)
+				end(err)
 				refused = true
 			}
 		}
@@ -232,8 +211,11 @@ func unreadable(err error) error {
 	if v, ok := errors.AsType[*violation](err); ok {
 		return v
 	}
-	return &goneError{err}
+	return unwritable(err)
 }
+
+// unwritable returns the error of a connection that is broken or closed, so no close frame can be sent.
+func unwritable(err error) error { return fmt.Errorf("%w: %w", transports.ErrUnwritable, err) }
 
 // store stores one message and acknowledges it.
 func (p *peer) store(life context.Context, sent []byte) error {
@@ -248,9 +230,8 @@ func (p *peer) store(life context.Context, sent []byte) error {
 	if err != nil {
 		reply, _ = json.Marshal(map[string]string{"error": transports.StoreText(err)}) // a string always marshals
 	}
-	// The write timeout is set by the serving process, on the connection.
 	if _, err := p.stream.Write(appendServerFrame(nil, opText, reply)); err != nil {
-		return &goneError{err}
+		return unwritable(err)
 	}
 	return nil
 }
@@ -281,17 +262,11 @@ var frames = &transports.Spelling{Append: func(buf []byte, messages []transports
 	return buf
 }}
 
-// A goneError means that the connection is broken or closed, so no close frame can be sent.
-type goneError struct{ error }
-
-// sendClose writes a close frame with the code and reason of err. Later writes are dropped.
-func (p *peer) sendClose(err error) {
+// farewell returns the close frame with the code and reason of err. Later writes of the engine are dropped.
+func (p *peer) farewell(err error) []byte {
 	p.raw.closed.Store(true)
-	if _, gone := errors.AsType[*goneError](err); gone || errors.Is(err, transports.ErrUnwritable) {
-		return
-	}
 	code, reason := status(err)
-	_ = p.stream.Last(appendServerFrame(nil, opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))) // if this fails, the user still sees the connection close
+	return appendServerFrame(nil, opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))
 }
 
 // A policyError means that the user breaks a rule of this server.
