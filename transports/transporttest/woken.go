@@ -13,26 +13,30 @@ import (
 // one read of the store for each message, and one when they join, however long they wait.
 func OneReadForEachMessage(t *testing.T, transport transports.Transport) {
 	const n, members = 10, 5
-	synctest.Test(t, func(t *testing.T) {
-		store := &countingStore{Store: new(memory.Store)}
-		server := Serve(t, transport, store)
-		var users []*User
-		for range members {
-			users = append(users, server.Join("room", ""))
-		}
-		for range n {
-			time.Sleep(7 * time.Second)
-			if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, u := range users {
-			u.Wait(n)
-		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if got := store.reads.Load(); got != n+1 {
-			t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, n+1)
-		}
-	})
+	for name, network := range networks() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &countingStore{Store: new(memory.Store)}
+				server := ServeOn(t, network(), transport, store)
+				var users []*User
+				for range members {
+					users = append(users, server.Join("room", ""))
+				}
+				for range n {
+					time.Sleep(7 * time.Second)
+					if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, u := range users {
+					u.Wait(n)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if got := store.reads.Load(); got != n+1 {
+					t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, n+1)
+				}
+			})
+		})
+	}
 }

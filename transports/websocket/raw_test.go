@@ -127,6 +127,9 @@ func TestSlowReaderOfABatch(t *testing.T) {
 			if err != nil {
 				break
 			}
+			if f.op == opPing { // the first one comes after a random time
+				continue
+			}
 			if f.op != opText {
 				t.Errorf("got a frame of kind %d", f.op)
 			}
