@@ -11,19 +11,18 @@ import (
 	"pushpull/transports"
 )
 
-// BufferBytes is how much a connection of a Buffered network holds in each direction.
-const BufferBytes = 64 << 10
-
 var address = &net.UnixAddr{Name: "memory", Net: "pipe"}
 
-// newBuffered returns the two ends of a connection.
-func newBuffered() (user, server net.Conn) {
-	there, back := newBuffer(), newBuffer()
+// newBuffered returns the two ends of a connection that holds up to most bytes each way.
+func newBuffered(most int) (user, server net.Conn) {
+	there, back := newBuffer(most), newBuffer(most)
 	return &end{in: back, out: there}, &tryEnd{end{in: there, out: back}}
 }
 
 // A buffer is one direction of a connection.
 type buffer struct {
+	most int
+
 	mu      sync.Mutex
 	changed sync.Cond // anything below
 	data    []byte    // written and not read yet
@@ -34,8 +33,8 @@ type buffer struct {
 	readT, writeT   *time.Timer
 }
 
-func newBuffer() *buffer {
-	b := new(buffer)
+func newBuffer(most int) *buffer {
+	b := &buffer{most: most}
 	b.changed.L = &b.mu
 	return b
 }
@@ -82,7 +81,7 @@ func (b *buffer) write(data []byte, wait bool) (int, error) {
 		case wait && passed(b.writeBy): // a deadline is for those that wait
 			return written, os.ErrDeadlineExceeded
 		}
-		n := min(BufferBytes-len(b.data), len(data)-written)
+		n := min(b.most-len(b.data), len(data)-written)
 		if n > 0 {
 			b.data = append(b.data, data[written:written+n]...)
 			written += n

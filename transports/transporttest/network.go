@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -26,9 +27,11 @@ var _ net.Listener = (*Network)(nil)
 // without waiting.
 func Pipes() *Network { return newNetwork(net.Pipe) }
 
-// Buffered returns a network whose connections hold up to BufferBytes each way, as sockets do. The server's
-// end is a transports.TryWriter.
-func Buffered() *Network { return newNetwork(newBuffered) }
+// Buffered returns a network whose connections hold up to so many bytes each way, as sockets do; 0:
+// 64 KiB. The server's end is a transports.TryWriter.
+func Buffered(bytes int) *Network {
+	return newNetwork(func() (user, server net.Conn) { return newBuffered(cmp.Or(bytes, 64<<10)) })
+}
 
 func newNetwork(pair func() (user, server net.Conn)) *Network {
 	return &Network{pair: pair, conns: make(chan net.Conn), closed: make(chan struct{})}

@@ -34,7 +34,7 @@ func Run(t *testing.T, transport transports.Transport) {
 
 // networks returns the kinds of networks.
 func networks() map[string]func() *Network {
-	return map[string]func() *Network{"Pipes": Pipes, "Buffered": Buffered}
+	return map[string]func() *Network{"Pipes": Pipes, "Buffered": func() *Network { return Buffered(0) }}
 }
 
 // RunServed is Run for a serving process, which must serve transport to http://server.test. serve accepts
@@ -42,7 +42,7 @@ func networks() map[string]func() *Network {
 // Rooms have the names that a serving process takes.
 func RunServed(t *testing.T, transport transports.Transport, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
 	run(t, stage{plain: true, serve: func(t testing.TB, store transports.Store) *Server {
-		network := Buffered()
+		network := Buffered(0)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, network, store) }()
