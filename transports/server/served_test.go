@@ -73,13 +73,8 @@ func inBubble(t *testing.T, s *Server) *served {
 // onNetwork is inBubble on a network of the test.
 func onNetwork(t *testing.T, s *Server, n *transporttest.Network) *served {
 	t.Helper()
-	return serve(t, s, local{n}, func() (net.Conn, error) { return n.Dial(t.Context(), "", "") })
+	return serve(t, s, n, func() (net.Conn, error) { return n.Dial(t.Context(), "", "") })
 }
-
-// A local network pretends to be the loopback interface.
-type local struct{ *transporttest.Network }
-
-func (local) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
 
 // onPipes serves s on pipes, all of whose requests are net/http's. The test must call stop.
 func onPipes(t *testing.T, s *Server) *served {
