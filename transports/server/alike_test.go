@@ -265,3 +265,96 @@ func TestAnswersAsNetHTTPDoes(t *testing.T) {
 		})
 	}
 }
+
+// A request may come in pieces, cut anywhere.
+func TestRequestsInPieces(t *testing.T) {
+	const host = "Host: localhost\r\n"
+	for name, request := range map[string]string{
+		"a message and polls": "POST /rooms/r/messages HTTP/1.1\r\n" + host + "Content-Length: 2\r\n\r\nhi" +
+			"GET /rooms/r/long-poll?after=2&hold=1s HTTP/1.1\r\n" + host + "\r\nGET /rooms/r/short-poll HTTP/1.1\r\n" + host + "\r\n",
+		"bare line feeds": strings.ReplaceAll("GET /rooms/r/short-poll HTTP/1.1\r\n"+host+"\r\n", "\r\n", "\n"),
+		"others":          "GET /healthz HTTP/1.1\r\n" + host + "\r\nGET /rooms/r/short-poll HTTP/1.1\r\n" + host + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			pieces := [][]string{strings.SplitAfter(request, "")}
+			for at := 1; at < len(request); at++ {
+				pieces = append(pieces, []string{request[:at], request[at:]})
+			}
+			for _, parts := range pieces {
+				synctest.Test(t, func(t *testing.T) {
+					own, plain, stop := both(t)
+					defer stop()
+					want, rest := replies(t, plain, parts...)
+					if rest != "" {
+						t.Fatalf("net/http: %s", rest)
+					}
+					if got, rest := replies(t, own, parts...); rest != "" || !slices.Equal(got, want) || len(got) == 0 {
+						t.Errorf("cut after %q:\ngot %v %s\nwant %v", parts[0], got, rest, want)
+					}
+				})
+			}
+		})
+	}
+}
+
+// A seen request is what a handler sees of a request.
+type seen struct {
+	method, uri, path, host, header, body string
+	length                                int64
+	last                                  bool // on its connection
+}
+
+func see(r *http.Request) seen {
+	body, _ := io.ReadAll(r.Body)
+	var header strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		fmt.Fprintf(&header, "%s %q\n", name, r.Header[name])
+	}
+	return seen{r.Method, r.RequestURI, r.URL.Path, r.Host, header.String(), string(body), r.ContentLength, r.Close}
+}
+
+// FuzzPlain checks that whatever the server takes for a plain request, net/http's server reads alike: as the
+// same request, and as one.
+func FuzzPlain(f *testing.F) {
+	for _, head := range []string{
+		"GET /rooms/r/long-poll?after=7&hold=20s HTTP/1.1\r\nHost: localhost:8080\r\nAccept: */*\r\n\r\n",
+		"POST /rooms/r/messages HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
+		"GET /rooms/%72/short-poll HTTP/1.1\r\nhost: a\r\nConnection: close\r\nX-A: \r\nX-a:b\r\n\r\n",
+		"GET /rooms/r/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"GET /rooms/a b HTTP/1.0 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"POST /rooms/?#% HTTP/1.1\r\nHost: a\r\nContent-Length: 00\r\n\r\n",
+		"GET /rooms/r/short-poll HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\nCookie: c=d\r\nPragma: no-cache\r\n\r\n",
+	} {
+		f.Add([]byte(head))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		end := bytes.Index(data, []byte("\r\n\r\n"))
+		if end < 0 || len(data) > headMost {
+			return
+		}
+		head := data[:end+4]
+		length, ok := plain(head)
+		if !ok || length > headMost {
+			return
+		}
+		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+		if err != nil {
+			return
+		}
+		req.Body = io.NopCloser(io.LimitReader(strings.NewReader(strings.Repeat("x", headMost)), length))
+		want := see(req)
+		synctest.Test(t, func(t *testing.T) {
+			n := transporttest.Buffered(0)
+			var all []seen
+			server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { all = append(all, see(r)) })}
+			done := make(chan error, 1)
+			go func() { done <- server.Serve(n) }()
+			got, rest := replies(t, func() (net.Conn, error) { return n.Dial(t.Context(), "", "") }, string(head)+strings.Repeat("x", int(length)))
+			server.Close()
+			<-done
+			if len(all) != 1 || all[0] != want || len(got) != 1 || rest != "" {
+				t.Errorf("%q is read as\n%+v, and by net/http as\n%+v, which answers %v %s", head, want, all, got, rest)
+			}
+		})
+	})
+}
