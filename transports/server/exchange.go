@@ -60,10 +60,14 @@ func (sv *service) serve(ctx context.Context, c *conn) {
 // requests serves requests, and returns what is to be run with the connection afterwards, or whether it
 // is to be closed.
 func (x *exchange) requests() (run func(), ended bool) {
+	var serving *response // nil: no handler runs
 	defer func() {
 		if e := recover(); e != nil {
 			if e != http.ErrAbortHandler { //nolint:errorlint // a panic is compared as net/http does
 				x.service.Logger.Error("a handler failed", errorKey, fmt.Sprint(e), "stack", string(debug.Stack()))
+			}
+			if serving != nil {
+				x.service.names.leave(serving.user)
 			}
 			run, ended = nil, true
 		}
@@ -82,7 +86,9 @@ func (x *exchange) requests() (run func(), ended bool) {
 		}
 		w := responses.Get().(*response)
 		w.begin(x, req)
+		serving = w
 		x.service.routes.ServeHTTP(w, req)
+		serving = nil
 		switch {
 		case w.hijacked:
 			run, user := w.run, w.user
@@ -705,7 +711,10 @@ func (x *exchange) hold(h *heldPoll) bool {
 		case answered:
 			return !h.req.Close
 		}
-		err := x.read()
+		var err error
+		if x.start == x.end { // else the next request has come along with this one
+			err = x.read()
+		}
 		switch {
 		case err == nil:
 			if !x.early(h) {
