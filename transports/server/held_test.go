@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pushpull/transports"
+	"pushpull/transports/all"
 	"pushpull/transports/store/memory"
 	"pushpull/transports/transporttest"
 )
@@ -469,6 +470,39 @@ func TestManyUselessClients(t *testing.T) {
 				if err := sd.stop(); err != nil {
 					t.Error("Serve:", err)
 				}
+			})
+		})
+	}
+}
+
+// A user whose connection says nothing any more, as when its network is gone, is noticed by its pings.
+func TestSilentUsersLeave(t *testing.T) {
+	for name, endpoint := range all.Endpoints(transports.Limits{}) {
+		if !endpoint.Way().Duplex {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+				const beat = 10 * time.Second
+				sd := begin(t, &Server{Limits: transports.Limits{Heartbeat: beat}})
+				c := sd.connect()
+				go fmt.Fprintf(c, "GET /rooms/r/%s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHVzaHB1bGwtdXNlci0xNg==\r\n\r\n", name)
+				resp, err := http.ReadResponse(c.in, nil)
+				if err != nil || resp.StatusCode != 101 || resp.Header.Get(transports.HeartbeatHeader) != "10" {
+					t.Fatalf("%v, %v", resp, err)
+				}
+				go io.Copy(io.Discard, c.in)
+				time.Sleep(2*beat - time.Millisecond)
+				if users := sd.stats().Connected[name].Users; users != 1 {
+					t.Errorf("%d users before two pings are missed", users)
+				}
+				time.Sleep(beat + 3*time.Millisecond)
+				if users := sd.stats().Connected[name].Users; users != 0 {
+					t.Errorf("%d users after two pings are missed", users)
+				}
+				c.Close()
+				sd.stop()
 			})
 		})
 	}
