@@ -60,8 +60,8 @@ func pair(t *testing.T, size int) (user, server net.Conn) {
 	return user, <-accepted
 }
 
-// stream starts to stream the room after seq over a connection of pair.
-func stream(t *testing.T, log transports.Log, seq uint64, size int) *streaming {
+// stream starts to stream the room over a connection of pair.
+func stream(t *testing.T, log transports.Log, size int) *streaming {
 	t.Helper()
 	user, server := pair(t, size)
 	s := &streaming{user: user, in: bufio.NewReaderSize(user, 16), ended: make(chan error, 2)}
@@ -72,7 +72,7 @@ func stream(t *testing.T, log transports.Log, seq uint64, size int) *streaming {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s.cancel = cancel
-	s.Start(ctx, seq)
+	s.Start(ctx, 0)
 	return s
 }
 
@@ -128,7 +128,7 @@ func TestStreamOfASlowReader(t *testing.T) {
 		for range 20 {
 			say(t, store, "a message that was there before")
 		}
-		slow, stuck, fast := stream(t, log, 0, size), stream(t, log, 0, size), stream(t, log, 0, 1<<20)
+		slow, stuck, fast := stream(t, log, size), stream(t, log, size), stream(t, log, 1<<20)
 		var reading sync.WaitGroup
 		reading.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(size)))
@@ -179,7 +179,7 @@ func TestStreamOfASlowReader(t *testing.T) {
 func TestStreamOfAStuckReader(t *testing.T) {
 	on(t, func(t *testing.T, size int) {
 		log, store := opened(t)
-		s := stream(t, log, 0, size)
+		s := stream(t, log, size)
 		time.Sleep(time.Hour)
 		say(t, store, strings.Repeat("x", 2000))
 		if size > 2000 {
@@ -216,7 +216,7 @@ func TestStreamWritesBetweenMessages(t *testing.T) {
 	on(t, func(t *testing.T, size int) {
 		const n = 200
 		log, store := opened(t)
-		s := stream(t, log, 0, size)
+		s := stream(t, log, size)
 		var writing sync.WaitGroup
 		writing.Go(func() {
 			for range n {
@@ -261,7 +261,7 @@ func TestStreamWritesBetweenMessages(t *testing.T) {
 func TestLastOfAStream(t *testing.T) {
 	on(t, func(t *testing.T, size int) {
 		log, store := opened(t)
-		s := stream(t, log, 0, size)
+		s := stream(t, log, size)
 		var going sync.WaitGroup
 		var late atomic.Int32
 		going.Go(func() {
@@ -314,7 +314,7 @@ func TestStreamOfAFailingLog(t *testing.T) {
 					store := &failing{Store: new(memory.Store)}
 					log := feed.New(store, 0)
 					defer log.Close()
-					s := stream(t, log, 0, size)
+					s := stream(t, log, size)
 					for range before {
 						say(t, store, "fine")
 						s.line(t)
@@ -373,7 +373,7 @@ func TestCloseOfAStream(t *testing.T) {
 			t.Run(fmt.Sprint(name, "/size=", size), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					log, store := opened(t)
-					s := stream(t, log, 0, size)
+					s := stream(t, log, size)
 					synctest.Wait()
 					begin(t, s, store)
 					synctest.Wait()

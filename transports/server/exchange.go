@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -63,7 +64,7 @@ func (x *exchange) requests() (run func(), ended bool) {
 	var serving *response // nil: no handler runs
 	defer func() {
 		if e := recover(); e != nil {
-			if e != http.ErrAbortHandler { //nolint:errorlint // a panic is compared as net/http does
+			if e != http.ErrAbortHandler {
 				x.service.Logger.Error("a handler failed", errorKey, fmt.Sprint(e), "stack", string(debug.Stack()))
 			}
 			if serving != nil {
@@ -768,9 +769,7 @@ func (x *exchange) answer(h *heldPoll, fallen bool) bool {
 	w := responses.Get().(*response)
 	defer w.free()
 	w.begin(x, h.req)
-	for name, values := range h.header {
-		w.header[name] = values
-	}
+	maps.Copy(w.header, h.header)
 	transports.AnswerHeld(w, h.req, h.seq, messages, err, h.limits)
 	kept := w.finish()
 	x.service.names.leave(h.user)

@@ -368,6 +368,14 @@ func TestStoreFailsWhileHeld(t *testing.T) {
 	}
 }
 
+// A slowly reader takes its time for each piece.
+type slowly struct{ io.Reader }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(50 * time.Millisecond)
+	return s.Reader.Read(p)
+}
+
 // An answer that the connection doesn't take at once is written by the connection's own goroutine. A client
 // that reads some of it all the time gets it whole, one that reads nothing is cut off, and neither makes
 // the others wait.
@@ -385,15 +393,30 @@ func TestSlowReadersOfAHeldPoll(t *testing.T) {
 		say(t, s, body)
 		fast.answer(200, want)
 		begun := time.Now()
-		go slow.late(200, want)
-		for range 8 { // one that has read the last piece within its time
-			time.Sleep(time.Second)
+		whole := make(chan error, 1)
+		slow.in = bufio.NewReader(slowly{slow.Conn})
+		go func() {
+			resp, err := http.ReadResponse(slow.in, nil)
+			if err != nil {
+				whole <- err
+				return
+			}
+			got, err := io.ReadAll(resp.Body)
+			if err == nil && string(got) != want {
+				err = fmt.Errorf("got %d bytes, want %d", len(got), len(want))
+			}
+			whole <- err
+		}()
+		if err := <-whole; err != nil {
+			t.Errorf("the slow client: %v", err)
 		}
-		synctest.Wait()
+		if took := time.Since(begun); took < 4*time.Second {
+			t.Errorf("the slow client took %v, want some seconds", took)
+		}
 		if cut := sd.stats().CutOff; cut != 0 {
 			t.Errorf("%d clients are cut off %v after the message", cut, time.Since(begun))
 		}
-		time.Sleep(2*time.Second + time.Millisecond)
+		time.Sleep(time.Until(begun.Add(10*time.Second + time.Millisecond)))
 		if cut := sd.stats().CutOff; cut != 1 {
 			t.Errorf("%d clients are cut off %v after the message, want the one that reads nothing", cut, time.Since(begun))
 		}
@@ -402,7 +425,7 @@ func TestSlowReadersOfAHeldPoll(t *testing.T) {
 		}
 		for _, c := range []*client{fast, slow} { // they go on
 			c.ask("/rooms/r/short-poll")
-			c.answer(200, want)
+			c.late(200, want)
 			c.Close()
 		}
 		stuck.Close()
@@ -489,7 +512,7 @@ func TestSilentUsersLeave(t *testing.T) {
 				go fmt.Fprintf(c, "GET /rooms/r/%s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHVzaHB1bGwtdXNlci0xNg==\r\n\r\n", name)
 				resp, err := http.ReadResponse(c.in, nil)
-				if err != nil || resp.StatusCode != 101 || resp.Header.Get(transports.HeartbeatHeader) != "10" {
+				if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get(transports.HeartbeatHeader) != "10" {
 					t.Fatalf("%v, %v", resp, err)
 				}
 				go io.Copy(io.Discard, c.in)

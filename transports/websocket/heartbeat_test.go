@@ -304,10 +304,10 @@ func TestCheckHandshake(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 400 && resp.StatusCode != 426 || !strings.HasPrefix(string(text), `{"error":"`) {
+			if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUpgradeRequired || !strings.HasPrefix(string(text), `{"error":"`) {
 				t.Errorf("%s is answered %s %q, %v", name, resp.Status, text, err)
 			}
-			if resp.StatusCode == 400 && resp.Header.Get("Sec-WebSocket-Version") != "13" {
+			if resp.StatusCode == http.StatusBadRequest && resp.Header.Get("Sec-WebSocket-Version") != "13" {
 				t.Errorf("%s: the answer doesn't say which version is supported", name)
 			}
 		})

@@ -60,10 +60,10 @@ func (l *leanReader) read() ([]byte, error) {
 		case opBinary:
 			return nil, &refusal{errBinary}
 		case opPing:
-			_, err = l.raw.Write(appendServerFrame(nil, opPong, got.payload))
+			_, err = l.raw.Write(frameOf(opPong, got.payload))
 		case opClose:
 			if err = checkClose(got.payload); err == nil {
-				_, _ = l.raw.Write(appendServerFrame(nil, opClose, got.payload[:min(2, len(got.payload))])) // the user may not wait for it
+				_, _ = l.raw.Write(frameOf(opClose, got.payload[:min(2, len(got.payload))])) // the user may not wait for it
 				err = io.EOF
 			} else {
 				err = l.failed(err)

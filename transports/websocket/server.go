@@ -249,7 +249,7 @@ func (p *peer) store(life context.Context, sent []byte) error {
 		reply, _ = json.Marshal(map[string]string{"error": transports.StoreText(err)}) // a string always marshals
 	}
 	// The write timeout is set by the serving process, on the connection.
-	if _, err := p.stream.Write(appendServerFrame(nil, opText, reply)); err != nil {
+	if _, err := p.stream.Write(frameOf(opText, reply)); err != nil {
 		return &goneError{err}
 	}
 	return nil
@@ -291,7 +291,7 @@ func (p *peer) sendClose(err error) {
 		return
 	}
 	code, reason := status(err)
-	_ = p.stream.Last(appendServerFrame(nil, opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))) // if this fails, the user still sees the connection close
+	_ = p.stream.Last(frameOf(opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))) // if this fails, the user still sees the connection close
 }
 
 // A policyError means that the user breaks a rule of this server.
