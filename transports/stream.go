@@ -48,6 +48,7 @@ type Stream struct {
 	closed bool       // nothing is written any more
 	place  uint64     // seq of the last message that was taken for writing
 	stop   func()     // ends following; nil: nothing was followed yet
+	turn   int        // how many times it has followed: stop is that of the latest
 }
 
 var _ Follower = (*Stream)(nil)
@@ -106,13 +107,19 @@ func (s *Stream) follow() bool {
 	if s.try == nil {
 		return false
 	}
+	s.mu.Lock()
+	s.turn++
+	turn := s.turn
+	s.mu.Unlock()
 	stop, ok := Follow(s.Log, s.Room, s.place, s)
 	if !ok {
 		return false
 	}
 	s.mu.Lock()
-	s.stop = stop
 	over := s.over
+	if turn == s.turn { // else this one has ended, and the stream follows again
+		s.stop = stop
+	}
 	s.mu.Unlock()
 	if over {
 		stop()

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
+	"pushpull/transports"
 	"pushpull/transports/store/memory"
 )
 
@@ -46,6 +48,61 @@ func BenchmarkPoll(b *testing.B) {
 				}
 				io.Copy(io.Discard, resp.Body)
 			}
+		})
+	}
+}
+
+// BenchmarkHeldPoll measures held polls over connections of this machine: a message to a room in which so
+// many are held, until all are answered and held again. The client's side is part of it.
+func BenchmarkHeldPoll(b *testing.B) {
+	for _, n := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprint("room=", n), func(b *testing.B) {
+			store := &memory.Store{First: 1}
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error)
+			sv := &Server{Store: store}
+			go func() { done <- sv.Serve(ctx, l) }()
+			defer func() { cancel(); <-done }()
+			answered := make(chan uint64, n)
+			for range n {
+				c, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				go func() {
+					in, seq := bufio.NewReaderSize(c, 512), uint64(0)
+					for {
+						fmt.Fprintf(c, "GET /rooms/r/long-poll?hold=1m&after=%d HTTP/1.1\r\nHost: %s\r\n\r\n", seq, l.Addr())
+						resp, err := http.ReadResponse(in, nil)
+						if err != nil {
+							return
+						}
+						io.Copy(io.Discard, resp.Body)
+						if seq, err = strconv.ParseUint(resp.Header.Get(transports.NextCursor), 10, 64); err != nil {
+							return
+						}
+						answered <- seq
+					}
+				}()
+			}
+			body := []byte(strings.Repeat("x", 100))
+			for b.Loop() {
+				seq, err := store.Append(ctx, "r", body)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for range n {
+					if got := <-answered; got != seq {
+						b.Fatalf("a poll is answered up to %d, want %d", got, seq)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -63,10 +64,14 @@ func (sv *service) serve(ctx context.Context, c *conn) {
 // requests serves requests, and returns what is to be run with the connection afterwards, or whether it
 // is to be closed.
 func (x *exchange) requests() (run func(), ended bool) {
+	var serving *response // nil: no handler runs
 	defer func() {
 		if e := recover(); e != nil {
-			if e != http.ErrAbortHandler { //nolint:errorlint // a panic is compared as net/http does
+			if e != http.ErrAbortHandler {
 				x.service.Logger.Error("a handler failed", errorKey, fmt.Sprint(e), "stack", string(debug.Stack()))
+			}
+			if serving != nil {
+				x.service.names.leave(serving.user)
 			}
 			run, ended = nil, true
 		}
@@ -85,7 +90,9 @@ func (x *exchange) requests() (run func(), ended bool) {
 		}
 		w := responses.Get().(*response)
 		w.begin(x, req)
+		serving = w
 		x.service.routes.ServeHTTP(w, req)
+		serving = nil
 		switch {
 		case w.hijacked:
 			run, user := w.run, w.user
@@ -125,10 +132,10 @@ func (x *exchange) head() ([]byte, error) {
 		if i := bytes.Index(head[from:], []byte("\r\n\r\n")); i >= 0 {
 			return head[:from+i+4], nil
 		}
-		searched = len(head)
-		if len(head) > 0 && !begins(head) || len(head) >= headMost {
+		if len(head) > 0 && !begins(head) || bareLine(head[from:]) || len(head) >= headMost {
 			return nil, errForeign
 		}
+		searched = len(head)
 		switch {
 		case len(head) == 0 && x.conn.asked.Load():
 			x.wait(sv.IdleTimeout)
@@ -148,6 +155,17 @@ func begins(head []byte) bool {
 	for _, want := range []string{"GET /rooms/", "POST /rooms/", "GET /healthz "} {
 		n := min(len(want), len(head))
 		if string(head[:n]) == want[:n] {
+			return true
+		}
+	}
+	return false
+}
+
+// bareLine reports whether a line of text ends without a carriage return, as net/http allows. The first
+// byte of text may be a line feed whose carriage return is not part of it.
+func bareLine(text []byte) bool {
+	for at := 1; at < len(text); at++ {
+		if text[at] == '\n' && text[at-1] != '\r' {
 			return true
 		}
 	}
@@ -248,12 +266,12 @@ func (sv *service) takes(path string) bool {
 // their client has gone: they answer, hold the poll (transports.Holder) or detach.
 func quick(way transports.Way) bool { return way.Every > 0 || way.Scan == 0 }
 
-// plain reports whether a head consists of lines that every parser reads alike, has one Host, and a body
-// of a known length, if any. Requests with anything else are left to net/http: two parsers that disagree
-// would let a request pass as two.
+// plain reports whether a head, up to its empty line, is that of a GET or POST, consists of lines that
+// every parser reads alike, has one Host, and a body of a known length, if any. Requests with anything else
+// are left to net/http: two parsers that disagree would let a request pass as two.
 func plain(head []byte) (length int64, ok bool) {
 	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
-	if !bytes.HasSuffix(line, []byte(" HTTP/1.1")) || !printable(line) {
+	if !begins(line) || !bytes.HasSuffix(line, []byte(" HTTP/1.1")) || !printable(line) {
 		return 0, false
 	}
 	hosts, lengths := 0, 0
@@ -269,6 +287,9 @@ func plain(head []byte) (length int64, ok bool) {
 		switch {
 		case is(name, "host"):
 			hosts++
+			if !isHost(bytes.Trim(value, " \t")) {
+				return 0, false
+			}
 		case is(name, "content-length"):
 			n, err := strconv.ParseUint(string(bytes.Trim(value, " \t")), 10, 40)
 			if err != nil {
@@ -295,6 +316,17 @@ func printable(line []byte) bool {
 		}
 	}
 	return true
+}
+
+// isHost reports whether a value is a host as hosts are in life: a name or an address, and a port.
+func isHost(value []byte) bool {
+	for _, c := range value {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && !('0' <= c && c <= '9') && strings.IndexByte("-_.:[]", c) < 0 {
+			return false
+		}
+	}
+	return len(value) > 0
 }
 
 // isToken reports whether name is a token (RFC 9110, section 5.6.2) as the names of headers are in life:
@@ -686,7 +718,10 @@ func (x *exchange) hold(h *heldPoll) bool {
 		case answered:
 			return !h.req.Close
 		}
-		err := x.read()
+		var err error
+		if x.start == x.end { // else the next request has come along with this one
+			err = x.read()
+		}
 		switch {
 		case err == nil:
 			if !x.early(h) {
@@ -740,9 +775,7 @@ func (x *exchange) answer(h *heldPoll, fallen bool) bool {
 	w := responses.Get().(*response)
 	defer w.free()
 	w.begin(x, h.req)
-	for name, values := range h.header {
-		w.header[name] = values
-	}
+	maps.Copy(w.header, h.header)
 	transports.AnswerHeld(w, h.req, h.seq, messages, err, h.limits)
 	kept := w.finish()
 	x.service.names.leave(h.user)

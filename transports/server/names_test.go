@@ -124,7 +124,7 @@ func TestWebSocketUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(socket, "GET /rooms/a/websocket?user=Mary HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		io.WriteString(socket, "GET /rooms/a/websocket?user=Mary HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(socket), nil)
 		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
@@ -189,7 +189,7 @@ func TestNamedAndUnnamedTogether(t *testing.T) {
 		answers := bufio.NewReader(conn)
 		ask := func(path string) {
 			t.Helper()
-			if _, err := conn.Write([]byte("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			if _, err := conn.Write([]byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
 				t.Fatal(err)
 			}
 			resp, err := http.ReadResponse(answers, nil)

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pushpull/transports"
 	"pushpull/transports/store/memory"
+	"pushpull/transports/transporttest"
 )
 
 // A served is a running server, and one client of it.
@@ -62,8 +64,20 @@ func onLoopback(t *testing.T, s *Server) *served {
 	return sd
 }
 
-// inBubble serves s on pipes, for tests in virtual time. The test must call stop.
+// inBubble serves s on a network with buffers, for tests in virtual time. The test must call stop.
 func inBubble(t *testing.T, s *Server) *served {
+	t.Helper()
+	return onNetwork(t, s, transporttest.Buffered(0))
+}
+
+// onNetwork is inBubble on a network of the test.
+func onNetwork(t *testing.T, s *Server, n *transporttest.Network) *served {
+	t.Helper()
+	return serve(t, s, n, func() (net.Conn, error) { return n.Dial(t.Context(), "", "") })
+}
+
+// onPipes serves s on pipes, all of whose requests are net/http's. The test must call stop.
+func onPipes(t *testing.T, s *Server) *served {
 	t.Helper()
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	return serve(t, s, l, l.dial)
@@ -99,6 +113,15 @@ func (l *pipes) dial() (net.Conn, error) {
 		return ours, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
+	}
+}
+
+// onBoth runs a test in virtual time with the server's own request loop, and with net/http's.
+func onBoth(t *testing.T, test func(t *testing.T, begin func(*testing.T, *Server) *served)) {
+	for name, begin := range map[string]func(*testing.T, *Server) *served{"Buffered": inBubble, "Pipes": onPipes} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, begin) })
+		})
 	}
 }
 

@@ -55,7 +55,7 @@ func TestServeReportsFailedAccept(t *testing.T) {
 }
 
 func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
 		s := &Server{Store: &memory.Store{}}
 		hijacked := false
 		service, err := s.start() // for its real transports
@@ -78,7 +78,7 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 			time.Sleep(time.Second)
 			hijacked = true
 		})
-		sd := inBubble(t, s)
+		sd := begin(t, s)
 
 		answer := make(chan *http.Response)
 		go func() {
@@ -125,8 +125,8 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 }
 
 func TestStopCutsOffOpenConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sd := inBubble(t, withFake(func(w http.ResponseWriter, r *http.Request) {
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		sd := begin(t, withFake(func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				t.Error(err)
@@ -204,8 +204,8 @@ func TestWriteTimeoutCutsOffClientsThatReadNothing(t *testing.T) {
 	s.Limits.WriteTimeout = 10 * time.Second
 	ask := "GET /rooms/r/fake HTTP/1.0\r\n\r\n"
 
-	synctest.Test(t, func(t *testing.T) {
-		sd := inBubble(t, s)
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		sd := begin(t, s)
 		defer sd.stop()
 		c, err := sd.dial()
 		if err != nil {
@@ -223,8 +223,8 @@ func TestWriteTimeoutCutsOffClientsThatReadNothing(t *testing.T) {
 			t.Errorf("after 10 s: %+v", got)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) {
-		sd := inBubble(t, s)
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		sd := begin(t, s)
 		defer sd.stop()
 		c, err := sd.dial()
 		if err != nil {
@@ -378,8 +378,8 @@ func TestTooManyConnections(t *testing.T) {
 }
 
 func TestRefusalsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sd := inBubble(t, &Server{Connections: 1})
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		sd := begin(t, &Server{Connections: 1})
 		defer sd.stop()
 		started := time.Now()
 		closed := func(c net.Conn) time.Duration {

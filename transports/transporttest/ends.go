@@ -16,9 +16,9 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-func contextEndsMessages(t *testing.T, transport transports.Transport) {
+func contextEndsMessages(t *testing.T, on stage) {
 	store := new(memory.Store)
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	for _, n := range []int{0, 3} { // in an empty room, too
 		room := fmt.Sprint("room", n)
 		publish(t, store, room, numbered(0, n)...)
@@ -48,9 +48,9 @@ func contextEndsMessages(t *testing.T, transport transports.Transport) {
 	}
 }
 
-func closeEndsMessages(t *testing.T, transport transports.Transport) {
+func closeEndsMessages(t *testing.T, on stage) {
 	store := new(memory.Store)
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	for _, n := range []int{0, 3} {
 		room := fmt.Sprint("room", n)
 		publish(t, store, room, numbered(0, n)...)
@@ -76,8 +76,8 @@ func closeEndsMessages(t *testing.T, transport transports.Transport) {
 	}
 }
 
-func closeTwice(t *testing.T, transport transports.Transport) {
-	server := Serve(t, transport, new(memory.Store))
+func closeTwice(t *testing.T, on stage) {
+	server := on.serve(t, new(memory.Store))
 	idle, _ := server.Enter("room", "")
 	u := server.Join("room", "")
 	for _, session := range []transports.Session{idle, u.Session} {
@@ -104,11 +104,11 @@ func closeTwice(t *testing.T, transport transports.Transport) {
 }
 
 // closeWhileSendStuck uses a store that blocks, so that Send blocks sooner or later.
-func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
+func closeWhileSendStuck(t *testing.T, on stage) {
 	const n = 5
 	for _, reading := range []bool{true, false} {
 		block := make(chan struct{})
-		server := Serve(t, transport, &failingStore{Store: new(memory.Store), block: block})
+		server := on.serve(t, &failingStore{Store: new(memory.Store), block: block})
 		session, conns := server.Enter("room", "")
 		if reading {
 			Read(t, context.Background(), session, conns)
@@ -145,12 +145,12 @@ func closeWhileSendStuck(t *testing.T, transport transports.Transport) {
 	}
 }
 
-func joinContextIsOver(t *testing.T, transport transports.Transport) {
+func joinContextIsOver(t *testing.T, on stage) {
 	store := new(memory.Store)
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	target, conns := server.Target()
 	ctx, cancel := context.WithCancel(t.Context())
-	session, err := transport.Join(ctx, target, "room", "")
+	session, err := server.transport.Join(ctx, target, "room", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,9 +166,9 @@ func joinContextIsOver(t *testing.T, transport transports.Transport) {
 }
 
 // serverStops continues the room on a second server with the same store.
-func serverStops(t *testing.T, transport transports.Transport) {
+func serverStops(t *testing.T, on stage) {
 	store := new(memory.Store)
-	first := Serve(t, transport, store)
+	first := on.serve(t, store)
 	var users []*User
 	for range 3 {
 		users = append(users, first.Join("room", ""))
@@ -183,7 +183,7 @@ func serverStops(t *testing.T, transport transports.Transport) {
 		t.Errorf("stopping took %v", took)
 	}
 	publish(t, store, "room", numbered(5, 8)...)
-	second := Serve(t, transport, store)
+	second := on.serve(t, store)
 	for _, u := range users {
 		if err := u.End(); err == nil {
 			t.Error("Messages ended without an error when the server stopped")
@@ -201,9 +201,9 @@ func serverStops(t *testing.T, transport transports.Transport) {
 
 // serverStopsUnderLoad checks that acknowledged messages are in the log exactly once, the others at
 // most once, and all in order.
-func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
+func serverStopsUnderLoad(t *testing.T, on stage) {
 	store := new(memory.Store)
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	u := server.Join("room", "")
 	var stored []string
 	var sending sync.WaitGroup
@@ -238,14 +238,14 @@ func serverStopsUnderLoad(t *testing.T, transport transports.Transport) {
 }
 
 // serverIsGone cuts the connections without a close frame or a response.
-func serverIsGone(t *testing.T, transport transports.Transport) {
+func serverIsGone(t *testing.T, on stage) {
 	store := new(memory.Store)
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	reader, sender := server.Join("room", ""), server.Join("room", "")
 	publish(t, store, "room", "hello")
 	reader.Wait(1)
 	sender.Wait(1)
-	server.network.Close() // first, or a poll could reconnect
+	server.network.Refuse() // first, or a poll could reconnect
 	reader.Conns.cut()
 	sender.Conns.cut()
 	if err := sender.Send("too late"); err == nil {
@@ -258,10 +258,10 @@ func serverIsGone(t *testing.T, transport transports.Transport) {
 	}
 }
 
-func noServer(t *testing.T, transport transports.Transport) {
-	server := Serve(t, transport, new(memory.Store))
+func noServer(t *testing.T, on stage) {
+	server := on.serve(t, new(memory.Store))
 	server.Stop()
-	if _, err := outcome(t, server, transport, ""); err == nil {
+	if _, err := outcome(t, server, ""); err == nil {
 		t.Error("no error from a server that isn't there")
 	}
 }
@@ -273,9 +273,9 @@ func isStoreError(err error) bool {
 	return err != nil && strings.Contains(err.Error(), transports.StoreText(errDisk)) && !strings.Contains(err.Error(), errDisk.Error())
 }
 
-func storeErrorOnRead(t *testing.T, transport transports.Transport) {
+func storeErrorOnRead(t *testing.T, on stage) {
 	store := &failingStore{Store: new(memory.Store)}
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	u := server.Join("room", "")
 	publish(t, store, "room", "before")
 	u.Wait(1)
@@ -285,7 +285,7 @@ func storeErrorOnRead(t *testing.T, transport transports.Transport) {
 	if !isStoreError(err) {
 		t.Errorf("Messages: %v, want the text of transports.StoreText", err)
 	}
-	if _, err := outcome(t, server, transport, ""); !isStoreError(err) {
+	if _, err := outcome(t, server, ""); !isStoreError(err) {
 		t.Errorf("joining while reads fail: %v, want the text of transports.StoreText", err)
 	}
 	store.fail(nil, nil)
@@ -294,9 +294,9 @@ func storeErrorOnRead(t *testing.T, transport transports.Transport) {
 	same(t, "the user that rejoined", back.Bodies(), []string{"while reads fail"})
 }
 
-func storeErrorOnSend(t *testing.T, transport transports.Transport) {
+func storeErrorOnSend(t *testing.T, on stage) {
 	store := &failingStore{Store: new(memory.Store)}
-	server := Serve(t, transport, store)
+	server := on.serve(t, store)
 	u, other := server.Join("room", ""), server.Join("room", "")
 	if err := u.Send("before"); err != nil {
 		t.Fatal(err)

@@ -14,10 +14,10 @@ import (
 
 // logLost restarts the server with a log that has lost all its messages. A user of the lost log gets a
 // gap and then every message of the new one, however many it has by then.
-func logLost(t *testing.T, transport transports.Transport) {
+func logLost(t *testing.T, on stage) {
 	const before = 5
 	old := new(memory.Store)
-	first := Serve(t, transport, old)
+	first := on.serve(t, old)
 	publish(t, old, "room", numbered(0, before)...)
 	u := first.Join("room", "")
 	u.Wait(before)
@@ -29,18 +29,18 @@ func logLost(t *testing.T, transport transports.Transport) {
 	for _, n := range []int{0, 1, before - 1, before, before + 1, 3 * before} {
 		store := new(memory.Store)
 		publish(t, store, "room", numbered(100, 100+n)...)
-		server := Serve(t, transport, store)
+		server := on.serve(t, store)
 		reportsGap(t, server, u.Cursor(), numbered(100, 100+n))
 		server.Stop()
 	}
 }
 
 // logLostWhileServing loses the log under a server that goes on, as when somebody empties a database.
-func logLostWhileServing(t *testing.T, transport transports.Transport) {
+func logLostWhileServing(t *testing.T, on stage) {
 	const before = 5
 	for _, n := range []int{0, 1, before, 3 * before} {
 		store := &losing{log: new(memory.Store)}
-		server := Serve(t, transport, store)
+		server := on.serve(t, store)
 		room := fmt.Sprint("room", n)
 		publish(t, store, room, numbered(0, before)...)
 		users := []*User{server.Join(room, ""), server.Join(room, "")}

@@ -1,29 +1,44 @@
 package transporttest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
-// A network connects users to a server in memory. Its connections are those of net.Pipe, which
-// buffer nothing: a write blocks until the other side has read it, so a user that doesn't read is
-// noticed at once. Sockets would stop the bubble's clock while a goroutine waits for them.
-type network struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
+// A Network connects users to a server in memory. Sockets would stop the bubble's clock while a goroutine
+// waits for them. It is a net.Listener, for the server.
+type Network struct {
+	pair    func() (user, server net.Conn)
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+	refuses atomic.Bool
 }
 
-var _ net.Listener = (*network)(nil)
+var _ net.Listener = (*Network)(nil)
 
-func newNetwork() *network {
-	return &network{conns: make(chan net.Conn), closed: make(chan struct{})}
+// Pipes returns a network whose connections buffer nothing, like those of net.Pipe: a write blocks until
+// the other side has read it, so a user that doesn't read is noticed at once. They can't be written to
+// without waiting.
+func Pipes() *Network { return newNetwork(net.Pipe) }
+
+// Buffered returns a network whose connections hold up to so many bytes each way, as sockets do; 0:
+// 64 KiB. The server's end is a transports.TryWriter.
+func Buffered(bytes int) *Network {
+	return newNetwork(func() (user, server net.Conn) { return newBuffered(cmp.Or(bytes, 64<<10)) })
 }
 
-func (n *network) Accept() (net.Conn, error) {
+func newNetwork(pair func() (user, server net.Conn)) *Network {
+	return &Network{pair: pair, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// Accept implements net.Listener.
+func (n *Network) Accept() (net.Conn, error) {
 	select {
 	case conn := <-n.conns:
 		return conn, nil
@@ -32,15 +47,24 @@ func (n *network) Accept() (net.Conn, error) {
 	}
 }
 
-func (n *network) Close() error {
+// Close implements net.Listener. Connections stay open.
+func (n *Network) Close() error {
 	n.once.Do(func() { close(n.closed) })
 	return nil
 }
 
-func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "pipe"} }
+// Addr implements net.Listener.
+func (n *Network) Addr() net.Addr { return address }
 
-func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	user, server := net.Pipe()
+// Refuse makes every Dial from now on fail. The server doesn't notice.
+func (n *Network) Refuse() { n.refuses.Store(true) }
+
+// Dial connects to the server. The network and the address are ignored.
+func (n *Network) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if n.refuses.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	user, server := n.pair()
 	select {
 	case n.conns <- server:
 		return user, nil

@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -24,41 +25,64 @@ const waitTimeout = 10 * time.Minute
 type Server struct {
 	t         testing.TB
 	transport transports.Transport
-	network   *network
-	feed      *feed.Feed
-	server    *http.Server
-	stop      context.CancelCauseFunc
-	serving   sync.WaitGroup // the accept loop and every request, including upgraded ones
+	network   *Network
+	end       func() error // stops the server, and returns once nothing runs for it any more
 	stopping  atomic.Bool
 	stopped   chan struct{} // closed when Stop is done; waiting in a sync.Once would block the bubble's clock
 }
 
-// Serve starts a server that is stopped when the test ends.
+// Serve starts a server on Pipes that is stopped when the test ends.
 func Serve(t testing.TB, transport transports.Transport, store transports.Store) *Server {
 	t.Helper()
-	ctx, stop := context.WithCancelCause(context.Background())
-	s := &Server{t: t, transport: transport, network: newNetwork(), stop: stop, stopped: make(chan struct{})}
-	s.feed = feed.New(store, 0)
-	mux := http.NewServeMux()
-	mux.Handle("GET /rooms/{room}/{transport}", s.tracked(transport.Handler(s.feed)))
-	mux.Handle("POST /rooms/{room}/messages", s.tracked(transports.Publisher(s.feed, transports.Limits{})))
-	s.server = &http.Server{
-		Handler:     mux,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    log.New(io.Discard, "", 0),
-	}
-	s.serving.Go(func() { s.server.Serve(s.network) })
-	t.Cleanup(s.Stop)
-	return s
+	return ServeOn(t, Pipes(), transport, store)
 }
 
-// tracked makes Stop wait for handler, which http.Server.Shutdown doesn't do once it has hijacked.
-func (s *Server) tracked(handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.serving.Add(1)
-		defer s.serving.Done()
-		handler.ServeHTTP(w, r)
+// ServeOn is Serve on a network of its own.
+func ServeOn(t testing.TB, network *Network, transport transports.Transport, store transports.Store) *Server {
+	t.Helper()
+	ctx, stop := context.WithCancelCause(context.Background())
+	log := feed.New(store, 0)
+	var serving sync.WaitGroup // the accept loop and every request, including upgraded ones
+	// http.Server.Shutdown doesn't wait for a handler that has hijacked.
+	tracked := func(handler http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serving.Add(1)
+			defer serving.Done()
+			handler.ServeHTTP(w, r)
+		})
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /rooms/{room}/{transport}", tracked(transport.Handler(log)))
+	mux.Handle("POST /rooms/{room}/messages", tracked(transports.Publisher(log, transports.Limits{})))
+	server := &http.Server{
+		Handler:     mux,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    discard(),
+	}
+	serving.Go(func() { server.Serve(network) })
+	return newServer(t, transport, network, func() error {
+		network.Close()
+		stop(transports.ErrStopping)
+		late, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		err := server.Shutdown(late)
+		if err != nil {
+			err = fmt.Errorf("a handler runs on after its context has ended: %w", err)
+			server.Close()
+		}
+		serving.Wait()
+		log.Close()
+		return err
 	})
+}
+
+func discard() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// newServer returns a server that end stops, at the end of the test at the latest.
+func newServer(t testing.TB, transport transports.Transport, network *Network, end func() error) *Server {
+	s := &Server{t: t, transport: transport, network: network, end: end, stopped: make(chan struct{})}
+	t.Cleanup(s.Stop)
+	return s
 }
 
 // Stop stops the server as a serving process does: it accepts no more connections, ends the contexts
@@ -70,22 +94,15 @@ func (s *Server) Stop() {
 		return
 	}
 	defer close(s.stopped)
-	s.network.Close()
-	s.stop(transports.ErrStopping)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		s.t.Errorf("stopping the server: a handler runs on after its context has ended: %v", err)
-		s.server.Close()
+	if err := s.end(); err != nil {
+		s.t.Errorf("stopping the server: %v", err)
 	}
-	s.serving.Wait()
-	s.feed.Close()
 }
 
 // Target returns the server as a target with connections for one new user.
 func (s *Server) Target() (transports.Target, *Conns) {
 	conns := new(Conns)
-	conns.dials(s.network.dial)
+	conns.dials(s.network.Dial)
 	s.t.Cleanup(conns.CloseIdleConnections)
 	return transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: conns}, conns
 }

@@ -6,6 +6,8 @@
 package transporttest
 
 import (
+	"context"
+	"net"
 	"testing"
 	"testing/synctest"
 
@@ -14,11 +16,51 @@ import (
 
 // Run tests transport, which must have the default limits, against the contract of
 // transports.Transport. Tests of further promises, like latency, belong into the transport's package.
+//
+// It runs on Pipes, where a server can't write without waiting and so every reader waits for the log, and
+// on a Buffered network, where the room's reader writes to those that follow it.
 func Run(t *testing.T, transport transports.Transport) {
 	if err := transport.Way().Validate(); err != nil {
 		t.Errorf("Way: %v", err)
 	}
-	for name, test := range map[string]func(*testing.T, transports.Transport){
+	for name, network := range networks() {
+		t.Run(name, func(t *testing.T) {
+			run(t, stage{serve: func(t testing.TB, store transports.Store) *Server {
+				return ServeOn(t, network(), transport, store)
+			}})
+		})
+	}
+}
+
+// networks returns the kinds of networks.
+func networks() map[string]func() *Network {
+	return map[string]func() *Network{"Pipes": Pipes, "Buffered": func() *Network { return Buffered(0) }}
+}
+
+// RunServed is Run for a serving process, which must serve transport to http://server.test. serve accepts
+// the connections of l until ctx ends; then it must answer what is held, end every connection, and return.
+// Rooms have the names that a serving process takes.
+func RunServed(t *testing.T, transport transports.Transport, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
+	run(t, stage{plain: true, serve: func(t testing.TB, store transports.Store) *Server {
+		network := Buffered(0)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- serve(ctx, network, store) }()
+		return newServer(t, transport, network, func() error {
+			cancel()
+			return <-done
+		})
+	}})
+}
+
+// A stage is what the tests of the suite run on.
+type stage struct {
+	serve func(testing.TB, transports.Store) *Server
+	plain bool // names of rooms consist of letters, digits, - _ and .
+}
+
+func run(t *testing.T, on stage) {
+	for name, test := range map[string]func(*testing.T, stage){
 		"OneLogForAll":         oneLogForAll,
 		"OrderOfSends":         orderOfSends,
 		"Rooms":                rooms,
@@ -47,7 +89,7 @@ func Run(t *testing.T, transport transports.Transport) {
 		"StoreErrorOnSend":     storeErrorOnSend,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test(t, transport) })
+			synctest.Test(t, func(t *testing.T) { test(t, on) })
 		})
 	}
 }

@@ -23,26 +23,30 @@ func OneReadForEachMessageAndJoin(t *testing.T, transport transports.Transport) 
 
 func oneReadForEachMessage(t *testing.T, transport transports.Transport, joining int64) {
 	const n, members = 10, 5
-	synctest.Test(t, func(t *testing.T) {
-		store := &countingStore{Store: new(memory.Store)}
-		server := Serve(t, transport, store)
-		var users []*User
-		for range members {
-			users = append(users, server.Join("room", ""))
-		}
-		for range n {
-			time.Sleep(7 * time.Second)
-			if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, u := range users {
-			u.Wait(n)
-		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if got, want := store.reads.Load(), n+1+members*joining; got != want {
-			t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, want)
-		}
-	})
+	for name, network := range networks() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &countingStore{Store: new(memory.Store)}
+				server := ServeOn(t, network(), transport, store)
+				var users []*User
+				for range members {
+					users = append(users, server.Join("room", ""))
+				}
+				for range n {
+					time.Sleep(7 * time.Second)
+					if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, u := range users {
+					u.Wait(n)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if got, want := store.reads.Load(), n+1+members*joining; got != want {
+					t.Errorf("%d reads for %d messages and %d members, want %d", got, n, members, want)
+				}
+			})
+		})
+	}
 }

@@ -138,6 +138,12 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[transports.Message, er
 	return func(yield func(transports.Message, error) bool) {
 		stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 		defer stop()
+		s.mu.Lock()
+		closed := s.ended == errClosed
+		s.mu.Unlock()
+		if closed { // messages may have come along with the handshake
+			return
+		}
 		for {
 			m, err := s.read()
 			switch {

@@ -47,8 +47,8 @@ func TestNothingFollowsAClose(t *testing.T) {
 		"not JSON":      {send: "hello", code: nhooyr.StatusInvalidFramePayloadData},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				server := transporttest.Serve(t, Transport{}, new(memory.Store))
+			OnBoth(t, func(t *testing.T, transport Transport) {
+				server := transporttest.Serve(t, transport, new(memory.Store))
 				conn := upgrade(t, server, test.after)
 				if test.send != "" {
 					conn.Write(appendFrame(nil, opText, []byte(test.send)))

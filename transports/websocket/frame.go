@@ -243,9 +243,9 @@ func appendFrame(buf []byte, op byte, payload []byte) []byte {
 	return buf
 }
 
-// appendServerFrame appends a final frame of a server.
-func appendServerFrame(buf []byte, op byte, payload []byte) []byte {
-	return append(appendHead(buf, op, len(payload), 0), payload...)
+// frameOf returns a final frame of a server.
+func frameOf(op byte, payload []byte) []byte {
+	return append(appendHead(nil, op, len(payload), 0), payload...)
 }
 
 // appendHead appends the head of a final frame with a payload of n bytes, up to the mask.

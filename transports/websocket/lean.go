@@ -36,13 +36,17 @@ type leanReader struct {
 	raw    *rawConn
 	frames *frameReader
 	limits transports.Limits
-	broken bool // the stream can't be followed any more
+	broken bool // a message was refused, and only the user's close frame matters
 }
 
 // read implements reader.
 func (l *leanReader) read() ([]byte, error) {
 	if l.broken {
-		_, _ = io.Copy(io.Discard, l.raw.Conn)
+		for buf := l.frames.buf; !l.raw.pace.frames.closed(); {
+			if _, err := l.raw.Read(buf); err != nil {
+				return nil, err
+			}
+		}
 		return nil, io.EOF
 	}
 	for {
@@ -56,10 +60,10 @@ func (l *leanReader) read() ([]byte, error) {
 		case opBinary:
 			return nil, &refusal{errBinary}
 		case opPing:
-			_, err = l.raw.Write(appendServerFrame(nil, opPong, got.payload))
+			_, err = l.raw.Write(frameOf(opPong, got.payload))
 		case opClose:
 			if err = checkClose(got.payload); err == nil {
-				_, _ = l.raw.Write(appendServerFrame(nil, opClose, got.payload[:min(2, len(got.payload))])) // the user may not wait for it
+				_, _ = l.raw.Write(frameOf(opClose, got.payload[:min(2, len(got.payload))])) // the user may not wait for it
 				err = io.EOF
 			} else {
 				err = l.failed(err)
@@ -72,8 +76,8 @@ func (l *leanReader) read() ([]byte, error) {
 }
 
 // failed returns the error of a read. A violation is a refusal, after which the next read waits for the
-// user to get the close frame and to close the connection: closing at once could reset it, and the code
-// would be lost.
+// user's close frame, or for the end of the connection: closing at once could reset it, and the code would
+// be lost.
 func (l *leanReader) failed(err error) error {
 	v, ok := errors.AsType[*violation](err)
 	if !ok {

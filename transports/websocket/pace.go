@@ -80,10 +80,16 @@ type framing struct {
 	second bool   // the next byte is the second one of a frame
 	masked bool
 	open   bool // the last frame of data is not the last fragment of its message
+	closes bool // a close frame has begun
 }
 
 // within reports whether the stream is within a message or a frame.
-func (f *framing) within() bool { return f.rest > 0 || f.length > 0 || f.second || f.open }
+func (f *framing) within() bool { return f.inFrame() || f.open }
+
+func (f *framing) inFrame() bool { return f.rest > 0 || f.length > 0 || f.second }
+
+// closed reports whether a whole close frame has come.
+func (f *framing) closed() bool { return f.closes && !f.inFrame() }
 
 // read follows data and returns how many frames begin in it.
 func (f *framing) read(data []byte) (begun int) {
@@ -114,8 +120,11 @@ func (f *framing) read(data []byte) (begun int) {
 		default:
 			begun++
 			f.second = true
-			if b&0x0f < opClose {
+			switch op := b & 0x0f; {
+			case op < opClose:
 				f.open = b&finBit == 0
+			case op == opClose:
+				f.closes = true
 			}
 		}
 		data = data[1:]

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pushpull/transports"
@@ -83,9 +82,9 @@ func TestFloods(t *testing.T) {
 		"pings between":   {frames: string(userFrame(opText, `{"body":`)) + ping + string(userFrame(finBit|opContinuation, `""}`))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			OnBoth(t, func(t *testing.T, transport Transport) {
 				store := new(memory.Store)
-				server := transporttest.Serve(t, Transport{Limits: transports.Limits{Frames: limit}}, store)
+				server := transporttest.Serve(t, transport.Limited(transports.Limits{Frames: limit}), store)
 				begun := time.Now()
 				pieces := []string{test.frames}
 				if test.bytewise {
@@ -116,8 +115,8 @@ func TestFloods(t *testing.T) {
 func TestPaceOfHonestUsers(t *testing.T) {
 	const limit = 20
 	limits := transports.Limits{Frames: limit}
-	synctest.Test(t, func(t *testing.T) {
-		server := transporttest.Serve(t, Transport{Limits: limits}, new(memory.Store))
+	OnBoth(t, func(t *testing.T, transport Transport) {
+		server := transporttest.Serve(t, transport.Limited(limits), new(memory.Store))
 		u := server.Join("room", "")
 		for range 60 * limit {
 			time.Sleep(time.Second / limit)
@@ -130,8 +129,8 @@ func TestPaceOfHonestUsers(t *testing.T) {
 			}
 		}
 	})
-	synctest.Test(t, func(t *testing.T) {
-		server := transporttest.Serve(t, Transport{Limits: limits}, new(memory.Store))
+	OnBoth(t, func(t *testing.T, transport Transport) {
+		server := transporttest.Serve(t, transport.Limited(limits), new(memory.Store))
 		session, conns := server.Enter("room", "")
 		u := transporttest.Read(t, background, session, conns)
 		const n = 8 * limit // that takes 7 s, which is less than patience
@@ -161,8 +160,8 @@ func TestFirstRead(t *testing.T) {
 
 // A server whose user floods it stops in time.
 func TestStoppingUnderFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server := transporttest.Serve(t, Transport{Limits: transports.Limits{Frames: 1}}, new(memory.Store))
+	OnBoth(t, func(t *testing.T, transport Transport) {
+		server := transporttest.Serve(t, transport.Limited(transports.Limits{Frames: 1}), new(memory.Store))
 		done := make(chan *flooder)
 		go func() { done <- flood(t, server, strings.Repeat(string(userFrame(finBit|opPing, "")), 1000)) }()
 		time.Sleep(time.Second)
@@ -190,8 +189,8 @@ func TestMessageThatNeverEnds(t *testing.T) {
 		"after a message": string(userFrame(finBit|opText, `{"body":"hello"}`)) + "\x81",
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				server := transporttest.Serve(t, Transport{}, new(memory.Store))
+			OnBoth(t, func(t *testing.T, transport Transport) {
+				server := transporttest.Serve(t, transport, new(memory.Store))
 				conn := upgrade(t, server, "")
 				idle := time.Now().Add(time.Hour) // an idle user that answers pings is not cut off
 				var begun time.Time
@@ -218,8 +217,8 @@ func TestMessageThatNeverEnds(t *testing.T) {
 		})
 	}
 	t.Run("a slow one", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			server := transporttest.Serve(t, Transport{}, new(memory.Store))
+		OnBoth(t, func(t *testing.T, transport Transport) {
+			server := transporttest.Serve(t, transport, new(memory.Store))
 			conn := upgrade(t, server, "")
 			texts := make(chan byte, 2)
 			go func() {
@@ -248,9 +247,9 @@ func TestMessageThatNeverEnds(t *testing.T) {
 
 // The server puts a user's fragments together, with pings in between, and bounds the whole message.
 func TestFragmentsOfAUser(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	OnBoth(t, func(t *testing.T, transport Transport) {
 		store := &memory.Store{First: 1}
-		conn := upgrade(t, transporttest.Serve(t, Transport{}, store), "")
+		conn := upgrade(t, transporttest.Serve(t, transport, store), "")
 		send := func(first byte, payload string) { conn.Write(userFrame(first, payload)) }
 		go func() {
 			send(opText, `{"body":"caf`+"\xc3")

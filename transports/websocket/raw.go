@@ -124,7 +124,7 @@ func (c *rawConn) receive(p []byte) (int, error) {
 }
 
 // ping is an empty ping.
-var ping = appendServerFrame(nil, opPing, nil)
+var ping = frameOf(opPing, nil)
 
 // A hijacker puts a rawConn below the library's connection.
 type hijacker struct {

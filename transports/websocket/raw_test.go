@@ -112,13 +112,13 @@ func TestHijackedBytesAreCounted(t *testing.T) {
 // A reader has the write timeout for a whole batch, not for each of its messages: it must not hold
 // the batch for ever.
 func TestSlowReaderOfABatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	OnBoth(t, func(t *testing.T, transport Transport) {
 		store := new(memory.Store)
 		for range 100 {
 			store.Append(t.Context(), "room", []byte(strings.Repeat("x", 60_000)))
 		}
 		const pause = 3 * time.Second
-		server := transporttest.Serve(t, Transport{Limits: transports.Limits{WriteTimeout: 2*pause + pause/2}}, store)
+		server := transporttest.Serve(t, transport.Limited(transports.Limits{WriteTimeout: 2*pause + pause/2}), store)
 		conn := upgrade(t, server, "")
 		reader, read := newFrameReader(conn), 0
 		for {

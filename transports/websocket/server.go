@@ -230,7 +230,7 @@ func (p *peer) store(life context.Context, sent []byte) error {
 	if err != nil {
 		reply, _ = json.Marshal(map[string]string{"error": transports.StoreText(err)}) // a string always marshals
 	}
-	if _, err := p.stream.Write(appendServerFrame(nil, opText, reply)); err != nil {
+	if _, err := p.stream.Write(frameOf(opText, reply)); err != nil {
 		return unwritable(err)
 	}
 	return nil
@@ -266,7 +266,7 @@ var frames = &transports.Spelling{Append: func(buf []byte, messages []transports
 func (p *peer) farewell(err error) []byte {
 	p.raw.closed.Store(true)
 	code, reason := status(err)
-	return appendServerFrame(nil, opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))
+	return frameOf(opClose, append([]byte{byte(code >> 8), byte(code)}, reason...))
 }
 
 // A policyError means that the user breaks a rule of this server.

@@ -22,8 +22,8 @@ import (
 // Messages are delivered at once, and a user makes one request in all, even to send.
 func TestLatency(t *testing.T) {
 	const n = 100
-	synctest.Test(t, func(t *testing.T) {
-		server := transporttest.Serve(t, websocket.Transport{}, new(memory.Store))
+	websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
+		server := transporttest.Serve(t, transport, new(memory.Store))
 		reader, sender := server.Join("room", ""), server.Join("room", "")
 		var sent []time.Time
 		for range n {
@@ -48,9 +48,9 @@ func TestLatency(t *testing.T) {
 
 // A user that reads nothing doesn't keep the server from stopping.
 func TestStoppingWithSlowReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
 		store := new(memory.Store)
-		server := transporttest.Serve(t, websocket.Transport{}, store)
+		server := transporttest.Serve(t, transport, store)
 		server.Enter("room", "")
 		store.Append(t.Context(), "room", []byte("hello"))
 		synctest.Wait()
@@ -85,11 +85,11 @@ func read(t *testing.T, conn *nhooyr.Conn) string {
 }
 
 func TestForeignUser(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
 		store := &memory.Store{First: 1}
 		store.Append(t.Context(), "room", []byte("first"))
 		store.Append(t.Context(), "room", []byte("<second>"))
-		conn := dial(t, transporttest.Serve(t, websocket.Transport{}, store), "?after=1")
+		conn := dial(t, transporttest.Serve(t, transport, store), "?after=1")
 		if got, want := read(t, conn), `{"seq":2,"body":"\u003csecond\u003e"}`; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -134,11 +134,11 @@ func TestCloseCodes(t *testing.T) {
 		"store":           {store: broken{new(memory.Store)}, code: nhooyr.StatusInternalError, reason: "the store can't be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
 				if test.store == nil {
 					test.store = new(memory.Store)
 				}
-				server := transporttest.Serve(t, websocket.Transport{}, test.store)
+				server := transporttest.Serve(t, transport, test.store)
 				conn := dial(t, server, test.after)
 				if test.send != "" {
 					// The server may close before it has read all of it.
@@ -193,9 +193,9 @@ func TestRefusedUpgrades(t *testing.T) {
 		"short key":                {header: with("Sec-WebSocket-Key", "c2hvcnQ="), status: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
 				limits := transports.Limits{Origins: []string{"https://chat.example"}}
-				target, wire := transporttest.Serve(t, websocket.Transport{Limits: limits}, new(memory.Store)).Target()
+				target, wire := transporttest.Serve(t, transport.Limited(limits), new(memory.Store)).Target()
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.RoomURL("room", websocket.Name).String()+test.after, nil)
 				if err != nil {
 					t.Fatal(err)
@@ -225,5 +225,7 @@ func TestRefusedUpgrades(t *testing.T) {
 }
 
 func TestOneReadForEachMessage(t *testing.T) {
-	transporttest.OneReadForEachMessage(t, websocket.Transport{})
+	for _, lean := range []bool{false, true} {
+		transporttest.OneReadForEachMessage(t, websocket.Transport{Lean: lean})
+	}
 }

@@ -12,3 +12,5 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTransport(t *testing.T) { transporttest.Run(t, websocket.Transport{}) }
+
+func TestLeanTransport(t *testing.T) { transporttest.Run(t, websocket.Transport{Lean: true}) }

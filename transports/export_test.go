@@ -1,0 +1,14 @@
+package transports
+
+import "context"
+
+// The parts of Stream.Serve, for tests of each.
+
+func (s *Stream) Start(ctx context.Context, seq uint64, ended func(error)) { s.start(ctx, seq, ended) }
+
+func (s *Stream) WriteLast(data []byte) error {
+	_, err := s.write(data, true)
+	return err
+}
+
+func (s *Stream) Close() { s.close() }
