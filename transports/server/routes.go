@@ -40,6 +40,7 @@ func (sv *service) handler() http.Handler {
 			r.PathValue("transport"), strings.Join(names, ", "))
 	})
 	route("GET", "/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, "ok\n")
 	}))
 	// These answers are built in memory, and pages open files.
