@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
+	"pushpull/transports/all"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 	"pushpull/transports/transporttest"
@@ -116,47 +118,26 @@ func TestFrozen(t *testing.T) {
 
 func frozen(t *testing.T, spec string) {
 	const freezing = time.Minute
-	s := Scenario{
-		Name: "frozen", Users: 12, RoomSize: 3, Senders: 1, // the others only read, and nothing else tells them
-		Rate: .5, Size: 100, Rounds: 1, Seed: 1, Duration: 180, Drain: 60, Transports: []string{spec},
-	}
-	plan := NewPlan(s, 1)
-	w, err := newWindow(s, spec, 1, plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	s := freezer(spec)
+	s.Rate, s.Duration = .5, 180
 	back, front := transporttest.Buffered(0), transporttest.Buffered(0)
-	serving, stop := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
 	// A user that sees nothing of a connection in memory can't see either that the server has closed one that it
 	// opened for its first message, so the server waits for that.
-	sv := &server.Server{Store: &memory.Store{}, HeaderTimeout: time.Hour}
-	go func() { stopped <- sv.Serve(serving, back) }()
+	stop := serving(t, &server.Server{HeaderTimeout: time.Hour}, back)
 	between := newRelay(back.Dial)
 	go between.serve(front)
-
-	w.serve([]*url.URL{{Scheme: "http", Host: "localhost"}})
+	w := newCrowd(t, s, &url.URL{Scheme: "http", Host: "localhost"})
 	w.servers[0].dialer.Connect = front.Dial
-	w.makeUsers()
-	living, kill := context.WithCancel(t.Context())
-	var receivers sync.WaitGroup
-	if _, err := w.join(t.Context(), living, &receivers, growth{}); err != nil {
-		t.Fatal(err)
-	}
-	w.ledger.start = time.Now()
-	close(w.begun)
-	synctest.Wait()
-	name, _, _ := strings.Cut(spec, "@")
+	leave := w.enterAll(t)
 
 	until := func(at time.Duration) { time.Sleep(time.Until(w.ledger.start.Add(at))) }
 	time.AfterFunc(freezing, between.freeze)
 	limit := freezing + noticed(w.way) + time.Duration(firstBackoff) + 10*time.Millisecond
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		for i, send := range plan.Sends {
+		for i, send := range w.plan.Sends {
 			until(send.At)
-			w.users[send.User].send(living, i)
+			w.users[send.User].send(w.living, i)
 		}
 	})
 	until(freezing)
@@ -165,52 +146,182 @@ func frozen(t *testing.T, spec string) {
 	}
 	until(limit)
 	synctest.Wait()
-	if n := w.rejoins.Load(); n != int64(plan.Users) {
-		t.Errorf("%d of %d users have joined again %v after their connections froze", n, plan.Users, limit-freezing)
+	if n := w.rejoins.Load(); n != int64(s.Users) {
+		t.Errorf("%d of %d users have joined again %v after their connections froze", n, s.Users, limit-freezing)
 	}
-	if users := usersOf(t, back, name); w.way.Duplex && users != plan.Users {
-		t.Errorf("the server has %d users %v after the freeze, want %d", users, limit-freezing, plan.Users)
+	if users := usersOf(t, back.Dial, spec); w.way.Duplex && users != s.Users {
+		t.Errorf("the server has %d users %v after the freeze, want %d", users, limit-freezing, s.Users)
 	}
 	sending.Wait()
-	until(plan.End)
-	w.settle(t.Context(), time.Now(), plan.End)
-	for i := range w.users {
-		w.users[i].leave()
-	}
-	kill()
-	receivers.Wait()
-	w.senders.Wait()
-	w.departures.Close()
+	until(w.plan.End)
+	leave()
 	front.Close()
 	stop()
-	if err := <-stopped; err != nil {
-		t.Error("Serve:", err)
-	}
 	between.close()
+	w.unbroken(t)
+}
 
+// TestFrozenSockets does the same on sockets, where users learn of it within a second. Messages come from
+// elsewhere, and half of them while the users are cut off.
+func TestFrozenSockets(t *testing.T) {
+	for _, spec := range specs("1s") {
+		if client, err := all.Client(spec); err != nil || !client.Way().Stream {
+			continue // a user gives each poll at least transports.AnswerTime: see TestFrozen
+		}
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			s := freezer(spec)
+			s.Rate, s.Duration = 10, 2
+			back, front := onLoopback(t), onLoopback(t)
+			stop := serving(t, &server.Server{Limits: transports.Limits{Heartbeat: 200 * time.Millisecond}}, back)
+			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, back.Addr().String())
+			}
+			between := newRelay(dial)
+			go between.serve(front)
+			w := newCrowd(t, s, &url.URL{Scheme: "http", Host: front.Addr().String()})
+			leave := w.enterAll(t)
+
+			before, after := w.plan.Sends[:len(w.plan.Sends)/2], w.plan.Sends[len(w.plan.Sends)/2:]
+			w.publish(t, back.Addr().String(), before, 0)
+			eventually(t, "the messages come", func() bool { return w.ledger.came.Load() == w.ledger.owed.Load() })
+			between.freeze()
+			w.publish(t, back.Addr().String(), after, len(before))
+			eventually(t, "all users join again", func() bool { return int(w.rejoins.Load()) >= s.Users })
+			if w.way.Duplex { // else the relay's system answers for the users
+				eventually(t, "the dead connections leave the server", func() bool { return usersOf(t, dial, spec) == s.Users })
+			}
+			leave()
+			front.Close()
+			stop()
+			between.close()
+			if out := w.unbroken(t); out.Sent != len(w.plan.Sends) {
+				t.Errorf("%d of %d messages are stored", out.Sent, len(w.plan.Sends))
+			}
+		})
+	}
+}
+
+// publish sends messages of the plan, the first of which has an index, in place of the users.
+func (w *crowd) publish(t *testing.T, host string, sends []Send, from int) {
+	t.Helper()
+	base := &url.URL{Scheme: "http", Host: host}
+	pool := &wire.Pool{Dialer: wire.NewDialer(base, &wire.Counts{})}
+	defer pool.Close()
+	for i, send := range sends {
+		now := time.Now()
+		w.ledger.sending(from+i, now, 0)
+		body := Stamp{int(send.User), int(send.Number), send.At, send.At}.appendTo(nil, w.size)
+		err := transports.Publish(t.Context(), transports.Target{Base: base, HTTP: pool}, w.users[send.User].room, body)
+		w.ledger.accepted(from+i, now, err)
+	}
+}
+
+// freezer is a scenario in which most users only read, so nothing but the transport tells them.
+func freezer(spec string) Scenario {
+	return Scenario{
+		Name: "frozen", Users: 12, RoomSize: 3, Senders: 1, Size: 100, Rounds: 1, Seed: 1, Drain: 60,
+		Transports: []string{spec},
+	}
+}
+
+func onLoopback(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// serving serves on l until stop.
+func serving(t *testing.T, s *server.Server, l net.Listener) (stop func()) {
+	s.Store = &memory.Store{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error("Serve:", err)
+		}
+	}
+}
+
+// A crowd is the users of a window whose time the test arranges.
+type crowd struct {
+	*window
+
+	living context.Context //nolint:containedctx // of its users
+}
+
+func newCrowd(t *testing.T, s Scenario, base *url.URL) *crowd {
+	t.Helper()
+	w, err := newWindow(s, s.Transports[0], 1, NewPlan(s, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.serve([]*url.URL{base})
+	w.makeUsers()
+	return &crowd{window: w}
+}
+
+// enterAll joins all users and begins the window. leave waits for the messages under way, and ends them.
+func (w *crowd) enterAll(t *testing.T) (leave func()) {
+	t.Helper()
+	living, kill := context.WithCancel(t.Context())
+	w.living = living
+	var receivers sync.WaitGroup
+	if _, err := w.join(t.Context(), living, &receivers, growth{}); err != nil {
+		t.Fatal(err)
+	}
+	w.ledger.start = time.Now()
+	close(w.begun)
+	return func() {
+		w.settle(t.Context(), time.Now(), w.plan.End)
+		for i := range w.users {
+			w.users[i].leave()
+		}
+		kill()
+		receivers.Wait()
+		w.senders.Wait()
+		w.departures.Close()
+	}
+}
+
+// unbroken checks that no message is missing and none came twice. Of those under way in the freeze it is
+// unknown whether they were stored.
+func (w *crowd) unbroken(t *testing.T) *result.Window {
+	t.Helper()
 	out := w.empty()
-	w.ledger.fill(out, plan.End, true)
-	unbroken(t, *out)
+	w.ledger.fill(out, w.plan.End, true)
 	t.Logf("%+v, %d rejoins, %v", countsOf(*out), w.rejoins.Load(), out.Errors)
+	if out.Lost != 0 || out.Duplicated != 0 || out.Reordered != 0 || out.Misdelivered != 0 {
+		t.Errorf("%+v", countsOf(*out))
+	}
+	if out.Sent < out.Planned/2 || out.Delivered == 0 {
+		t.Errorf("only %d of %d messages are known to be stored", out.Sent, out.Planned)
+	}
+	return out
 }
 
-// unbroken checks that no message of a window is missing and none came twice, though it is unknown of some
-// whether they were stored.
-func unbroken(t *testing.T, w result.Window) {
+// eventually waits for something to be so.
+func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	if w.Lost != 0 || w.Duplicated != 0 || w.Reordered != 0 || w.Misdelivered != 0 {
-		t.Errorf("%+v", countsOf(w))
-	}
-	if w.Sent < w.Planned*2/3 {
-		t.Errorf("only %d of %d messages are known to be stored", w.Sent, w.Planned)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for until := time.Now().Add(soon); !so(); <-look.C {
+		if time.Now().After(until) {
+			t.Fatalf("it is not so within %v that %s", soon, what)
+		}
 	}
 }
 
-// usersOf asks the server on n for the current users of a transport.
-func usersOf(t *testing.T, n *transporttest.Network, transport string) int {
+// usersOf asks the server that dial reaches for the current users of a transport.
+func usersOf(t *testing.T, dial func(context.Context, string, string) (net.Conn, error), spec string) int {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}}
-	resp, err := client.Get("http://localhost/stats")
+	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	resp, err := client.Get("http://localhost/stats?rooms=0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,5 +330,6 @@ func usersOf(t *testing.T, n *transporttest.Network, transport string) int {
 	if err := json.NewDecoder(resp.Body).Decode(&stats); err != nil {
 		t.Fatal(err)
 	}
-	return stats.Connected[transport].Users
+	name, _, _ := strings.Cut(spec, "@")
+	return stats.Connected[name].Users
 }
