@@ -95,13 +95,13 @@ func (x *exchange) requests() (run func(), ended bool) {
 		serving = nil
 		switch {
 		case w.hijacked:
-			run, user := w.run, w.user
+			sv, run, user := x.service, w.run, w.user // without x, which would stay in memory for as long
 			w.free()
 			return func() {
 				if run != nil {
 					run()
 				}
-				x.service.names.leave(user)
+				sv.names.leave(user)
 			}, false
 		case w.held != nil:
 			held := w.held
