@@ -1,17 +1,17 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"pushpull/transports"
@@ -216,35 +216,18 @@ func (x *exchange) handOver() bool {
 	}
 }
 
-// parsers read heads that are in memory.
-var parsers = sync.Pool{New: func() any { return &parser{lines: bufio.NewReaderSize(nil, headMost)} }}
-
-type parser struct {
-	head  bytes.Reader
-	lines *bufio.Reader
-}
-
 // parse parses a head, which is no longer in buf then. The error means that it is not plain; it stays
 // in buf.
 func (x *exchange) parse(head []byte) (*http.Request, error) {
-	length, ok := plain(head)
-	if !ok {
-		return nil, errForeign
-	}
-	p := parsers.Get().(*parser)
-	defer parsers.Put(p)
-	p.head.Reset(head)
-	p.lines.Reset(&p.head)
-	req, err := http.ReadRequest(p.lines)
-	if err != nil || !x.service.takes(req.URL.Path) {
+	req, ok := plain(x.ctx, head)
+	if !ok || !x.service.takes(req.URL.Path) {
 		return nil, errForeign
 	}
 	x.start += len(head)
-	req.Body = http.NoBody
-	if length > 0 {
-		req.Body = &requestBody{exchange: x, left: length}
+	if req.ContentLength > 0 {
+		req.Body = &requestBody{exchange: x, left: req.ContentLength}
 	}
-	return req.WithContext(x.ctx), nil
+	return req, nil
 }
 
 // takes reports whether a path is one that an exchange serves: a room's messages, a transport whose
@@ -262,51 +245,80 @@ func (sv *service) takes(path string) bool {
 // their client has gone: they answer, hold the poll (transports.Holder) or detach.
 func quick(way transports.Way) bool { return way.Every > 0 || way.Scan == 0 }
 
-// plain reports whether a head, up to its empty line, is that of a GET or POST, consists of lines that
-// every parser reads alike, has one Host, and a body of a known length, if any. Requests with anything else
-// are left to net/http: two parsers that disagree would let a request pass as two.
-func plain(head []byte) (length int64, ok bool) {
-	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
-	if !begins(line) || !bytes.HasSuffix(line, []byte(" HTTP/1.1")) || !printable(line) {
-		return 0, false
+// plain parses a head, up to its empty line, as net/http does, but takes a third of its time. ok is false
+// unless the request is a GET or POST, its head consists of lines that every parser reads alike, and it has one
+// Host, and a body of a known length if it is a POST. Requests with anything else are left to net/http: two
+// parsers that disagree would let a request pass as two.
+func plain(ctx context.Context, head []byte) (req *http.Request, ok bool) {
+	line, rest, _ := strings.Cut(string(head), "\r\n")
+	if !begins(head) || !printable(line) {
+		return nil, false
 	}
+	method, line, _ := strings.Cut(line, " ")
+	target, protocol, _ := strings.Cut(line, " ")
+	at, err := url.ParseRequestURI(target)
+	if err != nil || protocol != "HTTP/1.1" {
+		return nil, false
+	}
+	req = &http.Request{
+		Method: method, URL: at, RequestURI: target, Proto: protocol, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+	}
+	fields := strings.Count(rest, "\n")
+	req.Header = make(http.Header, fields)
+	values := make([]string, fields) // of all headers that are there once
 	hosts, lengths := 0, 0
 	for {
-		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
-		if len(line) == 0 {
+		line, rest, _ = strings.Cut(rest, "\r\n")
+		if line == "" {
 			break
 		}
-		name, value, found := bytes.Cut(line, []byte(":"))
+		name, value, found := strings.Cut(line, ":")
 		if !found || !isToken(name) || !printable(value) {
-			return 0, false
+			return nil, false
 		}
-		switch {
-		case is(name, "host"):
+		value = strings.Trim(value, " \t")
+		switch name = textproto.CanonicalMIMEHeaderKey(name); name {
+		case "Host":
 			hosts++
-			if !isHost(bytes.Trim(value, " \t")) {
-				return 0, false
-			}
-		case is(name, "content-length"):
-			n, err := strconv.ParseUint(string(bytes.Trim(value, " \t")), 10, 40)
+			req.Host = value
+			continue
+		case "Content-Length":
+			n, err := strconv.ParseUint(value, 10, 40)
 			if err != nil {
-				return 0, false
+				return nil, false
 			}
-			length = int64(n)
+			req.ContentLength = int64(n)
 			lengths++
-		case is(name, "transfer-encoding"), is(name, "expect"), is(name, "trailer"), is(name, "te"):
-			return 0, false
+		case "Connection":
+			req.Close = req.Close || lists(value, "close")
+		case "Transfer-Encoding", "Expect", "Trailer", "Te", "Pragma":
+			return nil, false
+		}
+		if before, again := req.Header[name]; again {
+			req.Header[name] = append(before, value)
+			continue
+		}
+		values[0] = value
+		req.Header[name], values = values[:1:1], values[1:]
+	}
+	if hosts != 1 || !isHost(req.Host) || lengths > 1 || (method == http.MethodPost) != (lengths == 1) {
+		return nil, false
+	}
+	return req.WithContext(ctx), true
+}
+
+// lists reports whether a list, like the value of Connection, has a token in any case of its letters.
+func lists(list, token string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.Trim(item, " \t"), token) {
+			return true
 		}
 	}
-	body := string(head[:4]) == "POST"
-	return length, hosts == 1 && lengths <= 1 && body == (lengths == 1)
+	return false
 }
 
-func is(name []byte, lower string) bool {
-	return len(name) == len(lower) && strings.EqualFold(string(name), lower)
-}
-
-func printable(line []byte) bool {
-	for _, c := range line {
+func printable(line string) bool {
+	for _, c := range []byte(line) {
 		if c < ' ' && c != '\t' || c >= 0x7f {
 			return false
 		}
@@ -315,8 +327,8 @@ func printable(line []byte) bool {
 }
 
 // isHost reports whether a value is a host as hosts are in life: a name or an address, and a port.
-func isHost(value []byte) bool {
-	for _, c := range value {
+func isHost(value string) bool {
+	for _, c := range []byte(value) {
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 		if !letter && !('0' <= c && c <= '9') && strings.IndexByte("-_.:[]", c) < 0 {
 			return false
@@ -327,8 +339,8 @@ func isHost(value []byte) bool {
 
 // isToken reports whether name is a token (RFC 9110, section 5.6.2) as the names of headers are in life:
 // of letters, digits, - and _.
-func isToken(name []byte) bool {
-	for _, c := range name {
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 		if !letter && !('0' <= c && c <= '9') && c != '-' && c != '_' {
 			return false
