@@ -212,6 +212,53 @@ func TestNextRequestWhileHeld(t *testing.T) {
 	}
 }
 
+// After the answer to a held poll that is the last request of its connection, the connection is closed at
+// once.
+func TestLastHeldPoll(t *testing.T) {
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		s := new(Server)
+		sd := begin(t, s)
+		c := sd.connect()
+		io.WriteString(c, "GET "+heldFor30s+"0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		synctest.Wait()
+		say(t, s, "one")
+		if resp := c.answer(200, `[{"seq":1,"body":"one"}]`); !resp.Close {
+			t.Error("the answer doesn't say that it is the last one")
+		}
+		begun := time.Now()
+		if _, err := c.in.ReadByte(); err != io.EOF || time.Since(begun) != 0 {
+			t.Errorf("after the answer: %v after %v", err, time.Since(begun))
+		}
+		c.Close()
+		sd.stop()
+	})
+}
+
+// A head has its time as a whole, not for each of its bytes.
+func TestHeadByteByByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, &Server{HeaderTimeout: 10 * time.Second})
+		c := sd.connect()
+		c.ask("/rooms/r/short-poll")
+		c.answer(204, "")
+		begun := time.Now()
+		go func() {
+			for _, b := range "GET /rooms/r/short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n" {
+				if _, err := c.Write([]byte(string(b))); err != nil {
+					return
+				}
+				time.Sleep(3 * time.Second)
+			}
+		}()
+		if _, err := c.in.ReadByte(); err != io.EOF || time.Since(begun) != 10*time.Second {
+			t.Errorf("a slow head: %v after %v, want the end after 10 s", err, time.Since(begun))
+		}
+		c.Close()
+		time.Sleep(10 * time.Second)
+		sd.stop()
+	})
+}
+
 // A client that has hung up while its poll is held has left, whatever follows.
 func TestHangingUpWhileHeld(t *testing.T) {
 	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
@@ -228,8 +275,10 @@ func TestHangingUpWhileHeld(t *testing.T) {
 		if users := sd.stats().Connected["long-poll"].Rooms["r"]; users != 0 {
 			t.Errorf("%d users after it has left", users)
 		}
-		say(t, s, "to nobody")
-		synctest.Wait()
+		time.Sleep(11 * time.Second)
+		if s.Store.(*memory.Store).Watched() {
+			t.Error("the room is still watched, as if somebody followed it")
+		}
 		if err := sd.stop(); err != nil {
 			t.Error("Serve:", err)
 		}
