@@ -22,7 +22,8 @@ type response struct {
 	header   http.Header
 	status   int    // 0: not set yet
 	text     []byte // the head, once it is made, and the body
-	headed   bool   // the head is in text, or written
+	headed   bool   // the head is in text, or written, with the length of the body
+	left     int    // of that length: bytes of the body that are still to come
 	whole    bool   // nothing is written: the answer is composed in text
 	broken   error  // of writing
 
@@ -72,8 +73,17 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.broken != nil {
 		return 0, w.broken
 	}
-	if !w.headed && len(w.header["Content-Length"]) > 0 {
+	if lengths := w.header["Content-Length"]; !w.headed && len(lengths) > 0 {
+		if w.left, w.broken = strconv.Atoi(lengths[0]); w.broken != nil {
+			return 0, w.broken
+		}
 		w.text, w.headed = w.appendHead(w.text[:0], -1), true
+	}
+	if w.headed {
+		if len(p) > w.left {
+			return 0, http.ErrContentLength
+		}
+		w.left -= len(p)
 	}
 	if w.headed && !w.whole && len(w.text)+len(p) > headMost {
 		if len(w.text) > 0 {
@@ -149,7 +159,7 @@ func (w *response) finish() (kept bool) {
 	if closing && !w.headed {
 		w.header.Set("Connection", "close")
 	}
-	closing = closing || len(w.header["Connection"]) > 0
+	closing = closing || w.left > 0 || len(w.header["Connection"]) > 0 // what is missing would be taken from the next answer
 	if w.broken == nil {
 		w.broken = x.conn.send(w.bytes())
 	}
