@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -31,7 +32,7 @@ type rawConn struct {
 	early    []byte          // arrived along with the handshake and is not read yet
 	pace     pace            // of the user's frames
 	timed    bool            // the read deadline is that of a message that has begun
-	life     <-chan struct{} // closed when the connection must end
+	life     context.Context //nolint:containedctx // ends when the connection must end
 	flooding func()          // called when the user doesn't keep to the pace; may be called again
 
 	heartbeat time.Duration
@@ -68,7 +69,7 @@ func (c *rawConn) Read(p []byte) (int, error) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-c.life:
+		case <-c.life.Done():
 			return 0, net.ErrClosed
 		}
 		if c.pace.waited(wait) {
