@@ -35,14 +35,13 @@ func FirstBeat(now time.Time, heartbeat time.Duration) time.Time {
 	return shared(now, heartbeat).Add(aside + rand.N[time.Duration](beatsAside)*aside)
 }
 
-// NextBeat returns the time of the sign of life after that of last: a heartbeat later, or, if that has passed, a
-// heartbeat from now.
+// NextBeat returns the time of the sign of life after the one of last, a heartbeat later. If that one was held up,
+// it is a heartbeat from now, as the other side needs its time to answer.
 func NextBeat(last, now time.Time, heartbeat time.Duration) time.Time {
-	next := last.Add(heartbeat)
-	if next.Before(now) {
-		next = now.Add(heartbeat)
+	if now.Sub(last) > heartbeat/beatsAside {
+		last = now
 	}
-	return shared(next, heartbeat)
+	return shared(last.Add(heartbeat), heartbeat)
 }
 
 // shared returns the latest time up to t that streams share.
