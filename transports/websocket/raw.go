@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -62,7 +61,7 @@ const missedPings = 2
 // Read implements net.Conn. It waits if the user is ahead of its pace: TCP then slows it down.
 func (c *rawConn) Read(p []byte) (int, error) {
 	if c.beat.IsZero() {
-		c.beat, c.heard = c.pace.now.Add(time.Millisecond+rand.N(c.heartbeat)), true // see transports.FirstHeartbeat
+		c.beat, c.heard = transports.FirstBeat(c.pace.now, c.heartbeat), true
 		_ = c.SetReadDeadline(c.beat)
 	}
 	if wait := c.pace.wait(); wait > 0 {
@@ -119,7 +118,7 @@ func (c *rawConn) receive(p []byte) (int, error) {
 		if _, err := c.Write(ping); err != nil {
 			return 0, err
 		}
-		c.beat = time.Now().Add(c.heartbeat)
+		c.beat = transports.NextBeat(c.beat, time.Now(), c.heartbeat)
 		_ = c.SetReadDeadline(c.beat)
 	}
 }
