@@ -95,7 +95,7 @@ func (t Transport) Way() transports.Way {
 		Stream: true, Duplex: true, Heartbeat: transports.Heartbeat,
 	}
 	if t.Lean {
-		way.Title, way.Engine = "WebSocket (lean)", "this project’s own frames"
+		way.Title, way.Engine = "WebSocket (lean)", "this project's own frames"
 	}
 	return way
 }
