@@ -24,12 +24,12 @@ import (
 )
 
 // TestLanesStream shows the lanes of streams that go one way, beside all others: the requests that stay open must
-// leave connections for those that don't. Heartbeats come all the time, and count for nothing. A gap in a stream is told, and the stream goes on after it.
+// leave connections for those that don't. Heartbeats come every second, and count for nothing. A gap in a stream is told, and the stream goes on after it.
 func TestLanesStream(t *testing.T) {
 	s := newSite(t, allLanes...)
 	store := &losing{log: new(memory.Store)}
 	s.store = store
-	s.transports = all.Endpoints(transports.Limits{Heartbeat: 50 * time.Millisecond})
+	s.transports = all.Endpoints(transports.Limits{Heartbeat: time.Second})
 	s.start()
 	p := openLanes(t, s)
 	p.slide("interval", kb.Home)
