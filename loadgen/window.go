@@ -244,6 +244,7 @@ func WayOf(w transports.Way) result.Way {
 	return result.Way{
 		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
 		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
+		Engine: w.Engine,
 	}
 }
 

@@ -80,7 +80,7 @@ func colourOf(transport string, way result.Way) paint {
 	}
 	first, second := nameShares(result.Kind(transport))
 	h.hue += turn * first
-	h.lightness += .08 * second
+	h.lightness += .1 * second
 	setting := max(way.EveryS, way.ScanS)
 	if setting == 0 {
 		setting = way.HoldS
@@ -97,7 +97,8 @@ func nameShares(name string) (first, second float64) {
 	hash := fnv.New64a()
 	hash.Write([]byte(name))
 	share := func(bits uint16) float64 { return 2*float64(bits)/math.MaxUint16 - 1 }
-	return share(uint16(hash.Sum64())), share(uint16(hash.Sum64() >> 16))
+	// These bits keep the names that share a class apart: see TestSameClass.
+	return share(uint16(hash.Sum64())), share(uint16(hash.Sum64() >> 4))
 }
 
 // lineContrast is the least contrast of a line with its background, as WCAG 2 requires of graphics;

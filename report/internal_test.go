@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"image/color"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -192,6 +193,18 @@ func TestColours(t *testing.T) {
 	}
 	if a, b := styles["websocket"].inRun(0, 2), styles["websocket"].inRun(1, 2); a.colour != b.colour || a.mark == b.mark || a.width <= b.width || a.pale >= b.pale {
 		t.Errorf("two runs look like %+v and %+v", a, b)
+	}
+}
+
+// The transports of a class look different: by a step of lightness, and by another one of hue.
+func TestSameClass(t *testing.T) {
+	way := result.Way{Title: "WebSocket", Stream: true, Duplex: true}
+	a, b := colourOf("websocket", way), colourOf("websocket-lean", way)
+	for kind, pair := range map[string][2]color.RGBA{"light": {a.light, b.light}, "dark": {a.dark, b.dark}} {
+		// 1.3 is a contrast that is seen on two areas that touch, though too small for text.
+		if c := contrast(pair[0], pair[1]); c < 1.3 {
+			t.Errorf("on %s paper the colours of two WebSocket transports, %s and %s, have a contrast of %.2f", kind, cssOf(pair[0]), cssOf(pair[1]), c)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the goldens in testdata/report/
 const goldens = "../testdata/report/golden"
 
 // drawnAsGolden are the cases whose charts are goldens too. The others keep only the text.
-var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few", "stores", "servers", "names"}
+var drawnAsGolden = []string{"chat", "two-runs", "eight-transports", "foreign-server", "nothing-delivered", "recorded", "few", "two-engines", "stores", "servers", "names"}
 
 var (
 	inlineSVG = regexp.MustCompile(`(?s)<svg.*?</svg>\n`)

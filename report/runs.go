@@ -20,29 +20,39 @@ func together(runs []Run) []string {
 	for _, run := range runs {
 		speakers = append(speakers, newSpeaker(run))
 	}
-	return append([]string{choices(speakers, labels)}, acrossRuns(speakers, labels)...)
+	said := append([]string{choices(speakers, labels)}, acrossRuns(speakers, labels)...)
+	return append(said, enginesOf(speakers...)...)
 }
 
 // choices says what to choose in which run.
 func choices(speakers []speaker, labels []string) string {
-	// good returns what can be chosen in a run.
+	// equal returns the rows that can be chosen in a run, and good their names.
+	equal := func(s speaker) []int {
+		return append(slices.Clone(s.choice.Front[:min(1, len(s.choice.Front))]), s.choice.Either...)
+	}
 	good := func(s speaker) []string {
-		if len(s.choice.Front) == 0 {
-			return []string{"no transport"}
-		}
 		var names []string
-		for _, i := range append(s.choice.Front[:1:1], s.choice.Either...) {
+		for _, i := range equal(s) {
 			names = append(names, s.call(i))
+		}
+		if len(names) == 0 {
+			return []string{"no transport"}
 		}
 		return names
 	}
-	for _, name := range good(speakers[0]) {
+	is := func(k int) string {
+		if rows := equal(speakers[0]); k < len(rows) {
+			return speakers[0].verb(rows[k], "is", "are")
+		}
+		return "is"
+	}
+	for k, name := range good(speakers[0]) {
 		if !slices.ContainsFunc(speakers, func(s speaker) bool { return !slices.Contains(good(s), name) }) {
 			all := "both"
 			if len(speakers) > 2 {
 				all = "all " + strconv.Itoa(len(speakers))
 			}
-			return text.Upper(name) + " is the choice in " + all + " runs."
+			return text.Upper(name) + " " + is(k) + " the choice in " + all + " runs."
 		}
 	}
 	in := map[string][]string{} // labels of runs by what to choose

@@ -55,12 +55,17 @@ func spoken(name string, way result.Way, exact bool) string {
 }
 
 // list writes "a, b and c".
-func list(parts []string) string {
+func list(parts []string) string { return joined(parts, " and ") }
+
+// either writes "a, b or c".
+func either(parts []string) string { return joined(parts, " or ") }
+
+func joined(parts []string, word string) string {
 	if len(parts) < 2 {
 		return strings.Join(parts, "")
 	}
 	last := len(parts) - 1
-	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+	return strings.Join(parts[:last], ", ") + word + parts[last]
 }
 
 // seconds writes an interval with all its digits.

@@ -16,6 +16,7 @@ import (
 type model struct {
 	transport  string
 	interval   float64                  // seconds, as for result.FormerWay
+	way        result.Way               // zero: result.FormerWay
 	latency    func(*rand.Rand) float64 // seconds
 	requests   int64                    // of a window, like all fields below
 	empty      int64
@@ -46,6 +47,7 @@ var (
 	poll5     = model{transport: "short-poll@5s", interval: 5, latency: uniform(5), requests: 800, empty: 430, reads: 800, emptyReads: 430, bytes: 262_000, cpu: .061, memory: 9_400}
 	poll1     = model{transport: "short-poll@1s", interval: 1, latency: uniform(1), requests: 4000, empty: 3530, reads: 4000, emptyReads: 3530, bytes: 865_000, cpu: .284, memory: 9_800}
 	longPoll  = model{transport: "long-poll", interval: 30, latency: lognormal(.0007, .35), requests: 500, reads: 100, bytes: 216_000, cpu: .047, memory: 21_300}
+	stream    = model{transport: "sse", way: result.Way{Title: "server-sent events", Stream: true, HeartbeatS: 15}, latency: lognormal(.00043, .3), requests: 200, handshakes: 200, reads: 100, bytes: 100_000, cpu: .024, memory: 12_200}
 	webSocket = model{transport: "websocket", latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 100, bytes: 73_000, cpu: .022, memory: 16_900}
 
 	four  = []model{poll5, poll1, longPoll, webSocket}
@@ -56,9 +58,21 @@ var (
 		{transport: "long-poll@10s", latency: lognormal(.00075, .35), requests: 810, empty: 400, reads: 100, bytes: 240_000, cpu: .051, memory: 21_100},
 		{transport: "long-poll-scan@5ms", latency: uniform(.005), requests: 412, empty: 12, reads: 120_000, emptyReads: 119_600, bytes: 210_000, cpu: 4.2, memory: 22_300},
 		webSocket,
-		{transport: "sse", latency: lognormal(.00043, .3), requests: 200, reads: 100, bytes: 88_000, cpu: .024, memory: 18_200},
+		stream,
+	}
+
+	six = []model{
+		poll1,
+		{transport: "long-poll-scan@50ms", way: result.Way{Title: "long polling with a scan", HoldS: 30, ScanS: .05}, latency: uniform(.05), requests: 500, reads: 80_000, emptyReads: 79_600, bytes: 213_000, cpu: 2.1, memory: 22_300},
+		longPoll, stream,
+		{transport: "websocket", way: twoWay("WebSocket", "nhooyr.io/websocket"), latency: lognormal(.00042, .3), requests: 200, handshakes: 200, reads: 100, bytes: 74_000, cpu: .025, memory: 17_600},
+		{transport: "websocket-lean", way: twoWay("WebSocket (lean)", "this project's own frames"), latency: lognormal(.0004, .3), requests: 200, handshakes: 200, reads: 100, bytes: 74_000, cpu: .021, memory: 6_400},
 	}
 )
+
+func twoWay(title, engine string) result.Way {
+	return result.Way{Title: title, Engine: engine, Stream: true, Duplex: true, HeartbeatS: 15}
+}
 
 // synthetic returns a run with two rounds of windows of 20 seconds, 200 users and 400 deliveries.
 func synthetic(name string, seed uint64, models ...model) report.Run {
@@ -107,15 +121,14 @@ func window(random *rand.Rand, m model, round int) result.Window {
 		},
 		Generator: result.Process{CPUS: .04, RSSBytes: 30_000_000, RSSIdleBytes: 20_000_000},
 	}
-	w.Way = result.FormerWay(m.transport, m.interval)
-	if m.transport == "sse" {
-		w.Way = result.Way{Title: "server-sent events", Stream: true}
+	if w.Way = m.way; !w.Way.Known() {
+		w.Way = result.FormerWay(m.transport, m.interval)
 	}
 	w.Calibration = &result.Calibration{
 		RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram(),
 		Bytes: &result.Bytes{Send: 358, Empty: 187, Answer: 241, Message: 121},
 	}
-	if m.transport == "websocket" {
+	if w.Way.Duplex {
 		w.Calibration.Bytes = &result.Bytes{Send: 131, Message: 121}
 	}
 	for range 100 {
@@ -234,6 +247,7 @@ var allCases = sync.OnceValue(func() map[string][]report.Run {
 		"few":               {short},
 		"one-transport":     {synthetic("", 1, webSocket)},
 		"eight-transports":  {synthetic("", 1, eight...)},
+		"two-engines":       {synthetic("", 1, six...)},
 	}
 	for _, runs := range all {
 		for i, run := range runs {

@@ -37,7 +37,7 @@ func failed() report.Run {
 func TestScreens(t *testing.T) {
 	all := cases()
 	all["failed"] = []report.Run{failed()}
-	for _, name := range []string{"chat", "one-transport", "stores", "lost", "failed", "hostile"} {
+	for _, name := range []string{"chat", "one-transport", "two-engines", "stores", "lost", "failed", "hostile"} {
 		for kind, on := range screens() {
 			t.Run(name+"-"+kind, func(t *testing.T) {
 				var out bytes.Buffer

@@ -65,6 +65,19 @@ func newSpeaker(run Run) speaker {
 	return s
 }
 
+// verb returns the form that goes with the name of a row: "server-sent events need", "long polling needs".
+func (s speaker) verb(i int, one, many string) string {
+	if s.plural(i) {
+		return many
+	}
+	return one
+}
+
+func (s speaker) plural(i int) bool {
+	way := s.rows[i].Way
+	return way.Known() && strings.HasSuffix(text.Clean(way.Title), "s")
+}
+
 // sentences returns at least one sentence, the verdict first.
 func sentences(run Run) []string {
 	s := newSpeaker(run)
@@ -74,7 +87,33 @@ func sentences(run Run) []string {
 	said = append(said, s.others()...)
 	said = append(said, s.beaten()...)
 	said = append(said, s.failures()...)
+	said = append(said, enginesOf(s)...)
 	return append(said, s.unsure()...)
+}
+
+// enginesOf says which rows have the same protocol, and in what they differ.
+func enginesOf(speakers ...speaker) []string {
+	names, engines := map[string][]string{}, map[string][]string{} // by the class of the way
+	for _, s := range speakers {
+		for i, row := range s.rows {
+			class, engine := row.Way.Class(), text.Clean(row.Way.Engine)
+			if engine != "" && !slices.Contains(engines[class], engine) {
+				names[class], engines[class] = append(names[class], s.call(i)), append(engines[class], engine)
+			}
+		}
+	}
+	var said []string
+	for _, class := range result.Classes() {
+		if len(engines[class]) < 2 {
+			continue
+		}
+		var parts []string
+		for i, engine := range engines[class] {
+			parts = append(parts, "with "+engine+" for "+names[class][i])
+		}
+		said = append(said, text.Upper(list(names[class]))+" use the same protocol; the server speaks it "+list(parts)+".")
+	}
+	return said
 }
 
 // unsure says what too few rounds can't show.
@@ -103,7 +142,7 @@ func (s speaker) verdict() []string {
 	speed := s.speed(first)
 	switch {
 	case len(s.rows) == 1 && len(s.missing) == 0:
-		return []string{text.Upper(s.call(first)) + " alone was measured: " + speed + ".", s.costs(first)}
+		return []string{text.Upper(s.call(first)) + " alone " + s.verb(first, "was", "were") + " measured: " + speed + ".", s.costs(first)}
 	case len(s.choice.Ranked) == 1:
 		return []string{"Only " + s.call(first) + " can be recommended: " + speed + "."}
 	case len(front) == 1 && len(s.choice.Either) > 0:
@@ -111,10 +150,10 @@ func (s speaker) verdict() []string {
 		for _, i := range s.choice.Either {
 			names = append(names, s.call(i))
 		}
-		said := "Choose " + strings.Join(names, " or ") + ": the rounds show no difference in latency or " + noun(s.choice.Cost)
+		said := "Choose " + either(names) + ": the rounds show no difference in latency or " + noun(s.choice.Cost)
 		return []string{said + " (over " + s.call(first) + " " + speed + ")."}
 	case len(front) == 1:
-		said := "Choose " + s.call(first) + ": it is the fastest (" + speed + ")"
+		said := "Choose " + s.call(first) + ": " + s.verb(first, "it is", "they are") + " the fastest (" + speed + ")"
 		if _, known := s.choice.Cost.Value(s.rows[first]); known {
 			said += ", and " + s.cheapest(first)
 		}
@@ -124,8 +163,8 @@ func (s speaker) verdict() []string {
 	for k, i := range front[1:] {
 		m, last := s.choice.Cost, front[k]
 		saved := times(verdict.Compare(m, s.rows[i], s.rows[last]).Ratio, noun(m))
-		said = append(said, fmt.Sprintf("If they may take %s, choose %s: it needs %s than %s (%s instead of %s).",
-			s.delay(i), s.call(i), saved, s.call(last), s.bare(m, i), s.figure(m, last)))
+		said = append(said, fmt.Sprintf("If they may take %s, choose %s: %s %s than %s (%s instead of %s).",
+			s.delay(i), s.call(i), s.verb(i, "it needs", "they need"), saved, s.call(last), s.bare(m, i), s.figure(m, last)))
 	}
 	return said
 }
@@ -194,7 +233,7 @@ func (s speaker) cheapest(first int) string {
 	tied := slices.ContainsFunc(s.choice.Ranked, func(i int) bool {
 		return i != first && !verdict.Compare(m, s.rows[i], s.rows[first]).Differs
 	})
-	what := "needs the " + leastOf(noun(m)) + " " + noun(m)
+	what := s.verb(first, "needs", "need") + " the " + leastOf(noun(m)) + " " + noun(m)
 	if tied {
 		what = "no other needs " + fewer(noun(m)) + " " + noun(m)
 	}
@@ -310,7 +349,7 @@ func (s speaker) also() []string {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []string{text.Upper(s.call(first)) + " also needs " + list(parts) + "."}
+	return []string{text.Upper(s.call(first)) + " also " + s.verb(first, "needs", "need") + " " + list(parts) + "."}
 }
 
 // more writes a ratio above 1: "12 times as many", "13% more".
@@ -346,15 +385,16 @@ func (s speaker) versus(i, k int) string {
 			better = append(better, s.factor(m, i, d.Ratio))
 		}
 	}
+	needs := s.verb(i, "needs", "need") + " "
 	switch {
 	case len(worse) == 0 && len(better) == 0:
 		return ""
 	case len(better) == 0:
-		return "needs " + list(worse)
+		return needs + list(worse)
 	case len(worse) == 0:
-		return "needs " + list(better)
+		return needs + list(better)
 	}
-	return "needs " + list(better) + ", but " + list(worse)
+	return needs + list(better) + ", but " + list(worse)
 }
 
 // factor says how a figure of row i compares with that of another one: "1.6 times the server CPU".
@@ -385,17 +425,19 @@ func times(ratio float64, noun string) string {
 // beaten says which rows are never the better choice.
 func (s speaker) beaten() []string {
 	by := map[int][]string{}
+	many := map[int]bool{} // whether the sentence about those beaten by a row has a plural
 	for _, b := range s.choice.Beaten {
 		by[b.By] = append(by[b.By], s.call(b.Row))
+		many[b.By] = len(by[b.By]) > 1 || s.plural(b.Row)
 	}
 	var said []string
 	for _, k := range s.choice.Front {
-		switch names := by[k]; len(names) {
-		case 0:
-		case 1:
-			said = append(said, text.Upper(names[0])+" is never the better choice: it is no better than "+s.call(k)+" in any figure.")
+		switch names := text.Upper(list(by[k])); {
+		case names == "":
+		case many[k]:
+			said = append(said, names+" are never the better choice: they are no better than "+s.call(k)+" in any figure.")
 		default:
-			said = append(said, text.Upper(list(names))+" are never the better choice: they are no better than "+s.call(k)+" in any figure.")
+			said = append(said, names+" is never the better choice: it is no better than "+s.call(k)+" in any figure.")
 		}
 	}
 	return said

@@ -96,6 +96,33 @@ func TestAnswer(t *testing.T) {
 				"(over WebSocket (websocket-lean) half of the messages arrive within 399 µs, 99% within 1.21 ms).",
 		},
 		{
+			"two engines, and a name in the plural",
+			[]report.Run{three("", 1, six[2:]...)},
+			"Choose WebSocket (lean): it is the fastest (half of the messages arrive within 397 µs, 99% within 1.60 ms), and needs the least server CPU (52.5 µs a message). " +
+				"WebSocket (lean) also needs the fewest requests (others up to 1.25 a message), the fewest bytes (others up to 2.9 times as many) and the least server memory (others up to 3.3 times as much). " +
+				"WebSocket, server-sent events and long polling are never the better choice: they are no better than WebSocket (lean) in any figure. " +
+				"WebSocket and WebSocket (lean) use the same protocol; the server speaks it with nhooyr.io/websocket for WebSocket and with this project's own frames for WebSocket (lean).",
+		},
+		{
+			"a name in the plural alone",
+			[]report.Run{three("", 1, stream)},
+			"Server-sent events alone were measured: half of the messages arrive within 432 µs, 99% within 1.30 ms. A message costs 250 bytes and 60.0 µs of server CPU.",
+		},
+		{
+			"a name in the plural is the fastest",
+			[]report.Run{three("", 1, poll1, stream)},
+			"Choose server-sent events: they are the fastest (half of the messages arrive within 432 µs, 99% within 2.44 ms), and need the least server CPU (60.0 µs a message). " +
+				"Server-sent events also need the fewest requests (the other 10.0 a message) and the fewest bytes (the other 8.7 times as many). " +
+				"Short polling every second needs 20% less server memory, but 521 ms for half of its messages and 12 times the server CPU.",
+		},
+		{
+			"a name in the plural in two runs",
+			[]report.Run{three("before", 1, poll1, stream), three("after", 2, poll1, stream)},
+			"Server-sent events are the choice in both runs. " +
+				"The rounds show no difference between the runs in latency or server CPU with server-sent events and short polling every second.\n" +
+				"before: Choose server-sent events: …\nafter: Choose server-sent events: …",
+		},
+		{
 			"one alone",
 			[]report.Run{three("", 1, webSocket)},
 			"WebSocket alone was measured: half of the messages arrive within 402 µs, 99% within 1.21 ms. A message costs 182 bytes and 55.0 µs of server CPU.",

@@ -20,6 +20,10 @@ type Way struct {
 	// Heartbeat, with Stream, is how long the server is silent at most before it writes something that holds
 	// no message; 0: it may be silent forever.
 	Heartbeat time.Duration
+
+	// Engine names what speaks the protocol on the server's side, if that is all in which transports differ;
+	// "" otherwise.
+	Engine string
 }
 
 // Validate returns an error if w lacks a title or its fields contradict each other.

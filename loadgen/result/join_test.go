@@ -117,6 +117,7 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.OtherProgram":        later,
 	"len Window.Transport":       same,
 	"len Window.Way.Title":       same,
+	"len Window.Way.Engine":      same,
 	"Window.Way.Stream":          same,
 	"Window.Way.Duplex":          same,
 	"len Window.Errors[0].Text":  same,

@@ -16,6 +16,8 @@ type Way struct {
 	Duplex bool    `json:"duplex,omitempty"`  // users send on the connection that they read from
 
 	HeartbeatS float64 `json:"heartbeat_s,omitempty"` // the server of a stream is never silent for longer
+
+	Engine string `json:"engine,omitempty"` // what speaks the protocol on the server's side, if other transports differ only in that
 }
 
 // Known reports whether the way is known; old results may lack it.

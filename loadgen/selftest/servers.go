@@ -365,9 +365,10 @@ func badCursor(w http.ResponseWriter, _ string, list []byte) {
 	w.Write(list)
 }
 
-// cutOff ends the response one byte early, upon which net/http closes the connection.
+// cutOff ends the response one byte early and closes the connection.
 func cutOff(w http.ResponseWriter, cursor string, list []byte) {
 	w.Header().Set(transports.NextCursor, cursor)
 	w.Header().Set("Content-Length", strconv.Itoa(len(list)))
+	w.Header().Set("Connection", "close") // else only net/http closes it, and users wait for the byte
 	w.Write(list[:len(list)-1])
 }

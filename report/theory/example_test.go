@@ -52,14 +52,14 @@ func ExampleLongPollScan() {
 	// store reads: 20.3 per second
 }
 
-// Two processors write each message to 100 members; a write takes 20 µs.
+// A room's reader writes each message to 100 members; a write takes 20 µs.
 func ExampleFanOut() {
-	f := theory.FanOut{Members: 100, Writers: 2, Write: 20e-6, Rate: 200}
+	f := theory.FanOut{Members: 100, Writers: 1, Write: 20e-6, Rate: 100}
 	fmt.Printf("load: %.0f%%\n", 100*f.Busy())
 	fmt.Printf("until written: mean %.2f ms, p99 %.2f ms\n", 1e3*f.Mean(), 1e3*f.Distribution().Quantile(.99))
 	// Output:
 	// load: 20%
-	// until written: mean 0.64 ms, p99 2.00 ms
+	// until written: mean 1.26 ms, p99 3.99 ms
 }
 
 // A latency is the sum of independent times: here 1 or 2 ms to send a message, then the wait of a

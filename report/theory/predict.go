@@ -57,8 +57,8 @@ type parameters struct {
 	calibrated bool         // whether trip and delivery are known
 	trip       float64      // round trip of the smallest HTTP request
 	delivery   Distribution // from the start of sending to delivery at the other of two members, without any other wait
-	write      float64      // processor time per member's copy; 0 if unknown
-	writers    int
+	processors float64
+	write      float64       // from one member's copy to the next one's; 0 if unknown
 	bytes      *result.Bytes // nil if unknown
 	heartbeat  float64       // bytes of a heartbeat on a stream, with its answer if it has one
 }
@@ -76,10 +76,13 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	m := parameters{
 		way: row.Way, users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
 		warmup: float64(run.Scenario.Warmup), seconds: row.DurationS,
-		writers: run.Environment.Cores, heartbeat: heartbeatBytes,
+		processors: float64(run.Environment.Cores), heartbeat: heartbeatBytes,
 	}
 	if strings.HasPrefix(cmp.Or(run.Scenario.Redirected, run.Scenario.Target), "https:") {
 		m.heartbeat += recordBytes
+		if row.Way.Duplex { // the pong has a record of its own
+			m.heartbeat += recordBytes
+		}
 	}
 	delay, accept, trip, delivery := result.NewHistogram(), result.NewHistogram(), result.NewHistogram(), result.NewHistogram()
 	for _, w := range windows {
@@ -102,12 +105,12 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	m.trip, m.delivery = trip.Quantile(.5).Seconds(), sampled(delivery)
 	m.calibrated = trip.Count() > 0 && delivery.Count() > 0
 	if row.Server != nil && row.Delivered > 0 {
-		cpu := row.Server.CPUS
+		copies := float64(row.Delivered) * m.members / (m.members - 1)
+		each := func(cpu float64) float64 { return min(max(0, cpu), 1000*m.seconds) / copies } // a result may hold any number
+		m.write = each(row.Server.CPUS) / max(1, m.feeds())
 		if run.Scenario.Target == "" { // the generator reads on the same processors
-			cpu += row.Generator.CPUS
+			m.write = max(m.write, each(row.Server.CPUS+row.Generator.CPUS)/m.processors)
 		}
-		cpu = min(max(0, cpu), 1000*m.seconds) // a result may hold any number
-		m.write = cpu / (float64(row.Delivered) * m.members / (m.members - 1))
 	}
 	return m
 }
@@ -122,28 +125,36 @@ func sampled(h *result.Histogram) Distribution {
 
 // known reports whether the parameters are those of a real run: a result may come from anywhere.
 func (m parameters) known() bool {
-	return m.users > 0 && m.members > 1 && m.writers > 0 && m.seconds > 0 && m.warmup >= 0 && m.sends > 0 && m.way.Known()
+	return m.users > 0 && m.members > 1 && m.processors > 0 && m.seconds > 0 && m.warmup >= 0 && m.sends > 0 && m.way.Known()
 }
 
 // rate returns the messages per second for one user, including its own.
 func (m parameters) rate() float64 { return m.sends * m.members / m.users / m.seconds }
 
 // pushed returns the latency of a message that wakes its readers: the delivery time of the
-// calibration, in which the sender and one reader are woken, plus the later turns of the other
-// members. Waiting for earlier messages is in the calibration already, as its messages queued
-// among the others (PASTA; Wolff 1982).
+// calibration, in which the sender and one reader are woken, plus the turns of the other members.
+// Waiting for earlier messages is in the calibration already, as its messages queued among the others
+// (PASTA; Wolff 1982).
+//
+// A room has one writer, however many processors there are: on each server its reader writes to all
+// members there, one after another, and answers held requests likewise. Rooms don't wait for each
+// other. From one copy to the next it takes the server's processor time for one, or, if that is more,
+// the share of all processors that a copy needs until its member has read it: the members read while
+// the next copies are written, but a machine can't do more than its processors.
 func (m parameters) pushed() (d Distribution, known bool) {
 	if !m.calibrated || m.members > 2 && m.write == 0 {
 		return d, false
 	}
-	f := FanOut{Members: int(m.members), Writers: m.writers, Write: m.write}
+	f := FanOut{Members: int(m.members) - 1, Writers: 1, Write: m.write}
 	delivery := m.delivery
 	if feeds := m.feeds(); feeds > 1 {
 		// The users of the calibration are on different servers. A server delivers messages that it
 		// stored itself about as early as it acknowledges them.
 		delivery = Mixture((m.members/feeds-1)/(m.members-1), m.accept, m.delivery)
 	}
-	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true // the calibration includes the first turn
+	// Both copies of the calibration's pair are in its deliveries, in either order. In a larger room 0 to
+	// K-2 further copies are written before that of a member, which are the turns of K-1 but the first.
+	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true
 }
 
 // A prediction covers all users and all windows of a row together.
@@ -229,8 +240,10 @@ func stream(m parameters) prediction {
 	}
 	p.latency, p.known = m.pushed()
 	if b := m.bytes; b != nil {
-		quiet := Quiet{Rate: m.rate(), Every: m.way.HeartbeatS}
-		p.bytes = m.carried(b, 1) + m.users*m.seconds*quiet.HeartbeatsPerSecond()*m.heartbeat
+		p.bytes = m.carried(b, 1)
+		if every := m.way.HeartbeatS; every > 0 { // whatever else is written
+			p.bytes += m.users * m.seconds / every * m.heartbeat
+		}
 	}
 	return p
 }

@@ -3,7 +3,8 @@ package theory
 import "math"
 
 // A FanOut is a server that writes each message to every member as it arrives: the time that a
-// WebSocket or an event stream adds to a message.
+// WebSocket or an event stream adds to a message. pushpull's server has one writer for each room: the room's reader
+// writes to all members, so K members wait s(K+1)/2 on average.
 //
 // Messages queue for the writers, first come, first served. If Writers divides Members, all writers
 // work on the same message and the formulas are exact. Otherwise some writers start on the next
@@ -12,7 +13,7 @@ import "math"
 // ρ = 0.1 and 0.5. Queue alone is less accurate then.
 type FanOut struct {
 	Members int     // K, copies written of each message
-	Writers int     // P, concurrent writes: processors
+	Writers int     // P, concurrent writes: 1 if the room's reader writes all copies
 	Write   float64 // s, seconds that one write occupies a writer
 	Rate    float64 // Λ, messages per second of all rooms that share the writers
 }
@@ -70,25 +71,6 @@ func (f FanOut) Distribution() Distribution {
 		services = services.Plus(services)
 	}
 	return d
-}
-
-// A Quiet is a stream on which the server writes a heartbeat whenever it has written nothing for a while.
-type Quiet struct {
-	Rate  float64 // λ, messages per second for a user
-	Every float64 // H, seconds of silence after which a heartbeat is written
-}
-
-// HeartbeatsPerSecond returns the heartbeats for a user, λ/(exp(λH)-1): a wait X for the next message has
-// floor(X/H) of them, and the sum of P(X ≥ kH) = exp(-λkH) over k ≥ 1 is 1/(exp(λH)-1). It is 1/H without
-// messages, and 0 without heartbeats.
-func (q Quiet) HeartbeatsPerSecond() float64 {
-	switch {
-	case q.Every <= 0:
-		return 0
-	case q.Rate == 0:
-		return 1 / q.Every
-	}
-	return q.Rate / math.Expm1(q.Rate*q.Every)
 }
 
 // rarest is a probability too small to show at p99.9.

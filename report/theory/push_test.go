@@ -142,26 +142,3 @@ func BenchmarkFanOut(b *testing.B) {
 		f.Distribution()
 	}
 }
-
-// TestQuiet simulates a stream whose heartbeats messages put off.
-func TestQuiet(t *testing.T) {
-	for _, q := range []theory.Quiet{{Rate: .02, Every: 15}, {Rate: .2, Every: 15}, {Rate: 2, Every: 1}} {
-		all := simulate(func(random *rand.Rand) part {
-			p := part{counts: map[string]float64{}, waits: []float64{0}}
-			for range 20_000 {
-				wait := random.ExpFloat64() / q.Rate
-				for at := q.Every; at < wait; at += q.Every {
-					p.counts["heartbeats"]++
-				}
-				p.seconds += wait
-			}
-			return p
-		})
-		agrees(t, fmt.Sprintf("heartbeats of %+v", q), q.HeartbeatsPerSecond(), all, perSecond("heartbeats"))
-	}
-	for q, want := range map[theory.Quiet]float64{{Rate: 0, Every: 15}: 1. / 15, {Rate: 1, Every: 0}: 0, {Rate: 1e6, Every: 3600}: 0} {
-		if got := q.HeartbeatsPerSecond(); got != want {
-			t.Errorf("%+v has %v heartbeats a second, want %v", q, got, want)
-		}
-	}
-}

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
 	"pushpull/transports"
+	"pushpull/transports/all"
 )
 
 // TestLanesCountBytes compares the bytes that a lane shows with those of its connections.
@@ -24,6 +26,7 @@ func TestLanesCountBytes(t *testing.T) {
 			var tapped tap
 			s := newSite(t, lane)
 			s.wrap = tapped.listen
+			s.transports = all.Endpoints(transports.Limits{Heartbeat: time.Hour}) // no script sees the pings of a WebSocket
 			s.start()
 			p := openLanes(t, s)
 			if lane.Way.EveryS > 0 {

@@ -90,11 +90,14 @@ func (t Transport) name() string {
 
 // Way implements transports.Client and transports.Endpoint.
 func (t Transport) Way() transports.Way {
-	title := "WebSocket"
-	if t.Lean {
-		title = "lean WebSocket"
+	way := transports.Way{
+		Title: "WebSocket", Engine: "nhooyr.io/websocket",
+		Stream: true, Duplex: true, Heartbeat: transports.Heartbeat,
 	}
-	return transports.Way{Title: title, Stream: true, Duplex: true, Heartbeat: transports.Heartbeat}
+	if t.Lean {
+		way.Title, way.Engine = "WebSocket (lean)", "this project's own frames"
+	}
+	return way
 }
 
 // An engine answers the handshake of a request and takes over its connection.

@@ -19,12 +19,22 @@ const size = text => utf8.encode(text).length;
 // Requests that stay open are made without, so that sends and short polls never wait for them.
 const brief = { credentials: "same-origin" }, lasting = { credentials: "omit" };
 
+// Behind a proxy that wants credentials and speaks HTTP/1.1, all requests share six connections. Then
+// two lanes have requests that stay open, for two users each, and two connections are left for what is brief.
+const mostRooms = 2;
+const rooms = new Set(); // with such requests
+const fewConnections = () => /^http\/1/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol);
+
 /** The size of the head that a browser gives to a request. No script sees it, so the server measures it. */
 export const heads = {
   brief: NaN, lasting: NaN, post: NaN, // bytes, without the path and the digits of a length
   async measure() {
     const path = "/page/head";
-    const of = async options => (await (await fetch(path, options)).json()).bytes - path.length;
+    const of = async options => {
+      const answer = await fetch(path, options);
+      if (answer.status === 401 && options === lasting) return of(brief); // as the lanes will do
+      return (await answer.json()).bytes - path.length;
+    };
     [this.brief, this.lasting, this.post] = await Promise.all(
       [of(brief), of(lasting), of({ method: "POST", body: "x" }).then(n => n - 1)]);
   },
@@ -145,6 +155,7 @@ export class Client {
 
   /** Sends a request to receive messages. */
   #get(path, signal) {
+    if (this.lasting && this.options === brief) this.#enter();
     this.#asked = performance.now();
     this.questions++;
     this.carried += path.length;
@@ -185,6 +196,14 @@ export class Client {
     const bare = answer.status === 401 && this.options === lasting;
     if (bare) this.options = brief;
     return bare;
+  }
+
+  /** Throws an error if a request that stays open would leave no connection for those that send. */
+  #enter() {
+    if (fewConnections() && rooms.size >= mostRooms && !rooms.has(this.room)) {
+      throw new Error("no connection is left: a browser opens six to a server that wants a password");
+    }
+    rooms.add(this.room);
   }
 
   #contact() {

@@ -140,10 +140,12 @@ async function again(ms, f) {
   }
 }
 
+let measuring; // a promise while the sizes of heads are measured
 again(1000, async () => {
   let stats;
   try {
-    if (Number.isNaN(heads.post)) await heads.measure();
+    // Not awaited: if it failed at first, it waits until a request that stays open is answered.
+    measuring ??= Number.isNaN(heads.post) ? heads.measure().catch(() => {}).finally(() => { measuring = undefined; }) : undefined;
     await probe();
     stats = await (await fetch(`/stats?${lanes.map(lane => `room=${lane.room}`).join("&")}`, { signal: AbortSignal.timeout(5000) })).json();
   } catch {
