@@ -236,7 +236,7 @@ func TestParseErrors(t *testing.T) {
 		}
 		return strings.Replace(valid, line+"\n", other+"\n", 1)
 	}
-	const transports = "transports: [short-poll@3s, short-poll@1s, long-poll-scan@50ms, long-poll, websocket]"
+	const transports = "transports: [short-poll@3s, short-poll@1s, long-poll-scan@50ms, long-poll, sse, websocket, websocket-lean]"
 	var golden strings.Builder
 	for _, c := range []struct{ name, data string }{
 		{"empty", ""},

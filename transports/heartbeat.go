@@ -23,10 +23,30 @@ func PromiseHeartbeat(h http.Header, limits Limits) {
 	h.Set(HeartbeatHeader, strconv.FormatFloat(limits.WithDefaults().Heartbeat.Seconds(), 'f', -1, 64))
 }
 
-// FirstHeartbeat returns a random time up to limits.Heartbeat, after which a stream gets its first sign of
-// life: so those of users that join together don't come together.
-func FirstHeartbeat(limits Limits) time.Duration {
-	return time.Millisecond + rand.N(limits.WithDefaults().Heartbeat)
+// beatsAside is how many times within a heartbeat there are at which streams get their signs of life. To wake
+// up a server that is idle costs more than to write one, so the streams of a time share that: of 10,000, with
+// the usual heartbeat, 39 every 59 ms.
+const beatsAside = 256
+
+// FirstBeat returns the time of the first sign of life on a stream: a random one within a heartbeat from now, so
+// that those of users that join together don't come together.
+func FirstBeat(now time.Time, heartbeat time.Duration) time.Time {
+	aside := max(heartbeat/beatsAside, 1)
+	return shared(now, heartbeat).Add(aside + rand.N[time.Duration](beatsAside)*aside)
+}
+
+// NextBeat returns the time of the sign of life after the one of last, a heartbeat later. If that one was held up,
+// it is a heartbeat from now, as the other side needs its time to answer.
+func NextBeat(last, now time.Time, heartbeat time.Duration) time.Time {
+	if now.Sub(last) > heartbeat/beatsAside {
+		last = now
+	}
+	return shared(last.Add(heartbeat), heartbeat)
+}
+
+// shared returns the latest time up to t that streams share.
+func shared(t time.Time, heartbeat time.Duration) time.Time {
+	return t.Add(-time.Duration(t.UnixNano()) % max(heartbeat/beatsAside, 1)) // Truncate would lose the monotonic clock
 }
 
 // A Silence notices that the server of a stream has gone without a word. It counts while a read waits, so
@@ -37,8 +57,9 @@ type Silence struct {
 
 	mu     sync.Mutex
 	ticks  *time.Timer
-	missed int    // in a row
-	last   uint64 // number of reads at the last tick
+	due    time.Time // of the next tick
+	missed int       // in a row
+	last   uint64    // number of reads at the last tick
 }
 
 // missedHeartbeats is how many signs of life in a row must be missing.
@@ -55,7 +76,9 @@ func (s *Silence) Expect(h http.Header, gone func(error)) {
 	beat := time.Duration(seconds * float64(time.Second))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ticks = time.AfterFunc(beat, func() {
+	now := time.Now()
+	s.due = NextBeat(now, now, beat) // so that the users of a process share wake-ups
+	s.ticks = time.AfterFunc(s.due.Sub(now), func() {
 		if s.tick(beat) {
 			gone(&TimeoutError{Part: "give a sign of life", Limit: missedHeartbeats * beat})
 		}
@@ -76,7 +99,9 @@ func (s *Silence) tick(beat time.Duration) bool {
 		s.missed = 0
 	}
 	if s.last = n; s.missed < missedHeartbeats {
-		s.ticks.Reset(beat)
+		now := time.Now()
+		s.due = NextBeat(s.due, now, beat)
+		s.ticks.Reset(s.due.Sub(now))
 		return false
 	}
 	s.ticks = nil

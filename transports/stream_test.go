@@ -337,6 +337,30 @@ func TestStreamOfAFailingLog(t *testing.T) {
 	}
 }
 
+// A stream whose room loses its reader while the connection takes nothing reads on once it does.
+func TestStreamThatIsStuckWhenTheRoomFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: &memory.Store{First: 1}}
+		log := feed.New(store, 0)
+		defer log.Close()
+		s := stream(t, log, 7)
+		synctest.Wait()
+		go s.Write([]byte("a text\n" + "another\n")) // it is stuck, and follows the room
+		synctest.Wait()
+		ill := errors.New("the disk is on fire")
+		store.err.Store(&ill)
+		say(t, store, "one")
+		synctest.Wait()
+		store.err.Store(nil)
+		for _, want := range []string{"a text", "another", "1 one"} {
+			if got := s.line(t); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		s.end()
+	})
+}
+
 // A failing store fails once it has an error.
 type failing struct {
 	transports.Store

@@ -109,7 +109,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 			known = append(known, cmd.Name())
 		}
 	}
-	return typo.Unknown("command", name, known)
+	return typo.Unknown("command", transports.Redacted(name), known) // an address may be in the wrong place
 }
 
 // operands checks the arguments of a command against those that its Use names: as many as possible of the

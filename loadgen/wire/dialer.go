@@ -27,6 +27,10 @@ type Dialer struct {
 	// Departures are closed when the users have gone; dialers may share them.
 	Departures *Departures
 
+	// Connect opens a connection to a host and port. nil: over TCP, within transports.AnswerTime. A test in
+	// virtual time has a network of its own.
+	Connect func(ctx context.Context, network, address string) (net.Conn, error)
+
 	base    *url.URL
 	address string
 	query   string        // without the question mark
@@ -86,8 +90,11 @@ func (d *Dialer) Counting(counts *Counts) *Dialer {
 
 func (d *Dialer) dial(ctx context.Context) (*conn, error) {
 	d.Departures.reset()
-	dialer := net.Dialer{Timeout: d.limit}
-	plain, err := dialer.DialContext(ctx, "tcp", d.address)
+	connect := d.Connect
+	if connect == nil {
+		connect = (&net.Dialer{Timeout: d.limit}).DialContext
+	}
+	plain, err := connect(ctx, "tcp", d.address)
 	if err != nil {
 		return nil, d.late(ctx, portError(err), "take a connection")
 	}

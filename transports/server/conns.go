@@ -251,13 +251,14 @@ func (c *conn) TryWrite(data []byte) (int, error) {
 	return c.tryWrite(data)
 }
 
-// tests and tryTest serve connections that are not the system's, but can be tried: those of tests.
-func (c *conn) tests() bool {
+// wrapsTrier reports whether the connection below is none of the system's, but can be tried all the same.
+func (c *conn) wrapsTrier() bool {
 	_, ok := transports.CanTry(c.Conn)
 	return ok
 }
 
-func (c *conn) tryTest(data []byte) (int, error) {
+// tryWrapped tries the connection below.
+func (c *conn) tryWrapped(data []byte) (int, error) {
 	if t, ok := c.Conn.(transports.TryWriter); ok {
 		return t.TryWrite(data)
 	}

@@ -212,6 +212,53 @@ func TestNextRequestWhileHeld(t *testing.T) {
 	}
 }
 
+// After the answer to a held poll that is the last request of its connection, the connection is closed at
+// once.
+func TestLastHeldPoll(t *testing.T) {
+	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
+		s := new(Server)
+		sd := begin(t, s)
+		c := sd.connect()
+		io.WriteString(c, "GET "+heldFor30s+"0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		synctest.Wait()
+		say(t, s, "one")
+		if resp := c.answer(200, `[{"seq":1,"body":"one"}]`); !resp.Close {
+			t.Error("the answer doesn't say that it is the last one")
+		}
+		begun := time.Now()
+		if _, err := c.in.ReadByte(); err != io.EOF || time.Since(begun) != 0 {
+			t.Errorf("after the answer: %v after %v", err, time.Since(begun))
+		}
+		c.Close()
+		sd.stop()
+	})
+}
+
+// A head has its time as a whole, not for each of its bytes.
+func TestHeadByteByByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sd := inBubble(t, &Server{HeaderTimeout: 10 * time.Second})
+		c := sd.connect()
+		c.ask("/rooms/r/short-poll")
+		c.answer(204, "")
+		begun := time.Now()
+		go func() {
+			for _, b := range "GET /rooms/r/short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n" {
+				if _, err := c.Write([]byte(string(b))); err != nil {
+					return
+				}
+				time.Sleep(3 * time.Second)
+			}
+		}()
+		if _, err := c.in.ReadByte(); err != io.EOF || time.Since(begun) != 10*time.Second {
+			t.Errorf("a slow head: %v after %v, want the end after 10 s", err, time.Since(begun))
+		}
+		c.Close()
+		time.Sleep(10 * time.Second)
+		sd.stop()
+	})
+}
+
 // A client that has hung up while its poll is held has left, whatever follows.
 func TestHangingUpWhileHeld(t *testing.T) {
 	onBoth(t, func(t *testing.T, begin func(*testing.T, *Server) *served) {
@@ -228,8 +275,10 @@ func TestHangingUpWhileHeld(t *testing.T) {
 		if users := sd.stats().Connected["long-poll"].Rooms["r"]; users != 0 {
 			t.Errorf("%d users after it has left", users)
 		}
-		say(t, s, "to nobody")
-		synctest.Wait()
+		time.Sleep(11 * time.Second)
+		if s.Store.(*memory.Store).Watched() {
+			t.Error("the room is still watched, as if somebody followed it")
+		}
 		if err := sd.stop(); err != nil {
 			t.Error("Serve:", err)
 		}
@@ -436,23 +485,27 @@ func TestSlowReadersOfAHeldPoll(t *testing.T) {
 // Clients that never send their head, and clients that never read, cost little, and end in time.
 func TestManyUselessClients(t *testing.T) {
 	const n = 2000
-	const mostEach = 16 << 10 // bytes, with those of the test's own network
 	for name, test := range map[string]struct {
 		sends    string
 		says     string        // then, in the room
 		ends     time.Duration // after which all must have ended
 		answered bool          // and get something before
+		most     int64         // bytes that each may cost, with those of the test's own network
 	}{
-		"nothing sent":       {"", "", 10 * time.Second, false},
-		"half a head":        {"GET /rooms/r/long-poll HTTP/1.1\r\nHost: local", "", 10 * time.Second, false},
-		"a head without end": {"GET /rooms/r/long-poll HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 300), "", 10 * time.Second, false},
-		"half a body":        {"POST /rooms/r/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nhello", "", 11 * time.Second, true},
-		"held, nothing read": {"GET " + heldFor30s + "0 HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.Repeat("x", 60_000), 10 * time.Second, true},
+		"nothing sent":       {"", "", 10 * time.Second, false, 16 << 10},
+		"half a head":        {"GET /rooms/r/long-poll HTTP/1.1\r\nHost: local", "", 10 * time.Second, false, 16 << 10},
+		"a head without end": {"GET /rooms/r/long-poll HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 300), "", 10 * time.Second, false, 16 << 10},
+		"half a body":        {"POST /rooms/r/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nhello", "", 11 * time.Second, true, 16 << 10},
+		"nothing read":       {"GET /rooms/long/short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 10 * time.Second, true, 64 << 10},
+		"held, nothing read": {"GET " + heldFor30s + "0 HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.Repeat("x", 60_000), 10 * time.Second, true, 16 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &Server{Limits: transports.Limits{WriteTimeout: 10 * time.Second}}
 				sd := onNetwork(t, s, transporttest.Buffered(2<<10))
+				if _, err := s.Store.Append(t.Context(), "long", []byte(strings.Repeat("<", 60_000))); err != nil {
+					t.Fatal(err)
+				}
 				sd.stats()
 				used := func() int64 { // after a collection
 					runtime.GC()
@@ -474,8 +527,10 @@ func TestManyUselessClients(t *testing.T) {
 					say(t, s, test.says)
 					synctest.Wait()
 				}
-				if each := (used() - before) / n; each > mostEach {
-					t.Errorf("each of %d clients costs %d bytes, want at most %d", n, each, mostEach)
+				each := (used() - before) / n
+				t.Logf("%d bytes each", each)
+				if each > test.most {
+					t.Errorf("each of %d clients costs %d bytes, want at most %d", n, each, test.most)
 				}
 				if open := sd.stats().Connections; open < n {
 					t.Errorf("%d connections are open, want %d", open, n)

@@ -6,6 +6,6 @@ package server
 type tries struct{}
 
 // prepare returns whether c can be written to without waiting.
-func (c *conn) prepare() bool { return c.tests() }
+func (c *conn) prepare() bool { return c.wrapsTrier() }
 
-func (c *conn) tryWrite(data []byte) (int, error) { return c.tryTest(data) }
+func (c *conn) tryWrite(data []byte) (int, error) { return c.tryWrapped(data) }

@@ -23,7 +23,7 @@ type tries struct {
 func (c *conn) prepare() bool {
 	plain, ok := c.Conn.(syscall.Conn)
 	if !ok {
-		return c.tests()
+		return c.wrapsTrier()
 	}
 	socket, err := plain.SyscallConn()
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *conn) prepare() bool {
 func (c *conn) tryWrite(data []byte) (int, error) {
 	t := &c.tries
 	if t.socket == nil {
-		return c.tryTest(data)
+		return c.tryWrapped(data)
 	}
 	if len(data) == 0 {
 		return 0, nil

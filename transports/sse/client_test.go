@@ -85,7 +85,7 @@ func TestMessages(t *testing.T) {
 		says   string
 		step   error // what the error matches; nil: nothing that joining again could help with
 	}{
-		"as pushpull writes it": {beginning + hello + heartbeat + "id: 8\ndata: {\"seq\":8,\"body\":\"\\u003c\"}\n\n", "[hello <]", "8", "the server ended the event stream", transports.ErrStopping},
+		"as pushpull writes it": {beginning + hello + comment + "id: 8\ndata: {\"seq\":8,\"body\":\"\\u003c\"}\n\n", "[hello <]", "8", "the server ended the event stream", transports.ErrStopping},
 		"in several lines":      {"data: {\"body\":\r\ndata: \"hello\",\r\ndata: \"seq\":7}\r\nid: 7\r\n\r\n", "[hello]", "7", "the server ended", transports.ErrStopping},
 		"of other types":        {"event: presence\nid: 9\ndata: Mary\n\n" + hello, "[hello]", "7", "the server ended", transports.ErrStopping},
 		"cut off":               {hello + "id: 8\ndata: {\"seq\":8,\"body\":\"no", "[hello]", "7", "the server ended", transports.ErrStopping},
@@ -221,7 +221,7 @@ func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beats := make([]string, 20)
 		for i := range beats {
-			beats[i] = heartbeat
+			beats[i] = comment
 		}
 		for _, pieces := range [][]string{nil, {beginning}, beats} {
 			begun := time.Now()

@@ -88,15 +88,15 @@ type peer struct {
 // say on this connection any more.
 func (p *peer) listen(_ context.Context, end func(error)) {
 	_, err := p.stream.Write(chunk(nil, beginning))
-	beat := time.Now().Add(transports.FirstHeartbeat(p.limits))
+	beat := transports.FirstBeat(time.Now(), p.limits.Heartbeat)
 	_ = p.stream.Conn.SetReadDeadline(beat)
 	var drop [64]byte
 	for err == nil {
 		if _, err = p.stream.Conn.Read(drop[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
-		_, err = p.stream.Write(chunk(nil, heartbeat))
-		beat = beat.Add(p.limits.Heartbeat)
+		_, err = p.stream.Write(heartbeat)
+		beat = transports.NextBeat(beat, time.Now(), p.limits.Heartbeat)
 		_ = p.stream.Conn.SetReadDeadline(beat)
 	}
 	if !errors.Is(err, net.ErrClosed) {
@@ -109,8 +109,10 @@ var errGone = errors.New("the user has left")
 // beginning is the first thing on a stream.
 const beginning = "retry: " + retry + "\n\n"
 
-// heartbeat is a comment, which readers ignore.
-const heartbeat = ":\n\n"
+// comment is what a heartbeat is: readers ignore it.
+const comment = ":\n\n"
+
+var heartbeat = chunk(nil, comment)
 
 // events is how messages are written: all of a batch in one chunk.
 var events = &transports.Spelling{Append: func(buf []byte, messages []transports.Message) []byte {

@@ -276,7 +276,7 @@ func FuzzWritten(f *testing.F) {
 		sent := []transports.Message{{Seq: a, Body: []byte(first)}, {Seq: b, Body: []byte(second)}}
 		stream := []byte(beginning)
 		for _, m := range sent {
-			stream = append(appendEvent(stream, m), heartbeat...)
+			stream = append(appendEvent(stream, m), comment...)
 		}
 		stream = appendEnd(stream, &transports.GapError{Oldest: oldest})
 		stream = appendEnd(stream, errors.New("secret"))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,12 +147,13 @@ func TestServerWithoutASignOfLife(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, server := promised(t, "20")
 				go io.Copy(io.Discard, server)
-				var last time.Time
+				var last atomic.Pointer[time.Time]
 				go func() {
 					time.Sleep(beat / 2)
 					for range 180 {
 						io.WriteString(server, frame)
-						last = time.Now()
+						now := time.Now()
+						last.Store(&now)
 						time.Sleep(beat)
 					}
 				}()
@@ -162,7 +164,7 @@ func TestServerWithoutASignOfLife(t *testing.T) {
 						t.Errorf("Messages: %v", err)
 					}
 				}
-				if took := time.Since(last); took < 2*beat || took > 3*beat {
+				if took := time.Since(*last.Load()); took < 2*beat || took > 3*beat {
 					t.Errorf("the session ends %v after the last sign of life, want from 40 s to 60 s", took)
 				}
 				s.Send(background, []byte("too late"), func(err error) { calls <- err })

@@ -270,7 +270,9 @@ func TestFragmentsOfAUser(t *testing.T) {
 				got = append(got, string(f.payload[2:50]))
 				break
 			}
-			got = append(got, string(f.payload))
+			if f.op != opPing { // the first one comes after a random time
+				got = append(got, string(f.payload))
+			}
 		}
 		slices.Sort(got)
 		want := []string{"are you there", "the message is larger than 65536 bytes: send less", `{"seq":1,"body":"café"}`, `{"stored":1}`}

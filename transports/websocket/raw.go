@@ -3,8 +3,8 @@ package websocket
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +32,7 @@ type rawConn struct {
 	early    []byte          // arrived along with the handshake and is not read yet
 	pace     pace            // of the user's frames
 	timed    bool            // the read deadline is that of a message that has begun
-	life     <-chan struct{} // closed when the connection must end
+	life     context.Context //nolint:containedctx // ends when the connection must end
 	flooding func()          // called when the user doesn't keep to the pace; may be called again
 
 	heartbeat time.Duration
@@ -61,7 +61,7 @@ const missedPings = 2
 // Read implements net.Conn. It waits if the user is ahead of its pace: TCP then slows it down.
 func (c *rawConn) Read(p []byte) (int, error) {
 	if c.beat.IsZero() {
-		c.beat, c.heard = c.pace.now.Add(time.Millisecond+rand.N(c.heartbeat)), true // see transports.FirstHeartbeat
+		c.beat, c.heard = transports.FirstBeat(c.pace.now, c.heartbeat), true
 		_ = c.SetReadDeadline(c.beat)
 	}
 	if wait := c.pace.wait(); wait > 0 {
@@ -69,7 +69,7 @@ func (c *rawConn) Read(p []byte) (int, error) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-c.life:
+		case <-c.life.Done():
 			return 0, net.ErrClosed
 		}
 		if c.pace.waited(wait) {
@@ -118,7 +118,7 @@ func (c *rawConn) receive(p []byte) (int, error) {
 		if _, err := c.Write(ping); err != nil {
 			return 0, err
 		}
-		c.beat = time.Now().Add(c.heartbeat)
+		c.beat = transports.NextBeat(c.beat, time.Now(), c.heartbeat)
 		_ = c.SetReadDeadline(c.beat)
 	}
 }

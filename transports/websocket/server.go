@@ -184,7 +184,7 @@ type peer struct {
 // receive stores the user's messages until the connection ends. After an invalid message it ends the
 // stream with the error and drops further messages, but reads on, as the user's close frame may follow.
 func (p *peer) receive(life context.Context, end func(error)) {
-	p.raw.life = life.Done()
+	p.raw.life = life
 	p.raw.flooding = func() { end(flooded(p.limits.Frames)) }
 	for refused := false; ; {
 		text, err := p.reader.read()
