@@ -121,7 +121,7 @@ func (w *Window) shorten() {
 		w.Joining = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
 	}
-	w.Way.Title, w.Failed = Shorten(w.Way.Title), Shorten(w.Failed)
+	w.Way.Title, w.Way.Engine, w.Failed = Shorten(w.Way.Title), Shorten(w.Way.Engine), Shorten(w.Failed)
 	w.Unprofiled = Shorten(w.Unprofiled)
 	w.Profiles = slices.Clone(w.Profiles[:min(len(w.Profiles), mostProfiles)])
 	for i := range w.Profiles {
