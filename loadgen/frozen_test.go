@@ -217,7 +217,7 @@ func (w *crowd) publish(t *testing.T, host string, sends []Send, from int) {
 	}
 }
 
-// freezer is a scenario in which most users only read, so nothing but the transport tells them.
+// freezer is a scenario in which most users only read, so only the transport can show them.
 func freezer(spec string) Scenario {
 	return Scenario{
 		Name: "frozen", Users: 12, RoomSize: 3, Senders: 1, Size: 100, Rounds: 1, Seed: 1, Drain: 60,

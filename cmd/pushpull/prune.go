@@ -29,7 +29,7 @@ messages.
 It works while servers use the store: it removes some messages at a time, and lets the servers write
 in between. It prints how many rooms and messages it has removed, also if it is interrupted.
 
-A user who comes back to a removed room gets a gap, as after the loss of messages, and never misses
+A user that comes back to a removed room gets a gap, as after the loss of messages, and never misses
 one silently. A SQLite file doesn't become smaller: new messages use the space.
 
 The stores are those whose messages have a time: sqlite:, postgres:// and redis://. Rooms to which

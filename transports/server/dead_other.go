@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// giveUp would make the system end a connection whose other end has acknowledged nothing for d, which
-// this one can't be told.
+// giveUp does nothing: this system can't be asked to end a connection whose other end has acknowledged
+// nothing for d.
 func giveUp(syscall.RawConn, time.Duration) {}

@@ -23,7 +23,7 @@ func newPruning(fill func(string) string) pruning {
 	return pruning{
 		undated: fill(`SELECT count(*) FROM {schema}.pushpull_rooms WHERE last < $1`),
 		count:   fill(`SELECT count(*), coalesce(sum(kept), 0)::bigint ` + old),
-		// The rows stay locked up to the commit: who writes to one of these rooms waits, and its message begins
+		// The rows stay locked up to the commit: a writer to one of these rooms waits, and its message begins
 		// a new log. A room that somebody is writing to now is not old.
 		old: fill(`SELECT room, kept ` + old + ` AND room >= $3 ORDER BY room LIMIT $4 FOR UPDATE SKIP LOCKED`),
 		// $2 messages leave the room $1.
