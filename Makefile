@@ -33,15 +33,19 @@ build:
 
 # The race detector needs a C compiler and its headers; building runtime/cgo
 # shows whether both are there. Under PUSHPULL_CI they are required.
-# vet has checked the tests already, hence -vet=off.
-test: vet format platforms programs
+# vet has checked the tests already, hence -vet=off. The tests of pages wait for a browser most of the time, so
+# they run beside the longest of the others, and platforms after them. Not more than two run at a time, as some
+# measure.
+test: vet format programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	unraced=$$(go list $(UNRACED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
-	set -x; go test -vet=off -timeout 12m ./report/web $(UNRACED) && \
-	go test $$race -vet=off -timeout 12m $$longest $$others
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && $(MAKE) platforms; } & beside=$$!; \
+	trap 'kill $$beside' INT TERM; \
+	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m -p 1 $$others; status=$$?; \
+	wait $$beside && exit $$status
 
 # These tests fail on a busy machine, so plain go test leaves them out. A failed package is run again, at
 # most twice, as the regression check measures again: a noisy minute passes, a fault stays.
