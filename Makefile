@@ -44,7 +44,7 @@ test: vet format programs
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
 	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && $(MAKE) platforms; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m -p 1 $$others; status=$$?; \
+	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status
 
 # These tests fail on a busy machine, so plain go test leaves them out. A failed package is run again, at
