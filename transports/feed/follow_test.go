@@ -348,6 +348,7 @@ func TestManyFollowers(t *testing.T) {
 				return true
 			}})
 		}
+		synctest.Wait() // for the read that looks for earlier messages
 		for range messages {
 			store.say("hello")
 			synctest.Wait()
