@@ -42,7 +42,7 @@ test: vet format programs
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	unraced=$$(go list $(UNRACED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && $(MAKE) platforms; } & beside=$$!; \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && make platforms; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
 	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status

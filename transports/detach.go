@@ -8,9 +8,10 @@ import (
 // A Holder is a ResponseWriter whose server can keep a poll without a goroutine that waits for it.
 type Holder interface {
 	// Hold leaves the request unanswered when its handler returns. It is answered as by AnswerHeld, as
-	// soon as room has messages after seq, or d has passed, or the server stops. It refuses, and
-	// returns false, if the room's reader is not at seq: then the handler has to wait.
-	Hold(log Log, room string, seq uint64, d time.Duration, limits Limits) bool
+	// soon as room has messages after seq, or d has passed, or the server stops, with the limits of the
+	// server. It refuses, and returns false, if the room's reader is not at seq: then the handler has to
+	// wait.
+	Hold(log Log, room string, seq uint64, d time.Duration) bool
 }
 
 // A Detacher is a ResponseWriter whose server can go on with a connection once the handler that has

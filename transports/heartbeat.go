@@ -62,8 +62,9 @@ type Silence struct {
 	last   uint64    // number of reads at the last tick
 }
 
-// missedHeartbeats is how many signs of life in a row must be missing.
-const missedHeartbeats = 2
+// MissedHeartbeats is how many signs of life of the other side in a row must be missing before a connection
+// ends.
+const MissedHeartbeats = 2
 
 // Expect calls gone with a *TimeoutError once the server has missed two of the signs of life that it
 // promised in the header of the response, and at the third at the latest. It does nothing if there is no
@@ -80,7 +81,7 @@ func (s *Silence) Expect(h http.Header, gone func(error)) {
 	s.due = NextBeat(now, now, beat) // so that the users of a process share wake-ups
 	s.ticks = time.AfterFunc(s.due.Sub(now), func() {
 		if s.tick(beat) {
-			gone(&TimeoutError{Part: "give a sign of life", Limit: missedHeartbeats * beat})
+			gone(&TimeoutError{Part: "give a sign of life", Limit: MissedHeartbeats * beat})
 		}
 	})
 }
@@ -98,7 +99,7 @@ func (s *Silence) tick(beat time.Duration) bool {
 	} else {
 		s.missed = 0
 	}
-	if s.last = n; s.missed < missedHeartbeats {
+	if s.last = n; s.missed < MissedHeartbeats {
 		now := time.Now()
 		s.due = NextBeat(s.due, now, beat)
 		s.ticks.Reset(s.due.Sub(now))

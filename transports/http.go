@@ -233,6 +233,19 @@ func Asked(w http.ResponseWriter, r *http.Request, name string, usual time.Durat
 	return d, true
 }
 
+// Lists reports whether a header that is a list, like Connection, has a token in any case of its letters.
+// values are the header's lines, as a proxy may split a list into several, or join them.
+func Lists(values []string, token string) bool {
+	for _, line := range values {
+		for item := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(item, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // param returns the first value of a parameter in the query of u; "" if there is none. Queries without
 // escapes, which are those of most polls, are not parsed into a map.
 func param(u *url.URL, name string) string {

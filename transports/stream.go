@@ -43,7 +43,7 @@ type Stream struct {
 	mu     sync.Mutex // held while the connection is tried, which doesn't wait
 	freed  sync.Cond  // stuck has become false
 	stuck  bool       // a goroutine writes, and may wait
-	behind bool       // the messages after place are nobody's: whoever is stuck lets them be read
+	behind bool       // the stream no longer follows: the goroutine that is stuck starts readOn afterwards
 	over   bool       // no more messages are written
 	closed bool       // nothing is written any more
 	place  uint64     // seq of the last message that was taken for writing

@@ -103,7 +103,7 @@ func entries(runs []*Result) []entry {
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
-	// A profile costs CPU, and whoever is profiled is slower.
+	// A profile costs CPU, so a profiled server or generator is slower.
 	add(SetUp, Ungated, "profiled", func(r *Result) string {
 		if slices.ContainsFunc(r.Windows, func(w Window) bool { return len(w.Profiles) > 0 }) {
 			return "CPU and heap"

@@ -24,7 +24,7 @@ import (
 )
 
 // TestLanesStream shows the lanes of streams that go one way, beside all others: the requests that stay open must
-// leave connections for those that don't. Heartbeats come every second, and count for nothing. A gap in a stream is told, and the stream goes on after it.
+// leave connections for those that don't. Heartbeats come every second, and count for nothing. The page reports a gap in a stream and reads on after it.
 func TestLanesStream(t *testing.T) {
 	s := newSite(t, allLanes...)
 	store := &losing{log: new(memory.Store)}

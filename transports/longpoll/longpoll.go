@@ -53,7 +53,7 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		}
 		room := r.PathValue("room")
 		hold = min(hold, limits.Hold)
-		if h, ok := w.(transports.Holder); ok && hold > 0 && h.Hold(log, room, after, hold, limits) {
+		if h, ok := w.(transports.Holder); ok && hold > 0 && h.Hold(log, room, after, hold) {
 			return
 		}
 		messages, err := transports.NextWithin(r.Context(), log, room, after, limits.Batch, hold)

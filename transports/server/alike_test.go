@@ -21,7 +21,7 @@ import (
 	"pushpull/transports/transporttest"
 )
 
-// A reply is what of an answer must not depend on who has served the request.
+// A reply holds those parts of an answer that an exchange and net/http must give alike.
 type reply struct {
 	status int
 	header string // sorted; without Date and Connection

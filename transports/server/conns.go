@@ -126,11 +126,11 @@ func (s *connections) connected(asked listing) map[string]Connected {
 	return all
 }
 
-// keep sets whether an exchange waits for requests on c. From then on c has no deadline.
-func (s *connections) keep(c *conn, kept bool) {
+// release takes note that no exchange waits for requests on c any more. From then on c has no read deadline.
+func (s *connections) release(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.kept = kept
+	c.kept = false
 	c.SetReadDeadline(time.Time{})
 }
 
@@ -334,10 +334,6 @@ func (sv *service) accept(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// missed is how many signs of life of a client must be missing before its connection ends, as on streams:
-// see transports.Limits.Heartbeat.
-const missed = 2
-
 // notice makes the system find out whether the client of c is still there. A held poll sends nothing, and
 // what is sent on a stream may get no answer but that of the client's system.
 func notice(c net.Conn, heartbeat time.Duration) {
@@ -345,9 +341,9 @@ func notice(c net.Conn, heartbeat time.Duration) {
 	if !ok {
 		return
 	}
-	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: heartbeat, Interval: heartbeat, Count: missed})
+	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: heartbeat, Interval: heartbeat, Count: transports.MissedHeartbeats})
 	if socket, err := tcp.SyscallConn(); err == nil {
-		giveUp(socket, missed*heartbeat)
+		giveUp(socket, transports.MissedHeartbeats*heartbeat)
 	}
 }
 

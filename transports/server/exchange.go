@@ -23,9 +23,9 @@ import (
 // follows on its connection, is net/http's.
 
 const (
-	headBuffer = 512     // bytes of a head, while heads are small
-	headMost   = 4 << 10 // bytes of a head: a larger one is left to net/http
-	unreadMost = 64 << 10
+	headBuffer = 512                    // bytes of a head, while heads are small
+	headMost   = 4 << 10                // bytes of a head: a larger one is left to net/http
+	unreadMost = 64 << 10               // bytes of a request that are read after its answer
 	linger     = 500 * time.Millisecond // for the client to read the answer to a request that it still sends
 )
 
@@ -50,6 +50,12 @@ func (sv *service) serve(ctx context.Context, c *conn) {
 		sv.busy.Add(1)
 		go func() { // with a stack that parsing the request has not made grow
 			defer sv.busy.Add(-1)
+			defer func() {
+				if e := recover(); e != nil {
+					sv.panicked(e)
+					c.Close()
+				}
+			}()
 			run()
 		}()
 	} else if ended {
@@ -63,9 +69,7 @@ func (x *exchange) requests() (run func(), ended bool) {
 	var serving *response // nil: no handler runs
 	defer func() {
 		if e := recover(); e != nil {
-			if e != http.ErrAbortHandler {
-				x.service.Logger.Error("a handler failed", errorKey, fmt.Sprint(e), "stack", string(debug.Stack()))
-			}
+			x.service.panicked(e)
 			if serving != nil {
 				x.service.names.leave(serving.user)
 			}
@@ -94,10 +98,10 @@ func (x *exchange) requests() (run func(), ended bool) {
 			sv, run, user := x.service, w.run, w.user // without x, which would stay in memory for as long
 			w.free()
 			return func() {
+				defer sv.names.leave(user)
 				if run != nil {
 					run()
 				}
-				sv.names.leave(user)
 			}, false
 		case w.held != nil:
 			held := w.held
@@ -113,6 +117,13 @@ func (x *exchange) requests() (run func(), ended bool) {
 				return nil, true
 			}
 		}
+	}
+}
+
+// panicked logs what a handler has panicked with, as net/http does: it must not end the process.
+func (sv *service) panicked(e any) {
+	if e != http.ErrAbortHandler {
+		sv.Logger.Error("a handler failed", errorKey, fmt.Sprint(e), "stack", string(debug.Stack()))
 	}
 }
 
@@ -207,7 +218,7 @@ func (x *exchange) read() error {
 // is stopping.
 func (x *exchange) handOver() bool {
 	x.conn.early = bytes.Clone(x.buf[x.start:x.end])
-	x.service.conns.keep(x.conn, false)
+	x.service.conns.release(x.conn)
 	select {
 	case x.service.foreign <- x.conn:
 		return true
@@ -242,8 +253,8 @@ func (sv *service) takes(path string) bool {
 }
 
 // quick reports whether the handlers of a transport return at once, and so don't need to learn that
-// their client has gone: they answer, hold the poll (transports.Holder) or detach.
-func quick(way transports.Way) bool { return way.Every > 0 || way.Scan == 0 }
+// their client has gone: they answer, hold the poll (transports.Holder) or detach. Only a scan waits.
+func quick(way transports.Way) bool { return way.Scan == 0 }
 
 // plain parses a head, up to its empty line, as net/http does, but takes a third of its time. ok is false
 // unless the request is a GET or POST, its head consists of lines that every parser reads alike, and it has one
@@ -289,8 +300,6 @@ func plain(ctx context.Context, head []byte) (req *http.Request, ok bool) {
 			}
 			req.ContentLength = int64(n)
 			lengths++
-		case "Connection":
-			req.Close = req.Close || lists(value, "close")
 		case "Transfer-Encoding", "Expect", "Trailer", "Te", "Pragma":
 			return nil, false
 		}
@@ -304,17 +313,8 @@ func plain(ctx context.Context, head []byte) (req *http.Request, ok bool) {
 	if hosts != 1 || !isHost(req.Host) || lengths > 1 || (method == http.MethodPost) != (lengths == 1) {
 		return nil, false
 	}
+	req.Close = transports.Lists(req.Header["Connection"], "close")
 	return req.WithContext(ctx), true
-}
-
-// lists reports whether a list, like the value of Connection, has a token in any case of its letters.
-func lists(list, token string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), token) {
-			return true
-		}
-	}
-	return false
 }
 
 func printable(line string) bool {

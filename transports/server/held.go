@@ -19,12 +19,11 @@ type heldPoll struct {
 	header   http.Header // of the answer, set by the server; empty: none, so all polls get the same answer
 	user     *presence
 
-	log    transports.Log
-	room   string
-	seq    uint64
-	until  time.Time
-	limits transports.Limits
-	stop   func() // ends following
+	log   transports.Log
+	room  string
+	seq   uint64
+	until time.Time
+	stop  func() // ends following
 
 	mu       sync.Mutex
 	answered bool
@@ -34,10 +33,10 @@ type heldPoll struct {
 }
 
 // Hold implements transports.Holder.
-func (w *response) Hold(log transports.Log, room string, seq uint64, d time.Duration, limits transports.Limits) bool {
+func (w *response) Hold(log transports.Log, room string, seq uint64, d time.Duration) bool {
 	h := &heldPoll{
 		exchange: w.exchange, req: w.req, user: w.user,
-		log: log, room: room, seq: seq, until: time.Now().Add(d), limits: limits,
+		log: log, room: room, seq: seq, until: time.Now().Add(d),
 	}
 	if len(w.header) > 0 {
 		h.header = w.header.Clone()
@@ -86,7 +85,7 @@ func (h *heldPoll) Deliver(b *transports.Bundle) bool {
 		if h.req.Close {
 			h.header.Set("Connection", "close")
 		}
-		text = composed(h.header, h.seq, b.Messages, h.limits)
+		text = composed(h.header, h.seq, b.Messages, sv.Limits)
 	}
 	h.done()
 	n, err := h.exchange.conn.TryWrite(text)
@@ -153,7 +152,7 @@ func (x *exchange) hold(h *heldPoll) bool {
 			h.stop()
 			return x.answer(h, fallen)
 		case answered && rest != nil:
-			_ = x.conn.SetWriteDeadline(time.Now().Add(h.limits.WriteTimeout))
+			_ = x.conn.SetWriteDeadline(time.Now().Add(x.service.Limits.WriteTimeout))
 			_, err := x.conn.Write(rest)
 			x.conn.deadline.Store(0)
 			if err != nil {
@@ -215,13 +214,13 @@ func (x *exchange) answer(h *heldPoll, fallen bool) bool {
 	var messages []transports.Message
 	var err error
 	if fallen {
-		messages, err = transports.NextWithin(x.ctx, h.log, h.room, h.seq, h.limits.Batch, time.Until(h.until))
+		messages, err = transports.NextWithin(x.ctx, h.log, h.room, h.seq, x.service.Limits.Batch, time.Until(h.until))
 	}
 	w := responses.Get().(*response)
 	defer w.free()
 	w.begin(x, h.req)
 	maps.Copy(w.header, h.header)
-	transports.AnswerHeld(w, h.req, h.seq, messages, err, h.limits)
+	transports.AnswerHeld(w, h.req, h.seq, messages, err, x.service.Limits)
 	kept := w.finish()
 	x.service.names.leave(h.user)
 	return kept

@@ -205,7 +205,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			return nil, nil, err
 		}
 	}
-	x.service.conns.keep(x.conn, false)
+	x.service.conns.release(x.conn)
 	x.conn.early = bytes.Clone(x.buf[x.start:x.end])
 	x.start, x.end = 0, 0
 	return x.conn, bufio.NewReadWriter(bufio.NewReaderSize(x.conn, headBuffer), bufio.NewWriterSize(x.conn, headBuffer)), nil

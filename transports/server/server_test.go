@@ -408,3 +408,31 @@ func TestRefusalsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// A handler that panics once it goes on with its connection by itself costs that connection, and is logged.
+func TestPanicOfADetachedHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out logged
+		s := withFake(func(w http.ResponseWriter, _ *http.Request) {
+			if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+				t.Error(err)
+			}
+			transports.Detach(w, func() { panic("out of luck") })
+		})
+		s.Logger = out.logger()
+		sd := inBubble(t, s)
+		c, err := sd.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "GET /rooms/r/fake?user=Mary HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the connection read %v", err)
+		}
+		time.Sleep(stayBetweenPolls)
+		sd.wantUsers("fake", 0)
+		if err := sd.stop(); err != nil || !strings.Contains(out.String(), "out of luck") {
+			t.Errorf("%v, logged: %s", err, &out)
+		}
+	})
+}

@@ -112,7 +112,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A gap in a running stream moves the cursor, and so does one that the answer tells of.
+// A gap in a running stream moves the cursor, and so does a gap in the answer to the request, a 410.
 func TestGaps(t *testing.T) {
 	for name, s := range map[string]server{
 		"in the stream": streams(strings.NewReader("id: 7\ndata: {\"seq\":7,\"body\":\"hello\"}\n\nevent: gap\ndata: {\"oldest\":9}\n\n")),

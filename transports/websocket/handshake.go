@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"pushpull/transports"
 )
 
 // challenge is the Sec-WebSocket-Key of every user. It need not be random: it only rules out caches.
@@ -28,7 +30,7 @@ func checkHandshake(r *http.Request) (key string, err error) {
 	key = r.Header.Get("Sec-WebSocket-Key")
 	random, decoded := base64.StdEncoding.DecodeString(strings.TrimSpace(key))
 	switch {
-	case !lists(r.Header, "Connection", "upgrade"):
+	case !transports.Lists(r.Header["Connection"], "upgrade"):
 		return "", errors.New("a handshake needs the header Connection: Upgrade: a proxy may have dropped it")
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		return "", fmt.Errorf("the version %.20q of WebSocket is not supported: use Sec-WebSocket-Version: 13", r.Header.Get("Sec-WebSocket-Version"))
@@ -53,9 +55,9 @@ func upgradeHeader() http.Header {
 func checkUpgrade(h http.Header) error {
 	accept := h.Get("Sec-Websocket-Accept")
 	switch {
-	case !lists(h, "Upgrade", "websocket"):
+	case !transports.Lists(h["Upgrade"], "websocket"):
 		return fmt.Errorf("the server switched to the protocol %.100q, not to websocket: is a proxy in between?", strings.Join(h["Upgrade"], ", "))
-	case !lists(h, "Connection", "upgrade"):
+	case !transports.Lists(h["Connection"], "upgrade"):
 		return fmt.Errorf("the server's 101 has the header Connection: %.100q without Upgrade: a proxy may have dropped it", strings.Join(h["Connection"], ", "))
 	case accept == "":
 		return errors.New("the server's 101 has no Sec-WebSocket-Accept header: a proxy may have dropped it")
@@ -67,17 +69,4 @@ func checkUpgrade(h http.Header) error {
 		return fmt.Errorf("the server chose the subprotocol %.100q, which was not offered", strings.Join(h["Sec-Websocket-Protocol"], ", "))
 	}
 	return nil
-}
-
-// lists reports whether the header named key, a list, has the token in any case of its letters. A
-// proxy may split a list into several headers, or join them.
-func lists(h http.Header, key, token string) bool {
-	for _, values := range h[key] {
-		for value := range strings.SplitSeq(values, ",") {
-			if strings.EqualFold(strings.Trim(value, " \t"), token) {
-				return true
-			}
-		}
-	}
-	return false
 }

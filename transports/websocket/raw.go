@@ -55,9 +55,6 @@ var errLate error = policyError("a message did not arrive whole within " + messa
 // errSilent is the error of a read when the user has gone without a word.
 var errSilent = errors.New("the user answers no pings")
 
-// missedPings is how many pings in a row must stay without any sign of life.
-const missedPings = 2
-
 // Read implements net.Conn. It waits if the user is ahead of its pace: TCP then slows it down.
 func (c *rawConn) Read(p []byte) (int, error) {
 	if c.beat.IsZero() {
@@ -111,7 +108,7 @@ func (c *rawConn) receive(p []byte) (int, error) {
 		} else {
 			c.missed++
 		}
-		if c.missed == missedPings {
+		if c.missed == transports.MissedHeartbeats {
 			return 0, errSilent
 		}
 		c.heard = false

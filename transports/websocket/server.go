@@ -135,7 +135,7 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		if !ok {
 			return
 		}
-		if !lists(r.Header, "Upgrade", "websocket") {
+		if !transports.Lists(r.Header["Upgrade"], "websocket") {
 			w.Header().Set("Upgrade", "websocket")
 			transports.Error(w, http.StatusUpgradeRequired, "this route speaks WebSocket: connect with Upgrade: websocket")
 			return

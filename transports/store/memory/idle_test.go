@@ -160,7 +160,7 @@ func TestIdleRoomsAreFreed(t *testing.T) {
 	})
 }
 
-// Rooms leave while others write to them and read them: what a writer was told to be stored is there, or
+// Rooms leave while others write to them and read them: each message whose Append has returned is there, or
 // its reader gets a gap.
 func TestLeavingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
