@@ -3,12 +3,17 @@ package server
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pushpull/transports"
@@ -105,4 +110,96 @@ func BenchmarkHeldPoll(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
 		})
 	}
+}
+
+// serveAlone is the variable in the environment that makes the test program a server.
+const serveAlone = "PUSHPULL_TEST_SERVE_ALONE"
+
+// alone serves until standard input ends, and prints its address first.
+func alone() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr())
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	(&Server{Store: new(memory.Store)}).Serve(ctx, l)
+}
+
+// BenchmarkBusyPolls measures the CPU that a server in a process of its own takes for a poll that finds nothing,
+// on 64 connections that ask again at once.
+func BenchmarkBusyPolls(b *testing.B) {
+	program, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), serveAlone+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	address = strings.TrimSpace(address)
+	used := func() float64 {
+		resp, err := http.Get("http://" + address + "/stats?rooms=0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var stats Stats
+		if err := json.NewDecoder(resp.Body).Decode(&stats); err != nil {
+			b.Fatal(err)
+		}
+		return stats.Process.CPU
+	}
+	polled := func(n int) {
+		var polling sync.WaitGroup
+		var left atomic.Int64
+		left.Store(int64(n))
+		for i := range 64 {
+			polling.Go(func() {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer c.Close()
+				ask := fmt.Appendf(nil, "GET /rooms/room%d/short-poll?after=0 HTTP/1.1\r\nHost: %s\r\n\r\n", i, address)
+				answer := make([]byte, 1024) // it comes in one piece
+				for left.Add(-1) >= 0 {
+					if _, err := c.Write(ask); err != nil {
+						b.Error(err)
+						return
+					}
+					if _, err := c.Read(answer); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		polling.Wait()
+	}
+	polled(6400)
+	before := used()
+	b.ResetTimer()
+	polled(b.N)
+	b.ReportMetric(1e6*(used()-before)/float64(b.N), "server-us/op")
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,13 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serveAlone) != "" {
+		alone()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestValidate(t *testing.T) {
 	for name, tc := range map[string]struct {
