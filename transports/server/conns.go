@@ -175,6 +175,8 @@ type conn struct {
 	deadline atomic.Int64 // of all writes of the response or batch under way, in Unix nanoseconds; 0: none
 }
 
+var _ transports.TryWriter = (*conn)(nil)
+
 // visit records the location of a request; it is none if the user counts by name. A second request
 // for the same location, as all polls but the first are, costs two comparisons.
 func (c *conn) visit(to location) {

@@ -32,6 +32,8 @@ type heldPoll struct {
 	woken    chan struct{} // closed when answered or fallen is set; nil: nobody waits for it
 }
 
+var _ transports.Follower = (*heldPoll)(nil)
+
 // Hold implements transports.Holder.
 func (w *response) Hold(log transports.Log, room string, seq uint64, d time.Duration) bool {
 	h := &heldPoll{

@@ -34,12 +34,10 @@ type response struct {
 }
 
 var (
-	_ http.ResponseWriter  = (*response)(nil)
-	_ http.Hijacker        = (*response)(nil)
-	_ transports.Detacher  = (*response)(nil)
-	_ transports.Holder    = (*response)(nil)
-	_ transports.Follower  = (*heldPoll)(nil)
-	_ transports.TryWriter = (*conn)(nil)
+	_ http.ResponseWriter = (*response)(nil)
+	_ http.Hijacker       = (*response)(nil)
+	_ transports.Detacher = (*response)(nil)
+	_ transports.Holder   = (*response)(nil)
 )
 
 var responses = sync.Pool{New: func() any { return &response{header: http.Header{}} }}
