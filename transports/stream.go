@@ -66,6 +66,7 @@ const closeTimeout = 2 * time.Second
 func (s *Stream) Serve(ctx context.Context, seq uint64, read func(life context.Context, end func(error))) {
 	ctx, end := context.WithCancelCause(ctx)
 	life, die := context.WithCancel(context.WithoutCancel(ctx))
+	s.prepare(ctx, seq, end) // first, as ctx may have ended already
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(ended)
@@ -81,7 +82,7 @@ func (s *Stream) Serve(ctx context.Context, seq uint64, read func(life context.C
 			s.Conn.Close()
 		}
 	})
-	s.start(ctx, seq, end)
+	s.start()
 	read(life, end)
 	end(ErrUnwritable) // unless it has ended for another reason
 	<-ended
@@ -90,11 +91,15 @@ func (s *Stream) Serve(ctx context.Context, seq uint64, read func(life context.C
 	s.close()
 }
 
-// start begins to write the messages after seq. The log is read until ctx ends.
-func (s *Stream) start(ctx context.Context, seq uint64, ended func(error)) {
+// prepare sets what is not exported. The log is read after seq, until ctx ends.
+func (s *Stream) prepare(ctx context.Context, seq uint64, ended func(error)) {
 	s.try, _ = CanTry(s.Conn)
 	s.reading, s.place, s.ended = ctx, seq, ended
 	s.freed.L = &s.mu
+}
+
+// start begins to write messages.
+func (s *Stream) start() {
 	if !s.follow() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -296,8 +301,8 @@ func (s *Stream) write(data []byte, last bool) (n int, err error) {
 	return n + more, err
 }
 
-// close stops writing, and waits until nothing of the stream runs any more. The context of start must have
-// ended, and the connection must be closed.
+// close stops writing, and waits until nothing of the stream runs any more. The context of prepare must
+// have ended, and the connection must be closed.
 func (s *Stream) close() {
 	s.mu.Lock()
 	s.over, s.closed = true, true

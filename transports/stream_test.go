@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -416,6 +417,50 @@ func TestCloseOfAStream(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A stream whose context has ended before it begins says so, writes no message, and leaves nothing behind.
+func TestServeTooLate(t *testing.T) {
+	for _, size := range []int{0, 1 << 20} {
+		log, store := opened(t)
+		say(t, store, "hello")
+		user, server := pair(t, size)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(transports.ErrStopping)
+		s := transports.Stream{
+			Log: log, Room: "room", Conn: server, Spelling: lines,
+			Limits: transports.Limits{}.WithDefaults(), Last: func(why error) []byte { return []byte(why.Error()) },
+		}
+		if try, ok := transports.CanTry(server); ok {
+			s.Conn = reluctant{server, try}
+		}
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			s.Serve(ctx, 0, func(context.Context, func(error)) { _, _ = io.Copy(io.Discard, server) })
+		})
+		if all, err := io.ReadAll(user); err != nil || !strings.HasSuffix(string(all), transports.ErrStopping.Error()) {
+			t.Errorf("size %d: got %q, %v, want %q last", size, all, err, transports.ErrStopping)
+		}
+		serving.Wait()
+		user.Close()
+	}
+}
+
+// A reluctant connection lets others run before it says that it can be tried, so the end of a stream is ahead
+// of its beginning.
+type reluctant struct {
+	net.Conn
+	try transports.TryWriter
+}
+
+func (r reluctant) TryWrite(data []byte) (int, error) {
+	n, err := r.try.TryWrite(data)
+	if len(data) == 0 {
+		for range 1000 {
+			runtime.Gosched()
+		}
+	}
+	return n, err
 }
 
 // A hasty log delivers even before Follow has returned.
