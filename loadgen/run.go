@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Scenario Scenario
 	Sides    []Side         // each is measured on every transport in every round
+	First    int            // number of the first round; rounds with other numbers have other plans; 0: 1
 	Progress func(Progress) // called a few times a second, by one goroutine at a time; nil: no progress is reported
 
 	// Profile keeps a profile of a window on the side with that index, and returns where it is, as the
@@ -98,14 +99,15 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	}
 	turns := len(s.Transports) * len(o.Sides)
 	at := Progress{Rounds: s.Rounds, Windows: s.Rounds * turns, Users: s.Users}
-	for round := 1; round <= s.Rounds; round++ {
+	first := max(1, o.First)
+	for round := first; round < first+s.Rounds; round++ {
 		plan := NewPlan(s, round)
 		order := rand.New(rand.NewPCG(s.Seed, ^uint64(round))).Perm(turns)
 		for turn, i := range order {
 			transport, side := i/len(o.Sides), i%len(o.Sides)
 			at.Window++
 			at.Round, at.Transport, at.Side, at.Planned = round, s.Transports[transport], o.Sides[side].Name, len(plan.Sends)
-			at.Left = left(s, len(o.Sides), round, order[turn:])
+			at.Left = left(s, len(o.Sides), round-first+1, order[turn:])
 			w, err := sides[side].take(ctx, s, plan, at, o.Progress)
 			end := endOf(sides, turn == turns-1)
 			if w != nil && (end == nil || anyMeasured(sides)) {

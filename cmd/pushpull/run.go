@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
 	"pushpull/transports"
-	"pushpull/transports/all"
 	"pushpull/transports/store"
 )
 
@@ -285,67 +282,14 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	if running != nil {
 		return []loadgen.Side{running.side()}, func() {}, nil
 	}
-	self, err := loadgen.OpenProgram("")
+	b, err := openBacking(ctx, o.stores)
 	if err != nil {
 		return nil, nil, err
 	}
-	var started []*loadgen.Server
-	stop = func() {
-		for _, server := range started {
-			_ = server.Stop() // the measurement is over
-		}
-		self.Close()
+	for i := range o.stores {
+		sides = append(sides, b.side(i, o.servers, o.serverCommand(s)))
 	}
-	names := storeNames(o.stores)
-	for i, address := range o.stores {
-		var kept *loadgen.Server
-		if store.IsEmbedded(address) {
-			// In a separate process, its CPU time is counted neither for the servers nor the generator.
-			var err error
-			if kept, err = loadgen.StartServer(ctx, self, []string{os.Args[0], "store", "embed", address}); err != nil {
-				stop()
-				return nil, nil, fmt.Errorf("starting the store %s: %w", transports.Redacted(address), err)
-			}
-			started, address = append(started, kept), kept.Base.String()
-		} else if err := tryStore(ctx, address); err != nil {
-			stop()
-			return nil, nil, err
-		}
-		sides = append(sides, loadgen.Side{
-			Name: names[i], Servers: o.servers, Program: self, Store: kept,
-			Command: append(o.serverCommand(s), "--store-from", storeVariable),
-			Env:     []string{storeVariable + "=" + address}, // a password would be seen among the arguments
-		})
-	}
-	return sides, stop, nil
-}
-
-// storeNames returns the names of the sides that use the stores, which are those of their directories too:
-// the kinds of store. A single side has the name "".
-func storeNames(stores []string) []string {
-	if len(stores) < 2 {
-		return []string{""}
-	}
-	var names []string
-	seen := map[string]int{}
-	for _, address := range stores {
-		name := store.Kind(address)
-		if seen[name]++; seen[name] > 1 {
-			name = fmt.Sprintf("%s-%d", name, seen[name])
-		}
-		names = append(names, name)
-	}
-	return names
-}
-
-// tryStore opens a store and closes it again, so that an unreachable one is reported before
-// anything is measured.
-func tryStore(ctx context.Context, address string) error {
-	s, err := store.Open(ctx, address, transports.StoreOptions{})
-	if err == nil {
-		err = s.Close()
-	}
-	return err
+	return sides, b.close, nil
 }
 
 // serverCommand is that of all runs, with what the flags ask of the servers.
@@ -353,30 +297,6 @@ func (o *runOptions) serverCommand(s loadgen.Scenario) []string {
 	command := serverCommand(s)
 	if o.profile {
 		command = append(command, "--pprof", "127.0.0.1:0")
-	}
-	return command
-}
-
-// serverCommand returns the arguments that start this binary as a server, which ends with its parent
-// and accepts the connections and scans of the scenario's users.
-func serverCommand(s loadgen.Scenario) []string {
-	command := []string{
-		os.Args[0], "serve", "--listen", "127.0.0.1:0", "--until-eof",
-		"--max-connections", strconv.Itoa(loadgen.Connections(s) + 100),
-	}
-	usual := transports.Limits{}.WithDefaults()
-	shortest := usual.MinScan
-	for _, spec := range s.Transports {
-		if client, err := all.Client(spec); err == nil && client.Way().Scan > 0 {
-			shortest = min(shortest, client.Way().Scan)
-		}
-	}
-	// Only what is needed, as a base of pushpull duet may be too old for these flags.
-	if shortest < usual.MinScan {
-		command = append(command, "--min-scan", shortest.String())
-	}
-	if frames := int(10 * s.Rate); frames > usual.Frames { // more than the most that a user sends in any second
-		command = append(command, "--max-frames", strconv.Itoa(frames))
 	}
 	return command
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"pushpull/loadgen/input"
 )
@@ -29,6 +30,43 @@ func Create(dir string) (*Writer, error) {
 		return nil, fmt.Errorf("creating the result: %w", err)
 	}
 	return &Writer{file: file}, nil
+}
+
+// Resume goes on with the result in dir. It returns what the result holds, without the windows that keep
+// refuses, and removes those from the file.
+func Resume(dir string, keep func(Window) bool) (w *Writer, res *Result, err error) {
+	res, err = Open(dir)
+	if _, cut := errors.AsType[*TruncatedError](err); err != nil && !cut {
+		return nil, nil, err
+	}
+	res.Windows = slices.DeleteFunc(res.Windows, func(w Window) bool { return !keep(w) })
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("going on with the result in %s: %w", dir, err)
+		}
+	}()
+	again, err := os.MkdirTemp(dir, ".resumed-") // on the same disk
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.RemoveAll(again)
+	if w, err = Create(again); err != nil {
+		return nil, nil, err
+	}
+	err = w.Write(Line{Run: &res.Run})
+	for i := range res.Windows {
+		if err == nil {
+			err = w.Write(Line{Window: &res.Windows[i]})
+		}
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(again, File), filepath.Join(dir, File))
+	}
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return w, res, nil
 }
 
 // Write appends one line, which is on the disk when it returns. A window is settled first: the caller's

@@ -1,0 +1,127 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// IndexFile is the name of an Index in the directory above its results.
+const IndexFile = "index.json"
+
+// The kinds of an Index.
+const (
+	KindSweep    = "sweep"    // each combination of values
+	KindChoice   = "choice"   // what it takes to say which transport suits a load
+	KindCapacity = "capacity" // the loads that a search has tried
+)
+
+// An Index lists results that belong together. Each is a Point, and a result of its own in a directory
+// below that of the index.
+type Index struct {
+	Schema  int       `json:"schema"`
+	Kind    string    `json:"kind"`
+	Started time.Time `json:"started"`
+	Command string    `json:"command"` // repeats it
+
+	Note string            `json:"note,omitempty"` // as in Run
+	Tags map[string]string `json:"tags,omitempty"`
+
+	Scenario Scenario `json:"scenario"` // before anything is varied; Rounds is that of each point
+	Axes     []Axis   `json:"axes"`
+	Points   []Point  `json:"points"`
+}
+
+// An Axis is a knob that is varied, and its values as they are spelled in YAML.
+type Axis struct {
+	Key    string   `json:"key"` // of a Knob, or AxisInterval
+	Values []string `json:"values"`
+}
+
+// AxisInterval is the key of an Axis that varies the poll interval of the transports that poll on a timer.
+const AxisInterval = "interval"
+
+// A Point is a result below an index.
+type Point struct {
+	Dir    string   `json:"dir"`    // relative to that of the index, with slashes
+	Values []string `json:"values"` // one for each axis
+}
+
+// mostIndex is how long an index may be, in bytes.
+const mostIndex = 16 << 20
+
+// WriteIndex writes the index of dir. The file is replaced atomically.
+func WriteIndex(dir string, index Index) error {
+	data, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
+	file, err := os.CreateTemp(dir, "."+IndexFile+".*")
+	if err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
+	_, err = file.Write(append(data, '\n'))
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, IndexFile))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("writing the index: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// ReadIndex reads the index of dir. The error wraps fs.ErrNotExist if there is none.
+func ReadIndex(dir string) (Index, error) {
+	path := filepath.Join(dir, IndexFile)
+	file, err := os.Open(path)
+	if err != nil {
+		return Index{}, fmt.Errorf("reading an index: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, mostIndex+1))
+	if err == nil && len(data) > mostIndex {
+		err = fmt.Errorf("it is larger than %d MB", mostIndex>>20)
+	}
+	var index Index
+	if err == nil {
+		err = json.Unmarshal(data, &index)
+	}
+	if err == nil {
+		err = index.check()
+	}
+	if err != nil {
+		return Index{}, fmt.Errorf("%s: not an index of pushpull: %w", path, err)
+	}
+	return index, nil
+}
+
+// check returns an error if the index can't be used.
+func (x *Index) check() error {
+	switch {
+	case x.Schema < 1 || x.Schema > Schema:
+		return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", x.Schema, Schema)
+	case x.Kind != KindSweep && x.Kind != KindChoice && x.Kind != KindCapacity:
+		return fmt.Errorf("its kind is %.40q, want %s, %s or %s", x.Kind, KindSweep, KindChoice, KindCapacity)
+	}
+	seen := map[string]bool{}
+	for _, p := range x.Points {
+		switch {
+		case !filepath.IsLocal(filepath.FromSlash(p.Dir)):
+			return fmt.Errorf("the point %.80q is not below it", p.Dir)
+		case seen[p.Dir]:
+			return fmt.Errorf("it has the point %.80q twice", p.Dir)
+		case len(p.Values) != len(x.Axes):
+			return fmt.Errorf("the point %.80q has %d values for %d axes", p.Dir, len(p.Values), len(x.Axes))
+		}
+		seen[p.Dir] = true
+	}
+	if err := CheckRemarks(x.Note, x.Tags); err != nil {
+		return err
+	}
+	return x.Scenario.plausible()
+}
