@@ -47,10 +47,10 @@ type curveLine struct {
 	label  string
 	note   string // beside the label, in small print; may be empty
 	style  style
-	points []curvePoint                       // by x, ascending
+	points []curvePoint                         // by x, ascending
 	fit    func(x float64) (y float64, ok bool) // drawn thin; nil: none
 	theory func(x float64) (y float64, ok bool) // drawn dashed; nil: none
-	marks  []limit                            // values of x that mean something, each marked on the line
+	marks  []limit                              // values of x that mean something, each marked on the line
 }
 
 type curvePoint struct {
