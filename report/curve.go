@@ -49,7 +49,7 @@ type curveLine struct {
 	style  style
 	points []curvePoint                         // by x, ascending
 	fit    func(x float64) (y float64, ok bool) // drawn thin; nil: none
-	theory func(x float64) (y float64, ok bool) // drawn dashed; nil: none
+	theory plotter.XYs                          // predicted, drawn dashed; empty: none
 	marks  []limit                              // values of x that mean something, each marked on the line
 }
 
@@ -94,7 +94,7 @@ func (ch curveChart) reading() string {
 	var ranged, doubted, fitted, theory bool
 	for _, panel := range ch.panels {
 		for _, line := range panel.lines {
-			fitted, theory = fitted || line.fit != nil, theory || line.theory != nil
+			fitted, theory = fitted || line.fit != nil, theory || len(line.theory) > 0
 			for _, p := range line.points {
 				ranged, doubted = ranged || p.low < p.high, doubted || p.doubted
 			}
@@ -281,10 +281,8 @@ func (ch curveChart) axes() (x, y curveAxis) {
 	}
 	for _, panel := range ch.panels {
 		for _, line := range panel.lines {
-			for _, smooth := range []func(float64) (float64, bool){line.fit, line.theory} {
-				for _, p := range sampled(smooth, lowX, highX) {
-					of(p.X, p.Y)
-				}
+			for _, p := range slices.Concat(line.theory, sampled(line.fit, lowX, highX)) {
+				of(p.X, p.Y)
 			}
 		}
 	}
@@ -416,15 +414,16 @@ func (cp curvePlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	at := func(x, y float64) vg.Point { return vg.Point{X: toX(cp.x.to(x)), Y: toY(cp.y.to(y))} }
 	s := cp.style
-	smooth := func(of func(float64) (float64, bool), line draw.LineStyle) {
+	thin := func(xys plotter.XYs, line draw.LineStyle) {
 		var points []vg.Point
-		for _, xy := range sampled(of, cp.points[0].x, cp.points[len(cp.points)-1].x) {
+		for _, xy := range xys {
 			points = append(points, at(xy.X, xy.Y))
 		}
 		c.StrokeLines(line, c.ClipLinesXY(points)...)
 	}
-	smooth(cp.theory, draw.LineStyle{Color: s.colour, Width: .8, Dashes: []vg.Length{4, 2.5}})
-	smooth(cp.fit, draw.LineStyle{Color: s.colour, Width: .7})
+	thin(cp.theory, draw.LineStyle{Color: s.colour, Width: .8, Dashes: []vg.Length{4, 2.5}})
+	first, last := cp.points[0], cp.points[len(cp.points)-1]
+	thin(sampled(cp.fit, first.x, last.x), draw.LineStyle{Color: s.colour, Width: .7})
 	var points []vg.Point
 	for _, point := range cp.points {
 		points = append(points, at(point.x, point.y))
