@@ -271,11 +271,13 @@ func (ch curveChart) axes() (x, y curveAxis) {
 	for _, panel := range ch.panels {
 		for _, line := range panel.lines {
 			for _, p := range line.points {
+				// A long whisker is cut, as it would press the lines together.
+				const longest = 2.5 // times the value
 				of(p.x, p.y)
-				if p.low < p.high && p.low > 0 {
-					of(p.x, p.low)
+				if p.low < p.high {
+					of(p.x, max(p.low, p.y/longest))
+					of(p.x, min(p.high, p.y*longest))
 				}
-				of(p.x, p.high)
 			}
 		}
 	}
@@ -446,8 +448,14 @@ func (cp curvePlotter) Plot(c draw.Canvas, p *plot.Plot) {
 		const hidden = 7 // height of a whisker that the mark would hide
 		low, high := at(point.x, point.low), at(point.x, point.high)
 		if point.low < point.high && high.Y-low.Y > hidden {
+			cut := low.Y < c.Min.Y || high.Y > c.Max.Y
 			low.Y, high.Y = max(low.Y, c.Min.Y), min(high.Y, c.Max.Y)
-			drawWhisker(c, low, high, draw.LineStyle{Color: s.colour, Width: .8})
+			line := draw.LineStyle{Color: s.colour, Width: .8}
+			if cut {
+				c.StrokeLine2(line, low.X, low.Y, high.X, high.Y)
+			} else {
+				drawWhisker(c, low, high, line)
+			}
 		}
 		c.DrawGlyph(s.glyph(), points[i])
 		if point.doubted {

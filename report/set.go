@@ -71,6 +71,7 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	styles := stylesOf(all)
 	for i, l := range s.lines {
 		s.lines[i].style = styles[l.Transport]
+		s.lines[i].style.mark = i // lines meet, and colours may look alike
 	}
 	return s
 }
@@ -201,9 +202,10 @@ func valueOf(key string, row result.Row) (float64, bool) {
 
 // A verdict on a point: which lines cost the least server CPU among those that meet the delay.
 type cheapest struct {
-	order []int     // indices of the lines that can be chosen, the cheapest first
-	cost  []float64 // of order: server CPU for a message
-	tied  bool      // the intervals of the first two overlap, or are unknown
+	order  []int     // indices of the lines that can be chosen, the cheapest first
+	cost   []float64 // of order: server CPU for a message
+	tied   bool      // the intervals of the first two overlap
+	ranged bool      // the intervals of the first two are known
 }
 
 // costKey is the metric by which transports are compared: all at a point carry the same messages.
@@ -231,9 +233,20 @@ func (s *Set) cheapest(point int) cheapest {
 	if len(c.order) > 1 {
 		first, knownFirst := rows[c.order[0]].Interval(costKey)
 		second, knownSecond := rows[c.order[1]].Interval(costKey)
-		c.tied = !knownFirst || !knownSecond || second.Low <= first.High
+		c.ranged = knownFirst && knownSecond
+		c.tied = c.ranged && second.Low <= first.High
 	}
 	return c
+}
+
+// unranged reports whether transports are compared without intervals anywhere.
+func (s *Set) unranged() bool {
+	for i := range s.Index.Points {
+		if c := s.cheapest(i); len(c.order) > 1 && !c.ranged {
+			return true
+		}
+	}
+	return false
 }
 
 // setMetrics returns the figures of a set, in the order in which it shows them: those with a chart, those of a

@@ -49,7 +49,7 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	}
 	for _, line := range s.lines {
 		write("", on.Paint(text.Bold, within(on.Width(), on.Name(line.name))))
-		write(aligned(on, s.cells(on, line), len(s.axes))...)
+		write(inColumns(on, s.cells(on, line), len(s.axes))...)
 	}
 	if rows := s.cheapestRows(); len(rows) > 1 {
 		write("", s.cheapestTitle())
@@ -58,7 +58,10 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 				rows[i][k] = on.Text(cell)
 			}
 		}
-		write(aligned(on, rows, len(rows[0]))...)
+		write(inColumns(on, rows, len(rows[0]))...)
+	}
+	if s.unranged() {
+		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
 	}
 	if remarks := s.doubts(); len(remarks) > 0 {
 		write("")
@@ -106,10 +109,12 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 	metrics := setMetrics()
 	for _, m := range metrics {
 		col := columnOf(on.Metric(m), []series{line.series})
-		if m.Key == coresMetric().Key {
-			col.head, col.below = "CPU", "cores"
+		if m.Unit == "" && m.Per == "s" { // "store" above "reads/s"
+			first, rest, _ := strings.Cut(col.head, " ")
+			col.head, col.below = first, rest+col.below
 		}
-		head, below = append(head, on.Text(strings.TrimPrefix(col.head, "server "))), append(below, on.Text(col.below))
+		head = append(head, on.Text(strings.TrimPrefix(col.head, "server ")))
+		below = append(below, on.Text(strings.Replace(col.below, "message", "msg", 1)))
 	}
 	rows := [][]string{head, below}
 	for i, p := range s.Index.Points {
@@ -136,9 +141,9 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 // short is the title of an axis for a column: its key, with spaces.
 func (a setAxis) short() string { return strings.ReplaceAll(text.Name(a.Key), "_", " ") }
 
-// aligned returns rows as lines with aligned columns. The first columns, of which there are so many, are repeated
+// inColumns returns rows as lines with aligned columns. The first columns, of which there are so many, are repeated
 // in each part if the rows are wider than the screen.
-func aligned(on text.Screen, rows [][]string, fixed int) []string {
+func inColumns(on text.Screen, rows [][]string, fixed int) []string {
 	if len(rows) == 0 {
 		return nil
 	}

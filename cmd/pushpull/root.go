@@ -50,6 +50,7 @@ had.`,
 	help := newHelpCommand()
 	commands := []*cobra.Command{
 		newRunCommand(),
+		newChooseCommand(),
 		newSweepCommand(),
 		newReportCommand(),
 		newCheckCommand(),

@@ -36,6 +36,8 @@ type Index struct {
 	Store    string   `json:"store,omitempty"`    // address of the servers' store if it holds no secret; empty: unknown, or in memory
 	Axes     []Axis   `json:"axes"`
 	Points   []Point  `json:"points"`
+
+	Wanted *Wanted `json:"wanted,omitempty"` // of a choice
 }
 
 // An Axis is a knob that is varied, and its values as they are spelled in YAML.
@@ -51,6 +53,7 @@ const AxisInterval = "interval"
 type Point struct {
 	Dir    string   `json:"dir"`    // relative to that of the index, with slashes
 	Values []string `json:"values"` // one for each axis
+	Role   string   `json:"role,omitempty"` // in a choice
 }
 
 // mostIndex is how long an index may be, in bytes.
