@@ -34,7 +34,7 @@ type setAxis struct {
 // A setLine is a transport of a set. If the poll interval is varied, transports that poll on a timer are one line
 // for all their intervals.
 type setLine struct {
-	series       // Row is the first one; name and style are those of all
+	series        // Row is the first one; name and style are those of all
 	key    string // Row.Transport or, of a line for all intervals, its kind
 	timer  bool   // a line for all intervals
 }
