@@ -132,8 +132,10 @@ func (f *surface) between(table [][]float64, u, v float64, of func(float64) floa
 	k, up := cell(f.vs, v)
 	sum := 0.0
 	for _, corner := range []struct{ value, weight float64 }{
-		{table[k][i], (1 - right) * (1 - up)}, {table[k][i+1], right * (1 - up)},
-		{table[k+1][i], (1 - right) * up}, {table[k+1][i+1], right * up},
+		{table[k][i], (1 - right) * (1 - up)},
+		{table[k][i+1], right * (1 - up)},
+		{table[k+1][i], (1 - right) * up},
+		{table[k+1][i+1], right * up},
 	} {
 		if corner.weight > 0 { // else it may be unknown
 			sum += corner.weight * of(corner.value)

@@ -68,11 +68,11 @@ func TestSurface(t *testing.T) {
 		rate, delay float64
 		want        int
 	}{
-		{.2, 30, 0},       // .0167 for polling, .054, .092
-		{.2, 1, 1},        // .21, .054, .092
-		{50, 1, 2},        // 2.7, 6, 3.1: polling, unless the delay is short
-		{50, .1, 2},       // 4.5, 6, 3.1
-		{50, .03, 0},      // only polling is good enough
+		{.2, 30, 0},  // .0167 for polling, .054, .092
+		{.2, 1, 1},   // .21, .054, .092
+		{50, 1, 2},   // 2.7, 6, 3.1: polling, unless the delay is short
+		{50, .1, 2},  // 4.5, 6, 3.1
+		{50, .03, 0}, // only polling is good enough
 		{50, .012, nowhere},
 	} {
 		if test.rate == 50 && test.delay == 1 {

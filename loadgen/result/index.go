@@ -51,8 +51,8 @@ const AxisInterval = "interval"
 
 // A Point is a result below an index.
 type Point struct {
-	Dir    string   `json:"dir"`    // relative to that of the index, with slashes
-	Values []string `json:"values"` // one for each axis
+	Dir    string   `json:"dir"`            // relative to that of the index, with slashes
+	Values []string `json:"values"`         // one for each axis
 	Role   string   `json:"role,omitempty"` // in a choice
 }
 
