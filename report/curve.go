@@ -330,9 +330,12 @@ func (s scale) axis(low, high float64, logarithmic bool) curveAxis {
 	return a
 }
 
-// tick writes the number of a tick, without zeros that say nothing: "1 s".
-func (s scale) tick(v float64) string {
-	number, unit, measured := strings.Cut(s.write(v), " ")
+// tick writes the number of a tick.
+func (s scale) tick(v float64) string { return trimmed(s.write(v)) }
+
+// trimmed returns a number with its unit, without zeros that say nothing: "1 s" for "1.00 s".
+func trimmed(words string) string {
+	number, unit, measured := strings.Cut(words, " ")
 	if strings.Contains(number, ".") {
 		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
 	}

@@ -52,7 +52,7 @@ func (m costMap) figure() figure {
 		if k.unsure {
 			words += ", not told apart from the next"
 		}
-		f.values = append(f.values, "At "+m.x.write(k.x)+" and "+m.y.write(k.y)+": "+words+".")
+		f.values = append(f.values, "At "+m.x.tick(k.x)+" and "+m.y.tick(k.y)+": "+words+".")
 	}
 	entries := m.entries()
 	f.height = chartHeight + 24 + m.legendHeight(entries, chartWidth)

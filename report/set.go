@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/cost"
 	"pushpull/report/text"
 )
 
@@ -20,8 +22,10 @@ type Set struct {
 	Index result.Index
 	Runs  []Run // one for each point of the index; one without a Result was not measured
 
-	axes  []setAxis
-	lines []setLine
+	axes   []setAxis
+	lines  []setLine
+	models func() []*cost.Model   // of the lines; nil: none
+	choice func() (costMap, bool) // both take a while, and are made when they are first drawn
 }
 
 // A setAxis is an axis of the index, for people.
@@ -73,6 +77,9 @@ func NewSet(index result.Index, results []*result.Result) Set {
 		s.lines[i].style = styles[l.Transport]
 		s.lines[i].style.mark = i // lines meet, and colours may look alike
 	}
+	whole := s
+	s.models = sync.OnceValue(whole.fit)
+	s.choice = sync.OnceValues(func() (costMap, bool) { return whole.choices(s.models()) })
 	return s
 }
 
@@ -126,7 +133,7 @@ func (a setAxis) number(value string) float64 {
 // write returns a number of the axis as it stands on a chart: "250", "1 s".
 func (a setAxis) write(x float64) string {
 	if a.Key == result.AxisInterval {
-		return text.Duration(1e3*x, 3)
+		return trimmed(text.Duration(1e3*x, 3))
 	}
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }

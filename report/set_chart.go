@@ -19,9 +19,9 @@ const mostPanels = 12
 // figures returns the charts of a set, the maps first.
 func (s *Set) figures() []figure {
 	var all []figure
-	models := s.fit()
-	if f, ok := s.choiceFigure(models); ok {
-		all = append(all, f)
+	models := s.models()
+	if m, ok := s.choice(); ok {
+		all = append(all, m.figure())
 	}
 	if f, ok := s.mapFigure(); ok {
 		all = append(all, f)

@@ -197,12 +197,12 @@ func spread(bounds [2]float64, n int) []float64 {
 	return all
 }
 
-// choiceFigure draws the map of choices of a set whose rates differ; false if its models don't know enough, or no
+// choices returns the map of choices of a set whose rates differ; false if its models don't know enough, or no
 // transport polls on a timer.
-func (s *Set) choiceFigure(models []*cost.Model) (figure, bool) {
+func (s *Set) choices(models []*cost.Model) (costMap, bool) {
 	rates := slices.IndexFunc(s.axes, func(a setAxis) bool { return a.Key == "rate" })
-	if rates < 0 || !slices.ContainsFunc(s.lines, func(l setLine) bool { return l.Way.Class() == result.Timer }) {
-		return figure{}, false
+	if rates < 0 || len(s.axes[rates].numbers) < 2 || !slices.ContainsFunc(s.lines, func(l setLine) bool { return l.Way.Class() == result.Timer }) {
+		return costMap{}, false
 	}
 	area := ChoiceArea{Rates: [2]float64{slices.Min(s.axes[rates].numbers), slices.Max(s.axes[rates].numbers)}, Delays: [2]float64{.1, 30}}
 	for i, line := range s.lines {
@@ -221,22 +221,20 @@ func (s *Set) choiceFigure(models []*cost.Model) (figure, bool) {
 		}
 	}
 	if len(once) < 2 || area.Rates[0] <= 0 || area.Rates[0] >= area.Rates[1] {
-		return figure{}, false
+		return costMap{}, false
 	}
-	var layers []int // the line of each layer
 	m := choiceMap(once, q, area, func(model *cost.Model) (string, style) {
 		i := slices.Index(models, model)
-		layers = append(layers, i)
 		if s.lines[i].Way.Class() == result.Timer {
 			return text.Name(model.Transport), s.lines[i].style
 		}
 		return s.lines[i].name, s.lines[i].style
 	})
 	if len(m.layers) < 2 {
-		return figure{}, false
+		return costMap{}, false
 	}
 	m.marks = s.choiceMarks(m, models)
-	return m.figure(), true
+	return m, true
 }
 
 // usualBusy is the share of the time that servers are busy in a map: what is left is for peaks.

@@ -41,6 +41,9 @@ func (s *Set) mapFigure() (figure, bool) {
 				continue
 			}
 			column, line := slices.Index(m.xs, x.number(p.Values[0])), slices.Index(m.ys, y.number(p.Values[1]))
+			if column < 0 || line < 0 {
+				continue // of no sweep
+			}
 			l.cost[line][column] = cost
 			if p99, ok := valueOf("p99", row); ok && p99 > 0 && s.within() > 0 {
 				l.slack[line][column] = math.Log(s.within() / p99)

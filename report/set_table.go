@@ -49,16 +49,17 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	}
 	for _, line := range s.lines {
 		write("", on.Paint(text.Bold, within(on.Width(), on.Name(line.name))))
-		write(inColumns(on, s.cells(on, line), len(s.axes))...)
+		write(inColumns(on, s.cells(on, line), len(s.axes), false)...)
 	}
 	if rows := s.cheapestRows(); len(rows) > 1 {
-		write("", s.cheapestTitle())
+		write("")
+		write(on.Wrap(on.Text(s.cheapestTitle()), 2)...)
 		for i, row := range rows {
 			for k, cell := range row {
 				rows[i][k] = on.Text(cell)
 			}
 		}
-		write(inColumns(on, rows, len(rows[0]))...)
+		write(inColumns(on, rows, len(s.axes), true)...)
 	}
 	if s.unranged() {
 		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
@@ -142,8 +143,8 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 func (a setAxis) short() string { return strings.ReplaceAll(text.Name(a.Key), "_", " ") }
 
 // inColumns returns rows as lines with aligned columns. The first columns, of which there are so many, are repeated
-// in each part if the rows are wider than the screen.
-func inColumns(on text.Screen, rows [][]string, fixed int) []string {
+// in each part if the rows are wider than the screen. left aligns words.
+func inColumns(on text.Screen, rows [][]string, fixed int, left bool) []string {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -154,7 +155,7 @@ func inColumns(on text.Screen, rows [][]string, fixed int) []string {
 		}
 	}
 	var lines []string
-	for next := fixed; next < len(widths) || next == fixed; {
+	for next := fixed; next < len(widths); {
 		columns := make([]int, 0, len(widths))
 		room := on.Width()
 		for i := range fixed {
@@ -171,12 +172,9 @@ func inColumns(on text.Screen, rows [][]string, fixed int) []string {
 		for _, row := range rows {
 			var cells []string
 			for _, i := range columns {
-				cells = append(cells, pad(row[i], widths[i], fixed == len(widths)))
+				cells = append(cells, pad(row[i], widths[i], left))
 			}
 			lines = append(lines, strings.TrimRight(strings.Join(cells, "  "), " "))
-		}
-		if next == begin {
-			break
 		}
 	}
 	return lines
