@@ -227,7 +227,8 @@ func (ch curveChart) plot(c draw.Canvas, legend []curve) {
 	const gap, above = 14, 17
 	axisWidth := newPlot(x.axis, y.axis).DataCanvas(c).Min.X - c.Min.X
 	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(grid.columns-1)) / vg.Length(grid.columns)
-	height := (c.Max.Y - c.Min.Y) / vg.Length(grid.rows)
+	const label = 17 // of the x axis, below the lowest panel of a column
+	height := (c.Max.Y - c.Min.Y - label) / vg.Length(grid.rows)
 	for i, panel := range ch.panels {
 		column, row := i%grid.columns, i/grid.columns
 		panelX, panelY := x, y
@@ -236,7 +237,9 @@ func (ch curveChart) plot(c draw.Canvas, legend []curve) {
 			Max: vg.Point{X: c.Min.X + axisWidth + (width+gap)*vg.Length(column) + width, Y: c.Max.Y - height*vg.Length(row)},
 		}}
 		lowest := i+grid.columns >= len(ch.panels)
-		if !lowest {
+		if lowest {
+			at.Min.Y -= label
+		} else {
 			panelX.label = ""
 		}
 		top := vg.Length(4)

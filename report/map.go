@@ -32,7 +32,7 @@ type mapLayer struct {
 type mapMark struct {
 	x, y   float64
 	layer  int  // the cheapest; -1: none is good enough
-	unsure bool // the next one is not told apart, or a row is not to be believed: drawn hollow
+	unsure bool // the next one is not told apart, or another is not to be believed: drawn hollow
 }
 
 // nowhere is the layer of points at which none can be chosen.
@@ -44,13 +44,13 @@ func (m costMap) figure() figure {
 	if len(m.marks) > 0 {
 		f.detail += " Points: measured."
 		if slices.ContainsFunc(m.marks, func(k mapMark) bool { return k.unsure }) {
-			f.detail += " Hollow: not told apart."
+			f.detail += " Hollow: not sure."
 		}
 	}
 	for _, k := range m.marks {
 		words := m.label(k.layer)
 		if k.unsure {
-			words += ", not told apart from the next"
+			words += ", which is not sure"
 		}
 		f.values = append(f.values, "At "+m.x.tick(k.x)+" and "+m.y.tick(k.y)+": "+words+".")
 	}

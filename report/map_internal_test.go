@@ -52,7 +52,7 @@ func TestCostMap(t *testing.T) {
 		t.Run(name, func(t *testing.T) { goldenFigure(t, "maps", name, m.figure()) })
 	}
 	said := strings.Join(choiceLike().figure().values, " ")
-	for _, want := range []string{"At 1 and 1 s: websocket.", "At 100 and 10 ms: none is in time.", "long-poll, not told apart from the next."} {
+	for _, want := range []string{"At 1 and 1 s: websocket.", "At 100 and 10 ms: none is in time.", "long-poll, which is not sure."} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the map says %s, not %s", said, want)
 		}

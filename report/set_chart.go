@@ -26,6 +26,12 @@ func (s *Set) figures() []figure {
 	if f, ok := s.mapFigure(); ok {
 		all = append(all, f)
 	}
+	// A chart may be shown without the page, so it must carry the warning itself. Maps leave such points out.
+	if names := s.distrusted(); len(names) > 0 {
+		for i := range all {
+			all[i].doubt = "Left out where it is not to be believed: " + list(names)
+		}
+	}
 	for _, m := range setMetrics() {
 		all = append(all, s.figure(m, models))
 	}

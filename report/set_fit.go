@@ -82,9 +82,9 @@ func (s *Set) fitted(m result.Metric, model *cost.Model, line setLine, points []
 		if !ok || forecast.Cores == nil || forecast.Deliveries <= 0 {
 			return nil
 		}
-		value := forecast.Cores.Value
+		value := 100 * forecast.Cores.Value
 		if m.Key == costKey {
-			value *= 1e6 / forecast.Deliveries
+			value = 1e6 * forecast.Cores.Value / forecast.Deliveries
 		}
 		logs[i] = math.Log(value)
 	}
@@ -259,11 +259,14 @@ func (s *Set) choiceMarks(m costMap, models []*cost.Model) []mapMark {
 			}
 			mark := mapMark{x: 60 * s.load(point, timer).Rate, y: delay / 1e3, layer: nowhere}
 			least, next := math.Inf(1), math.Inf(1)
+			if len(s.ranking[point].out) > 0 {
+				continue // what is not to be believed may be the cheapest
+			}
 			for i, line := range s.lines {
 				other, ok := s.row(point, line)
 				p99, holds := valueOf("p99", other)
 				value, has := valueOf(costKey, other)
-				if !ok || !holds || !has || p99 > delay || models[i] == nil || result.Fatal([]result.Row{other}) {
+				if !ok || !holds || !has || p99 > delay || models[i] == nil {
 					continue
 				}
 				if value >= least {

@@ -56,8 +56,8 @@ func (s *Set) mapFigure() (figure, bool) {
 			continue
 		}
 		k := mapMark{x: x.number(p.Values[0]), y: y.number(p.Values[1]), layer: nowhere}
-		if c := s.cheapest(i); len(c.order) > 0 {
-			k.layer, k.unsure = c.order[0], c.tied
+		if c := s.ranking[i]; len(c.order) > 0 {
+			k.layer, k.unsure = c.order[0], c.tied || len(c.out) > 0
 		}
 		m.marks = append(m.marks, k)
 	}

@@ -115,7 +115,7 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 			col.head, col.below = first, rest+col.below
 		}
 		head = append(head, on.Text(strings.TrimPrefix(col.head, "server ")))
-		below = append(below, on.Text(strings.Replace(col.below, "message", "msg", 1)))
+		below = append(below, on.Text(brief.Replace(col.below)))
 	}
 	rows := [][]string{head, below}
 	for i, p := range s.Index.Points {
@@ -138,6 +138,9 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 	}
 	return rows
 }
+
+// brief shortens units, so that two knobs and all figures fit a terminal.
+var brief = strings.NewReplacer("message", "msg", "% of a core", "% core")
 
 // short is the title of an axis for a column: its key, with spaces.
 func (a setAxis) short() string { return strings.ReplaceAll(text.Name(a.Key), "_", " ") }
@@ -195,7 +198,12 @@ func (s *Set) cheapestRows() [][]string {
 	for _, a := range s.axes {
 		head = append(head, a.short())
 	}
-	rows := [][]string{append(head, "cheapest", "next")}
+	head = append(head, "cheapest", "next")
+	leftOut := slices.ContainsFunc(s.ranking, func(c cheapest) bool { return len(c.out) > 0 })
+	if leftOut {
+		head = append(head, "not to be believed")
+	}
+	rows := [][]string{head}
 	for i, p := range s.Index.Points {
 		if s.Runs[i].Result == nil {
 			continue
@@ -205,14 +213,22 @@ func (s *Set) cheapestRows() [][]string {
 			cells = append(cells, a.write(a.number(p.Values[k])))
 		}
 		first, next := s.cheapestWords(i)
-		rows = append(rows, append(cells, first, next))
+		cells = append(cells, first, next)
+		if leftOut {
+			var names []string
+			for _, line := range s.ranking[i].out {
+				names = append(names, s.lines[line].name)
+			}
+			cells = append(cells, strings.Join(names, ", "))
+		}
+		rows = append(rows, cells)
 	}
 	return rows
 }
 
 // cheapestWords says which transport is the cheapest at a point, and which comes next.
 func (s *Set) cheapestWords(point int) (first, next string) {
-	c := s.cheapest(point)
+	c := s.ranking[point]
 	if len(c.order) == 0 {
 		return "none", "none meets it"
 	}
@@ -251,7 +267,7 @@ func SetJSON(w io.Writer, s Set) error {
 	all := setSummary{Schema: result.Schema, Index: s.Index, Points: []setPoint{}, Growth: append([]Growth{}, grown...)}
 	for i, p := range s.Index.Points {
 		point := setPoint{Dir: p.Dir, Values: p.Values, Cheapest: []string{}, Transports: append([]result.Row{}, s.Runs[i].Rows...)}
-		for _, line := range s.cheapest(i).order {
+		for _, line := range s.ranking[i].order {
 			point.Cheapest = append(point.Cheapest, s.lines[line].key)
 		}
 		all.Points = append(all.Points, point)

@@ -37,6 +37,7 @@ type sweepOptions struct {
 	servers          int
 	destination      destination
 	remarks          remarks
+	markdown         string
 	printJSON, quiet bool
 	colour           colouring
 }
@@ -105,6 +106,9 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.colour.addFlag(f)
+	})
+	grouped(f, groupCI, func(f *pflag.FlagSet) {
+		f.StringVar(&o.markdown, "markdown", "", "`FILE` write which transport is cheapest at each point, in Markdown")
 	})
 }
 
@@ -206,7 +210,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 		given = append(given, args[0])
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"continue", "store", "dry-run", "json", "quiet", "color"}, f.Name) {
+		if !slices.Contains([]string{"continue", "store", "dry-run", "json", "quiet", "color", "markdown"}, f.Name) {
 			given = append(given, "--"+f.Name)
 		}
 	})
@@ -269,6 +273,11 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 			return err
 		}
 		defer s.close()
+	}
+	if opts.markdown != "" {
+		if err := tryFile(opts.markdown, true); err != nil {
+			return fmt.Errorf("writing --markdown %s: %w: name a file that can be written", opts.markdown, err)
+		}
 	}
 	turns := s.missing(g)
 	if opts.dry {
@@ -444,6 +453,11 @@ func (o *sweepOptions) deliver(ctx context.Context, out io.Writer, s *survey, ma
 	kept := "the results are in " + s.dir + ", pushpull report prints and draws them"
 	d := deliverySet(set, s.dir, o.printJSON, kept, o.colour)
 	d.show, d.failed, d.kept = s.show, errors.Join(measuring, d.failed), kept
+	if o.markdown != "" {
+		if err := replaceFile(o.markdown, func(w io.Writer) error { return report.SetMarkdown(w, set) }); err != nil {
+			d.failed = errors.Join(d.failed, fmt.Errorf("writing --markdown %s: %w: name a file that can be written", o.markdown, err))
+		}
+	}
 	if doubt := set.Doubtful(); doubt != "" {
 		d.verdict = exitWith(exitDoubtful, "measured, but not to be believed: %s", doubt)
 	}
