@@ -144,7 +144,7 @@ type choosePoint struct {
 // scenario returns the load with that many users and that rate.
 func (c *choosing) scenario(users int, rate float64) loadgen.Scenario {
 	s := c.base
-	s.Name, s.About = "choose", ""
+	s.Name, s.About, s.Transports = "choose", "", slices.Clone(c.base.Transports)
 	s.Users, s.Rate = users, rate
 	s.Warmup, s.Duration = .4, secondsFor(s)
 	s.Rounds = c.effort.rounds

@@ -158,20 +158,30 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 			}
 		}
 	}
+	inside := 0.0
+	for i := range weights {
+		if weights[i] == 1 {
+			inside++
+		}
+		weights[i] = 1
+	}
 	c.system(points, residuals, weights, normal, right)
 	var inverse mat.Dense
 	if inverse.Inverse(normal) != nil {
 		return c, false
 	}
-	sum := 0.0
+	squares := 0.0
 	for _, r := range residuals {
 		d := min(math.Abs(r), huber*c.spread)
-		sum += d * d
+		squares += d * d
 	}
-	// The asymptotic variance of Huber's estimate, whose weights are in the normal equations already.
-	c.spread = math.Sqrt(sum / c.degree)
-	inverse.Scale(c.spread*c.spread, &inverse)
-	c.cov = &inverse
+	// The variance of Huber's estimate (P. J. Huber, Robust Statistics, 1981, section 7.6).
+	all := float64(len(points))
+	share := inside / all
+	correction := 1 + float64(n)/all*(1-share)/share
+	variance := squares / c.degree / (share * share) * correction * correction
+	inverse.Scale(variance, &inverse)
+	c.cov, c.spread = &inverse, math.Sqrt(variance)
 	return c, true
 }
 
