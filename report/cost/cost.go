@@ -67,8 +67,8 @@ type Model struct {
 	Senders   int // members of each room that send
 
 	basis    theory.Basis // of the largest load
-	curve    *curve // nil: the servers did not report their CPU
-	worths   bool   // the curve tells what happens in vain from messages
+	curve    *curve       // nil: the servers did not report their CPU
+	worths   bool         // the curve tells what happens in vain from messages
 	memory   *line
 	perUser  *Estimate
 	requests ratio
@@ -237,7 +237,7 @@ func curveOf(points []point, windows int) (c *curve, worths bool) {
 		return high > telling*low && high > 0
 	}
 	start := [parameters]float64{beta: 1}
-	free := []int{logK, beta}
+	var free []int
 	if varies(func(e events) float64 { return e.vain }) {
 		free, worths = append(free, worthVain), true
 		start[worthVain] = .3
@@ -246,17 +246,27 @@ func curveOf(points []point, windows int) (c *curve, worths bool) {
 		free = append(free, worthAnswer)
 		start[worthAnswer] = .3
 	}
-	sum := 0.0
+	sum, least := 0.0, math.Inf(1)
 	for _, p := range points {
 		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
+		least = min(least, p.cores)
 	}
 	start[logK] = sum / float64(len(points))
-	fitted, ok := fit(points, start, free)
-	if !ok {
-		return nil, false
+	power, okPower := fit(points, start, append([]int{logK, beta}, free...))
+	start[rest] = least / 4
+	line, okLine := fit(points, start, append([]int{rest, logK}, free...))
+	switch {
+	case okPower && (!okLine || power.spread < bent*line.spread):
+		return &power, worths
+	case okLine:
+		return &line, worths
 	}
-	return &fitted, worths
+	return nil, false
 }
+
+// bent is the part of the spread around a line that a power must leave, to be preferred: further loads follow from a
+// line with less risk.
+const bent = .7
 
 // count sets what is not CPU, from the windows at the rate and the interval of the base.
 func (m *Model) count(usual []sample) {

@@ -71,8 +71,8 @@ func (m *Model) cores(e events) Estimate {
 	return Estimate{cores, cores / factor, cores * factor}
 }
 
-// Linear reports whether the CPU is a line through 0, as far as the windows show. If not, exponent is less than 1
-// where a message costs less the more there are.
+// Linear reports whether the CPU is a line in the events. If not, exponent is less than 1 where a message costs less
+// the more there are.
 func (m *Model) Linear() (exponent float64, linear bool) {
 	if m.curve == nil {
 		return 1, true

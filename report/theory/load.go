@@ -27,10 +27,7 @@ type Rate struct {
 }
 
 // A Basis predicts other loads than that of a row, on the same machine.
-type Basis struct {
-	exact parameters
-	quick parameters // with medians in place of distributions: the rates depend on no more
-}
+type Basis struct{ m parameters }
 
 // NewBasis returns the basis of a row, with the inputs of Rows. It returns false if these are not known.
 func NewBasis(run result.Run, row result.Row, windows []result.Window) (Basis, bool) {
@@ -38,16 +35,13 @@ func NewBasis(run result.Run, row result.Row, windows []result.Window) (Basis, b
 	if !m.known() || row.Delivered == 0 {
 		return Basis{}, false
 	}
-	b := Basis{m, m}
-	for _, d := range []*Distribution{&b.quick.delay, &b.quick.accept, &b.quick.delivery} {
-		*d = Of(d.Quantile(.5))
-	}
-	return b, true
+	return Basis{m}, true
 }
 
 // Rate returns what a load causes.
 func (b Basis) Rate(load Load) Rate {
-	m := b.quick.with(load)
+	m := b.m.with(load)
+	m.rates = true
 	p := predict(m)
 	rate := Rate{
 		Requests: p.requests.mean / m.seconds, Vain: m.vain(p) / m.seconds,
@@ -62,7 +56,7 @@ func (b Basis) Rate(load Load) Rate {
 // Latency returns the delivery latency of a load, with the waits for earlier messages that the row had. It is known
 // with a calibration only, unless it is mostly that of a timer.
 func (b Basis) Latency(load Load) (latency Distribution, known bool) {
-	p := predict(b.exact.with(load))
+	p := predict(b.m.with(load))
 	return p.latency, p.known
 }
 
