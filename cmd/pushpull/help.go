@@ -17,6 +17,7 @@ import (
 
 // Groups of flags, which are their headings in a command's help.
 const (
+	groupGrid        = "Grid"
 	groupServers     = result.GroupTransports
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
@@ -30,7 +31,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupGrid, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

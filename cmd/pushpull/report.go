@@ -50,6 +50,9 @@ or another store, become a trend of their own. Where a run was measured on anoth
 line breaks. A run is named by its tag commit, or by its other tags, or by the version of pushpull.
 --json and --csv print the same as without --trend, the oldest run first.
 
+DIR may be that of pushpull sweep: then its table, map and charts are drawn, and --json prints the
+same object as the sweep does.
+
 If the last line of a result is incomplete, as after a run that was killed, the lines before it
 are used, with a warning.`,
 		Example: `  pushpull report results/chat
@@ -76,6 +79,9 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	}
 	if opts.trend {
 		return runTrend(cmd, opts, paths)
+	}
+	if len(paths) == 1 && isIndexed(paths[0]) {
+		return runReportIndex(cmd, opts, paths[0])
 	}
 	if first, again, same := sameResult(paths); same {
 		return usageError(fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
@@ -110,6 +116,29 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 	}
 	return delivery{dir: dir, runs: runs, what: "report", print: print, data: data}.deliver(out)
+}
+
+// isIndexed reports whether dir holds an index, and no result of its own.
+func isIndexed(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, result.File)); err == nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, result.IndexFile))
+	return err == nil
+}
+
+// runReportIndex is runReport for the directory of several results that belong together.
+func runReportIndex(cmd *cobra.Command, opts reportOptions, dir string) error {
+	index, err := result.ReadIndex(dir)
+	if err != nil {
+		return err
+	}
+	switch index.Kind {
+	case result.KindSweep:
+		return reportSweep(cmd, opts, dir, index)
+	default:
+		return usageError(fmt.Errorf("%s holds the results of pushpull %s: draw one of those below it", dir, index.Kind))
+	}
 }
 
 // openRuns reads the results at paths, and names them.

@@ -51,6 +51,7 @@ had.`,
 	commands := []*cobra.Command{
 		newRunCommand(),
 		newChooseCommand(),
+		newSweepCommand(),
 		newReportCommand(),
 		newCheckCommand(),
 		newDuetCommand(),
