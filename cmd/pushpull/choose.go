@@ -256,9 +256,9 @@ func (o *chooseOptions) effort() effort {
 	case o.quick:
 		return effort{rounds: 2, extra: 1}
 	case o.thorough:
-		return effort{rounds: 6, extra: 4}
+		return effort{rounds: 5, extra: 4}
 	}
-	return effort{rounds: 3, extra: 2}
+	return effort{rounds: 3, extra: 1}
 }
 
 // question returns the scenario whose smaller versions are measured, and what is asked.
