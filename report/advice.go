@@ -32,7 +32,7 @@ type Advice struct {
 func QuestionOf(w result.Wanted) cost.Question {
 	return cost.Question{
 		Users: float64(w.Users), Rate: w.Rate, WithinS: float64(w.WithinS), Busy: w.Busy, Processors: float64(w.Processors),
-		Price: cost.PriceOf(w.Prices),
+		Price: cost.PriceOf(w.Prices), Customary: float64(w.CustomaryS),
 	}
 }
 

@@ -320,6 +320,11 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 		wanted.Processors = runtime.NumCPU()
 	}
 	wanted.Prices = o.prices
+	for _, name := range all.Names() {
+		if client, err := all.Client(name); err == nil && client.Way().Every > 0 {
+			wanted.CustomaryS = result.SecondsOf(client.Way().Every)
+		}
+	}
 	if err := base.Validate(); err != nil {
 		return base, wanted, err
 	}

@@ -7,6 +7,7 @@ type Wanted struct {
 	WithinS    Seconds            `json:"within_s"`
 	Busy       float64            `json:"load"` // share of the time that the processors of servers may be busy
 	Processors int                `json:"server_cores"`
+	CustomaryS Seconds            `json:"customary_every_s,omitempty"` // usual interval of users that poll on a timer
 	Prices     map[string]float64 `json:"prices,omitempty"`
 }
 
