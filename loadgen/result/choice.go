@@ -16,7 +16,7 @@ const (
 	RoleSize    = "size"    // a smaller version of the load
 	RoleQuiet   = "quiet"   // hardly any message, so it shows what happens without one
 	RoleFast    = "fast"    // more messages
-	RoleLargest = "largest" // the largest version, which is predicted before it is measured
+	RoleLargest = "largest" // the largest version, which is left out and predicted from the others
 	RoleBelow   = "below"   // below the nearest change of the answer
 	RoleAbove   = "above"   // above it
 )
