@@ -117,17 +117,13 @@ func (c *choosing) measure(ctx context.Context) error {
 			due = append(due, quiet, fast)
 		}
 		random.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
-		for _, p := range due {
+		// The largest load is the last one of each round, not of all: a machine that got slower meanwhile would
+		// refute every prediction.
+		for _, p := range append(due, largest) {
 			p.left = left()
 			if err := c.turn(ctx, p, round); err != nil {
 				return err
 			}
-		}
-	}
-	for round := 1; round <= c.effort.rounds; round++ {
-		largest.left = left()
-		if err := c.turn(ctx, largest, round); err != nil {
-			return err
 		}
 	}
 	return c.verify(ctx)
@@ -268,20 +264,30 @@ func (c *choosing) sides(choice cost.Choice, change cost.Change) (below, above *
 	if other.Load.EveryS > 0 {
 		load.EveryS = other.Load.EveryS
 	}
+	if change.Knob == cost.Users {
+		return nil, nil, false
+	}
+	// As many users as can send as many messages as were measured, above the change too.
+	const factor, most, limit = 2.5, 2, 10
 	load.Users = users
-	limit := 10.
+	if change.Knob == cost.Rate {
+		sent := first.Model.Messages(change.Knob.With(load, change.At.Value*factor))
+		load.Users = math.Floor(min(users, users*most*messages/sent)/float64(c.base.RoomSize)) * float64(c.base.RoomSize)
+	}
+	if load.Users < fewestUsers {
+		return nil, nil, false
+	}
 	here := cost.Cross(first.Model, other.Model, load, change.Knob, change.At.Value/limit, change.At.Value*limit, choice.Question.Cost)
-	if len(here) == 0 || change.Knob == cost.Users {
+	if len(here) == 0 {
 		return nil, nil, false
 	}
 	at := here[0].At
-	factor := min(4, max(2, 1.3*at.High/at.Value))
 	made := func(role string, x float64) (*choosePoint, bool) {
 		l := change.Knob.With(load, x)
-		if first.Model.Messages(l) > 2*messages || l.EveryS > 3*longestMeasured.Seconds() {
+		if first.Model.Messages(l) > 2*most*messages || l.EveryS > 4*longestMeasured.Seconds() {
 			return nil, false
 		}
-		p := c.point(role, int(users), l.Rate)
+		p := c.point(role, int(load.Users), l.Rate)
 		p.scenario.Transports = nil
 		for _, o := range []cost.Option{first, other} {
 			spec := ""
