@@ -18,8 +18,8 @@ type Split struct {
 	Generator int  // CPUs that are left to this process
 	Bound     bool // both are bound to their CPUs
 
-	servers, all cpuSet // of the servers, and of this process before the split
-	former       int    // GOMAXPROCS before the split
+	servers, generator, all cpuSet // all: of this process before the split
+	former                  int    // GOMAXPROCS before the split
 }
 
 // SplitCPUs gives that many CPUs to the servers that are started with the split from then on, and the others to

@@ -26,15 +26,14 @@ func availableCPUs() (cpuSet, int) {
 
 // bind binds the threads of this process to its CPUs.
 func (s *Split) bind() error {
-	generator := s.all
-	s.servers.Zero()
+	s.generator = s.all
 	for cpu := mostCPUs - 1; s.servers.Count() < s.Servers; cpu-- {
-		if generator.IsSet(cpu) {
-			generator.Clear(cpu)
+		if s.generator.IsSet(cpu) {
+			s.generator.Clear(cpu)
 			s.servers.Set(cpu)
 		}
 	}
-	if err := bindThreads(&generator); err != nil {
+	if err := bindThreads(&s.generator); err != nil {
 		return err
 	}
 	s.Bound, s.former = true, runtime.GOMAXPROCS(s.Generator)
@@ -70,17 +69,22 @@ func bindThreads(to *cpuSet) error {
 	return nil
 }
 
-// startBound starts c from a thread on the CPUs of the servers, which c inherits. The thread ends with the
-// goroutine, as it stays locked to it: no other goroutine ever runs on these CPUs.
+// startBound starts c from a thread on the CPUs of the servers, which c inherits.
 func (s *Split) startBound(c *exec.Cmd) error {
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		if err := unix.SchedSetaffinity(0, &s.servers); err != nil {
-			started <- fmt.Errorf("binding the server to its CPUs: %w", err)
-			return
+		err := unix.SchedSetaffinity(0, &s.servers)
+		if err == nil {
+			err = c.Start()
+		} else {
+			err = fmt.Errorf("binding the server to its CPUs: %w", err)
 		}
-		started <- c.Start()
+		// A thread that can't be bound again ends with this goroutine, as it is locked to it.
+		if unix.SchedSetaffinity(0, &s.generator) == nil {
+			runtime.UnlockOSThread()
+		}
+		started <- err
 	}()
 	return <-started
 }
