@@ -34,6 +34,8 @@ type Index struct {
 	Scenario Scenario `json:"scenario"` // before anything is varied; Rounds is that of each point
 	Axes     []Axis   `json:"axes"`
 	Points   []Point  `json:"points"`
+
+	Capacity *Capacity `json:"capacity,omitempty"` // of KindCapacity, else nil
 }
 
 // An Axis is a knob that is varied, and its values as they are spelled in YAML.
@@ -121,6 +123,9 @@ func (x *Index) check() error {
 		seen[p.Dir] = true
 	}
 	if err := CheckRemarks(x.Note, x.Tags); err != nil {
+		return err
+	}
+	if err := x.checkCapacity(); err != nil {
 		return err
 	}
 	return x.Scenario.plausible()
