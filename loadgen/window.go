@@ -248,6 +248,15 @@ func WayOf(w transports.Way) result.Way {
 	}
 }
 
+// WayOfTransport returns the way of a transport, like "short-poll@5s"; unknown if there is no such transport.
+func WayOfTransport(spec string) result.Way {
+	client, err := all.Client(spec)
+	if err != nil {
+		return result.Way{}
+	}
+	return WayOf(client.Way())
+}
+
 // schedule sends every message at its intended time, whatever the server does. If it is late itself
 // it still sends all of them: skipped messages would not show in any latency.
 func (w *window) schedule(ctx, living context.Context) error {

@@ -20,6 +20,7 @@ const (
 	groupServers     = result.GroupTransports
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
+	groupSearch      = "Search"
 	groupRegression  = "Regression"
 	groupLimits      = "Limits"
 	groupOutput      = "Output"
@@ -30,7 +31,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupSearch, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

@@ -50,6 +50,7 @@ had.`,
 	help := newHelpCommand()
 	commands := []*cobra.Command{
 		newRunCommand(),
+		newCapacityCommand(),
 		newReportCommand(),
 		newCheckCommand(),
 		newDuetCommand(),
