@@ -2,7 +2,6 @@ package report
 
 import (
 	"math"
-	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -74,25 +73,8 @@ func (a axis) set(to *plot.Axis) {
 func latencyAxis(low, high float64) axis {
 	const shortest = 1e-3 // 1 µs; the logarithm of 0 doesn't exist
 	low, high = max(low, shortest), max(high, shortest)
-	a := axis{label: "delivery latency (log scale)", min: math.Inf(1), max: math.Inf(-1)}
-	wide := math.Log10(high/low) > 1.6
-	for decade := text.Magnitude(low) - 1; decade <= text.Magnitude(high)+1; decade++ {
-		for _, digit := range []float64{1, 2, 5} {
-			value := digit * math.Pow10(decade)
-			at := math.Log10(value)
-			if value <= low*.98 || math.IsInf(a.min, 1) {
-				a.min = at
-			}
-			if math.IsInf(a.max, -1) && value >= high*1.02 {
-				a.max = at
-			}
-			if digit == 1 || !wide {
-				a.ticks = append(a.ticks, plot.Tick{Value: at, Label: text.Duration(value, 1)})
-			}
-		}
-	}
-	// gonum makes room for the labels of ticks beyond an end.
-	a.ticks = slices.DeleteFunc(a.ticks, func(t plot.Tick) bool { return t.Value < a.min || t.Value > a.max })
+	a := logAxis(low, high, func(ms float64) string { return text.Duration(ms, 1) })
+	a.label = "delivery latency (log scale)"
 	return a
 }
 

@@ -183,7 +183,7 @@ type hollow struct{ draw.GlyphDrawer }
 func (h hollow) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
 	sty.Radius += .5
 	h.GlyphDrawer.DrawGlyph(c, sty, at)
-	sty.Color = paper
+	c.SetColor(paper)
 	sty.Radius -= 1.2
 	h.GlyphDrawer.DrawGlyph(c, sty, at)
 }

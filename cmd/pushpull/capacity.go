@@ -23,7 +23,6 @@ import (
 	"pushpull/loadgen/search"
 	"pushpull/report"
 	"pushpull/report/text"
-	"pushpull/transports"
 	"pushpull/transports/store"
 )
 
@@ -32,7 +31,7 @@ type capacityOptions struct {
 	p99              time.Duration
 	vary             string
 	from, most       float64
-	precision        share
+	precision        percentage
 	repeat           int
 	store            string
 	servers, cpus    int
@@ -246,6 +245,7 @@ type capacity struct {
 	criteria search.Criteria
 	hunts    []*hunt
 	survey   survey
+	each     time.Duration // that the last window took in all
 }
 
 // A hunt is the search on one transport.
@@ -305,7 +305,7 @@ func (c *capacity) described() result.Scenario {
 // windowTime returns about how long a window takes, with its start and end.
 func (c *capacity) windowTime() time.Duration {
 	const overhead = 1500 * time.Millisecond // with some thousand users
-	return (c.plan.usual() + c.plan.scenario.Warmup).Duration() + overhead
+	return max(c.each, (c.plan.usual()+c.plan.scenario.Warmup).Duration()+overhead)
 }
 
 // left returns how many windows the searches will about take.
@@ -390,13 +390,17 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	if err := loadgen.CheckLimits(t.scenario); err != nil {
 		return err
 	}
+	begun := time.Now()
 	if err := c.survey.measure(ctx, t); err != nil {
 		return err
 	}
+	c.each = time.Since(begun)
 	rec := c.survey.recorders[t.point.Dir]
 	w := &rec.result.Windows[len(rec.result.Windows)-1]
-	if err := c.tooNear(w); err != nil {
-		return err
+	if h.search.Answer().Windows == 0 {
+		if err := c.tooNear(w); err != nil {
+			return err
+		}
 	}
 	j := search.Judge(w, c.criteria)
 	h.search.Report(load, j)
@@ -416,7 +420,7 @@ func (c *capacity) tooNear(w *result.Window) error {
 	if w.Calibration == nil || w.Calibration.RoundTrip == nil || w.Calibration.RoundTrip.Count() == 0 {
 		return nil
 	}
-	if fast := w.Calibration.RoundTrip.Quantile(.05); fast > c.plan.p99 {
+	if fast := w.Calibration.RoundTrip.Quantile(0); fast > c.plan.p99 {
 		return usageError(fmt.Errorf("--p99 %v is shorter than a round trip to the server, which takes %v and more here: use a longer one", c.plan.p99, fast.Round(time.Microsecond)))
 	}
 	return nil
@@ -499,5 +503,3 @@ func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) 
 	}
 	return d.deliver(out)
 }
-
-var _ = transports.Way{}

@@ -252,10 +252,10 @@ func plainNumber(x float64) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
-// A share is a flag for a part of something, like 5%.
-type share float64
+// A percentage is a flag for a part of something, like 5%.
+type percentage float64
 
-func (s *share) Set(text string) error {
+func (s *percentage) Set(text string) error {
 	number, percent := text, 1.0
 	if n := len(text); n > 0 && text[n-1] == '%' {
 		number, percent = text[:n-1], 100
@@ -264,11 +264,11 @@ func (s *share) Set(text string) error {
 	if err != nil || math.IsNaN(x) {
 		return errors.New("must be a share like 5%")
 	}
-	*s = share(x / percent)
+	*s = percentage(x / percent)
 	return nil
 }
 
-func (s *share) String() string { return plainNumber(100*float64(*s)) + "%" }
+func (s *percentage) String() string { return plainNumber(100*float64(*s)) + "%" }
 
 // Type returns the name of the type in a flag's help.
-func (*share) Type() string { return "share" }
+func (*percentage) Type() string { return "share" }

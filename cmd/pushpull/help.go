@@ -17,6 +17,7 @@ import (
 
 // Groups of flags, which are their headings in a command's help.
 const (
+	groupGrid        = "Grid"
 	groupServers     = result.GroupTransports
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
@@ -31,7 +32,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupSearch, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupSearch, groupGrid, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

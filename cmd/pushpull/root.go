@@ -50,6 +50,8 @@ had.`,
 	help := newHelpCommand()
 	commands := []*cobra.Command{
 		newRunCommand(),
+		newChooseCommand(),
+		newSweepCommand(),
 		newCapacityCommand(),
 		newReportCommand(),
 		newCheckCommand(),

@@ -308,16 +308,19 @@ func commandLine(cmd *cobra.Command, args []string) string {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch value := f.Value.String(); f.Name {
 		case "store":
-			stores, _ := cmd.Flags().GetStringArray(f.Name)
+			stores, err := cmd.Flags().GetStringArray(f.Name)
+			if err != nil { // of a command that takes one store
+				stores = []string{value}
+			}
 			for _, address := range stores {
 				words = append(words, "--store="+transports.Redacted(address))
 			}
 		case "note":
 			words = append(words, "--note="+value)
-		case "tag":
-			tags, _ := cmd.Flags().GetStringArray(f.Name)
-			for _, tag := range tags {
-				words = append(words, "--tag="+tag)
+		case "tag", "vary":
+			texts, _ := cmd.Flags().GetStringArray(f.Name)
+			for _, text := range texts {
+				words = append(words, "--"+f.Name+"="+text)
 			}
 		case "target", "base", "head":
 			words = append(words, "--"+f.Name+"="+shown(value))

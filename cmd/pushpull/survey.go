@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"pushpull/loadgen"
@@ -36,10 +37,10 @@ type survey struct {
 
 // A turn is some windows of one point: each transport of its scenario once, in an order drawn from the seed.
 type turn struct {
-	point    result.Point
-	scenario loadgen.Scenario // of the point, with the transports of the turn
-	round    int              // from 1
-	arrange  []string         // more arguments for the servers
+	point     result.Point
+	scenario  loadgen.Scenario // of the point, with the transports of the turn
+	round     int              // from 1
+	heartbeat result.Seconds   // of the servers; 0: the usual one
 
 	turns int           // of the whole survey; 0: unknown
 	left  time.Duration // estimate for this turn and all after it; 0: unknown
@@ -58,7 +59,11 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	s.turns++
 	one := t.scenario
 	one.Rounds = 1
-	side := s.backing.side(0, s.servers, append(serverCommand(one), t.arrange...))
+	command := serverCommand(one)
+	if t.heartbeat > 0 {
+		command = append(command, "--heartbeat", t.heartbeat.String())
+	}
+	side := s.backing.side(0, s.servers, command)
 	side.Name = t.name()
 	if s.prepare != nil {
 		side = s.prepare(side)
@@ -72,7 +77,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 				s.show.stopping()
 				now.Phase = "stopping"
 			}
-			now.Round, now.Rounds = t.round, s.index.Scenario.Rounds
+			now.Round, now.Rounds = t.round, max(t.round, s.index.Scenario.Rounds)
 			if t.left > 0 {
 				now.Left = max(0, t.left-time.Since(begun))
 			}
@@ -81,6 +86,9 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		},
 	}, func(_ int, w *result.Window) error {
 		measured[w.Transport] = true
+		if t.heartbeat > 0 && w.Way.HeartbeatS > 0 {
+			w.Way.HeartbeatS = float64(t.heartbeat)
+		}
 		s.worked = s.worked || w.Failed == ""
 		return s.add(rec, t, w)
 	})
@@ -108,7 +116,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 func (s *survey) add(rec *recorder, t turn, w *result.Window) error {
 	err := rec.add(w)
 	s.show.window(loadgen.Progress{
-		Round: w.Round, Rounds: s.index.Scenario.Rounds, Transport: w.Transport, Side: t.name(),
+		Round: w.Round, Rounds: max(w.Round, s.index.Scenario.Rounds), Transport: w.Transport, Side: t.name(),
 	}, w, []report.Run{{Name: t.name(), Result: &rec.result, Rows: rec.result.Rows()}})
 	return err
 }
@@ -185,6 +193,11 @@ func (s *survey) results() []*result.Result {
 		}
 	}
 	return all
+}
+
+// measured returns the results with a window, in the order of the index.
+func (s *survey) measured() []*result.Result {
+	return slices.DeleteFunc(s.results(), func(r *result.Result) bool { return r == nil })
 }
 
 // close closes all results, and removes those without a window.

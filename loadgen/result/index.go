@@ -31,10 +31,13 @@ type Index struct {
 	Note string            `json:"note,omitempty"` // as in Run
 	Tags map[string]string `json:"tags,omitempty"`
 
-	Scenario Scenario `json:"scenario"` // before anything is varied; Rounds is that of each point
+	Scenario Scenario `json:"scenario"`           // before anything is varied; Rounds is that of each point
+	WithinS  float64  `json:"within_s,omitempty"` // the delay that p99 of delivery may not exceed; 0: any is fine
+	Store    string   `json:"store,omitempty"`    // address of the servers' store if it holds no secret; empty: unknown, or in memory
 	Axes     []Axis   `json:"axes"`
 	Points   []Point  `json:"points"`
 
+	Wanted   *Wanted   `json:"wanted,omitempty"`   // of a choice
 	Capacity *Capacity `json:"capacity,omitempty"` // of KindCapacity, else nil
 }
 
@@ -49,8 +52,9 @@ const AxisInterval = "interval"
 
 // A Point is a result below an index.
 type Point struct {
-	Dir    string   `json:"dir"`    // relative to that of the index, with slashes
-	Values []string `json:"values"` // one for each axis
+	Dir    string   `json:"dir"`            // relative to that of the index, with slashes
+	Values []string `json:"values"`         // one for each axis
+	Role   string   `json:"role,omitempty"` // in a choice
 }
 
 // mostIndex is how long an index may be, in bytes.
@@ -109,6 +113,9 @@ func (x *Index) check() error {
 		return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", x.Schema, Schema)
 	case x.Kind != KindSweep && x.Kind != KindChoice && x.Kind != KindCapacity:
 		return fmt.Errorf("its kind is %.40q, want %s, %s or %s", x.Kind, KindSweep, KindChoice, KindCapacity)
+	}
+	if x.WithinS < 0 {
+		return fmt.Errorf("its delay is %v s, want 0 or more", x.WithinS)
 	}
 	seen := map[string]bool{}
 	for _, p := range x.Points {

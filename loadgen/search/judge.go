@@ -50,11 +50,12 @@ const (
 
 // A Judgement is what a window says about its load, and why.
 type Judgement struct {
-	Verdict Verdict
-	Certain bool   // no other window can change it, as when a message was lost
-	Broke   string // what broke, one of the constants; empty: nothing
-	Limit   string // the limit that was met, likewise
-	Text    string // what broke and which limit was met, with the numbers, like "p99 was 140 ms; the server used 98% of its CPU"
+	Verdict   Verdict
+	Disturbed bool   // it is Unknown, and other programs of the machine are the likely reason
+	Certain   bool   // no other window can change it, as when a message was lost
+	Broke     string // what broke, one of the constants; empty: nothing
+	Limit     string // the limit that was met, likewise
+	Text      string // what broke and which limit was met, with the numbers, like "p99 was 140 ms; the server used 98% of its CPU"
 }
 
 // Criteria are what a window is judged by.
@@ -74,6 +75,7 @@ const samples = 300
 const (
 	full = .85
 	busy = .70 // of the generator: above, its own queues may be what delays deliveries
+	idle = .50 // of the generator: below, it is not late for want of CPU
 )
 
 // Judge judges a window.
@@ -82,13 +84,11 @@ func Judge(w *result.Window, c Criteria) Judgement {
 	if j.Verdict == Holds {
 		return j
 	}
-	limit, words := limitOf(w, c)
-	if j.Broke == Samples || j.Broke == Validity {
+	if j.Verdict == Unknown {
 		return j
 	}
-	if j.Broke != Generator {
-		j.Limit = limit
-	}
+	limit, words := limitOf(w, c)
+	j.Limit = limit
 	if words != "" {
 		j.Text += "; " + words
 	}
@@ -119,9 +119,14 @@ func broke(w *result.Window, c Criteria) Judgement {
 	case w.OtherProgram:
 		return unknown(Validity, None, "a server ran another program than the first ones")
 	case w.GeneratorLate():
-		return unknown(Generator, GeneratorCPU, "the load generator sent %s late (p99)", written(w.Late.Quantile(.99)))
+		j := unknown(Generator, GeneratorCPU, "the load generator sent %s late (p99) and used %.0f%% of its CPU", written(w.Late.Quantile(.99)), 100*generatorShare(w))
+		if generatorShare(w) < idle {
+			j.Disturbed, j.Limit = true, None
+			j.Text += ", so other programs kept it from sending"
+		}
+		return j
 	case generatorShare(w) > .9:
-		return unknown(Generator, GeneratorCPU, "the load generator was out of CPU")
+		return unknown(Generator, GeneratorCPU, "the load generator used %.0f%% of its CPU", 100*generatorShare(w))
 	}
 	for _, d := range w.Dropped {
 		if d.Fatal {
@@ -227,10 +232,12 @@ func limitOf(w *result.Window, c Criteria) (limit, words string) {
 			return ServerMemory, fmt.Sprintf("the server used %d MB of memory", w.Server.RSSBytes/1e6)
 		}
 		percent := fmt.Sprintf("the server used %.0f%% of its CPU", 100*server)
+		both := fmt.Sprintf("%s, the load generator %.0f%%", percent, 100*generator)
 		if c.ServerCPUs == 0 {
-			percent = fmt.Sprintf("server and load generator used %.0f%% and %.0f%% of the machine's CPUs", 100*server, 100*generator)
+			both = fmt.Sprintf("server and load generator used %.0f%% and %.0f%% of the machine's CPUs", 100*server, 100*generator)
+			percent = both
 			if server+generator > full {
-				return MachineCPU, percent
+				return MachineCPU, both
 			}
 		}
 		switch {
@@ -239,11 +246,11 @@ func limitOf(w *result.Window, c Criteria) (limit, words string) {
 		case w.Way.EveryS*.99 > c.P99.Seconds():
 			return Timer, "the poll interval alone takes longer"
 		case generator > busy:
-			return GeneratorCPU, fmt.Sprintf("%s and the load generator %.0f%%", percent, 100*generator)
+			return GeneratorCPU, both
 		case !c.InMemory:
 			return Store, percent + ", so its store is the limit"
 		}
-		return Waiting, percent + " alone"
+		return Waiting, percent + ", so something in it waits"
 	}
 	if generator > busy {
 		return GeneratorCPU, fmt.Sprintf("the load generator used %.0f%% of its CPU", 100*generator)

@@ -125,10 +125,11 @@ func TestJudge(t *testing.T) {
 			w.Lost, w.Errors = 1, []result.Failure{{Text: "dial tcp: connect: cannot assign requested address", Count: 1}}
 		}), one, Unknown, false, Loss, Ports, ""},
 		"generator late":      {change(func(w *result.Window) { w.Late.Record(20 * ms); w.Lost = 1 }), one, Unknown, false, Generator, GeneratorCPU, "the load generator sent 20ms late"},
+		"it was kept from it": {change(func(w *result.Window) { w.Late.Record(20 * ms); w.Generator.CPUS = .4 }), one, Unknown, false, Generator, None, "used 10% of its CPU, so other programs kept it from sending"},
 		"generator full":      {change(func(w *result.Window) { w.Generator.CPUS = 3.7 }), one, Unknown, false, Generator, GeneratorCPU, ""},
-		"generator busier":    {lazy(change(func(w *result.Window) { w.DrainedS, w.Generator.CPUS = 1, 3 })), one, Unknown, false, Drain, GeneratorCPU, "the server used 3% of its CPU and the load generator 75%"},
+		"generator busier":    {lazy(change(func(w *result.Window) { w.DrainedS, w.Generator.CPUS = 1, 3 })), one, Unknown, false, Drain, GeneratorCPU, "the server used 3% of its CPU, the load generator 75%"},
 		"both on all CPUs":    {change(func(w *result.Window) { w.DrainedS, w.Cores, w.Server.CPUS, w.Generator.CPUS = 1, 2, 4.2, 3.2 }), shared, Unknown, false, Drain, MachineCPU, "server and load generator used 52% and 40% of the machine's CPUs"},
-		"it waits":            {lazy(window(slow, slow, slow)), one, Breaks, false, P99, Waiting, "p99 was 140ms; the server used 3% of its CPU alone"},
+		"it waits":            {lazy(window(slow, slow, slow)), one, Breaks, false, P99, Waiting, "p99 was 140ms; the server used 3% of its CPU, so something in it waits"},
 		"its store waits":     {lazy(window(slow, slow, slow)), stored, Breaks, false, P99, Store, "so its store is the limit"},
 		"short of memory":     {change(func(w *result.Window) { w.DrainedS, w.Server.RSSBytes = 1, 9e8 }), one, Breaks, false, Drain, ServerMemory, ""},
 		"no stats":            {change(func(w *result.Window) { w.DrainedS, w.Server = 1, nil }), one, Breaks, false, Drain, None, ""},
@@ -138,6 +139,9 @@ func TestJudge(t *testing.T) {
 		"an impossible count": {change(func(w *result.Window) { w.Dropped = []result.Drop{{What: "sent -1 can't be", Fatal: true}} }), one, Unknown, false, Validity, None, "sent -1"},
 	} {
 		j := Judge(c.w, c.by)
+		if j.Disturbed != strings.Contains(name, "kept from it") {
+			t.Errorf("%s: disturbed: %t", name, j.Disturbed)
+		}
 		if j.Verdict != c.verdict || j.Certain != c.certain || j.Broke != c.broke || j.Limit != c.limit || !strings.Contains(j.Text, c.text) {
 			t.Errorf("%s: %+v", name, j)
 		}

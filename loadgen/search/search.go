@@ -23,7 +23,9 @@ type Options struct {
 	Precision float64
 
 	// Repeat is how many windows in a row must hold so that a load does. A load doesn't hold once two of its
-	// windows don't, as a single one may be noise; with a Repeat of 1, the first one counts. 0: 2
+	// windows don't, as a single one may be noise; with a Repeat of 1, the first one counts. A window that can't be
+	// judged is measured again: one more of them than that decides that the load can't be either, or twice as
+	// many that were disturbed. 0: 2
 	Repeat int
 
 	// Windows is how many windows the search takes at most. 0: as many as Options.Bound returns
@@ -49,7 +51,7 @@ func (o Options) Usual() int {
 func (o Options) Bound() int {
 	o.Precision, o.Repeat = cmp.Or(o.Precision, .05), max(1, cmp.Or(o.Repeat, 2))
 	far := math.Log2(max(2, o.Most/o.From)) + math.Log2(max(2, o.From/o.Least))
-	return 2*int(math.Ceil(far)) + 3*o.halvings()*(o.Repeat+1)
+	return 2*int(math.Ceil(far)) + 3*(o.halvings()+2)*(o.Repeat+1)
 }
 
 // halvings returns how many bisections lead from a factor of two to the precision.
@@ -86,50 +88,54 @@ type trial struct {
 }
 
 // state returns what is known of the load. sure is false if it takes another window to confirm it, or to
-// know anything.
+// know anything. A window that can't be judged is measured again, and only several of them decide.
 func (t *trial) state(o Options) (v Verdict, sure bool) {
-	holds, fails, unknown := 0, 0, 0 // holds: in a row, at the end
+	if t.before != nil {
+		first, _ := (&trial{results: t.before}).state(o)
+		again, sure := (&trial{results: t.results}).state(o)
+		if len(t.results) == 0 || again != Holds { // the first decision stands
+			return first, true
+		}
+		if !sure {
+			return first, false
+		}
+		return Holds, true
+	}
+	holds, breaks, unknown := 0, 0, 0 // holds: in a row, at the end; unknown: twice, but for disturbances
 	for _, j := range t.results {
 		switch {
 		case j.Verdict == Holds:
 			holds++
-			continue
 		case j.Certain:
 			return Breaks, true
-		case j.Verdict == Unknown:
-			unknown++
+		case j.Verdict == Breaks:
+			holds, breaks = 0, breaks+1
+		case j.Disturbed:
+			holds, unknown = 0, unknown+1
+		default:
+			holds, unknown = 0, unknown+2
 		}
-		fails++
-		holds = 0
-	}
-	failed := Breaks
-	if unknown > 0 {
-		failed = Unknown // no more than that can be said of both together
-	}
-	if t.before != nil && len(t.results) > 0 && (fails > 0 || holds >= o.Repeat) {
-		if fails > 0 { // the first decision stands
-			return (&trial{results: t.before}).state(o)
-		}
-		return Holds, true
 	}
 	switch {
-	case t.before != nil:
-		v, _ := (&trial{results: t.before}).state(o)
-		return v, len(t.results) == 0
-	case fails >= o.fails():
-		return failed, true
+	case breaks >= o.fails():
+		return Breaks, true
+	case unknown > 2*o.fails():
+		return Unknown, true
 	case holds >= o.Repeat:
 		return Holds, true
-	case fails == 0 && holds > 0:
+	case breaks+unknown == 0 && holds > 0:
 		return Holds, false
+	case breaks > 0:
+		return Breaks, false
 	}
-	return failed, false
+	return Unknown, false
 }
 
-// why returns the judgement that a load which doesn't hold is explained by: the first one.
-func (t *trial) why() Judgement {
+// why returns the judgement that explains why a load doesn't hold, or why that can't be known: the first one.
+func (t *trial) why(o Options) (first Judgement) {
+	v, _ := t.state(o)
 	for _, j := range slices.Concat(t.before, t.results) {
-		if j.Verdict != Holds {
+		if j.Verdict == v {
 			return j
 		}
 	}
@@ -157,7 +163,7 @@ func (s *Search) Next() (load float64, ok bool) {
 		return s.round(o.From), true
 	}
 	for _, t := range s.tried { // one that some windows don't decide
-		if v, sure := t.state(o); !sure && (v != Holds || t.before != nil) {
+		if v, sure := t.state(o); !sure && v != Holds {
 			return t.load, true
 		}
 	}
@@ -196,7 +202,7 @@ func (s *Search) confirm(holds, fails *trial) (load float64, ok bool) {
 			return holds.load, true
 		}
 	}
-	if fails != nil && fails != s.last && !fails.checked && !fails.why().Certain {
+	if fails != nil && fails != s.last && !fails.checked && !fails.why(s.options).Certain {
 		return fails.load, true
 	}
 	return 0, false
@@ -253,7 +259,7 @@ type Answer struct {
 	Complete  bool      // the two are as close as asked for, or there is nothing left to try
 
 	Noise   int       // windows that didn't hold, of loads that do
-	Revised []float64 // loads that didn't hold at first and did when they were measured again
+	Revised []float64 // loads that didn't hold, or couldn't be judged, and did hold when they were measured again
 	Above   []float64 // loads above Breaks that hold nevertheless
 	Windows int       // measured
 }
@@ -267,7 +273,7 @@ func (s *Search) Answer() Answer {
 		_, a.Confirmed = holds.state(s.options)
 	}
 	if fails != nil {
-		a.Breaks, a.Why = fails.load, fails.why()
+		a.Breaks, a.Why = fails.load, fails.why(s.options)
 		v, _ := fails.state(s.options)
 		a.AtLeast = v != Breaks
 	} else {

@@ -26,6 +26,8 @@ var (
 	bad  = Judgement{Verdict: Breaks, Broke: P99, Limit: ServerCPU}
 	lost = Judgement{Verdict: Breaks, Certain: true, Broke: Loss}
 	late = Judgement{Verdict: Unknown, Broke: Generator, Limit: GeneratorCPU}
+
+	disturbed = Judgement{Verdict: Unknown, Disturbed: true, Broke: Generator}
 )
 
 // upTo judges the windows of a server with that capacity.
@@ -128,8 +130,20 @@ func TestState(t *testing.T) {
 		{[]Judgement{bad, good, good}, 2, Holds, true},
 		{[]Judgement{lost}, 2, Breaks, true},
 		{[]Judgement{good, good, lost}, 2, Breaks, true},
-		{[]Judgement{bad, late}, 2, Unknown, true},
+		{[]Judgement{bad, late}, 2, Breaks, false},
+		{[]Judgement{bad, late, bad}, 2, Breaks, true},
 		{[]Judgement{late}, 2, Unknown, false},
+		{[]Judgement{late, late}, 2, Unknown, false},
+		{[]Judgement{late, late, late}, 2, Unknown, true},
+		{[]Judgement{late, good, good}, 2, Holds, true},
+		{[]Judgement{good, late, good}, 2, Unknown, false},
+		{[]Judgement{late}, 1, Unknown, false},
+		{[]Judgement{late, good}, 1, Holds, true},
+		{[]Judgement{late, late}, 1, Unknown, true},
+		{[]Judgement{disturbed, disturbed}, 1, Unknown, false},
+		{[]Judgement{disturbed, disturbed, disturbed}, 1, Unknown, true},
+		{[]Judgement{disturbed, disturbed, disturbed, disturbed, good, good}, 2, Holds, true},
+		{[]Judgement{disturbed, disturbed, disturbed, disturbed, disturbed}, 2, Unknown, true},
 		{[]Judgement{good}, 1, Holds, true},
 		{[]Judgement{bad}, 1, Breaks, true},
 		{[]Judgement{good, good}, 3, Holds, false},

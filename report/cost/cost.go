@@ -2,36 +2,357 @@
 // predicts what other loads cost.
 //
 // It measures nothing, writes no words, and predicts nothing about rooms and messages of other sizes than
-// those that were measured. The formulas are those of THEORY: each figure is a line in the events that
-// cause it, as long as no queue fills.
+// those that were measured. Requests, reads and bytes are those of package theory, times what was measured of
+// them at the loads that were measured. CPU is a curve in what happens on the server, and memory a line in the users.
 package cost
 
-import "pushpull/loadgen/result"
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
 
-// A Load is what the users of an application do.
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"pushpull/loadgen/result"
+	"pushpull/report/theory"
+)
+
+// A Load is what the users of an application do. Rooms have the size that was measured.
 type Load struct {
-	Users    float64
-	RoomSize float64 // members of a room
-	Senders  float64 // members of each room that send
-	Rate     float64 // messages per second of each sender
-	EveryS   float64 // seconds between the polls of users that poll on a timer; others ignore it
+	Users  float64
+	Rate   float64 // messages per second of each sender
+	EveryS float64 // seconds between the polls of users that poll on a timer; others ignore it; 0: that of the model
+
+	// The part of a window, in seconds since the users joined. The zero values stand for users that have been there
+	// for long: in a short window no held request ends for its age.
+	FromS, ToS float64
 }
 
 // An Estimate is a figure with its 95% interval.
 type Estimate struct {
 	Value float64 `json:"value"`
-	result.Interval
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
 }
 
-// A Forecast is what a load costs on a transport, all users together.
+// times returns e as a part or a multiple of itself.
+func (e Estimate) times(x float64) Estimate { return Estimate{e.Value * x, e.Low * x, e.High * x} }
+
+// A Forecast is what a load costs on a transport, all users together. Figures that the servers did not report
+// are nil.
 type Forecast struct {
-	Cores       Estimate `json:"cores"`             // seconds of server CPU in each second
-	MemoryBytes Estimate `json:"memory_bytes"`      // of the servers, for the users and what they share
-	Requests    Estimate `json:"requests_per_s"`    // to receive and to send
-	Bytes       Estimate `json:"bytes_per_s"`       // in both directions
-	BytesOut    Estimate `json:"bytes_out_per_s"`   // from the server to the users
-	Reads       Estimate `json:"store_reads_per_s"` // of the store
-	Connections Estimate `json:"connections"`       // open at a time
-	Messages    float64  `json:"messages_per_s"`    // sent
-	Deliveries  float64  `json:"deliveries_per_s"`  // copies that reach the other members
+	Messages    float64   `json:"messages_per_s"`        // sent
+	Deliveries  float64   `json:"deliveries_per_s"`      // copies that reach the other members
+	Cores       *Estimate `json:"cores"`                 // seconds of server CPU in each second
+	MemoryBytes *Estimate `json:"memory_bytes"`          // resident memory of one server that has all users
+	PerUser     *Estimate `json:"memory_bytes_per_user"` // that one more user takes, without garbage
+	Requests    Estimate  `json:"requests_per_s"`        // to receive and to send, without handshakes
+	Bytes       Estimate  `json:"bytes_per_s"`           // in both directions, without handshakes
+	BytesOut    Estimate  `json:"bytes_out_per_s"`       // of these, from the server to the users
+	Reads       *Estimate `json:"store_reads_per_s"`     // of the store
+	Connections Estimate  `json:"connections"`           // open at a time
+}
+
+// A Model is what was learnt about a transport from results. Users that poll on a timer are one transport, whatever
+// their interval.
+type Model struct {
+	Transport string     // as on the command line; of users that poll on a timer the name alone
+	Way       result.Way // with the interval of the largest load
+	Base      Load       // the largest load that was measured
+	Smallest  float64    // users of the smallest one
+	Size      int        // bytes of a message
+	RoomSize  int
+	Senders   int // members of each room that send
+
+	largest  sample // a window of the largest load: theory has its inputs from there
+	curve    *curve // nil: the servers did not report their CPU
+	worths   bool   // the curve tells what happens in vain from messages
+	memory   *line
+	perUser  *Estimate
+	requests ratio
+	reads    *ratio
+	bytes    ratio
+	out      float64 // share of the bytes that the server sends
+	open     ratio   // connections of a user
+}
+
+// A sample is a window with its result and row.
+type sample struct {
+	run     result.Run
+	row     result.Row
+	windows []result.Window // of the row
+	window  result.Window
+	load    Load
+}
+
+// Fit fits a model for each transport of the results, in the order in which they first appear. Rows with a
+// fatal doubt are left out. All results must have rooms and messages of the same sizes. A transport that was
+// measured at a single number of users gets no model.
+func Fit(results ...*result.Result) ([]Model, error) {
+	var order []string
+	by := map[string][]sample{}
+	for i, r := range results {
+		if first := results[0].Run.Scenario; i > 0 && differ(first, r.Run.Scenario) {
+			return nil, fmt.Errorf("fitting costs: one result has rooms of %d with %d senders and messages of %d bytes, another one %d, %d and %d: use results that differ in users, rate and interval alone",
+				first.RoomSize, first.Senders, first.Size, r.Run.Scenario.RoomSize, r.Run.Scenario.Senders, r.Run.Scenario.Size)
+		}
+		for _, row := range r.Rows() {
+			if row.Delivered == 0 || result.Fatal([]result.Row{row}) || !row.Way.Known() {
+				continue
+			}
+			name := name(row)
+			if by[name] == nil {
+				order = append(order, name)
+			}
+			s := sample{run: r.Run, row: row, load: Load{Users: float64(row.Users), Rate: r.Run.Scenario.Rate, EveryS: row.Way.EveryS}}
+			for _, w := range r.Windows {
+				if w.Transport == row.Transport && w.Failed == "" && !w.Interrupted && w.DurationS > 0 {
+					s.windows = append(s.windows, w)
+				}
+			}
+			for _, w := range s.windows {
+				s.window = w
+				by[name] = append(by[name], s)
+			}
+		}
+	}
+	var models []Model
+	for _, name := range order {
+		if m, ok := fitOne(name, by[name]); ok {
+			models = append(models, m)
+		}
+	}
+	if len(models) == 0 {
+		return nil, errors.New("fitting costs: no transport was measured at two numbers of users")
+	}
+	return models, nil
+}
+
+// differ reports whether two scenarios differ in what a model can't bridge.
+func differ(a, b result.Scenario) bool {
+	return a.RoomSize != b.RoomSize || a.Senders != b.Senders || a.Size != b.Size
+}
+
+// name returns the name of the model of a row.
+func name(row result.Row) string {
+	if c := row.Way.Class(); c == result.Timer || c == result.Held { // a hold time changes how often it ends in vain, as an interval does
+		return result.Kind(row.Transport)
+	}
+	return row.Transport
+}
+
+func fitOne(name string, samples []sample) (Model, bool) {
+	largest := slices.MaxFunc(samples, func(a, b sample) int {
+		if d := a.load.Users - b.load.Users; d != 0 {
+			return int(math.Copysign(1, d))
+		}
+		// Of those with as many users, the first with the longest hold is the usual one.
+		return int(math.Copysign(1, a.row.Way.HoldS-b.row.Way.HoldS))
+	})
+	scenario := largest.run.Scenario
+	m := Model{
+		Transport: name, Way: largest.row.Way, Base: largest.load, Smallest: largest.load.Users,
+		Size: scenario.Size, RoomSize: scenario.RoomSize, Senders: scenario.Senders, largest: largest,
+	}
+	if m.RoomSize < 2 || m.Senders < 1 {
+		return m, false
+	}
+	for _, s := range samples {
+		m.Smallest = min(m.Smallest, s.load.Users)
+	}
+	if m.Smallest == m.Base.Users {
+		return m, false
+	}
+	var points []point
+	var usual []sample // at the base's rate and interval
+	for _, s := range samples {
+		e := m.eventsOf(s)
+		if s.window.Server != nil && s.window.Server.CPUS > 0 && e.messages > 0 {
+			points = append(points, point{e, s.window.Server.CPUS / s.window.DurationS})
+		}
+		if s.load.Rate == m.Base.Rate && s.row.Transport == largest.row.Transport && s.row.Way == largest.row.Way {
+			usual = append(usual, s)
+		}
+	}
+	m.curve, m.worths = curveOf(points, len(samples))
+	m.count(usual)
+	return m, true
+}
+
+// eventsOf returns what happened in a second of a window.
+func (m *Model) eventsOf(s sample) events {
+	e := events{messages: float64(s.window.Sent) / s.window.DurationS}
+	switch s.row.Way.Class() {
+	case result.Timer:
+		e.vain = float64(s.window.Traffic.EmptyResponses) / s.window.DurationS
+		e.answers = max(0, float64(s.window.Traffic.Requests)/s.window.DurationS-e.vain)
+	case result.Held:
+		e.vain = float64(s.window.Traffic.EmptyResponses) / s.window.DurationS
+	case result.Scan:
+		if s.window.Store != nil {
+			e.vain = float64(s.window.Store.EmptyReads) / s.window.DurationS
+		}
+	default:
+		if s.row.Way.HeartbeatS > 0 {
+			e.vain = s.load.Users / s.row.Way.HeartbeatS
+		}
+	}
+	return e
+}
+
+// telling is by which factor the shares of two kinds of events must differ between windows to tell their costs apart.
+const telling = 1.5
+
+// curveOf fits a curve through the points, with as many parameters as they determine. It returns nil unless each
+// of the windows has its CPU. worths reports whether it knows what an event in vain is worth.
+func curveOf(points []point, windows int) (c *curve, worths bool) {
+	if len(points) < windows || len(points) < 3 {
+		return nil, false
+	}
+	varies := func(of func(events) float64) bool {
+		low, high := math.Inf(1), 0.0
+		for _, p := range points {
+			share := of(p.events) / p.messages
+			low, high = min(low, share), max(high, share)
+		}
+		return high > telling*low && high > 0
+	}
+	start := [parameters]float64{beta: 1}
+	free := []int{logK, beta}
+	if varies(func(e events) float64 { return e.vain }) {
+		free, worths = append(free, worthVain), true
+		start[worthVain] = .3
+	}
+	if varies(func(e events) float64 { return e.answers }) && worths {
+		free = append(free, worthAnswer)
+		start[worthAnswer] = .3
+	}
+	sum := 0.0
+	for _, p := range points {
+		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
+	}
+	start[logK] = sum / float64(len(points))
+	fitted, ok := fit(points, start, free)
+	if !ok {
+		return nil, false
+	}
+	return &fitted, worths
+}
+
+// count sets what is not CPU, from the windows at the rate and the interval of the base.
+func (m *Model) count(usual []sample) {
+	var requests, reads, bytes, open []float64
+	var users, resident []float64
+	in, all, known := 0.0, 0.0, true
+	each := map[float64]float64{} // memory of one more user, by the users of the row
+	for _, s := range usual {
+		w := s.window
+		from := float64(s.run.Scenario.Warmup)
+		rate, _, ok := theory.At(s.run, s.row, s.windows, theory.Load{
+			Users: s.load.Users, Messages: float64(w.Planned) / w.DurationS, EveryS: s.load.EveryS, FromS: from, ToS: from + w.DurationS,
+		})
+		if !ok {
+			continue
+		}
+		asked := float64(w.Traffic.Requests - w.Traffic.Handshakes)
+		if rate.Requests > 0 {
+			requests = append(requests, asked/w.DurationS/rate.Requests)
+		}
+		if w.Store == nil {
+			known = false
+		} else if rate.Reads > 0 {
+			reads = append(reads, float64(w.Store.Reads)/w.DurationS/rate.Reads)
+		}
+		if rate.Bytes > 0 {
+			bytes = append(bytes, float64(w.Traffic.BytesIn+w.Traffic.BytesOut)/w.DurationS/rate.Bytes)
+		}
+		in += float64(w.Traffic.BytesIn)
+		all += float64(w.Traffic.BytesIn + w.Traffic.BytesOut)
+		open = append(open, float64(w.Traffic.Connections)/s.load.Users)
+		if w.Server != nil {
+			users, resident = append(users, s.load.Users), append(resident, float64(w.Server.RSSBytes))
+		}
+		if s.row.Server != nil && s.row.Server.BytesPerUser != nil {
+			each[s.load.Users] = *s.row.Server.BytesPerUser
+		}
+	}
+	m.requests, m.bytes, m.open = ratioOf(requests), ratioOf(bytes), ratioOf(open)
+	if known {
+		r := ratioOf(reads)
+		m.reads = &r
+	}
+	if all > 0 {
+		m.out = in / all
+	}
+	m.memory = lineOf(users, resident)
+	if len(each) > 0 {
+		var values []float64
+		for _, x := range each {
+			values = append(values, x)
+		}
+		e := ratioOf(values).of(1)
+		m.perUser = &e
+	}
+}
+
+// A ratio is that of what was measured to what was expected, with its 95% interval.
+type ratio struct{ mean, low, high float64 }
+
+// ratioOf returns the mean of ratios with its 95% interval. Without any it is 0.
+func ratioOf(ratios []float64) ratio {
+	if len(ratios) == 0 {
+		return ratio{}
+	}
+	mean, sd := stat.MeanStdDev(ratios, nil)
+	if len(ratios) < 2 {
+		return ratio{mean, mean, mean}
+	}
+	n := float64(len(ratios))
+	half := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(.975) * sd / math.Sqrt(n)
+	return ratio{mean, max(0, mean-half), mean + half}
+}
+
+func (r ratio) of(x float64) Estimate { return Estimate{x * r.mean, x * r.low, x * r.high} }
+
+// A line is y = a + b x, with what its intervals need.
+type line struct {
+	a, b         float64
+	spread       float64 // relative standard deviation of a point
+	n, mean, sxx float64 // weighted: number, mean of x, sum of squares of x around it
+	sum          float64 // of the weights
+}
+
+// lineOf fits a line by least squares of the relative residuals; nil unless x has two values.
+func lineOf(x, y []float64) *line {
+	if len(x) < 3 || slices.Min(x) == slices.Max(x) {
+		return nil
+	}
+	weights := make([]float64, len(x))
+	l := line{n: float64(len(x))}
+	for i := range x {
+		if y[i] <= 0 {
+			return nil
+		}
+		weights[i] = 1 / (y[i] * y[i])
+		l.sum += weights[i]
+	}
+	l.a, l.b = stat.LinearRegression(x, y, weights, false)
+	l.mean = stat.Mean(x, weights)
+	squares := 0.0
+	for i := range x {
+		l.sxx += weights[i] * (x[i] - l.mean) * (x[i] - l.mean)
+		d := (y[i] - l.a - l.b*x[i]) / y[i]
+		squares += d * d
+	}
+	l.spread = math.Sqrt(squares / (l.n - 2))
+	return &l
+}
+
+// at returns the value at x.
+func (l *line) at(x float64) *Estimate {
+	y := l.a + l.b*x
+	half := distuv.StudentsT{Sigma: 1, Nu: l.n - 2}.Quantile(.975) * l.spread * math.Sqrt(1/l.sum+(x-l.mean)*(x-l.mean)/l.sxx)
+	return &Estimate{y, max(0, y-half), y + half}
 }

@@ -64,9 +64,13 @@ func (f FanOut) Distribution() Distribution {
 	if f.Busy() >= 1 {
 		return Of(math.Inf(1))
 	}
-	d := f.Turns()
-	services := Uniform(0, f.service())
-	for odds := f.Busy(); odds > rarest; odds *= odds {
+	return f.Turns().Plus(wait(f.Busy(), f.service()))
+}
+
+// wait returns the distribution of the time that a message waits for earlier ones, given ρ < 1 and S.
+func wait(busy, service float64) Distribution {
+	d, services := Distribution{}, Uniform(0, service)
+	for odds := busy; odds > rarest; odds *= odds {
 		d = d.Plus(Mixture(odds/(1+odds), services, Distribution{}))
 		services = services.Plus(services)
 	}

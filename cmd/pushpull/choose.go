@@ -1,0 +1,483 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pushpull/loadgen"
+	"pushpull/loadgen/input"
+	"pushpull/loadgen/result"
+	"pushpull/report"
+	"pushpull/report/cost"
+	"pushpull/transports/all"
+	"pushpull/transports/store"
+	"pushpull/transports/typo"
+)
+
+type chooseOptions struct {
+	users, room, size, most, cores int
+	every, within                  time.Duration
+	busy                           share
+	prices                         prices
+	transports                     []string
+	store, from                    string
+	quick, thorough                bool
+	printJSON, quiet               bool
+	markdown                       string
+	destination                    destination
+	remarks                        remarks
+	colour                         colouring
+}
+
+func newChooseCommand() *cobra.Command {
+	var opts chooseOptions
+	cmd := &cobra.Command{
+		Use:   "choose [SCENARIO]",
+		Short: "Which transport suits your numbers",
+		Long: `Measure a smaller version of your load on every transport, and predict from it what all of it
+costs: cores, memory, requests, traffic, store reads and servers. The answer is the cheapest
+transport that delivers 99% of the messages within the time that you allow, and the condition under
+which the answer changes.
+
+The rooms, rates and sizes are those of a SCENARIO, or pairs of users, with the flags in their
+place. The numbers of users are some that this machine can hold. The largest one is predicted from
+the others before it is measured, and so are both sides of the nearest change of the answer. Where
+a prediction is refuted the exit code is 4.
+
+Users that poll on a timer get the longest interval that is in time. Costs are those of this
+machine's processors and of pushpull's server. --from answers from costs that were measured
+before, for rooms of the same size, without measuring anything.
+
+--price makes money decide: cpu-hour (a core), gb-hour (memory), gb-out (traffic to the users),
+million-requests, and million-messages (each one sent, and each copy delivered). No price is built
+in.
+
+Ctrl-C keeps what was measured; --from goes on with it if it is enough. Exit code 4 means that the
+answer is not to be believed, or that no transport is in time.`,
+		Example: `  pushpull choose --users 20000 --room 2 --every 30s --within 1s
+  pushpull choose broadcast --users 100000 --within 500ms --price cpu-hour=0.04,gb-out=0.09
+  pushpull choose --from results/costs/pairs --users 5000 --every 1m --within 5s`,
+		Args:              operands,
+		ValidArgsFunction: completeScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runChoose(cmd.Context(), cmd, opts, args)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *chooseOptions) addFlags(f *pflag.FlagSet) {
+	grouped(f, groupLoad, func(f *pflag.FlagSet) {
+		intVar(f, &o.users, "users", 0, "`N` how many users there are, all rooms together")
+		intVar(f, &o.room, "room", 0, "`N` members of a room")
+		durationVar(f, &o.every, "every", 0, "`TIME` how often each sender sends a message, like 30s")
+		durationVar(f, &o.within, "within", time.Second, "`TIME` within which 99% of the messages must arrive")
+		intVar(f, &o.size, "size", 0, "`BYTES` size of a message")
+	})
+	f.Lookup("every").DefValue = ""
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		listVar(f, &o.transports, "transports", "`LIST` which transports; users that poll on a timer get the interval that suits (default all but those that scan)")
+		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
+		o.busy = .6
+		f.Var(&o.busy, "load", "`SHARE` how busy the cores of your servers may be, like 60%; the rest is for peaks")
+		intVar(f, &o.cores, "server-cores", 0, "`N` cores of each of your servers (default those of this machine)")
+		f.Var(&o.prices, "price", "`LIST` what your provider charges, like cpu-hour=0.04,gb-out=0.09; any currency")
+	})
+	grouped(f, groupMeasurement, func(f *pflag.FlagSet) {
+		f.StringVar(&o.from, "from", "", "`DIR` costs that were measured before, instead of measuring")
+		f.BoolVar(&o.quick, "quick", false, "measure for about a minute")
+		f.BoolVar(&o.thorough, "thorough", false, "measure for about six minutes")
+		intVar(f, &o.most, "most", 0, "`N` largest number of users to measure (default what this machine can hold)")
+	})
+	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the words and the table")
+		f.StringVar(&o.markdown, "markdown", "", "`FILE` write the answer in Markdown, too")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+		o.colour.addFlag(f)
+	})
+}
+
+// A share is a flag like 60% or 0.6.
+type share float64
+
+var _ pflag.Value = (*share)(nil)
+
+func (s *share) Set(text string) error {
+	number, percent := strings.CutSuffix(text, "%")
+	x, err := input.Float(number)
+	if percent {
+		x /= 100
+	}
+	if err != nil || !(x >= .01 && x <= .99) { // no NaN
+		return errors.New("it must be a share from 1% to 99%, like 60% or 0.6")
+	}
+	*s = share(x)
+	return nil
+}
+
+func (s *share) String() string {
+	return strconv.FormatFloat(100*float64(*s), 'g', 4, 64) + "%"
+}
+
+func (*share) Type() string { return "share" }
+
+// prices is the flag --price.
+type prices map[string]float64
+
+var _ pflag.Value = (*prices)(nil)
+
+// tariffs returns the names of what may have a price, in the order of the help.
+func tariffs() (names []string) {
+	for _, t := range new(cost.Price).Tariffs() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func (p *prices) Set(text string) error {
+	words, err := input.List(text)
+	if err != nil {
+		return err
+	}
+	names := tariffs()
+	for _, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok {
+			return fmt.Errorf("write %.40q like cpu-hour=0.04", word)
+		}
+		if !slices.Contains(names, name) {
+			return typo.Unknown("price", name, names)
+		}
+		x, err := input.Float(value)
+		if err != nil || !(x >= 0 && x <= 1e9) {
+			return fmt.Errorf("the price of %s must be a number from 0 on, like 0.04, not %.40q", name, value)
+		}
+		if _, twice := (*p)[name]; twice {
+			return fmt.Errorf("%s has two prices: give one", name)
+		}
+		if *p == nil {
+			*p = prices{}
+		}
+		(*p)[name] = x
+	}
+	return nil
+}
+
+func (p *prices) String() string {
+	var words []string
+	for _, name := range tariffs() {
+		if x, ok := (*p)[name]; ok {
+			words = append(words, name+"="+strconv.FormatFloat(x, 'g', -1, 64))
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+func (*prices) Type() string { return "list" }
+
+func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args []string) error {
+	base, wanted, err := opts.question(cmd.Flags(), args)
+	if err != nil {
+		return usageError(err)
+	}
+	if opts.from != "" {
+		return opts.answerFrom(cmd, base, wanted)
+	}
+	note, tags, err := opts.remarks.parse()
+	if err != nil {
+		return usageError(err)
+	}
+	if opts.markdown != "" {
+		if err := tryFile(opts.markdown, true); err != nil {
+			return fmt.Errorf("writing --markdown %s: %w: name a file that can be written", opts.markdown, err)
+		}
+	}
+	if err := store.Validate(opts.store); err != nil {
+		return usageError(fmt.Errorf("bad --store: %w", err))
+	}
+	b, err := openBacking(ctx, []string{opts.store})
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	begun := time.Now().UTC().Truncate(time.Second)
+	dir, made, err := opts.destination.make("choose", begun)
+	if err != nil {
+		return err
+	}
+	s := &survey{
+		dir: dir, backing: b, begun: begun, store: store.Kind(opts.store),
+		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
+		index: result.Index{
+			Schema: result.Schema, Kind: result.KindChoice, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
+			Wanted: &wanted,
+		},
+	}
+	c := &choosing{survey: s, base: base, wanted: wanted, most: opts.most, effort: opts.effort()}
+	measuring := c.measure(ctx)
+	s.show.end()
+	s.close()
+	if len(s.measured()) == 0 {
+		if made {
+			os.RemoveAll(dir) // holds an index alone
+		}
+		if ctx.Err() != nil {
+			measuring = errors.New("interrupted before anything was measured")
+		}
+		return measuring
+	}
+	if ctx.Err() != nil {
+		measuring = fmt.Errorf("interrupted: what was measured is in %s", dir)
+	}
+	advice, err := report.NewAdvice(s.index, s.results(), "")
+	if err != nil {
+		return errors.Join(measuring, fmt.Errorf("%w: what was measured is in %s", err, dir))
+	}
+	return opts.deliver(cmd, advice, dir, measuring)
+}
+
+// effort is how much is measured.
+func (o *chooseOptions) effort() effort {
+	switch {
+	case o.quick:
+		return effort{rounds: 2, extra: 1}
+	case o.thorough:
+		return effort{rounds: 6, extra: 4}
+	}
+	return effort{rounds: 3, extra: 2}
+}
+
+// question returns the scenario whose smaller versions are measured, and what is asked.
+func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base loadgen.Scenario, wanted result.Wanted, err error) {
+	name := loadgen.Builtins()[0]
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if base, err = loadScenario(name); err != nil {
+		return base, wanted, err
+	}
+	switch {
+	case o.quick && o.thorough:
+		return base, wanted, errors.New("--quick and --thorough exclude each other: leave one out")
+	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports")):
+		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store and --transports")
+	case flags.Changed("users") && (o.users < 2 || o.users > 1e9):
+		return base, wanted, fmt.Errorf("--users must be 2 to 1000000000, not %d", o.users)
+	case flags.Changed("every") && (o.every < 100*time.Microsecond || o.every > 30*24*time.Hour):
+		return base, wanted, fmt.Errorf("--every must be a time from 100us to 720h, not %v: each sender sends one message in that time", o.every)
+	case o.within < 10*time.Microsecond || o.within > 24*time.Hour:
+		return base, wanted, fmt.Errorf("--within must be a time from 10us to 24h, not %v", o.within)
+	case flags.Changed("server-cores") && (o.cores < 1 || o.cores > 10_000):
+		return base, wanted, fmt.Errorf("--server-cores must be 1 to 10000, not %d", o.cores)
+	case flags.Changed("most") && o.most < 8:
+		return base, wanted, fmt.Errorf("--most must be 8 or more, not %d: there are to be several numbers of users", o.most)
+	case len(o.prices) > 0 && cost.PriceOf(o.prices).Free():
+		return base, wanted, errors.New("--price has nothing that costs anything: give one that is more than 0")
+	}
+	if base.RoomSize == 0 {
+		base.RoomSize = base.Users
+	}
+	wanted.Users = base.Users
+	if flags.Changed("users") {
+		wanted.Users = o.users
+	}
+	if flags.Changed("room") {
+		base.RoomSize = o.room
+	}
+	if base.RoomSize < 2 || base.RoomSize > wanted.Users {
+		return base, wanted, fmt.Errorf("--room must be 2 to the number of users, which is %d, not %d", wanted.Users, base.RoomSize)
+	}
+	base.Senders = min(base.Senders, base.RoomSize)
+	if flags.Changed("every") {
+		base.Rate = 1 / o.every.Seconds()
+	}
+	if flags.Changed("size") {
+		base.Size = o.size
+	}
+	base.Users = base.RoomSize
+	if base.Transports, err = o.chosen(); err != nil {
+		return base, wanted, err
+	}
+	if o.store == "" {
+		o.store = store.Default
+	}
+	wanted.Rate, wanted.WithinS, wanted.Busy, wanted.Processors = base.Rate, result.SecondsOf(o.within), float64(o.busy), o.cores
+	if wanted.Processors == 0 {
+		wanted.Processors = runtime.NumCPU()
+	}
+	wanted.Prices = o.prices
+	if err := base.Validate(); err != nil {
+		return base, wanted, err
+	}
+	return base, wanted, nil
+}
+
+// longestMeasured is the longest poll interval that is measured: what polls cost at longer ones follows from their
+// number, and a window lasts as long as the last poll.
+const longestMeasured = 2 * time.Second
+
+// chosen returns the transports to measure.
+func (o *chooseOptions) chosen() ([]string, error) {
+	every := min(longestMeasured, time.Duration(float64(o.within)/.99).Truncate(time.Millisecond))
+	every = max(every, 20*time.Millisecond)
+	var specs []string
+	seen := map[string]bool{}
+	names := o.transports
+	if len(names) == 0 {
+		names = all.Names()
+	}
+	for _, spec := range names {
+		client, err := all.Client(spec)
+		if err != nil {
+			return nil, err
+		}
+		way := client.Way()
+		if len(o.transports) == 0 && way.Scan > 0 {
+			continue
+		}
+		if way.Every > 0 && !strings.Contains(spec, "@") {
+			spec += "@" + result.SecondsOf(every).String()
+		}
+		if kind := result.Kind(spec); seen[kind] {
+			return nil, fmt.Errorf("--transports has %s twice: name it once", kind)
+		}
+		seen[result.Kind(spec)] = true
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// answerFrom answers from costs that were measured before.
+func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wanted result.Wanted) error {
+	index, results, err := openCosts(cmd.ErrOrStderr(), o.from, base)
+	if err != nil {
+		return err
+	}
+	first := slices.IndexFunc(results, func(r *result.Result) bool { return r != nil })
+	if first < 0 {
+		return fmt.Errorf("%s: no window was measured: measure again", o.from)
+	}
+	machine := results[first].Run.Environment
+	elsewhere := ""
+	if here := loadgen.Environment(); here.CPU != machine.CPU || here.Cores != machine.Cores {
+		elsewhere = fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)
+	}
+	asked := cmd.Flags()
+	if !asked.Changed("every") && len(asked.Args()) == 0 && index.Wanted != nil {
+		wanted.Rate = index.Wanted.Rate
+	}
+	if !asked.Changed("server-cores") {
+		wanted.Processors = machine.Cores
+	}
+	index.Wanted = &wanted
+	advice, err := report.NewAdvice(index, results, elsewhere)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.from, err)
+	}
+	return o.deliver(cmd, advice, o.destination.out, nil)
+}
+
+// openCosts reads the index of dir and its results. If dir has no index, but directories below it have, that with
+// rooms and messages of the scenario's sizes is read.
+func openCosts(warnings io.Writer, dir string, base loadgen.Scenario) (result.Index, []*result.Result, error) {
+	paths := []string{dir}
+	if _, err := os.Stat(filepath.Join(dir, result.IndexFile)); err != nil {
+		found, _ := filepath.Glob(filepath.Join(dir, "*", result.IndexFile))
+		if len(found) == 0 {
+			return result.Index{}, nil, fmt.Errorf("there are no costs in %s: name a directory that pushpull choose has written", dir)
+		}
+		paths = nil
+		for _, path := range found {
+			paths = append(paths, filepath.Dir(path))
+		}
+	}
+	var sizes []string
+	for _, path := range paths {
+		index, err := result.ReadIndex(path)
+		if err != nil {
+			return result.Index{}, nil, err
+		}
+		s := index.Scenario
+		if s.RoomSize != base.RoomSize || s.Size != base.Size || sendersOf(s) != sendersOf(result.Scenario(base)) {
+			sizes = append(sizes, fmt.Sprintf("rooms of %d with %d senders and messages of %d bytes", s.RoomSize, sendersOf(s), s.Size))
+			continue
+		}
+		results, err := openPoints(warnings, path, index)
+		return index, results, err
+	}
+	return result.Index{}, nil, usageError(fmt.Errorf("%s has costs of %s: ask for one of these, or measure without --from", dir, strings.Join(sizes, "; ")))
+}
+
+// sendersOf returns the number of members of a room that send.
+func sendersOf(s result.Scenario) int {
+	if s.Senders == 0 {
+		return s.RoomSize
+	}
+	return s.Senders
+}
+
+// openPoints reads the results of an index, in the order of its points; nil where nothing was measured.
+func openPoints(warnings io.Writer, dir string, index result.Index) ([]*result.Result, error) {
+	results := make([]*result.Result, len(index.Points))
+	for i, p := range index.Points {
+		path := filepath.Join(dir, filepath.FromSlash(p.Dir))
+		if _, err := os.Stat(path); os.IsNotExist(err) {
+			continue
+		}
+		var err error
+		if results[i], err = openResult(warnings, path); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// deliver writes the answer to the disk, if dir is set, and to standard output.
+func (o *chooseOptions) deliver(cmd *cobra.Command, advice *report.Advice, dir string, failed error) error {
+	var verdict error
+	if text := advice.Refuted(); text != "" {
+		verdict = exitWith(exitDoubtful, "%s", text)
+	}
+	var drawn error
+	if dir != "" {
+		drawn = errors.Join(os.MkdirAll(dir, 0o755), advice.Write(dir))
+	}
+	if o.markdown != "" {
+		if err := replaceFile(o.markdown, advice.Markdown); err != nil {
+			drawn = errors.Join(drawn, fmt.Errorf("writing --markdown %s: %w", o.markdown, err))
+		}
+	}
+	out := cmd.OutOrStdout()
+	var err error
+	if o.printJSON {
+		err = advice.JSON(out)
+	} else {
+		err = advice.Table(out, o.colour.screen(out))
+		if err == nil && dir != "" && drawn == nil {
+			fmt.Fprintf(out, "\n%s\n", filepath.Join(dir, report.Page))
+		}
+	}
+	return settle(verdict, errors.Join(failed, drawn, err, flush(out)))
+}
+
+// secondsFor returns the length of a window's measured part in which a scenario sends enough messages to tell what
+// one costs, within bounds.
+func secondsFor(s loadgen.Scenario) result.Seconds {
+	const enough, least, most = 150, 1.2, 3
+	perSecond := s.Rate * float64(s.Users) * float64(sendersOf(result.Scenario(s))) / float64(s.RoomSize)
+	return result.Seconds(math.Round(10*min(most, max(least, enough/perSecond))) / 10)
+}

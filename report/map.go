@@ -1,0 +1,3 @@
+package report
+
+func (s *Set) mapFigure() (figure, bool) { return figure{}, false }
