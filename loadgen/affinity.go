@@ -64,6 +64,14 @@ func (s *Split) environment(servers int) []string {
 	return []string{"GOMAXPROCS=" + strconv.Itoa(max(1, s.Servers/servers))}
 }
 
+// cores returns the number of CPUs that this process may use; 0 without a split.
+func (s *Split) cores() int {
+	if s == nil {
+		return 0
+	}
+	return s.Generator
+}
+
 // start starts a command on the CPUs of the servers.
 func (s *Split) start(c *exec.Cmd) error {
 	if s == nil || !s.Bound {

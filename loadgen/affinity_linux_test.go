@@ -43,7 +43,7 @@ func TestSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.Bound || s.Servers != 1 || s.Generator != have-1 || runtime.GOMAXPROCS(0) != have-1 {
+	if !s.Bound || s.Servers != 1 || s.Generator != have-1 || runtime.GOMAXPROCS(0) != have || s.cores() != have-1 {
 		t.Errorf("split %+v of %d CPUs, GOMAXPROCS %d", s, have, runtime.GOMAXPROCS(0))
 	}
 	side, stop, err := withPrograms(Side{Command: command(), CPUs: s})

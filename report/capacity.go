@@ -39,8 +39,14 @@ type capacityLoad struct {
 // NewCapacity returns the capacity of an index of result.KindCapacity, which has been read or checked, and the
 // results of its points; a point that was not measured has a nil result.
 func NewCapacity(index result.Index, results []*result.Result) Capacity {
-	c := Capacity{set: NewSet(index, results), of: *index.Capacity, unit: "users"}
-	axis := c.set.axes[0]
+	axis := newSetAxis(index.Axes[0])
+	counted := make([]*result.Result, len(results))
+	for i, res := range results {
+		if res != nil && i < len(index.Points) {
+			counted[i] = counting(res, axis.number(index.Points[i].Values[0]), index.Capacity.Found)
+		}
+	}
+	c := Capacity{set: NewSet(index, counted), of: *index.Capacity, unit: "users"}
 	if axis.Key == "rate" {
 		c.unit = "messages per second and sender"
 	}
@@ -58,7 +64,7 @@ func NewCapacity(index result.Index, results []*result.Result) Capacity {
 		for k, run := range c.set.Runs {
 			for _, row := range run.Rows {
 				if row.Transport == f.Transport && row.Measured() {
-					line.loads = append(line.loads, capacityLoad{axis.numbers[slices.Index(axis.Values, index.Points[k].Values[0])], row})
+					line.loads = append(line.loads, capacityLoad{axis.number(index.Points[k].Values[0]), row})
 				}
 			}
 		}
@@ -67,6 +73,16 @@ func NewCapacity(index result.Index, results []*result.Result) Capacity {
 	}
 	slices.SortStableFunc(c.all, func(a, b capacityLine) int { return cmp.Compare(b.Holds, a.Holds) })
 	return c
+}
+
+// counting returns the result of a load without the windows that don't count.
+func counting(res *result.Result, load float64, found []result.Found) *result.Result {
+	counted := *res
+	counted.Windows = slices.DeleteFunc(slices.Clone(res.Windows), func(w result.Window) bool {
+		i := slices.IndexFunc(found, func(f result.Found) bool { return f.Transport == w.Transport })
+		return i >= 0 && slices.Contains(found[i].Apart, result.Apart{Load: load, Round: w.Round})
+	})
+	return &counted
 }
 
 // Judged reports whether anything was found out about any transport.

@@ -289,6 +289,9 @@ func (h *hunt) found() result.Found {
 	f.Holds, f.Breaks, f.AtLeast, f.Confirmed, f.Complete = a.Holds, a.Breaks, a.AtLeast, a.Confirmed, a.Complete
 	f.Broke, f.Limit, f.Text = a.Why.Broke, a.Why.Limit, a.Why.Text
 	f.Windows, f.Noise, f.Revised, f.Above = a.Windows, a.Noise, a.Revised, a.Above
+	for _, w := range a.Apart {
+		f.Apart = append(f.Apart, result.Apart{Load: w.Load, Round: w.Window})
+	}
 	if a.Breaks == 0 && a.Complete {
 		f.Limit, f.Text = h.most.limit, h.most.text
 	}

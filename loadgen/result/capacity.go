@@ -36,9 +36,16 @@ type Found struct {
 	Text  string `json:"text,omitempty"`  // both in words, with the numbers
 
 	Windows int       `json:"windows"`           // that were measured
+	Apart   []Apart   `json:"apart,omitempty"`   // of them, those that say something else than the others of their load, and don't count
 	Noise   int       `json:"noise,omitempty"`   // of them, those that did not hold at loads that do
 	Revised []float64 `json:"revised,omitempty"` // loads that did not hold at first, and did when they were measured again
 	Above   []float64 `json:"above,omitempty"`   // loads above Breaks that hold nevertheless
+}
+
+// An Apart is a window that doesn't count.
+type Apart struct {
+	Load  float64 `json:"load"`
+	Round int     `json:"round"`
 }
 
 // checkCapacity returns an error if the capacity of the index can't be used.

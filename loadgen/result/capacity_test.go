@@ -20,7 +20,7 @@ func searched() Index {
 			P99S: .1, Precision: .05, Repeat: 2, ServerCPUs: 1, GeneratorCPUs: 1, Bound: true,
 			Found: []Found{{
 				Transport: "websocket", Way: Way{Stream: true, Duplex: true}, Holds: 200, Breaks: 400, AtLeast: true, Confirmed: true, Complete: true,
-				Broke: "p99", Limit: "server-cpu", Text: "p99 was 140ms", Windows: 9, Noise: 1, Revised: []float64{100}, Above: []float64{500},
+				Broke: "p99", Limit: "server-cpu", Text: "p99 was 140ms", Windows: 9, Noise: 1, Apart: []Apart{{200, 2}}, Revised: []float64{100}, Above: []float64{500},
 			}},
 		},
 	}

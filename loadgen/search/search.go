@@ -259,9 +259,16 @@ type Answer struct {
 	Complete  bool      // the two are as close as asked for, or there is nothing left to try
 
 	Noise   int       // windows that didn't hold, of loads that do
+	Apart   []Apart   // windows that say something else than the others of their load
 	Revised []float64 // loads that didn't hold, or couldn't be judged, and did hold when they were measured again
 	Above   []float64 // loads above Breaks that hold nevertheless
 	Windows int       // measured
+}
+
+// An Apart is a window that doesn't count, as those of its load that decide say something else.
+type Apart struct {
+	Load   float64
+	Window int // of those of the load, in the order of Report, from 1
 }
 
 // Answer returns what was found so far.
@@ -281,6 +288,11 @@ func (s *Search) Answer() Answer {
 	}
 	for _, t := range s.tried {
 		v, sure := t.state(s.options)
+		for i, j := range slices.Concat(t.before, t.results) {
+			if j.Verdict != v {
+				a.Apart = append(a.Apart, Apart{t.load, i + 1})
+			}
+		}
 		if v != Holds {
 			continue
 		}
@@ -290,7 +302,7 @@ func (s *Search) Answer() Answer {
 		if sure && t.before != nil {
 			a.Revised = append(a.Revised, t.load)
 		}
-		for _, j := range t.results {
+		for _, j := range slices.Concat(t.before, t.results) {
 			if j.Verdict != Holds {
 				a.Noise++
 			}

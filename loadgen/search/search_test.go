@@ -185,6 +185,21 @@ func TestNotMonotonic(t *testing.T) {
 	}
 }
 
+// TestApart lists the windows that don't count.
+func TestApart(t *testing.T) {
+	s := New(Options{From: 100, Least: 10, Most: 1000, Step: 1})
+	for _, r := range []struct {
+		load float64
+		j    Judgement
+	}{{100, good}, {200, late}, {200, good}, {200, good}, {400, bad}, {400, good}, {400, bad}, {800, bad}} {
+		s.Report(r.load, r.j)
+	}
+	a := s.Answer()
+	if want := []Apart{{200, 1}, {400, 2}}; !slices.Equal(a.Apart, want) || a.Noise != 1 {
+		t.Errorf("%+v, want %v apart", a, want)
+	}
+}
+
 // TestInterrupted asks for the answer after each window.
 func TestInterrupted(t *testing.T) {
 	s := New(Options{From: 100, Least: 10, Most: 100_000, Step: 1})
