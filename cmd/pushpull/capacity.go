@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -505,4 +506,43 @@ func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) 
 		d.verdict = exitWith(exitDoubtful, "no transport could be judged: %s", strings.Join(found.Words()[:1], " "))
 	}
 	return d.deliver(out)
+}
+
+// capacityAt returns the index of a capacity if the only path is its directory.
+func capacityAt(paths []string) (result.Index, bool) {
+	if len(paths) != 1 {
+		return result.Index{}, false
+	}
+	index, err := result.ReadIndex(paths[0])
+	return index, err == nil && index.Kind == result.KindCapacity
+}
+
+// runCapacityReport is runReport for the directory of a capacity.
+func runCapacityReport(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
+	if opts.printCSV {
+		return usageError(errors.New("a capacity has no --csv: use --json, or name the result of one load"))
+	}
+	var results []*result.Result
+	for _, p := range index.Points {
+		path := filepath.Join(dir, filepath.FromSlash(p.Dir))
+		if _, err := os.Stat(filepath.Join(path, result.File)); errors.Is(err, fs.ErrNotExist) {
+			results = append(results, nil)
+			continue
+		}
+		res, err := openResult(cmd.ErrOrStderr(), path)
+		if err != nil {
+			return err
+		}
+		results = append(results, res)
+	}
+	to := capacityDelivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON, colour: opts.look.colour}
+	if opts.printJSON && opts.out == "" {
+		to.dir = ""
+	}
+	if to.dir != "" {
+		if err := os.MkdirAll(to.dir, 0o755); err != nil {
+			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
+		}
+	}
+	return deliverCapacity(cmd.OutOrStdout(), report.NewCapacity(index, results), to)
 }

@@ -43,6 +43,8 @@ transport of each result. The names of its columns include the unit, like
 server_cpu_us_per_message. A message counts once for each member that receives it. Unknown
 values are empty. With --json or --csv nothing is drawn unless there is an --out.
 
+The directory of pushpull capacity is drawn as that command does. It has no --csv.
+
 --trend draws p50, p99 and server CPU from run to run into trend.html and trend-*.svg and .png,
 and prints them as a table. DIR may then be a directory of results, like results/: those at most 4
 levels below it are used, as on the page /results. Results of another load, or with other servers
@@ -76,6 +78,9 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	}
 	if opts.trend {
 		return runTrend(cmd, opts, paths)
+	}
+	if index, ok := capacityAt(paths); ok {
+		return runCapacityReport(cmd, opts, paths[0], index)
 	}
 	if first, again, same := sameResult(paths); same {
 		return usageError(fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Options are the options of a search. Loads are in any unit, like users.
@@ -216,10 +217,15 @@ func (s *Search) round(load float64) float64 {
 		if step == 0 {
 			step = math.Pow10(int(math.Floor(math.Log10(x))) - 2)
 		}
+		steps := math.Floor(x/step + 1e-9)
 		if up {
-			return math.Ceil(x/step-1e-9) * step
+			steps = math.Ceil(x/step - 1e-9)
 		}
-		return math.Floor(x/step+1e-9) * step
+		if o.Step > 0 {
+			return steps * step
+		}
+		plain, _ := strconv.ParseFloat(strconv.FormatFloat(steps*step, 'g', 6, 64), 64) // always parses; .3, not .30000000000000004
+		return plain
 	}
 	switch {
 	case load <= o.Least:
