@@ -29,6 +29,8 @@ func SplitCPUs(servers int) (*Split, error) {
 	switch {
 	case have < 2:
 		return nil, fmt.Errorf("this process may use one CPU, and a split needs two: leave the servers unlimited")
+	case have == 2 && servers != 1:
+		return nil, fmt.Errorf("the servers can have 1 of the 2 CPUs, not %d: the load generator needs one", servers)
 	case servers < 1 || servers >= have:
 		return nil, fmt.Errorf("the servers can have 1 to %d of the %d CPUs, not %d: the load generator needs one", have-1, have, servers)
 	}

@@ -588,6 +588,3 @@ func (a *Advice) Markdown(w io.Writer) error {
 	}
 	return nil
 }
-
-// Write draws the answer into dir.
-func (a *Advice) Write(dir string) error { return nil }

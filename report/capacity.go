@@ -282,7 +282,10 @@ func (c Capacity) remarks() []Remark {
 			add("the search ended early: the bounds are farther apart than %.0f%%", 100*c.of.Precision)
 		}
 		if l.Noise > 0 {
-			add("%s did not hold at loads that do, which counts as noise", text.Plural(l.Noise, "window", "windows"))
+			add(""of %d windows %d did not hold, or could not be judged, at loads that hold: they don't count"", text.Plural(l.Noise, "window", "windows"))
+		}
+		if l.Noise > 2 && 4*l.Noise > l.Windows {
+			add("the machine was busy with other programs: search again while it is quiet")
 		}
 		for _, load := range l.Revised {
 			add("%s did not hold, or could not be judged, and did hold when measured again", c.load(load))
@@ -302,16 +305,16 @@ func (c Capacity) remarks() []Remark {
 func (c Capacity) setup() string {
 	words := "Servers and load generator shared all CPUs."
 	if c.of.ServerCPUs > 0 {
-		words = fmt.Sprintf("The servers had %s, the load generator %d others.", text.Plural(c.of.ServerCPUs, "CPU", "CPUs"), c.of.GeneratorCPUs)
+		words = fmt.Sprintf("The servers had %s, the load generator %s.", text.Plural(c.of.ServerCPUs, "CPU", "CPUs"), text.Plural(c.of.GeneratorCPUs, "other", "others"))
 	}
-	return words + fmt.Sprintf(" Loads are within %.0f%%. CPU is that of the servers, of what they could use; \"sent at most\" is what the load generator's own CPU would allow.", 100*c.of.Precision)
+	return words + fmt.Sprintf(" Loads are within %.0f%%. CPU is that of the servers, of what they could use; \"possible\" is what the load generator's own CPU would let it send.", 100*c.of.Precision)
 }
 
 // cells returns the table of all transports: two lines of heading, and one for each transport.
 func (c Capacity) cells() [][]string {
 	rows := [][]string{
-		{"transport", "holds", "sent", "p99", "CPU", "breaks", "by", "sent at"},
-		{"", c.set.axes[0].short(), "/s", "", "", "at", "", "most/s"},
+		{"transport", "holds", "sent", "p99", "CPU", "breaks", "by", "possible"},
+		{"", c.set.axes[0].short(), "/s", "", "", "at", "", "/s"},
 	}
 	for _, l := range c.all {
 		cells := []string{l.name, "-", "-", "-", "-", "-", "-", "-"}
@@ -373,7 +376,7 @@ func (c Capacity) Table(w io.Writer, on text.Screen) error {
 		}
 	}
 	out.gap()
-	for _, line := range inColumns(on, leftAligned(rows), 1) {
+	for _, line := range inColumns(on, leftAligned(rows), 1, false) {
 		out.blocks[len(out.blocks)-1] = append(out.blocks[len(out.blocks)-1], line)
 	}
 	out.gap()

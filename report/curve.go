@@ -227,7 +227,8 @@ func (ch curveChart) plot(c draw.Canvas, legend []curve) {
 	const gap, above = 14, 17
 	axisWidth := newPlot(x.axis, y.axis).DataCanvas(c).Min.X - c.Min.X
 	width := (c.Max.X - c.Min.X - axisWidth - gap*vg.Length(grid.columns-1)) / vg.Length(grid.columns)
-	height := (c.Max.Y - c.Min.Y) / vg.Length(grid.rows)
+	const label = 17 // of the x axis, below the lowest panel of a column
+	height := (c.Max.Y - c.Min.Y - label) / vg.Length(grid.rows)
 	for i, panel := range ch.panels {
 		column, row := i%grid.columns, i/grid.columns
 		panelX, panelY := x, y
@@ -236,7 +237,9 @@ func (ch curveChart) plot(c draw.Canvas, legend []curve) {
 			Max: vg.Point{X: c.Min.X + axisWidth + (width+gap)*vg.Length(column) + width, Y: c.Max.Y - height*vg.Length(row)},
 		}}
 		lowest := i+grid.columns >= len(ch.panels)
-		if !lowest {
+		if lowest {
+			at.Min.Y -= label
+		} else {
 			panelX.label = ""
 		}
 		top := vg.Length(4)
@@ -330,9 +333,12 @@ func (s scale) axis(low, high float64, logarithmic bool) curveAxis {
 	return a
 }
 
-// tick writes the number of a tick, without zeros that say nothing: "1 s".
-func (s scale) tick(v float64) string {
-	number, unit, measured := strings.Cut(s.write(v), " ")
+// tick writes the number of a tick.
+func (s scale) tick(v float64) string { return trimmed(s.write(v)) }
+
+// trimmed returns a number with its unit, without zeros that say nothing: "1 s" for "1.00 s".
+func trimmed(words string) string {
+	number, unit, measured := strings.Cut(words, " ")
 	if strings.Contains(number, ".") {
 		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
 	}

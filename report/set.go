@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/cost"
 	"pushpull/report/text"
 )
 
@@ -20,8 +22,11 @@ type Set struct {
 	Index result.Index
 	Runs  []Run // one for each point of the index; one without a Result was not measured
 
-	axes  []setAxis
-	lines []setLine
+	axes    []setAxis
+	lines   []setLine
+	ranking []cheapest             // one for each point
+	models  func() []*cost.Model   // of the lines; nil: none
+	choice  func() (costMap, bool) // both take a while, and are made when they are first drawn
 }
 
 // A setAxis is an axis of the index, for people.
@@ -34,7 +39,7 @@ type setAxis struct {
 // A setLine is a transport of a set. If the poll interval is varied, transports that poll on a timer are one line
 // for all their intervals.
 type setLine struct {
-	series       // Row is the first one; name and style are those of all
+	series        // Row is the first one; name and style are those of all
 	key    string // Row.Transport or, of a line for all intervals, its kind
 	timer  bool   // a line for all intervals
 }
@@ -73,6 +78,12 @@ func NewSet(index result.Index, results []*result.Result) Set {
 		s.lines[i].style = styles[l.Transport]
 		s.lines[i].style.mark = i // lines meet, and colours may look alike
 	}
+	for i := range s.Runs {
+		s.ranking = append(s.ranking, s.cheapest(i))
+	}
+	whole := s
+	s.models = sync.OnceValue(whole.fit)
+	s.choice = sync.OnceValues(func() (costMap, bool) { return whole.choices(s.models()) })
 	return s
 }
 
@@ -126,7 +137,7 @@ func (a setAxis) number(value string) float64 {
 // write returns a number of the axis as it stands on a chart: "250", "1 s".
 func (a setAxis) write(x float64) string {
 	if a.Key == result.AxisInterval {
-		return text.Duration(1e3*x, 3)
+		return trimmed(text.Duration(1e3*x, 3))
 	}
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
@@ -200,12 +211,13 @@ func valueOf(key string, row result.Row) (float64, bool) {
 	return m.Value(row)
 }
 
-// A verdict on a point: which lines cost the least server CPU among those that meet the delay.
+// A cheapest says which lines of a point cost the least server CPU among those that meet the delay.
 type cheapest struct {
 	order  []int     // indices of the lines that can be chosen, the cheapest first
 	cost   []float64 // of order: server CPU for a message
 	tied   bool      // the intervals of the first two overlap
 	ranged bool      // the intervals of the first two are known
+	out    []int     // lines that are left out, as they are not to be believed: each may be the cheapest
 }
 
 // costKey is the metric by which transports are compared: all at a point carry the same messages.
@@ -218,6 +230,9 @@ func (s *Set) cheapest(point int) cheapest {
 	rows := make([]result.Row, len(s.lines))
 	for i, line := range s.lines {
 		row, ok := s.row(point, line)
+		if ok && result.Fatal([]result.Row{row}) {
+			c.out = append(c.out, i)
+		}
 		if !ok || !s.meets(row) {
 			continue
 		}
@@ -242,7 +257,7 @@ func (s *Set) cheapest(point int) cheapest {
 // unranged reports whether transports are compared without intervals anywhere.
 func (s *Set) unranged() bool {
 	for i := range s.Index.Points {
-		if c := s.cheapest(i); len(c.order) > 1 && !c.ranged {
+		if c := s.ranking[i]; len(c.order) > 1 && !c.ranged {
 			return true
 		}
 	}
@@ -269,12 +284,12 @@ func setMetrics() []result.Metric {
 // has it from its CPU time.
 func coresMetric() result.Metric {
 	return result.Metric{
-		Key: "server-cores", Title: "server CPU", Unit: "cores", Worse: result.Higher,
+		Key: "server-cores", Title: "server CPU", Unit: "% of a core", Worse: result.Higher,
 		Value: func(r result.Row) (float64, bool) {
 			if r.Server == nil || r.DurationS <= 0 {
 				return 0, false
 			}
-			return r.Server.CPUS / r.DurationS, true
+			return 100 * r.Server.CPUS / r.DurationS, true
 		},
 	}
 }
@@ -403,8 +418,7 @@ func (s *Set) along(axis int) [][]int {
 	return all
 }
 
-// doubts returns the doubts about all points. Those of a kind that are not fatal are one remark, as hundreds of
-// rows may have them.
+// doubts returns the doubts about all points. Those of a kind are one remark, as hundreds of rows may have them.
 func (s *Set) doubts() []Remark {
 	var all []Remark
 	more := map[string]int{}  // by code: rows that have it
@@ -418,7 +432,7 @@ func (s *Set) doubts() []Remark {
 		for _, row := range run.Rows {
 			for _, d := range row.Doubts {
 				about := strings.TrimPrefix(where+between+text.Name(row.Transport), between)
-				if more[d.Code]++; d.Fatal || more[d.Code] == 1 {
+				if more[d.Code]++; more[d.Code] == 1 {
 					first[d.Code] = len(all)
 					all = append(all, Remark{about, text.Clean(d.Text), d.Fatal})
 				}
@@ -429,7 +443,7 @@ func (s *Set) doubts() []Remark {
 		}
 	}
 	for code, i := range first {
-		if n := more[code] - 1; n > 0 && !all[i].Fatal {
+		if n := more[code] - 1; n > 0 {
 			all[i].Text += ", and " + text.Plural(n, "row", "rows") + " more like it"
 		}
 	}
@@ -439,6 +453,20 @@ func (s *Set) doubts() []Remark {
 		all = append(all, Remark{about, words, false})
 	}
 	return all
+}
+
+// distrusted returns the names of the lines that are not to be believed at some point.
+func (s *Set) distrusted() []string {
+	var names []string
+	for _, line := range s.lines {
+		for i := range s.Index.Points {
+			if row, ok := s.row(i, line); ok && result.Fatal([]result.Row{row}) {
+				names = append(names, line.name)
+				break
+			}
+		}
+	}
+	return names
 }
 
 // Doubtful returns the first fatal doubt of a point, in words: "rate=1, users=500 · long-poll: 3 of 40 deliveries never came". It

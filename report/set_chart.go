@@ -9,26 +9,37 @@ import (
 	"gonum.org/v1/plot/plotter"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/cost"
 	"pushpull/report/text"
 )
 
 // mostPanels is the largest number of small multiples in a chart.
 const mostPanels = 12
 
-// figures returns the charts of a set, the map first.
+// figures returns the charts of a set, the maps first.
 func (s *Set) figures() []figure {
 	var all []figure
+	models := s.models()
+	if m, ok := s.choice(); ok {
+		all = append(all, m.figure())
+	}
 	if f, ok := s.mapFigure(); ok {
 		all = append(all, f)
 	}
+	// A chart may be shown without the page, so it must carry the warning itself. Maps leave such points out.
+	if names := s.distrusted(); len(names) > 0 {
+		for i := range all {
+			all[i].doubt = "Left out where it is not to be believed: " + list(names)
+		}
+	}
 	for _, m := range setMetrics() {
-		all = append(all, s.figure(m))
+		all = append(all, s.figure(m, models))
 	}
 	return all
 }
 
 // figure draws a metric against the first axis, and a panel for each combination of the others.
-func (s *Set) figure(m result.Metric) figure {
+func (s *Set) figure(m result.Metric, models []*cost.Model) figure {
 	heading := text.Upper(m.Heading(several(s.all())))
 	if m.Quantile > 0 {
 		heading = "Delivery latency " + m.Heading(false)
@@ -53,15 +64,12 @@ func (s *Set) figure(m result.Metric) figure {
 	if m.Key == "p99" && s.within() > 0 {
 		ch.limits = []limit{{s.within(), "at most " + text.Duration(s.within(), 3)}}
 	}
-	doubted := map[string]bool{}
 	groups := s.along(0)
 	for _, points := range groups[:min(len(groups), mostPanels)] {
 		panel := curvePanel{title: s.panelTitle(points[0])}
-		for _, line := range s.lines {
+		for i, line := range s.lines {
 			drawn := s.curve(m, line, points)
-			for _, p := range drawn.points {
-				doubted[line.name] = doubted[line.name] || p.doubted
-			}
+			drawn.fit = s.fitted(m, models[i], line, points)
 			panel.lines = append(panel.lines, drawn)
 		}
 		ch.panels = append(ch.panels, panel)

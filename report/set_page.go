@@ -65,7 +65,7 @@ func (s *Set) page(back Link, drawings []drawing) ([]byte, error) {
 			p.Fatal = append(p.Fatal, r)
 		}
 	}
-	p.Cheapest = table{ID: "cheapest", Title: "Cheapest", Captions: []string{s.cheapestTitle()}}
+	p.Cheapest = table{ID: "ranking", Title: "Cheapest at each point", Captions: []string{s.cheapestTitle()}}
 	for i, row := range s.cheapestRows() {
 		var cells []Cell
 		for k, cell := range row {

@@ -49,16 +49,17 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	}
 	for _, line := range s.lines {
 		write("", on.Paint(text.Bold, within(on.Width(), on.Name(line.name))))
-		write(inColumns(on, s.cells(on, line), len(s.axes))...)
+		write(inColumns(on, s.cells(on, line), len(s.axes), false)...)
 	}
 	if rows := s.cheapestRows(); len(rows) > 1 {
-		write("", s.cheapestTitle())
+		write("")
+		write(on.Wrap(on.Text(s.cheapestTitle()), 2)...)
 		for i, row := range rows {
 			for k, cell := range row {
 				rows[i][k] = on.Text(cell)
 			}
 		}
-		write(inColumns(on, rows, len(rows[0]))...)
+		write(inColumns(on, rows, len(s.axes), true)...)
 	}
 	if s.unranged() {
 		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
@@ -114,7 +115,7 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 			col.head, col.below = first, rest+col.below
 		}
 		head = append(head, on.Text(strings.TrimPrefix(col.head, "server ")))
-		below = append(below, on.Text(strings.Replace(col.below, "message", "msg", 1)))
+		below = append(below, on.Text(brief.Replace(col.below)))
 	}
 	rows := [][]string{head, below}
 	for i, p := range s.Index.Points {
@@ -138,12 +139,15 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 	return rows
 }
 
+// brief shortens units, so that two knobs and all figures fit a terminal.
+var brief = strings.NewReplacer("message", "msg", "% of a core", "% core")
+
 // short is the title of an axis for a column: its key, with spaces.
 func (a setAxis) short() string { return strings.ReplaceAll(text.Name(a.Key), "_", " ") }
 
 // inColumns returns rows as lines with aligned columns. The first columns, of which there are so many, are repeated
-// in each part if the rows are wider than the screen.
-func inColumns(on text.Screen, rows [][]string, fixed int) []string {
+// in each part if the rows are wider than the screen. left aligns words.
+func inColumns(on text.Screen, rows [][]string, fixed int, left bool) []string {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -154,7 +158,7 @@ func inColumns(on text.Screen, rows [][]string, fixed int) []string {
 		}
 	}
 	var lines []string
-	for next := fixed; next < len(widths) || next == fixed; {
+	for next := fixed; next < len(widths); {
 		columns := make([]int, 0, len(widths))
 		room := on.Width()
 		for i := range fixed {
@@ -171,12 +175,9 @@ func inColumns(on text.Screen, rows [][]string, fixed int) []string {
 		for _, row := range rows {
 			var cells []string
 			for _, i := range columns {
-				cells = append(cells, pad(row[i], widths[i], fixed == len(widths)))
+				cells = append(cells, pad(row[i], widths[i], left))
 			}
 			lines = append(lines, strings.TrimRight(strings.Join(cells, "  "), " "))
-		}
-		if next == begin {
-			break
 		}
 	}
 	return lines
@@ -197,7 +198,12 @@ func (s *Set) cheapestRows() [][]string {
 	for _, a := range s.axes {
 		head = append(head, a.short())
 	}
-	rows := [][]string{append(head, "cheapest", "next")}
+	head = append(head, "cheapest", "next")
+	leftOut := slices.ContainsFunc(s.ranking, func(c cheapest) bool { return len(c.out) > 0 })
+	if leftOut {
+		head = append(head, "not to be believed")
+	}
+	rows := [][]string{head}
 	for i, p := range s.Index.Points {
 		if s.Runs[i].Result == nil {
 			continue
@@ -207,14 +213,22 @@ func (s *Set) cheapestRows() [][]string {
 			cells = append(cells, a.write(a.number(p.Values[k])))
 		}
 		first, next := s.cheapestWords(i)
-		rows = append(rows, append(cells, first, next))
+		cells = append(cells, first, next)
+		if leftOut {
+			var names []string
+			for _, line := range s.ranking[i].out {
+				names = append(names, s.lines[line].name)
+			}
+			cells = append(cells, strings.Join(names, ", "))
+		}
+		rows = append(rows, cells)
 	}
 	return rows
 }
 
 // cheapestWords says which transport is the cheapest at a point, and which comes next.
 func (s *Set) cheapestWords(point int) (first, next string) {
-	c := s.cheapest(point)
+	c := s.ranking[point]
 	if len(c.order) == 0 {
 		return "none", "none meets it"
 	}
@@ -253,7 +267,7 @@ func SetJSON(w io.Writer, s Set) error {
 	all := setSummary{Schema: result.Schema, Index: s.Index, Points: []setPoint{}, Growth: append([]Growth{}, grown...)}
 	for i, p := range s.Index.Points {
 		point := setPoint{Dir: p.Dir, Values: p.Values, Cheapest: []string{}, Transports: append([]result.Row{}, s.Runs[i].Rows...)}
-		for _, line := range s.cheapest(i).order {
+		for _, line := range s.ranking[i].order {
 			point.Cheapest = append(point.Cheapest, s.lines[line].key)
 		}
 		all.Points = append(all.Points, point)

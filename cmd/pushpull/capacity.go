@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -90,7 +89,7 @@ func (o *capacityOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupSearch, func(f *pflag.FlagSet) {
 		durationVar(f, &o.p99, "p99", 100*time.Millisecond, "`TIME` within which 99 of 100 deliveries must come")
 		f.StringVar(&o.vary, "vary", varyUsers, "`users|rate` what grows: the number of users, or the rate of each sender")
-		floatVar(f, &o.from, "from", "`N` first load, in users or messages per second (default one with enough deliveries)")
+		floatVar(f, &o.from, "from", "`N` first load, in users or messages per second (default --users or --rate, or one with enough deliveries)")
 		floatVar(f, &o.most, "most", "`N` largest load to try (default as many as this process can connect)")
 		f.Var(&o.precision, "precision", "`PERCENT` by how much the load that breaks may exceed the one that holds")
 		intVar(f, &o.repeat, "repeat", 2, "`N` how many windows in a row must hold")
@@ -129,8 +128,6 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 		o.cpus = runtime.NumCPU() / 2
 	}
 	switch {
-	case (o.vary == varyUsers || o.vary == varyRate) && flags.Changed(o.vary):
-		return capacityPlan{}, fmt.Errorf("--%s is what the search varies: give the first load as --from, or --vary the other one", o.vary)
 	case o.p99 < time.Microsecond || o.p99 > time.Hour:
 		return capacityPlan{}, fmt.Errorf("--p99 must be a time from 1µs to 1h, not %v", o.p99)
 	case !(o.precision >= .01 && o.precision <= 1):
@@ -153,6 +150,10 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 		if err := store.ValidateShared(o.store); err != nil {
 			return capacityPlan{}, fmt.Errorf("--servers %d need a --store that they can share: %w", o.servers, err)
 		}
+	}
+	plan := capacityPlan{scenario: scenario, vary: o.vary}
+	if flags.Lookup(o.vary) != nil && flags.Changed(o.vary) && !flags.Changed("from") {
+		o.from = plan.value() // the first load
 	}
 	return newCapacityPlan(capacityPlan{
 		scenario: scenario, vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
@@ -224,11 +225,8 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 	measuring := c.measure(ctx)
 	c.survey.show.end()
 	c.survey.close()
-	if !c.survey.worked {
-		os.Remove(filepath.Join(dir, result.IndexFile))
-		if made {
-			os.Remove(dir)
-		}
+	if !c.survey.worked || exitCode(measuring) == exitUsage {
+		c.discard(made)
 		if ctx.Err() != nil {
 			return errors.New("interrupted before anything was measured")
 		}
@@ -238,6 +236,17 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		measuring = fmt.Errorf("interrupted: the bounds are those known by then, and what was measured is in %s", dir)
 	}
 	return c.deliver(cmd.OutOrStdout(), opts, measuring)
+}
+
+// discard removes the results, and the directory if the command has made it.
+func (c *capacity) discard(made bool) {
+	for _, rec := range c.survey.recorders {
+		rec.discard()
+	}
+	os.Remove(filepath.Join(c.survey.dir, result.IndexFile))
+	if made {
+		os.Remove(c.survey.dir) // fails if it is not empty
+	}
 }
 
 // A capacity is a search for the largest load on each of some transports.
@@ -508,32 +517,14 @@ func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) 
 	return d.deliver(out)
 }
 
-// capacityAt returns the index of a capacity if the only path is its directory.
-func capacityAt(paths []string) (result.Index, bool) {
-	if len(paths) != 1 {
-		return result.Index{}, false
-	}
-	index, err := result.ReadIndex(paths[0])
-	return index, err == nil && index.Kind == result.KindCapacity
-}
-
-// runCapacityReport is runReport for the directory of a capacity.
-func runCapacityReport(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
+// reportCapacity is runReport for the directory of a capacity.
+func reportCapacity(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
 	if opts.printCSV {
 		return usageError(errors.New("a capacity has no --csv: use --json, or name the result of one load"))
 	}
-	var results []*result.Result
-	for _, p := range index.Points {
-		path := filepath.Join(dir, filepath.FromSlash(p.Dir))
-		if _, err := os.Stat(filepath.Join(path, result.File)); errors.Is(err, fs.ErrNotExist) {
-			results = append(results, nil)
-			continue
-		}
-		res, err := openResult(cmd.ErrOrStderr(), path)
-		if err != nil {
-			return err
-		}
-		results = append(results, res)
+	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	if err != nil {
+		return err
 	}
 	to := capacityDelivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON, colour: opts.look.colour}
 	if opts.printJSON && opts.out == "" {

@@ -256,9 +256,9 @@ func (o *chooseOptions) effort() effort {
 	case o.quick:
 		return effort{rounds: 2, extra: 1}
 	case o.thorough:
-		return effort{rounds: 6, extra: 4}
+		return effort{rounds: 5, extra: 4}
 	}
-	return effort{rounds: 3, extra: 2}
+	return effort{rounds: 3, extra: 1}
 }
 
 // question returns the scenario whose smaller versions are measured, and what is asked.
@@ -477,7 +477,7 @@ func (o *chooseOptions) deliver(cmd *cobra.Command, advice *report.Advice, dir s
 // secondsFor returns the length of a window's measured part in which a scenario sends enough messages to tell what
 // one costs, within bounds.
 func secondsFor(s loadgen.Scenario) result.Seconds {
-	const enough, least, most = 150, 1.2, 3
+	const enough, least, most = 120, 1.2, 2
 	perSecond := s.Rate * float64(s.Users) * float64(sendersOf(result.Scenario(s))) / float64(s.RoomSize)
 	return result.Seconds(math.Round(10*min(most, max(least, enough/perSecond))) / 10)
 }

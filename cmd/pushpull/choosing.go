@@ -136,15 +136,14 @@ func (c *choosing) measure(ctx context.Context) error {
 // A choosePoint is a point and how it is measured.
 type choosePoint struct {
 	result.Point
-	scenario  loadgen.Scenario
-	heartbeat result.Seconds
-	left      time.Duration
+	scenario loadgen.Scenario
+	left     time.Duration
 }
 
 // scenario returns the load with that many users and that rate.
 func (c *choosing) scenario(users int, rate float64) loadgen.Scenario {
 	s := c.base
-	s.Name, s.About = "choose", ""
+	s.Name, s.About, s.Transports = "choose", "", slices.Clone(c.base.Transports)
 	s.Users, s.Rate = users, rate
 	s.Warmup, s.Duration = .4, secondsFor(s)
 	s.Rounds = c.effort.rounds
@@ -163,20 +162,19 @@ func (c *choosing) point(role string, users int, rate float64) *choosePoint {
 	return &choosePoint{Point: result.Point{Dir: name, Values: []string{}, Role: role}, scenario: c.scenario(users, rate)}
 }
 
-// quiet returns the point at which hardly anything but heartbeats, empty answers and the ends of held requests happens,
-// and these often.
+// quiet returns the point at which hardly anything but heartbeats, empty answers and the ends of held requests
+// happens. Requests are held for a second, as windows are shorter than the usual time.
 func (c *choosing) quiet(users int) *choosePoint {
-	const often = result.Seconds(1)
+	const held = result.Seconds(1)
 	s := c.scenario(users, c.base.Rate)
 	senders := float64(users*sendersOf(result.Scenario(s))) / float64(s.RoomSize)
 	rate := min(c.base.Rate, max(c.base.Rate/50, quietMessage/float64(s.Duration)/senders))
 	p := c.point(result.RoleQuiet, users, rate)
 	p.Dir = "quiet"
-	p.scenario.Warmup, p.scenario.Duration = often, max(s.Duration, 2)
-	p.heartbeat = often
+	p.scenario.Warmup, p.scenario.Duration = held, max(s.Duration, 2)
 	for i, spec := range p.scenario.Transports {
 		if client, err := all.Client(spec); err == nil && client.Way().Hold > 0 && client.Way().Scan == 0 {
-			p.scenario.Transports[i] = result.Kind(spec) + "@" + often.String()
+			p.scenario.Transports[i] = result.Kind(spec) + "@" + held.String()
 		}
 	}
 	return p
@@ -192,7 +190,7 @@ func (c *choosing) turn(ctx context.Context, p *choosePoint, round int) error {
 		}
 	}
 	c.turns++
-	return c.survey.measure(ctx, turn{point: p.Point, scenario: p.scenario, round: round, heartbeat: p.heartbeat, left: p.left})
+	return c.survey.measure(ctx, turn{point: p.Point, scenario: p.scenario, round: round, left: p.left})
 }
 
 // inTime returns an error if the time that is allowed is shorter than a round trip on this machine.
@@ -270,20 +268,30 @@ func (c *choosing) sides(choice cost.Choice, change cost.Change) (below, above *
 	if other.Load.EveryS > 0 {
 		load.EveryS = other.Load.EveryS
 	}
+	if change.Knob == cost.Users {
+		return nil, nil, false
+	}
+	// As many users as can send as many messages as were measured, above the change too.
+	const factor, most, limit = 2.5, 2, 10
 	load.Users = users
-	limit := 10.
+	if change.Knob == cost.Rate {
+		sent := first.Model.Messages(change.Knob.With(load, change.At.Value*factor))
+		load.Users = math.Floor(min(users, users*most*messages/sent)/float64(c.base.RoomSize)) * float64(c.base.RoomSize)
+	}
+	if load.Users < fewestUsers {
+		return nil, nil, false
+	}
 	here := cost.Cross(first.Model, other.Model, load, change.Knob, change.At.Value/limit, change.At.Value*limit, choice.Question.Cost)
-	if len(here) == 0 || change.Knob == cost.Users {
+	if len(here) == 0 {
 		return nil, nil, false
 	}
 	at := here[0].At
-	factor := min(4, max(2, 1.3*at.High/at.Value))
 	made := func(role string, x float64) (*choosePoint, bool) {
 		l := change.Knob.With(load, x)
-		if first.Model.Messages(l) > 2*messages || l.EveryS > 3*longestMeasured.Seconds() {
+		if first.Model.Messages(l) > 2*most*messages || l.EveryS > 4*longestMeasured.Seconds() {
 			return nil, false
 		}
-		p := c.point(role, int(users), l.Rate)
+		p := c.point(role, int(load.Users), l.Rate)
 		p.scenario.Transports = nil
 		for _, o := range []cost.Option{first, other} {
 			spec := ""

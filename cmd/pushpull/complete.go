@@ -16,6 +16,7 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/selftest"
+	"pushpull/loadgen/sweep"
 	"pushpull/report/check"
 	"pushpull/transports/all"
 	"pushpull/transports/store"
@@ -122,6 +123,13 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		})
 	case "store":
 		return offered(storesFor)
+	case "vary":
+		return offered(func(string) (keys []cobra.Completion) {
+			for _, key := range sweep.Keys() {
+				keys = append(keys, key+"=")
+			}
+			return keys
+		})
 	}
 	switch stands {
 	case "DIR":
@@ -185,7 +193,7 @@ func begun(words []cobra.Completion, typed string) (found []cobra.Completion, di
 			continue
 		}
 		found = append(found, word)
-		if text := plain(word); strings.HasSuffix(text, ":") || strings.HasSuffix(text, "/") {
+		if text := plain(word); strings.ContainsAny(text[max(0, len(text)-1):], ":/=") {
 			directive |= cobra.ShellCompDirectiveNoSpace
 		}
 	}

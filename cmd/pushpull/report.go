@@ -43,14 +43,15 @@ transport of each result. The names of its columns include the unit, like
 server_cpu_us_per_message. A message counts once for each member that receives it. Unknown
 values are empty. With --json or --csv nothing is drawn unless there is an --out.
 
-The directory of pushpull capacity is drawn as that command does. It has no --csv.
-
 --trend draws p50, p99 and server CPU from run to run into trend.html and trend-*.svg and .png,
 and prints them as a table. DIR may then be a directory of results, like results/: those at most 4
 levels below it are used, as on the page /results. Results of another load, or with other servers
 or another store, become a trend of their own. Where a run was measured on another machine, the
 line breaks. A run is named by its tag commit, or by its other tags, or by the version of pushpull.
 --json and --csv print the same as without --trend, the oldest run first.
+
+DIR may be that of pushpull sweep: then its table, map and charts are drawn, and --json prints the
+same object as the sweep does. Likewise that of pushpull capacity, which has no --csv.
 
 If the last line of a result is incomplete, as after a run that was killed, the lines before it
 are used, with a warning.`,
@@ -79,8 +80,8 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	if opts.trend {
 		return runTrend(cmd, opts, paths)
 	}
-	if index, ok := capacityAt(paths); ok {
-		return runCapacityReport(cmd, opts, paths[0], index)
+	if len(paths) == 1 && isIndexed(paths[0]) {
+		return runReportIndex(cmd, opts, paths[0])
 	}
 	if first, again, same := sameResult(paths); same {
 		return usageError(fmt.Errorf("%s and %s are the same result: name it once", text.Name(first), text.Name(again)))
@@ -115,6 +116,31 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 	}
 	return delivery{dir: dir, runs: runs, what: "report", print: print, data: data}.deliver(out)
+}
+
+// isIndexed reports whether dir holds an index, and no result of its own.
+func isIndexed(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, result.File)); err == nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, result.IndexFile))
+	return err == nil
+}
+
+// runReportIndex is runReport for the directory of several results that belong together.
+func runReportIndex(cmd *cobra.Command, opts reportOptions, dir string) error {
+	index, err := result.ReadIndex(dir)
+	if err != nil {
+		return err
+	}
+	switch index.Kind {
+	case result.KindSweep:
+		return reportSweep(cmd, opts, dir, index)
+	case result.KindCapacity:
+		return reportCapacity(cmd, opts, dir, index)
+	default:
+		return usageError(fmt.Errorf("%s holds the results of pushpull %s: draw one of those below it", dir, index.Kind))
+	}
 }
 
 // openRuns reads the results at paths, and names them.

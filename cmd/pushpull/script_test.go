@@ -97,6 +97,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"kill-server": cmdKillServer,
 		"kill-store":  cmdKillStore,
 		"server-gone": cmdServerGone,
+		"same-sweep":  cmdSameSweep,
 	}
 	testscript.Run(t, p)
 }
@@ -142,7 +143,7 @@ func checkExit(ts *testscript.TestScript, want string, err error, stderr string)
 }
 
 // aside matches the lines on standard error that report no error.
-var aside = regexp.MustCompile(`^(round \d|pair \d|case \d|stopping, |watching on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring )`)
+var aside = regexp.MustCompile(`^(round \d|\d+ combinations? |pair \d|case \d|stopping, |watching on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring )`)
 
 // checkStderr checks that a failed pushpull reports its error in one line, the last, which begins with
 // its name, and that a successful one reports none. A stack or a usage text is one line too many.

@@ -59,11 +59,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	s.turns++
 	one := t.scenario
 	one.Rounds = 1
-	command := serverCommand(one)
-	if t.heartbeat > 0 {
-		command = append(command, "--heartbeat", t.heartbeat.String())
-	}
-	side := s.backing.side(0, s.servers, command)
+	side := s.backing.side(0, s.servers, serverCommand(one))
 	side.Name = t.name()
 	if s.prepare != nil {
 		side = s.prepare(side)
@@ -86,9 +82,6 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		},
 	}, func(_ int, w *result.Window) error {
 		measured[w.Transport] = true
-		if t.heartbeat > 0 && w.Way.HeartbeatS > 0 {
-			w.Way.HeartbeatS = float64(t.heartbeat)
-		}
 		s.worked = s.worked || w.Failed == ""
 		return s.add(rec, t, w)
 	})

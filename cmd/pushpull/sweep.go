@@ -37,6 +37,7 @@ type sweepOptions struct {
 	servers          int
 	destination      destination
 	remarks          remarks
+	markdown         string
 	printJSON, quiet bool
 	colour           colouring
 }
@@ -76,10 +77,10 @@ The first --vary is the x axis of the charts; the others make panels. With two, 
 cheapest transport in between, too. pushpull report DIR draws them again.
 
 Exit codes are those of pushpull run.`,
-		Example: `  pushpull sweep chat --vary users=250,500,1000,2000
+		Example: `  pushpull sweep chat --vary users=250,500,1000 --out results/growth
   pushpull sweep chat --vary rate=0.01,0.1,1 --vary interval=1s,5s,30s --within 10s
   pushpull sweep rooms --vary room-size=2,10,50 --dry-run
-  pushpull sweep --continue results/chat-sweep-20260301-120000`,
+  pushpull sweep --continue results/growth`,
 		Args:              operands,
 		ValidArgsFunction: completeScenario,
 		RunE:              func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), cmd, opts, args) },
@@ -90,7 +91,7 @@ Exit codes are those of pushpull run.`,
 
 func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupGrid, func(f *pflag.FlagSet) {
-		f.StringArrayVar(&o.vary, "vary", nil, "`KEY=A,B,...` a knob to vary, and its values; repeat it for more knobs")
+		f.StringArrayVar(&o.vary, "vary", nil, "`KEY=VALUES` a knob to vary and its values, like users=250,500; repeat it for more knobs")
 		f.Var(&o.within, "within", "`TIME` p99 of delivery that a transport must hold to be chosen, like 1s")
 		f.Lookup("within").DefValue = ""
 		f.StringVar(&o.goOn, "continue", "", "`DIR` go on with the interrupted sweep in that directory")
@@ -105,6 +106,9 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.colour.addFlag(f)
+	})
+	grouped(f, groupCI, func(f *pflag.FlagSet) {
+		f.StringVar(&o.markdown, "markdown", "", "`FILE` write which transport is cheapest at each point, in Markdown")
 	})
 }
 
@@ -206,7 +210,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 		given = append(given, args[0])
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"continue", "store", "dry-run", "json", "quiet", "color"}, f.Name) {
+		if !slices.Contains([]string{"continue", "store", "dry-run", "json", "quiet", "color", "markdown"}, f.Name) {
 			given = append(given, "--"+f.Name)
 		}
 	})
@@ -269,6 +273,11 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 			return err
 		}
 		defer s.close()
+	}
+	if opts.markdown != "" {
+		if err := tryFile(opts.markdown, true); err != nil {
+			return fmt.Errorf("writing --markdown %s: %w: name a file that can be written", opts.markdown, err)
+		}
 	}
 	turns := s.missing(g)
 	if opts.dry {
@@ -441,31 +450,79 @@ func (o *sweepOptions) deliver(ctx context.Context, out io.Writer, s *survey, ma
 		measuring = fmt.Errorf("interrupted: %d windows were measured: go on with pushpull sweep --continue %s", windows, s.dir)
 	}
 	set := report.NewSet(s.index, results)
-	d := delivery{
-		what: "sweep", data: true, show: s.show, failed: measuring,
-		kept:  "the results are in " + s.dir + ", pushpull report prints and draws them",
-		print: func(out io.Writer) error { return report.SetTable(out, o.colour.screen(out), set) },
-	}
-	if o.printJSON {
-		d.print = func(out io.Writer) error { return report.SetJSON(out, set) }
+	kept := "the results are in " + s.dir + ", pushpull report prints and draws them"
+	d := deliverySet(set, s.dir, o.printJSON, kept, o.colour)
+	d.show, d.failed, d.kept = s.show, errors.Join(measuring, d.failed), kept
+	if o.markdown != "" {
+		if err := replaceFile(o.markdown, func(w io.Writer) error { return report.SetMarkdown(w, set) }); err != nil {
+			d.failed = errors.Join(d.failed, fmt.Errorf("writing --markdown %s: %w: name a file that can be written", o.markdown, err))
+		}
 	}
 	if doubt := set.Doubtful(); doubt != "" {
 		d.verdict = exitWith(exitDoubtful, "measured, but not to be believed: %s", doubt)
 	}
-	drawn := report.WriteSet(s.dir, set)
-	if drawn != nil {
-		d.failed = errors.Join(measuring, fmt.Errorf("%w: %s", drawn, d.kept))
-	} else if !o.printJSON {
-		table := d.print
-		d.print = func(out io.Writer) error {
-			if err := table(out); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(out, "\n%s\n", filepath.Join(s.dir, report.Page))
+	if o.printJSON && d.failed == nil {
+		defer s.show.kept(s.dir)
+	}
+	return d.deliver(out)
+}
+
+// deliverySet draws a set into dir, and returns how it is printed. kept ends the error if it can't be drawn.
+func deliverySet(set report.Set, dir string, data bool, kept string, colour colouring) delivery {
+	d := delivery{what: "sweep", data: true}
+	if err := report.WriteSet(dir, set); err != nil {
+		d.failed = err
+		if kept != "" {
+			d.failed = fmt.Errorf("%w: %s", err, kept)
+		}
+	}
+	d.print = func(out io.Writer) error {
+		if data {
+			return report.SetJSON(out, set)
+		}
+		err := report.SetTable(out, colour.screen(out), set)
+		if err == nil && d.failed == nil {
+			_, err = fmt.Fprintf(out, "\n%s\n", filepath.Join(dir, report.Page))
+		}
+		return err
+	}
+	return d
+}
+
+// reportSweep is runReport for a sweep.
+func reportSweep(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
+	var results []*result.Result
+	var runs []report.Run
+	for _, p := range index.Points {
+		path := filepath.Join(dir, filepath.FromSlash(p.Dir))
+		if _, err := os.Stat(filepath.Join(path, result.File)); errors.Is(err, fs.ErrNotExist) {
+			results = append(results, nil) // it was not measured yet
+			continue
+		}
+		res, err := openResult(cmd.ErrOrStderr(), path)
+		if err != nil {
 			return err
 		}
-	} else if measuring == nil {
-		defer s.show.kept(s.dir)
+		results, runs = append(results, res), append(runs, report.NewRun(p.Dir, res))
+	}
+	if len(runs) == 0 {
+		return fmt.Errorf("%s: nothing was measured: go on with pushpull sweep --continue %s", dir, dir)
+	}
+	out := cmd.OutOrStdout()
+	if opts.printCSV && opts.out == "" {
+		return delivery{what: "report", data: true, print: func(io.Writer) error { return report.CSV(out, runs...) }}.deliver(out)
+	}
+	set := report.NewSet(index, results)
+	if opts.printJSON && opts.out == "" {
+		return delivery{what: "report", data: true, print: func(io.Writer) error { return report.SetJSON(out, set) }}.deliver(out)
+	}
+	into := cmp.Or(opts.out, dir)
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
+	}
+	d := deliverySet(set, into, opts.printJSON, "", opts.look.colour)
+	if opts.printCSV {
+		d.print = func(io.Writer) error { return report.CSV(out, runs...) }
 	}
 	return d.deliver(out)
 }

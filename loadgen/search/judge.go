@@ -51,11 +51,19 @@ const (
 // A Judgement is what a window says about its load, and why.
 type Judgement struct {
 	Verdict   Verdict
-	Disturbed bool   // it is Unknown, and other programs of the machine are the likely reason
+	Disturbed bool   // other programs of the machine may be the reason: nothing that was measured had much to do
 	Certain   bool   // no other window can change it, as when a message was lost
 	Broke     string // what broke, one of the constants; empty: nothing
 	Limit     string // the limit that was met, likewise
 	Text      string // what broke and which limit was met, with the numbers, like "p99 was 140 ms; the server used 98% of its CPU"
+}
+
+// weight is how much a judgement counts against its load.
+func (j Judgement) weight() int {
+	if j.Disturbed {
+		return 1
+	}
+	return 2
 }
 
 // Criteria are what a window is judged by.
@@ -92,6 +100,7 @@ func Judge(w *result.Window, c Criteria) Judgement {
 	if words != "" {
 		j.Text += "; " + words
 	}
+	j.Disturbed = limit == Waiting && !j.Certain
 	switch j.Limit {
 	case MachineCPU, GeneratorCPU, Files, Ports:
 		j.Verdict, j.Certain = Unknown, false

@@ -25,8 +25,8 @@ type Options struct {
 
 	// Repeat is how many windows in a row must hold so that a load does. A load doesn't hold once two of its
 	// windows don't, as a single one may be noise; with a Repeat of 1, the first one counts. A window that can't be
-	// judged is measured again: one more of them than that decides that the load can't be either, or twice as
-	// many that were disturbed. 0: 2
+	// judged is measured again: one more of them than that decides that the load can't be either. Where other
+	// programs may be the reason, it takes twice as many. 0: 2
 	Repeat int
 
 	// Windows is how many windows the search takes at most. 0: as many as Options.Bound returns
@@ -102,7 +102,7 @@ func (t *trial) state(o Options) (v Verdict, sure bool) {
 		}
 		return Holds, true
 	}
-	holds, breaks, unknown := 0, 0, 0 // holds: in a row, at the end; unknown: twice, but for disturbances
+	holds, breaks, unknown := 0, 0, 0 // holds: in a row, at the end; the others by their weight
 	for _, j := range t.results {
 		switch {
 		case j.Verdict == Holds:
@@ -110,15 +110,13 @@ func (t *trial) state(o Options) (v Verdict, sure bool) {
 		case j.Certain:
 			return Breaks, true
 		case j.Verdict == Breaks:
-			holds, breaks = 0, breaks+1
-		case j.Disturbed:
-			holds, unknown = 0, unknown+1
+			holds, breaks = 0, breaks+j.weight()
 		default:
-			holds, unknown = 0, unknown+2
+			holds, unknown = 0, unknown+j.weight()
 		}
 	}
 	switch {
-	case breaks >= o.fails():
+	case breaks >= 2*o.fails():
 		return Breaks, true
 	case unknown > 2*o.fails():
 		return Unknown, true

@@ -27,6 +27,7 @@ var (
 	lost = Judgement{Verdict: Breaks, Certain: true, Broke: Loss}
 	late = Judgement{Verdict: Unknown, Broke: Generator, Limit: GeneratorCPU}
 
+	waits     = Judgement{Verdict: Breaks, Disturbed: true, Broke: P99, Limit: Waiting}
 	disturbed = Judgement{Verdict: Unknown, Disturbed: true, Broke: Generator}
 )
 
@@ -128,6 +129,10 @@ func TestState(t *testing.T) {
 		{[]Judgement{good, bad, good, good}, 2, Holds, true},
 		{[]Judgement{good, bad, good, bad}, 2, Breaks, true},
 		{[]Judgement{bad, good, good}, 2, Holds, true},
+		{[]Judgement{waits, waits, waits}, 2, Breaks, false},
+		{[]Judgement{waits, waits, good, waits, waits}, 2, Breaks, true},
+		{[]Judgement{waits}, 1, Breaks, false},
+		{[]Judgement{waits, bad}, 1, Breaks, true},
 		{[]Judgement{lost}, 2, Breaks, true},
 		{[]Judgement{good, good, lost}, 2, Breaks, true},
 		{[]Judgement{bad, late}, 2, Breaks, false},

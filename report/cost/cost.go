@@ -66,9 +66,9 @@ type Model struct {
 	RoomSize  int
 	Senders   int // members of each room that send
 
-	largest  sample // a window of the largest load: theory has its inputs from there
-	curve    *curve // nil: the servers did not report their CPU
-	worths   bool   // the curve tells what happens in vain from messages
+	basis    theory.Basis // of the largest load
+	curve    *curve       // nil: the servers did not report their CPU
+	worths   bool         // the curve tells what happens in vain from messages
 	memory   *line
 	perUser  *Estimate
 	requests ratio
@@ -87,8 +87,8 @@ type sample struct {
 	load    Load
 }
 
-// Fit fits a model for each transport of the results, in the order in which they first appear. Rows with a
-// fatal doubt are left out. All results must have rooms and messages of the same sizes. A transport that was
+// Fit fits a model for each transport of the results, in the order in which they first appear. Windows with
+// faults are left out. All results must have rooms and messages of the same sizes. A transport that was
 // measured at a single number of users gets no model.
 func Fit(results ...*result.Result) ([]Model, error) {
 	var order []string
@@ -99,20 +99,16 @@ func Fit(results ...*result.Result) ([]Model, error) {
 				first.RoomSize, first.Senders, first.Size, r.Run.Scenario.RoomSize, r.Run.Scenario.Senders, r.Run.Scenario.Size)
 		}
 		for _, row := range r.Rows() {
-			if row.Delivered == 0 || result.Fatal([]result.Row{row}) || !row.Way.Known() {
+			windows := usable(row, r.Windows)
+			if row.Delivered == 0 || !row.Way.Known() || len(windows) == 0 {
 				continue
 			}
 			name := name(row)
 			if by[name] == nil {
 				order = append(order, name)
 			}
-			s := sample{run: r.Run, row: row, load: Load{Users: float64(row.Users), Rate: r.Run.Scenario.Rate, EveryS: row.Way.EveryS}}
-			for _, w := range r.Windows {
-				if w.Transport == row.Transport && w.Failed == "" && !w.Interrupted && w.DurationS > 0 {
-					s.windows = append(s.windows, w)
-				}
-			}
-			for _, w := range s.windows {
+			s := sample{run: r.Run, row: row, windows: windows, load: Load{Users: float64(row.Users), Rate: r.Run.Scenario.Rate, EveryS: row.Way.EveryS}}
+			for _, w := range windows {
 				s.window = w
 				by[name] = append(by[name], s)
 			}
@@ -128,6 +124,26 @@ func Fit(results ...*result.Result) ([]Model, error) {
 		return nil, errors.New("fitting costs: no transport was measured at two numbers of users")
 	}
 	return models, nil
+}
+
+// usable returns the windows of a row that count: those that are whole and without faults. A late generator spoils
+// latencies, but hardly costs, so late windows count where there are fewer than two others.
+func usable(row result.Row, windows []result.Window) []result.Window {
+	var whole, early []result.Window
+	for _, w := range windows {
+		faults := w.Lost + w.Duplicated + w.Reordered + w.Misdelivered
+		if w.Transport != row.Transport || w.Failed != "" || w.Interrupted || w.DurationS <= 0 || w.Sent == 0 || faults > 0 {
+			continue
+		}
+		whole = append(whole, w)
+		if !w.GeneratorLate() {
+			early = append(early, w)
+		}
+	}
+	if len(early) < 2 {
+		return whole
+	}
+	return early
 }
 
 // differ reports whether two scenarios differ in what a model can't bridge.
@@ -154,9 +170,10 @@ func fitOne(name string, samples []sample) (Model, bool) {
 	scenario := largest.run.Scenario
 	m := Model{
 		Transport: name, Way: largest.row.Way, Base: largest.load, Smallest: largest.load.Users,
-		Size: scenario.Size, RoomSize: scenario.RoomSize, Senders: scenario.Senders, largest: largest,
+		Size: scenario.Size, RoomSize: scenario.RoomSize, Senders: scenario.Senders,
 	}
-	if m.RoomSize < 2 || m.Senders < 1 {
+	var ok bool
+	if m.basis, ok = theory.NewBasis(largest.run, largest.row, largest.windows); !ok {
 		return m, false
 	}
 	for _, s := range samples {
@@ -220,7 +237,7 @@ func curveOf(points []point, windows int) (c *curve, worths bool) {
 		return high > telling*low && high > 0
 	}
 	start := [parameters]float64{beta: 1}
-	free := []int{logK, beta}
+	var free []int
 	if varies(func(e events) float64 { return e.vain }) {
 		free, worths = append(free, worthVain), true
 		start[worthVain] = .3
@@ -229,17 +246,27 @@ func curveOf(points []point, windows int) (c *curve, worths bool) {
 		free = append(free, worthAnswer)
 		start[worthAnswer] = .3
 	}
-	sum := 0.0
+	sum, least := 0.0, math.Inf(1)
 	for _, p := range points {
 		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
+		least = min(least, p.cores)
 	}
 	start[logK] = sum / float64(len(points))
-	fitted, ok := fit(points, start, free)
-	if !ok {
-		return nil, false
+	power, okPower := fit(points, start, append([]int{logK, beta}, free...))
+	start[rest] = least / 4
+	line, okLine := fit(points, start, append([]int{rest, logK}, free...))
+	switch {
+	case okPower && (!okLine || power.spread < bent*line.spread):
+		return &power, worths
+	case okLine:
+		return &line, worths
 	}
-	return &fitted, worths
+	return nil, false
 }
+
+// bent is the part of the spread around a line that a power must leave, to be preferred: further loads follow from a
+// line with less risk.
+const bent = .7
 
 // count sets what is not CPU, from the windows at the rate and the interval of the base.
 func (m *Model) count(usual []sample) {
@@ -250,12 +277,9 @@ func (m *Model) count(usual []sample) {
 	for _, s := range usual {
 		w := s.window
 		from := float64(s.run.Scenario.Warmup)
-		rate, _, ok := theory.At(s.run, s.row, s.windows, theory.Load{
+		rate := m.basis.Rate(theory.Load{
 			Users: s.load.Users, Messages: float64(w.Planned) / w.DurationS, EveryS: s.load.EveryS, FromS: from, ToS: from + w.DurationS,
 		})
-		if !ok {
-			continue
-		}
 		asked := float64(w.Traffic.Requests - w.Traffic.Handshakes)
 		if rate.Requests > 0 {
 			requests = append(requests, asked/w.DurationS/rate.Requests)

@@ -23,22 +23,24 @@ type point struct {
 
 // A curve is the server CPU of a transport as a function of the events:
 //
-//	cores = k (messages + x vain + a answers)^β
+//	cores = rest + k (messages + x vain + a answers)^β
 //
-// x and a say how many messages an event in vain and an answer are worth. With β = 1 the cost is a line through
-// 0. With β < 1 a message costs less the more there are: a process that is awake already need not be woken,
-// so under load one wake-up serves several events.
+// rest is what the server needs for its users although nothing happens, like the timers that all share. x and a say
+// how many messages an event in vain and an answer are worth. Either β is 1, so that the cost is a line, or rest is 0:
+// windows with noise don't tell both. Both describe that a message costs less the more there are, as a process that
+// is awake already need not be woken.
 type curve struct {
-	theta  [parameters]float64 // log k, β, x, a
-	free   []int               // the parameters that were fitted
-	cov    *mat.Dense          // of the free ones
-	degree float64             // of freedom
-	spread float64             // standard deviation of log cores in a window
+	theta  [parameters]float64
+	free   []int      // the parameters that were fitted
+	cov    *mat.Dense // of the free ones
+	degree float64    // of freedom
+	spread float64    // standard deviation of log cores in a window
 }
 
 // The parameters of a curve.
 const (
-	logK = iota
+	rest = iota
+	logK
 	beta
 	worthVain
 	worthAnswer
@@ -52,10 +54,12 @@ func (c *curve) work(e events) float64 {
 
 // log returns the logarithm of the cores and its gradient.
 func (c *curve) log(e events) (value float64, gradient [parameters]float64) {
-	work := c.work(e)
+	work, b := c.work(e), c.theta[beta]
 	l := math.Log(work)
-	b := c.theta[beta]
-	return c.theta[logK] + b*l, [parameters]float64{1, l, b * e.vain / work, b * e.answers / work}
+	busy := math.Exp(c.theta[logK] + b*l)
+	all := c.theta[rest] + busy
+	share := busy / all
+	return math.Log(all), [parameters]float64{1 / all, share, share * l, share * b * e.vain / work, share * b * e.answers / work}
 }
 
 // at returns the cores, and the standard error of their logarithm.
@@ -80,10 +84,8 @@ func (c *curve) student() float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: max(1, c.degree)}.Quantile(.975)
 }
 
-// linear reports whether the 95% interval of β holds 1.
-func (c *curve) linear() bool {
-	return math.Abs(c.theta[beta]-1) <= c.student()*math.Sqrt(c.variance([parameters]float64{beta: 1}))
-}
+// linear reports whether the cost is a line.
+func (c *curve) linear() bool { return c.theta[beta] == 1 }
 
 // huber is from how many standard deviations on a window counts less, as a noisy neighbour may have slowed it:
 // 95% of the efficiency of least squares if there is none (P. J. Huber, "Robust Estimation of a Location
@@ -140,7 +142,9 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 					for i, p := range free {
 						next.theta[p] += step.AtVec(i)
 					}
-					next.theta[worthVain], next.theta[worthAnswer] = max(0, next.theta[worthVain]), max(0, next.theta[worthAnswer])
+					for _, p := range []int{rest, worthVain, worthAnswer} {
+						next.theta[p] = max(0, next.theta[p])
+					}
 					off(&next)
 					if loss() <= before {
 						c, moved, damping = next, true, damping/4
@@ -158,20 +162,30 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 			}
 		}
 	}
+	inside := 0.0
+	for i := range weights {
+		if weights[i] == 1 {
+			inside++
+		}
+		weights[i] = 1
+	}
 	c.system(points, residuals, weights, normal, right)
 	var inverse mat.Dense
 	if inverse.Inverse(normal) != nil {
 		return c, false
 	}
-	sum := 0.0
+	squares := 0.0
 	for _, r := range residuals {
 		d := min(math.Abs(r), huber*c.spread)
-		sum += d * d
+		squares += d * d
 	}
-	// The asymptotic variance of Huber's estimate, whose weights are in the normal equations already.
-	c.spread = math.Sqrt(sum / c.degree)
-	inverse.Scale(c.spread*c.spread, &inverse)
-	c.cov = &inverse
+	// The variance of Huber's estimate (P. J. Huber, Robust Statistics, 1981, section 7.6).
+	all := float64(len(points))
+	share := inside / all
+	correction := 1 + float64(n)/all*(1-share)/share
+	variance := squares / c.degree / (share * share) * correction * correction
+	inverse.Scale(variance, &inverse)
+	c.cov, c.spread = &inverse, math.Sqrt(variance)
 	return c, true
 }
 

@@ -18,12 +18,12 @@ func (m *Model) Knows(l Load) bool {
 	return m.worths || m.curve == nil || l.Rate == m.Base.Rate && (l.EveryS == 0 || l.EveryS == m.Base.EveryS)
 }
 
-// At returns what a load costs. It returns false if the model doesn't know, or its results lack what theory needs.
+// At returns what a load costs. It returns false if the model doesn't know.
 func (m *Model) At(l Load) (Forecast, bool) {
-	rate, _, ok := m.theory(l)
-	if !ok || !m.Knows(l) {
+	if !m.Knows(l) || l.Users <= 0 || l.Rate <= 0 {
 		return Forecast{}, false
 	}
+	rate := m.basis.Rate(m.load(l))
 	f := Forecast{Messages: m.Messages(l)}
 	f.Deliveries = f.Messages * float64(m.RoomSize-1)
 	f.Requests = m.requests.of(rate.Requests)
@@ -50,12 +50,9 @@ func (m *Model) At(l Load) (Forecast, bool) {
 
 func (e Estimate) plus(x float64) Estimate { return Estimate{e.Value + x, e.Low + x, e.High + x} }
 
-// theory returns the prediction of package theory.
-func (m *Model) theory(l Load) (theory.Rate, theory.Distribution, bool) {
-	rate, latency, known := theory.At(m.largest.run, m.largest.row, m.largest.windows, theory.Load{
-		Users: l.Users, Messages: m.Messages(l), EveryS: l.EveryS, FromS: l.FromS, ToS: l.ToS,
-	})
-	return rate, latency, known && rate.Requests+rate.Reads > 0
+// load returns l for package theory.
+func (m *Model) load(l Load) theory.Load {
+	return theory.Load{Users: l.Users, Messages: m.Messages(l), EveryS: l.EveryS, FromS: l.FromS, ToS: l.ToS}
 }
 
 // events returns what a load causes in a second.
@@ -74,8 +71,8 @@ func (m *Model) cores(e events) Estimate {
 	return Estimate{cores, cores / factor, cores * factor}
 }
 
-// Linear reports whether the CPU is a line through 0, as far as the windows show. If not, exponent is less than 1
-// where a message costs less the more there are.
+// Linear reports whether the CPU is a line in the events. If not, exponent is less than 1 where a message costs less
+// the more there are.
 func (m *Model) Linear() (exponent float64, linear bool) {
 	if m.curve == nil {
 		return 1, true
@@ -91,11 +88,11 @@ func (m *Model) Linear() (exponent float64, linear bool) {
 // Several processors are taken for one that is as many times as fast, which is exact for a busy server and
 // short by less than a service time for an idle one.
 func (m *Model) Latency(l Load, busy, processors float64) (theory.Distribution, bool) {
-	rate, latency, ok := m.theory(l)
+	latency, ok := m.basis.Latency(m.load(l))
 	if !ok || m.curve == nil {
 		return theory.Distribution{}, false
 	}
-	e := m.events(l, rate)
+	e := m.events(l, m.basis.Rate(m.load(l)))
 	jobs := e.messages
 	if m.Way.Class() == result.Timer || m.Way.Class() == result.Scan {
 		jobs = e.messages + e.vain + e.answers

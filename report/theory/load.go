@@ -26,14 +26,42 @@ type Rate struct {
 	Bytes    float64 // in both directions, sending included; 0 if unknown
 }
 
-// At predicts what another load than that of row causes, on the same machine, and the delivery latency of its
-// messages, with the waits for earlier ones that row had. The inputs are those of Rows. A latency is known only
-// with a calibration, and for transports whose latency is not that of a timer it is that of the load in row.
-func At(run result.Run, row result.Row, windows []result.Window, load Load) (rate Rate, latency Distribution, known bool) {
+// A Basis predicts other loads than that of a row, on the same machine.
+type Basis struct{ m parameters }
+
+// NewBasis returns the basis of a row, with the inputs of Rows. It returns false if these are not known.
+func NewBasis(run result.Run, row result.Row, windows []result.Window) (Basis, bool) {
 	m := parametersOf(run, row, windows)
-	if !m.known() || row.Delivered == 0 || load.Users <= 0 || load.Messages <= 0 {
-		return Rate{}, Distribution{}, false
+	if !m.known() || row.Delivered == 0 {
+		return Basis{}, false
 	}
+	return Basis{m}, true
+}
+
+// Rate returns what a load causes.
+func (b Basis) Rate(load Load) Rate {
+	m := b.m.with(load)
+	m.rates = true
+	p := predict(m)
+	rate := Rate{
+		Requests: p.requests.mean / m.seconds, Vain: m.vain(p) / m.seconds,
+		Reads: p.reads.mean / m.seconds, Bytes: p.bytes / m.seconds,
+	}
+	if m.way.Class() == result.Stream || m.way.Class() == result.Duplex {
+		rate.Requests = 0 // but for the handshakes, which are before the measured part
+	}
+	return rate
+}
+
+// Latency returns the delivery latency of a load, with the waits for earlier messages that the row had. It is known
+// with a calibration only, unless it is mostly that of a timer.
+func (b Basis) Latency(load Load) (latency Distribution, known bool) {
+	p := predict(b.m.with(load))
+	return p.latency, p.known
+}
+
+// with returns m with another load.
+func (m parameters) with(load Load) parameters {
 	from, to := load.FromS, load.ToS
 	if to <= from {
 		from, to = steady, 2*steady
@@ -43,15 +71,7 @@ func At(run result.Run, row result.Row, windows []result.Window, load Load) (rat
 	if m.way.EveryS > 0 && load.EveryS > 0 {
 		m.way.EveryS = load.EveryS
 	}
-	p := predict(m)
-	rate = Rate{
-		Requests: p.requests.mean / m.seconds, Vain: m.vain(p) / m.seconds,
-		Reads: p.reads.mean / m.seconds, Bytes: p.bytes / m.seconds,
-	}
-	if m.way.Class() == result.Stream || m.way.Class() == result.Duplex {
-		rate.Requests = 0 // but for the handshakes, which are before the measured part
-	}
-	return rate, p.latency, p.known
+	return m
 }
 
 // steady is a time, in seconds, after which nothing depends on when the users have joined.

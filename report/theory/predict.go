@@ -61,6 +61,7 @@ type parameters struct {
 	write      float64       // from one member's copy to the next one's; 0 if unknown
 	bytes      *result.Bytes // nil if unknown
 	heartbeat  float64       // bytes of a heartbeat on a stream, with its answer if it has one
+	rates      bool          // latencies, which take long to compute, are not predicted
 }
 
 const (
@@ -131,6 +132,14 @@ func (m parameters) known() bool {
 // rate returns the messages per second for one user, including its own.
 func (m parameters) rate() float64 { return m.sends * m.members / m.users / m.seconds }
 
+// waited returns the latency of a message that waits for a timer.
+func (m parameters) waited(wait func() Distribution) (d Distribution) {
+	if m.rates {
+		return d
+	}
+	return m.delay.Plus(m.accept).Plus(wait())
+}
+
 // pushed returns the latency of a message that wakes its readers: the delivery time of the
 // calibration, in which the sender and one reader are woken, plus the turns of the other members.
 // Waiting for earlier messages is in the calibration already, as its messages queued among the others
@@ -142,7 +151,7 @@ func (m parameters) rate() float64 { return m.sends * m.members / m.users / m.se
 // the share of all processors that a copy needs until its member has read it: the members read while
 // the next copies are written, but a machine can't do more than its processors.
 func (m parameters) pushed() (d Distribution, known bool) {
-	if !m.calibrated || m.members > 2 && m.write == 0 {
+	if m.rates || !m.calibrated || m.members > 2 && m.write == 0 {
 		return d, false
 	}
 	f := FanOut{Members: int(m.members) - 1, Writers: 1, Write: m.write}
@@ -180,7 +189,7 @@ type slack struct{ ratio, seconds float64 }
 func shortPoll(m parameters) prediction {
 	s := ShortPoll{Interval: m.way.EveryS, Rate: m.rate()}
 	p := prediction{
-		latency: m.delay.Plus(m.accept).Plus(s.Wait()), known: true,
+		latency: m.waited(s.Wait), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends * (m.members - 1),
 		requests: count{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
 	}
@@ -220,7 +229,7 @@ func longPollScan(m parameters) prediction {
 	// all of them, and a scan at a border of the window is inside or outside for all of them.
 	together := math.Sqrt(m.members * m.merged(requests))
 	p := prediction{
-		latency: m.delay.Plus(m.accept).Plus(l.Wait()), known: true,
+		latency: m.waited(l.Wait), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends,
 		requests: count{requests, m.borders() + together},
 		reads:    count{m.users * m.windows * l.Reads(m.begun()), m.users*math.Sqrt(m.windows/12) + together},
