@@ -282,7 +282,7 @@ func (c Capacity) remarks() []Remark {
 			add("the search ended early: the bounds are farther apart than %.0f%%", 100*c.of.Precision)
 		}
 		if l.Noise > 0 {
-			add(""of %d windows %d did not hold, or could not be judged, at loads that hold: they don't count"", text.Plural(l.Noise, "window", "windows"))
+			add("of %d windows %d did not hold, or could not be judged, at loads that hold: they don't count", l.Windows, l.Noise)
 		}
 		if l.Noise > 2 && 4*l.Noise > l.Windows {
 			add("the machine was busy with other programs: search again while it is quiet")
