@@ -223,7 +223,7 @@ func (c Capacity) verdict() string {
 	switch {
 	case len(c.all) == 1 || len(ties) == 1:
 		verdict := text.Upper(best.call) + " holds " + holds + " within a p99 of " + limit
-		if len(c.all) > 1 {
+		if slices.ContainsFunc(c.all[1:], func(l capacityLine) bool { return l.Windows > 0 }) {
 			verdict += ", the most of all"
 		}
 		return verdict + "."

@@ -30,7 +30,7 @@ func (c Capacity) figures() []figure {
 					continue
 				}
 				y := quantile(m.row.Latency)
-				line.points = append(line.points, curvePoint{x: m.load, y: y, low: y, high: y})
+				line.points = append(line.points, curvePoint{x: m.load, y: y, low: y, high: y, doubted: result.Fatal([]result.Row{m.row})})
 			}
 			if l.Holds > 0 {
 				line.note = "holds " + loadNumber(l.Holds)

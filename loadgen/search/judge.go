@@ -252,8 +252,8 @@ func limitOf(w *result.Window, c Criteria) (limit, words string) {
 		switch {
 		case server > full:
 			return ServerCPU, percent
-		case w.Way.EveryS*.99 > c.P99.Seconds():
-			return Timer, "the poll interval alone takes longer"
+		case max(w.Way.EveryS, w.Way.ScanS)*.99 > .9*c.P99.Seconds():
+			return Timer, "the timer of the transport leaves no time"
 		case generator > busy:
 			return GeneratorCPU, both
 		case !c.InMemory:

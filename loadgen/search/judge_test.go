@@ -133,7 +133,7 @@ func TestJudge(t *testing.T) {
 		"its store waits":     {lazy(window(slow, slow, slow)), stored, Breaks, false, P99, Store, "so its store is the limit"},
 		"short of memory":     {change(func(w *result.Window) { w.DrainedS, w.Server.RSSBytes = 1, 9e8 }), one, Breaks, false, Drain, ServerMemory, ""},
 		"no stats":            {change(func(w *result.Window) { w.DrainedS, w.Server = 1, nil }), one, Breaks, false, Drain, None, ""},
-		"a long interval":     {lazy(withWay(window(slow, slow), result.Way{EveryS: 1})), one, Breaks, false, P99, Timer, "the poll interval alone takes longer"},
+		"a long interval":     {lazy(withWay(window(slow, slow), result.Way{EveryS: 1})), one, Breaks, false, P99, Timer, "the timer of the transport leaves no time"},
 		"ended early":         {change(func(w *result.Window) { w.Interrupted = true }), one, Unknown, false, Validity, None, ""},
 		"replaced program":    {change(func(w *result.Window) { w.OtherProgram = true }), one, Unknown, false, Validity, None, ""},
 		"an impossible count": {change(func(w *result.Window) { w.Dropped = []result.Drop{{What: "sent -1 can't be", Fatal: true}} }), one, Unknown, false, Validity, None, "sent -1"},
