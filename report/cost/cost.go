@@ -379,29 +379,39 @@ type line struct {
 	sum          float64 // of the weights
 }
 
-// lineOf fits a line by least squares of the relative residuals; nil unless x has two values.
+// lineOf fits a line by the medians of the slopes and the intercepts of all pairs of points (Theil and Sen; P. K. Sen,
+// 1968), as a neighbour may have kept the server from collecting garbage in one of them; nil unless x has two values.
+// Its interval is that of least squares of the relative residuals.
 func lineOf(x, y []float64) *line {
 	if len(x) < 3 || slices.Min(x) == slices.Max(x) {
 		return nil
 	}
 	weights := make([]float64, len(x))
 	l := line{n: float64(len(x))}
+	var slopes, intercepts, residuals []float64
 	for i := range x {
 		if y[i] <= 0 {
 			return nil
 		}
 		weights[i] = 1 / (y[i] * y[i])
 		l.sum += weights[i]
+		for k := range i {
+			if x[k] != x[i] {
+				slopes = append(slopes, (y[i]-y[k])/(x[i]-x[k]))
+			}
+		}
 	}
-	l.a, l.b = stat.LinearRegression(x, y, weights, false)
+	l.b = median(slopes)
+	for i := range x {
+		intercepts = append(intercepts, y[i]-l.b*x[i])
+	}
+	l.a = median(intercepts)
 	l.mean = stat.Mean(x, weights)
-	squares := 0.0
 	for i := range x {
 		l.sxx += weights[i] * (x[i] - l.mean) * (x[i] - l.mean)
-		d := (y[i] - l.a - l.b*x[i]) / y[i]
-		squares += d * d
+		residuals = append(residuals, (y[i]-l.a-l.b*x[i])/y[i])
 	}
-	l.spread = math.Sqrt(squares / (l.n - 2))
+	l.spread = scale(residuals) * math.Sqrt(l.n/(l.n-2))
 	return &l
 }
 
@@ -410,4 +420,11 @@ func (l *line) at(x float64) *Estimate {
 	y := l.a + l.b*x
 	half := distuv.StudentsT{Sigma: 1, Nu: l.n - 2}.Quantile(.975) * l.spread * math.Sqrt(1/l.sum+(x-l.mean)*(x-l.mean)/l.sxx)
 	return &Estimate{y, max(0, y-half), y + half}
+}
+
+// median returns the median of values, at least one, which it sorts.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
 }
