@@ -32,7 +32,7 @@ type Advice struct {
 func QuestionOf(w result.Wanted) cost.Question {
 	return cost.Question{
 		Users: float64(w.Users), Rate: w.Rate, WithinS: float64(w.WithinS), Busy: w.Busy, Processors: float64(w.Processors),
-		Price: cost.PriceOf(w.Prices),
+		Price: cost.PriceOf(w.Prices), Customary: float64(w.CustomaryS),
 	}
 }
 
@@ -328,7 +328,7 @@ func (a *Advice) checks() []string {
 			}
 			parts = append(parts, fmt.Sprintf("%s %s to %s", name, percent(low), percent(high)))
 		}
-		said = append(said, fmt.Sprintf("Check: before %s users were measured, each transport was predicted from fewer. Off by: %s.", grouped(float64(a.Held[0].Users)), strings.Join(parts, ", ")))
+		said = append(said, fmt.Sprintf("Check: %s users, left out and predicted from fewer, are off by: %s.", grouped(float64(a.Held[0].Users)), strings.Join(parts, ", ")))
 	}
 	for i, s := range a.Sides {
 		where := "Below"

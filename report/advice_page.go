@@ -86,7 +86,7 @@ func (a *Advice) page(back Link, drawings []drawing) ([]byte, error) {
 	}
 	if len(a.Held) > 0 {
 		p.Held = table{
-			ID: "held-out", Title: "Predicted before it was measured",
+			ID: "held-out", Title: "Left out and predicted",
 			Captions: []string{fmt.Sprintf("%s users, predicted from fewer: how far off the prediction was.", grouped(float64(a.Held[0].Users)))},
 		}
 		p.Held.Head = []Cell{{Text: "transport", Left: true}}

@@ -13,6 +13,7 @@ type Wanted struct {
 	WithinS    Seconds            `json:"within_s"`
 	Busy       float64            `json:"load"` // share of the time that the processors of servers may be busy
 	Processors int                `json:"server_cores"`
+	CustomaryS Seconds            `json:"customary_every_s,omitempty"` // usual interval of users that poll on a timer
 	Prices     map[string]float64 `json:"prices,omitempty"`
 }
 
@@ -59,7 +60,7 @@ const (
 	RoleSize    = "size"    // a smaller version of the load
 	RoleQuiet   = "quiet"   // hardly any message, so it shows what happens without one
 	RoleFast    = "fast"    // more messages
-	RoleLargest = "largest" // the largest version, which is predicted before it is measured
+	RoleLargest = "largest" // the largest version, which is left out and predicted from the others
 	RoleBelow   = "below"   // below the nearest change of the answer
 	RoleAbove   = "above"   // above it
 )

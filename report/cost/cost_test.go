@@ -195,7 +195,7 @@ func TestOutlier(t *testing.T) {
 // TestCoverage simulates choices with known costs: the 95% intervals of a forecast hold the truth about 95 of 100
 // times.
 func TestCoverage(t *testing.T) {
-	const runs = 200
+	const runs = 120
 	for _, rounds := range []int{2, 3} {
 		random := rand.New(rand.NewPCG(7, uint64(rounds)))
 		held := 0

@@ -32,7 +32,7 @@ func (m *Model) At(l Load) (Forecast, bool) {
 	}
 	f.Bytes = m.bytes.of(rate.Bytes)
 	f.BytesOut = f.Bytes.times(m.out)
-	f.Connections = m.open.of(l.Users)
+	f.Connections = m.connections(l)
 	if m.reads != nil {
 		reads := m.reads.of(rate.Reads)
 		f.Reads = &reads
@@ -46,6 +46,16 @@ func (m *Model) At(l Load) (Forecast, bool) {
 	}
 	f.PerUser = m.perUser
 	return f, true
+}
+
+// connections returns how many are open. In a window those count that were opened; after long, all users that can't
+// send on the connection they read from have sent, and keep one for that.
+func (m *Model) connections(l Load) Estimate {
+	if l.ToS > l.FromS || m.Way.Duplex || m.Way.Class() == result.Timer {
+		return m.open.of(l.Users)
+	}
+	all := l.Users * (1 + float64(m.Senders)/float64(m.RoomSize))
+	return Estimate{all, all, all}
 }
 
 func (e Estimate) plus(x float64) Estimate { return Estimate{e.Value + x, e.Low + x, e.High + x} }
