@@ -7,6 +7,7 @@
 package cost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -161,11 +162,8 @@ func name(row result.Row) string {
 
 func fitOne(name string, samples []sample) (Model, bool) {
 	largest := slices.MaxFunc(samples, func(a, b sample) int {
-		if d := a.load.Users - b.load.Users; d != 0 {
-			return int(math.Copysign(1, d))
-		}
 		// Of those with as many users, the first with the longest hold is the usual one.
-		return int(math.Copysign(1, a.row.Way.HoldS-b.row.Way.HoldS))
+		return cmp.Or(cmp.Compare(a.load.Users, b.load.Users), cmp.Compare(a.row.Way.HoldS, b.row.Way.HoldS))
 	})
 	scenario := largest.run.Scenario
 	m := Model{
