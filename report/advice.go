@@ -260,32 +260,33 @@ func (a *Advice) amount(o cost.Option) string {
 	e := a.Question.Cost(o.Forecast)
 	switch {
 	case a.Question.Price != nil:
-		return form(o, "costs ", "cost ") + ranged(e, " a month", money)
+		return form(o, "costs ", "cost ") + ranged(e, " a month", handy)
 	case o.Forecast.Cores != nil:
 		return form(o, "needs ", "need ") + ranged(e, " cores of server CPU", func(x float64) string { return text.Number(x, 2) })
 	}
-	return form(o, "needs ", "need ") + text.Number(e.Value*8/1e6, 3) + " Mbit/s; the servers did not report their CPU"
+	return form(o, "needs ", "need ") + text.Number(e.Value*8/1e6, 3) + " Mbit/s"
 }
 
-func money(x float64) string {
+// handy writes a number with three digits, and commas.
+func handy(x float64) string {
 	if x >= 1000 {
-		return grouped(rounded(x, 3))
+		return grouped(significant(x, 3))
 	}
 	return text.Number(x, 3)
-}
-
-// rounded returns x with that many significant digits.
-func rounded(x float64, digits int) float64 {
-	if !(x > 0) || math.IsInf(x, 1) {
-		return 0
-	}
-	scale := math.Pow(10, float64(text.Magnitude(x)+1-digits))
-	return math.Round(x/scale) * scale
 }
 
 // reason says why the first option is the one to choose.
 func (a *Advice) reason() []string {
 	first := a.Options[0]
+	said := a.comparison(first)
+	if a.Question.Price == nil && first.Forecast.Cores == nil {
+		said = append(said, "The traffic decides, as the servers did not report their CPU.")
+	}
+	return said
+}
+
+// comparison says what the first option costs, and what others do.
+func (a *Advice) comparison(first cost.Option) []string {
 	said := text.Upper(a.call(first)) + " " + a.amount(first)
 	var equal []string
 	for _, i := range a.AsGood {
@@ -301,8 +302,8 @@ func (a *Advice) reason() []string {
 		if a.Question.Price != nil {
 			verb = form(o, "costs", "cost")
 		}
-		times := a.Question.Cost(o.Forecast).Value / a.Question.Cost(first.Forecast).Value
-		return []string{said + "; the next, " + a.call(o) + ", " + verb + " " + text.Number(times, 2) + " times as much."}
+		ratio := a.Question.Cost(o.Forecast).Value / a.Question.Cost(first.Forecast).Value
+		return []string{said + "; the next, " + a.call(o) + ", " + verb + " " + rounded(ratio) + " times as much."}
 	case len(a.models) == 1:
 		return []string{said + ".", "No other transport was measured."}
 	}
@@ -344,9 +345,9 @@ func (a *Advice) condition(change cost.Change) string {
 		return fmt.Sprintf("With %s than %s from %s, %s.", pick(below, more, less), ranged(at, " messages "+unit, number), a.sender(), cheaper)
 	case cost.Users:
 		return fmt.Sprintf("With %s than %s, %s.", pick(below, more, less),
-			ranged(at, " users", func(x float64) string { return grouped(rounded(x, 2)) }), cheaper)
+			ranged(at, " users", func(x float64) string { return grouped(significant(x, 2)) }), cheaper)
 	default:
-		every := ranged(at, "", func(x float64) string { return span(rounded(x, 2)) })
+		every := ranged(at, "", func(x float64) string { return span(significant(x, 2)) })
 		how := pick(below, "less", "more") + " often"
 		if first.Load.EveryS > 0 {
 			return fmt.Sprintf("If users had to poll %s than every %s, %s.", how, every, cheaper)
@@ -401,7 +402,7 @@ func (a *Advice) checks() []string {
 	var said []string
 	far := a.Question.Users / float64(a.largest)
 	if far > 1.5 {
-		said = append(said, fmt.Sprintf("Measured with up to %s users; %s are %s times as many.", grouped(float64(a.largest)), grouped(a.Question.Users), text.Number(far, 2)))
+		said = append(said, fmt.Sprintf("Measured with up to %s users; %s are %s times as many.", grouped(float64(a.largest)), grouped(a.Question.Users), rounded(far)))
 	} else {
 		said = append(said, fmt.Sprintf("Measured with up to %s users.", grouped(float64(a.largest))))
 	}
@@ -438,16 +439,28 @@ func (a *Advice) checks() []string {
 		said = append(said, fmt.Sprintf("%s the change, with %s users and %s from %s, %s needed %s times the server CPU of %s (predicted: %s). %s", text.Upper(s.Where), grouped(float64(s.Users)),
 			perTime(s.Rate), a.sender(), text.Name(s.First), text.Number(s.Got.Value, 2), text.Name(s.Other), text.Number(s.Want, 2), how))
 	}
-	var bent, powers []string
-	for _, m := range a.models {
-		if exponent, linear := m.Linear(); !linear {
-			bent, powers = append(bent, text.Name(m.Transport)), append(powers, text.Number(exponent, 2))
-		}
-	}
-	if len(bent) > 0 {
-		said = append(said, "The server CPU of "+list(bent)+" does not grow in proportion to the load, but with its power "+list(powers)+".")
+	if powers := a.powers(); powers != "" {
+		said = append(said, "The server CPU does not grow in proportion to the load, but with "+powers+".")
 	}
 	return said
+}
+
+// powers returns the powers of the load with which the server CPU grows; empty if all are 1.
+func (a *Advice) powers() string {
+	const straight = .03 // as good as 1
+	low, high := math.Inf(1), 0.0
+	for _, m := range a.models {
+		if exponent, linear := m.Linear(); !linear && math.Abs(exponent-1) > straight {
+			low, high = min(low, exponent), max(high, exponent)
+		}
+	}
+	switch {
+	case high == 0:
+		return ""
+	case text.Number(low, 2) == text.Number(high, 2):
+		return "its power " + text.Number(low, 2)
+	}
+	return "its powers " + text.Number(low, 2) + " to " + text.Number(high, 2)
 }
 
 func figureNames(held []cost.Held) (names []string) {
@@ -500,14 +513,14 @@ func (a *Advice) columns() []adviceColumn {
 			return grouped(o.Servers)
 		}},
 		{"memory", "MB", func(o cost.Option) string {
-			return known(o.Forecast.MemoryBytes, func(x float64) string { return number(x / 1e6) })
+			return known(o.Forecast.MemoryBytes, func(x float64) string { return handy(x / 1e6) })
 		}},
 		{"requests", "/s", func(o cost.Option) string { return shortNumber(o.Forecast.Requests.Value) }},
 		{"", "Mbit/s", func(o cost.Option) string { return number(o.Forecast.Bytes.Value * 8 / 1e6) }},
 		{"reads", "/s", func(o cost.Option) string { return known(o.Forecast.Reads, shortNumber) }},
 	}
 	if a.Question.Price != nil {
-		columns = append([]adviceColumn{{"price", "/month", func(o cost.Option) string { return known(o.Price, money) }}}, columns...)
+		columns = append([]adviceColumn{{"price", "/month", func(o cost.Option) string { return known(o.Price, handy) }}}, columns...)
 	} else {
 		columns = append(columns, adviceColumn{"open", "conns", func(o cost.Option) string { return shortNumber(o.Forecast.Connections.Value) }})
 	}

@@ -157,7 +157,7 @@ func (a *Advice) changeChart() curveChart {
 		y: scale{label: "server CPU, cores", write: func(x float64) string { return text.Number(x, 2) + " cores" }},
 	}
 	if a.Question.Price != nil {
-		ch.y = scale{label: "price of a month", write: money}
+		ch.y = scale{label: "price of a month", write: handy}
 	}
 	switch knob {
 	case cost.Rate:

@@ -76,7 +76,8 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	styles := stylesOf(all)
 	for i, l := range s.lines {
 		s.lines[i].style = styles[l.Transport]
-		s.lines[i].style.mark = i // lines meet, and colours may look alike
+		marks := fullMarks() // lines meet, and colours may look alike; a hollow one is not to be believed
+		s.lines[i].style.mark = marks[i%len(marks)]
 	}
 	for i := range s.Runs {
 		s.ranking = append(s.ranking, s.cheapest(i))

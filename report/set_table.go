@@ -230,11 +230,11 @@ func (s *Set) cheapestRows() [][]string {
 func (s *Set) cheapestWords(point int) (first, next string) {
 	c := s.ranking[point]
 	if len(c.order) == 0 {
-		return "none", "none meets it"
+		return "none", "-"
 	}
 	first = s.lines[c.order[0]].name
 	if len(c.order) == 1 {
-		return first, "no other one meets it"
+		return first, "-"
 	}
 	next = s.lines[c.order[1]].name
 	if c.cost[0] > 0 {

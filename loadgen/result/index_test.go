@@ -30,6 +30,9 @@ func TestIndexIsReadAsWritten(t *testing.T) {
 		if index.Kind = kind; kind != KindChoice {
 			index.Wanted = nil
 		}
+		if kind == KindCapacity {
+			index.Capacity = &Capacity{P99S: .1, Precision: .1, Repeat: 2}
+		}
 		for range 2 { // the second one replaces the first
 			if err := WriteIndex(dir, index); err != nil {
 				t.Fatal(err)
