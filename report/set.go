@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,13 +52,20 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	for _, axis := range index.Axes {
 		s.axes = append(s.axes, newSetAxis(axis))
 	}
+	s.Runs = make([]Run, len(index.Points))
+	var making sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // intervals take a while, and there may be hundreds of points
 	for i, p := range index.Points {
-		run := Run{Name: p.Dir}
+		s.Runs[i] = Run{Name: p.Dir}
 		if i < len(results) && results[i] != nil {
-			run = NewRun(p.Dir, results[i])
+			turns <- struct{}{}
+			making.Go(func() {
+				s.Runs[i] = NewRun(p.Dir, results[i])
+				<-turns
+			})
 		}
-		s.Runs = append(s.Runs, run)
 	}
+	making.Wait()
 	for _, run := range s.Runs {
 		for _, row := range run.Rows {
 			key, timer := s.lineOf(row)
