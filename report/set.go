@@ -453,7 +453,7 @@ func (s *Set) doubts() []Remark {
 	}
 	for code, i := range first {
 		if n := more[code] - 1; n > 0 {
-			all[i].Text += ", and " + text.Plural(n, "row", "rows") + " more like it"
+			all[i].Text += ", and " + strconv.Itoa(n) + " more of this kind"
 		}
 	}
 	grown, _ := s.Growth()
