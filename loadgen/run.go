@@ -133,6 +133,7 @@ type Side struct {
 	Command []string // arguments, beginning with argv[0]; see StartServer
 	Env     []string // variables for Command's environment; see StartServer
 	Servers int      // number of servers to start; 0: one
+	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
 	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
 	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
@@ -171,8 +172,10 @@ func withPrograms(sides ...Side) (_ []*attempts, stop func(), err error) {
 
 // start starts the servers of a window.
 func (d Side) start(ctx context.Context) (servers []*Server, err error) {
-	for range max(1, d.Servers) {
-		server, err := StartServer(ctx, d.Program, d.Command, d.Env...)
+	number := max(1, d.Servers)
+	env := slices.Concat(d.Env, d.CPUs.environment(number))
+	for range number {
+		server, err := startServer(ctx, d.Program, d.CPUs, d.Command, env)
 		if err != nil {
 			stopAll(servers) // their errors matter less than err
 			return nil, err
@@ -196,6 +199,7 @@ func stopAll(servers []*Server) []error {
 // measure measures one window on servers of its own, or on the target.
 func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
+	w.cores = d.CPUs.cores()
 	bases := []*url.URL{d.Target}
 	if d.Target == nil {
 		var err error

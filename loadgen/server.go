@@ -48,6 +48,11 @@ type Server struct {
 // env are variables, like NAME=value, that are added to the environment of this process. Other users of the
 // machine see argv, but not env.
 func StartServer(ctx context.Context, program *Program, argv []string, env ...string) (*Server, error) {
+	return startServer(ctx, program, nil, argv, env)
+}
+
+// startServer starts a server on the CPUs that cpus has for it.
+func startServer(ctx context.Context, program *Program, cpus *Split, argv, env []string) (*Server, error) {
 	if program == nil {
 		var err error
 		if program, err = OpenProgram(""); err != nil {
@@ -69,7 +74,7 @@ func StartServer(ctx context.Context, program *Program, argv []string, env ...st
 	s.command.Stdout, s.command.Stderr = childOutput, s.stderr
 	ownGroup(s.command)
 	if s.input, err = s.command.StdinPipe(); err == nil {
-		err = s.command.Start()
+		err = cpus.start(s.command)
 	}
 	if err != nil {
 		output.Close()

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -44,6 +45,7 @@ type window struct {
 	noStats bool          // the target is not asked for its stats
 	started []*Server     // the servers, if they were started for the window
 	store   *Server       // that keeps their messages; nil: it is none of ours
+	cores   int           // that this process is bound to; 0: it isn't bound
 
 	authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
@@ -177,7 +179,7 @@ func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window,
 
 	out := w.empty()
 	out.Started = w.ledger.start.Add(w.plan.Warmup)
-	out.Cores = runtime.GOMAXPROCS(0)
+	out.Cores = cmp.Or(w.cores, runtime.GOMAXPROCS(0))
 	out.DurationS, out.Interrupted = to.at.Sub(from.at).Seconds(), interrupted
 	out.Traffic, out.Calibration = wire.Between(from.traffic, to.traffic), calibration
 	out.Generator = result.Process{
@@ -246,6 +248,15 @@ func WayOf(w transports.Way) result.Way {
 		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
 		Engine: w.Engine,
 	}
+}
+
+// WayOfTransport returns the way of a transport, like "short-poll@5s"; unknown if there is no such transport.
+func WayOfTransport(spec string) result.Way {
+	client, err := all.Client(spec)
+	if err != nil {
+		return result.Way{}
+	}
+	return WayOf(client.Way())
 }
 
 // schedule sends every message at its intended time, whatever the server does. If it is late itself

@@ -345,12 +345,27 @@ func (a *Advice) checks() []string {
 		said = append(said, fmt.Sprintf("%s the change, at %s and %s users, %s needs %s times the CPU of %s, predicted %s: %s.", where, perTime(s.Rate), grouped(float64(s.Users)),
 			text.Name(s.First), text.Number(s.Got.Value, 2), text.Name(s.Other), text.Number(s.Want, 2), how))
 	}
-	for _, m := range a.models {
-		if exponent, linear := m.Linear(); !linear {
-			said = append(said, "CPU is not a line in the load for "+text.Name(m.Transport)+": it grows with the power "+text.Number(exponent, 2)+" of the events.")
-		}
+	if exponents := a.exponents(); exponents != "" {
+		said = append(said, "CPU is not a line in the load: it grows with a power of what happens, "+exponents+".")
 	}
 	return said
+}
+
+// exponents returns with which powers the CPU grows; empty if it grows in lines.
+func (a *Advice) exponents() string {
+	low, high := math.Inf(1), 0.0
+	for _, m := range a.models {
+		if exponent, linear := m.Linear(); !linear {
+			low, high = min(low, exponent), max(high, exponent)
+		}
+	}
+	switch {
+	case high == 0:
+		return ""
+	case text.Number(low, 2) == text.Number(high, 2):
+		return text.Number(low, 2)
+	}
+	return text.Number(low, 2) + " to " + text.Number(high, 2)
 }
 
 func figureNames(held []cost.Held) (names []string) {

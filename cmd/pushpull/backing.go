@@ -23,6 +23,11 @@ type backing struct {
 
 // openBacking opens the stores, and starts the embedded ones. The caller must close it.
 func openBacking(ctx context.Context, stores []string) (*backing, error) {
+	return openBackingOn(ctx, stores, nil)
+}
+
+// openBackingOn is openBacking for servers, and their stores, on the CPUs that cpus has for them.
+func openBackingOn(ctx context.Context, stores []string, cpus *loadgen.Split) (*backing, error) {
 	program, err := loadgen.OpenProgram("")
 	if err != nil {
 		return nil, err
@@ -32,7 +37,7 @@ func openBacking(ctx context.Context, stores []string) (*backing, error) {
 		var kept *loadgen.Server
 		if store.IsEmbedded(address) {
 			// In a separate process, its CPU time is counted neither for the servers nor the generator.
-			if kept, err = loadgen.StartServer(ctx, program, []string{os.Args[0], "store", "embed", address}); err != nil {
+			if kept, err = cpus.StartServer(ctx, program, []string{os.Args[0], "store", "embed", address}); err != nil {
 				b.close()
 				return nil, fmt.Errorf("starting the store %s: %w", transports.Redacted(address), err)
 			}

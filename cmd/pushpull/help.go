@@ -21,6 +21,7 @@ const (
 	groupServers     = result.GroupTransports
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
+	groupSearch      = "Search"
 	groupRegression  = "Regression"
 	groupLimits      = "Limits"
 	groupOutput      = "Output"
@@ -31,7 +32,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupGrid, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupSearch, groupGrid, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 				s.show.stopping()
 				now.Phase = "stopping"
 			}
-			now.Round, now.Rounds = t.round, s.index.Scenario.Rounds
+			now.Round, now.Rounds = t.round, max(t.round, s.index.Scenario.Rounds)
 			if t.left > 0 {
 				now.Left = max(0, t.left-time.Since(begun))
 			}
@@ -109,7 +109,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 func (s *survey) add(rec *recorder, t turn, w *result.Window) error {
 	err := rec.add(w)
 	s.show.window(loadgen.Progress{
-		Round: w.Round, Rounds: s.index.Scenario.Rounds, Transport: w.Transport, Side: t.name(),
+		Round: w.Round, Rounds: max(w.Round, s.index.Scenario.Rounds), Transport: w.Transport, Side: t.name(),
 	}, w, []report.Run{{Name: t.name(), Result: &rec.result, Rows: rec.result.Rows()}})
 	return err
 }

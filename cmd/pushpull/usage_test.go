@@ -15,7 +15,7 @@ import (
 // alone adds that.
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"frobnicate":                            `unknown command "frobnicate": use check, choose, completion, duet, help, report, run, `,
+		"frobnicate":                            `unknown command "frobnicate": use capacity, check, choose, completion, duet, help, report, run, `,
 		"rum":                                   `unknown command "rum": did you mean "run"?`,
 		"help rum":                              `unknown command "rum": did you mean "run"?`,
 		"stor":                                  `unknown command "stor": did you mean "store"?`,
@@ -134,7 +134,7 @@ func wrongUsage(t *testing.T, line []string) string {
 func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pflag.Flag)) {
 	t.Helper()
 	args := map[string][]string{
-		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
+		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "capacity": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
 		"scenarios": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
 		"store prune": {"memory:"}, "store embed": {"memory:"}, "completion": {"nowhere"}, "help": {"nowhere"},
 	}

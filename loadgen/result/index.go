@@ -37,7 +37,8 @@ type Index struct {
 	Axes     []Axis   `json:"axes"`
 	Points   []Point  `json:"points"`
 
-	Wanted *Wanted `json:"wanted,omitempty"` // of a choice
+	Wanted   *Wanted   `json:"wanted,omitempty"`   // of a choice
+	Capacity *Capacity `json:"capacity,omitempty"` // of KindCapacity, else nil
 }
 
 // An Axis is a knob that is varied, and its values as they are spelled in YAML.
@@ -129,6 +130,9 @@ func (x *Index) check() error {
 		seen[p.Dir] = true
 	}
 	if err := CheckRemarks(x.Note, x.Tags); err != nil {
+		return err
+	}
+	if err := x.checkCapacity(); err != nil {
 		return err
 	}
 	return x.Scenario.plausible()
