@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,13 +52,20 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	for _, axis := range index.Axes {
 		s.axes = append(s.axes, newSetAxis(axis))
 	}
+	s.Runs = make([]Run, len(index.Points))
+	var making sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // intervals take a while, and there may be hundreds of points
 	for i, p := range index.Points {
-		run := Run{Name: p.Dir}
+		s.Runs[i] = Run{Name: p.Dir}
 		if i < len(results) && results[i] != nil {
-			run = NewRun(p.Dir, results[i])
+			turns <- struct{}{}
+			making.Go(func() {
+				s.Runs[i] = NewRun(p.Dir, results[i])
+				<-turns
+			})
 		}
-		s.Runs = append(s.Runs, run)
 	}
+	making.Wait()
 	for _, run := range s.Runs {
 		for _, row := range run.Rows {
 			key, timer := s.lineOf(row)
@@ -445,7 +453,7 @@ func (s *Set) doubts() []Remark {
 	}
 	for code, i := range first {
 		if n := more[code] - 1; n > 0 {
-			all[i].Text += ", and " + text.Plural(n, "row", "rows") + " more like it"
+			all[i].Text += ", and " + strconv.Itoa(n) + " more of this kind"
 		}
 	}
 	grown, _ := s.Growth()

@@ -64,6 +64,10 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	if s.unranged() {
 		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
 	}
+	if words := s.grewFlat(); words != "" {
+		write("")
+		write(on.Wrap(on.Text(words), 2)...)
+	}
 	if remarks := s.doubts(); len(remarks) > 0 {
 		write("")
 		for _, r := range remarks {
@@ -75,9 +79,6 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 				write(on.Paint(ink, line))
 			}
 		}
-	} else if words := s.grewFlat(); words != "" {
-		write("")
-		write(on.Wrap(on.Text(words), 2)...)
 	}
 	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("writing the table: %w", err)

@@ -439,8 +439,10 @@ func (o *sweepOptions) deliver(ctx context.Context, out io.Writer, s *survey, ma
 	}
 	if windows == 0 {
 		s.close()
-		if made {
+		if o.goOn == "" { // a directory without a result must be fit for the next sweep
 			os.Remove(filepath.Join(s.dir, result.IndexFile))
+		}
+		if made {
 			os.Remove(s.dir)
 		}
 		if ctx.Err() != nil {
