@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -368,7 +369,9 @@ func (o *chooseOptions) chosen() ([]string, error) {
 
 // answerFrom answers from costs that were measured before.
 func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wanted result.Wanted) error {
-	index, results, err := openCosts(cmd.ErrOrStderr(), o.from, base)
+	asked := cmd.Flags()
+	named := len(asked.Args()) > 0
+	index, results, err := openCosts(cmd.ErrOrStderr(), o.from, base, named || asked.Changed("room") || asked.Changed("size"))
 	if err != nil {
 		return err
 	}
@@ -381,9 +384,14 @@ func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wa
 	if here := loadgen.Environment(); here.CPU != machine.CPU || here.Cores != machine.Cores {
 		elsewhere = fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)
 	}
-	asked := cmd.Flags()
-	if !asked.Changed("every") && len(asked.Args()) == 0 && index.Wanted != nil {
+	if !named && !asked.Changed("every") {
 		wanted.Rate = index.Wanted.Rate
+	}
+	if !named && !asked.Changed("users") {
+		wanted.Users = index.Wanted.Users
+	}
+	if room := index.Scenario.RoomSize; wanted.Users < room {
+		return usageError(fmt.Errorf("the costs in %s are those of rooms of %d: --users must be at least that", o.from, room))
 	}
 	if !asked.Changed("server-cores") {
 		wanted.Processors = machine.Cores
@@ -397,8 +405,8 @@ func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wa
 }
 
 // openCosts reads the index of dir and its results. If dir has no index, but directories below it have, that with
-// rooms and messages of the scenario's sizes is read.
-func openCosts(warnings io.Writer, dir string, base loadgen.Scenario) (result.Index, []*result.Result, error) {
+// rooms and messages of the scenario's sizes is read. If these sizes were not asked for, a single index may have others.
+func openCosts(warnings io.Writer, dir string, base loadgen.Scenario, asked bool) (result.Index, []*result.Result, error) {
 	paths := []string{dir}
 	if _, err := os.Stat(filepath.Join(dir, result.IndexFile)); err != nil {
 		found, _ := filepath.Glob(filepath.Join(dir, "*", result.IndexFile))
@@ -416,8 +424,13 @@ func openCosts(warnings io.Writer, dir string, base loadgen.Scenario) (result.In
 		if err != nil {
 			return result.Index{}, nil, err
 		}
+		if index.Kind != result.KindChoice {
+			sizes = append(sizes, "pushpull "+index.Kind)
+			continue
+		}
 		s := index.Scenario
-		if s.RoomSize != base.RoomSize || s.Size != base.Size || sendersOf(s) != sendersOf(result.Scenario(base)) {
+		same := s.RoomSize == base.RoomSize && s.Size == base.Size && sendersOf(s) == sendersOf(result.Scenario(base))
+		if !same && (asked || len(paths) > 1) {
 			sizes = append(sizes, fmt.Sprintf("rooms of %d with %d senders and messages of %d bytes", s.RoomSize, sendersOf(s), s.Size))
 			continue
 		}
@@ -449,6 +462,27 @@ func openPoints(warnings io.Writer, dir string, index result.Index) ([]*result.R
 		}
 	}
 	return results, nil
+}
+
+// reportChoice is runReport for the directory of a choice.
+func reportChoice(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
+	if opts.printCSV {
+		return usageError(errors.New("a choice has no --csv: use --json, or name one of the results below it"))
+	}
+	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	if err != nil {
+		return err
+	}
+	advice, err := report.NewAdvice(index, results, "")
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	into := cmp.Or(opts.out, dir)
+	if opts.printJSON {
+		into = opts.out
+	}
+	o := chooseOptions{printJSON: opts.printJSON, colour: opts.look.colour}
+	return o.deliver(cmd, advice, into, nil)
 }
 
 // deliver writes the answer to the disk, if dir is set, and to standard output.
