@@ -274,8 +274,8 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	switch {
 	case o.quick && o.thorough:
 		return base, wanted, errors.New("--quick and --thorough exclude each other: leave one out")
-	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports")):
-		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store and --transports")
+	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports") || flags.Changed("note") || flags.Changed("tag")):
+		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store, --transports, --note and --tag")
 	case flags.Changed("users") && (o.users < 2 || o.users > 1e9):
 		return base, wanted, fmt.Errorf("--users must be 2 to 1000000000, not %d", o.users)
 	case flags.Changed("every") && (o.every < 100*time.Microsecond || o.every > 30*24*time.Hour):
@@ -411,7 +411,7 @@ func openCosts(warnings io.Writer, dir string, base loadgen.Scenario, asked bool
 	if _, err := os.Stat(filepath.Join(dir, result.IndexFile)); err != nil {
 		found, _ := filepath.Glob(filepath.Join(dir, "*", result.IndexFile))
 		if len(found) == 0 {
-			return result.Index{}, nil, fmt.Errorf("there are no costs in %s: name a directory that pushpull choose has written", dir)
+			return result.Index{}, nil, noCosts(dir)
 		}
 		paths = nil
 		for _, path := range found {
@@ -425,7 +425,6 @@ func openCosts(warnings io.Writer, dir string, base loadgen.Scenario, asked bool
 			return result.Index{}, nil, err
 		}
 		if index.Kind != result.KindChoice {
-			sizes = append(sizes, "pushpull "+index.Kind)
 			continue
 		}
 		s := index.Scenario
@@ -437,7 +436,14 @@ func openCosts(warnings io.Writer, dir string, base loadgen.Scenario, asked bool
 		results, err := openPoints(warnings, path, index)
 		return index, results, err
 	}
+	if len(sizes) == 0 {
+		return result.Index{}, nil, noCosts(dir)
+	}
 	return result.Index{}, nil, usageError(fmt.Errorf("%s has costs of %s: ask for one of these, or measure without --from", dir, strings.Join(sizes, "; ")))
+}
+
+func noCosts(dir string) error {
+	return fmt.Errorf("there are no costs in %s: name a directory that pushpull choose has written", dir)
 }
 
 // sendersOf returns the number of members of a room that send.
