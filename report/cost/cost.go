@@ -260,7 +260,7 @@ const (
 // with an exponent, beta. It returns nil if there are too few points. worths reports whether it knows what an event in
 // vain is worth.
 func curveOf(points []point, form int) (c *curve, worths bool) {
-	if len(points) < 3 {
+	if len(points) < 2 {
 		return nil, false
 	}
 	varies := func(of func(events) float64) bool {
@@ -285,7 +285,11 @@ func curveOf(points []point, form int) (c *curve, worths bool) {
 		}
 		start[worthAnswer] = 0 // an answer costs no more than its messages, as far as few points show
 	}
-	return curveFrom(points, form, start, free), worths
+	if c := curveFrom(points, form, start, free); c != nil {
+		return c, worths
+	}
+	start[worthVain] = 0 // then all that is known is what a message costs, with its share of what happens without one
+	return curveFrom(points, form, start, []int{logK}), false
 }
 
 // curveFrom fits a curve from a first guess of what events are worth; nil if that fails.
@@ -296,7 +300,7 @@ func curveFrom(points []point, form int, start [parameters]float64, free []int) 
 		smallest = min(smallest, p.cores)
 	}
 	start[logK] = sum / float64(len(points))
-	if form == rest {
+	if slices.Contains(free, rest) {
 		start[rest] = smallest / 4
 	}
 	fitted, ok := fit(points, start, free)
