@@ -177,10 +177,10 @@ func choiceColumn(model *cost.Model, q cost.Question, delays []float64, found fu
 		}
 		if timer || row == 0 {
 			forecast, ok := model.At(l)
-			if !ok || forecast.Cores == nil {
+			if !ok || forecast.Cores == nil && q.Price == nil {
 				return false
 			}
-			value = forecast.Cores.Value
+			value = q.Cost(forecast).Value
 		}
 		found(row, value, slack)
 		known = true
