@@ -226,7 +226,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 	case err != nil:
 		return nil, err
 	case index.Kind != result.KindSweep:
-		return nil, usageError(fmt.Errorf("%s is no sweep: pushpull %s made it", o.goOn, index.Kind))
+		return nil, usageError(fmt.Errorf("%s holds a %s, not a sweep: name the directory of a sweep", o.goOn, index.Kind))
 	}
 	g := &grid{index: index, store: cmp.Or(o.store, index.Store)}
 	if g.store == "" && index.Scenario.NotableStore() != "" {
