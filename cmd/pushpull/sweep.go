@@ -78,6 +78,10 @@ cheapest transport in between, too. With rate and users among them, costs are fi
 map shows the cheapest transport for each rate and each delay that 99% of the messages may have,
 where users poll as rarely as that allows. pushpull report DIR draws them again.
 
+--json prints {"schema":1,"index":{...}, "points":[...],"growth":[...]}. A point has its values,
+the transports that can be chosen, by their server CPU, as cheapest, and the rows of pushpull run
+as transports. With --dry-run it is the index with the number of windows and the seconds they take.
+
 Exit codes are those of pushpull run.`,
 		Example: `  pushpull sweep chat --vary users=250,500,1000 --out results/growth
   pushpull sweep chat --vary rate=0.01,0.1,1 --vary interval=1s,5s,30s --within 10s
