@@ -307,8 +307,11 @@ func (c Capacity) setup() string {
 	if c.of.ServerCPUs > 0 {
 		words = fmt.Sprintf("The servers had %s, the load generator %s.", text.Plural(c.of.ServerCPUs, "CPU", "CPUs"), text.Plural(c.of.GeneratorCPUs, "other", "others"))
 	}
-	return words + fmt.Sprintf(" Loads are within %.0f%%. CPU is that of the servers, of what they could use; \"possible\" is what the load generator's own CPU would let it send.", 100*c.of.Precision)
+	return words + fmt.Sprintf(" Loads are within %.0f%%.", 100*c.of.Precision)
 }
+
+// capacityLegend explains the columns of the table.
+const capacityLegend = "CPU is that of the servers, of what they could use; \"possible\" is what the load generator's own CPU would let it send."
 
 // cells returns the table of all transports: two lines of heading, and one for each transport.
 func (c Capacity) cells() [][]string {
@@ -368,7 +371,7 @@ func (c Capacity) Table(w io.Writer, on text.Screen) error {
 		}
 	}
 	out.gap()
-	out.wrap(on, text.Plain, c.setup(), 0)
+	out.wrap(on, text.Plain, c.setup()+" "+capacityLegend, 0)
 	rows := c.cells()
 	for _, row := range rows {
 		for i, cell := range row {

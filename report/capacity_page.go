@@ -109,7 +109,7 @@ func (c Capacity) page(back Link, drawings []drawing) ([]byte, error) {
 	for _, words := range c.Words() {
 		p.Answers = append(p.Answers, isolated(words))
 	}
-	p.Numbers = table{ID: "capacity", Title: "Capacity", Captions: []string{"The transport that holds most first."}}
+	p.Numbers = table{ID: "capacity", Title: "Capacity", Captions: []string{"The transport that holds most first.", capacityLegend}}
 	rows := c.cells()
 	for i, cell := range rows[0] {
 		p.Numbers.Head = append(p.Numbers.Head, Cell{Text: cell, Below: rows[1][i], Left: i == 0})

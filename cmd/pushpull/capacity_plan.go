@@ -149,7 +149,7 @@ func (p *capacityPlan) usual() result.Seconds {
 		least = 2
 	}
 	grown := 1.5 * p.p99.Seconds() / p.options.Precision
-	return result.Seconds(math.Ceil(min(max(grown, least), most)))
+	return result.Seconds(math.Ceil(min(max(grown, least), most) - 1e-9)) // .15 / .05 is a little more than 3
 }
 
 // duration returns how long a window of a load is: longer if there are few deliveries. Slices of a window are

@@ -7,6 +7,7 @@
 package cost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -163,11 +164,8 @@ func name(row result.Row) string {
 
 func fitOne(name string, samples []sample) (Model, bool) {
 	largest := slices.MaxFunc(samples, func(a, b sample) int {
-		if d := a.load.Users - b.load.Users; d != 0 {
-			return int(math.Copysign(1, d))
-		}
-		// Of those with as many users, the first with the longest hold is the usual one.
-		return int(math.Copysign(1, a.row.Way.HoldS-b.row.Way.HoldS))
+		// Of those with as many users, the one with the usual hold time and rate is the base.
+		return cmp.Or(cmp.Compare(a.load.Users, b.load.Users), cmp.Compare(a.row.Way.HoldS, b.row.Way.HoldS), cmp.Compare(a.load.Rate, b.load.Rate))
 	})
 	scenario := largest.run.Scenario
 	m := Model{
@@ -275,14 +273,23 @@ func curveOf(points []point, form int) (c *curve, worths bool) {
 	}
 	start := [parameters]float64{beta: 1}
 	free := []int{form, logK}
+	const guess = .3 // of a message
 	if varies(func(e events) float64 { return e.vain }) {
 		free, worths = append(free, worthVain), true
-		start[worthVain] = .3
+		start[worthVain] = guess
 	}
 	if varies(func(e events) float64 { return e.answers }) && worths {
-		free = append(free, worthAnswer)
-		start[worthAnswer] = .3
+		start[worthAnswer] = guess
+		if c := curveFrom(points, form, start, append(slices.Clone(free), worthAnswer)); c != nil {
+			return c, true
+		}
+		start[worthAnswer] = 0 // an answer costs no more than its messages, as far as few points show
 	}
+	return curveFrom(points, form, start, free), worths
+}
+
+// curveFrom fits a curve from a first guess of what events are worth; nil if that fails.
+func curveFrom(points []point, form int, start [parameters]float64, free []int) *curve {
 	sum, smallest := 0.0, math.Inf(1)
 	for _, p := range points {
 		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
@@ -294,9 +301,9 @@ func curveOf(points []point, form int) (c *curve, worths bool) {
 	}
 	fitted, ok := fit(points, start, free)
 	if !ok {
-		return nil, false
+		return nil
 	}
-	return &fitted, worths
+	return &fitted
 }
 
 // count sets what is not CPU, from the windows at the rate and the interval of the base.

@@ -100,7 +100,7 @@ func (m *Model) Linear() (exponent float64, linear bool) {
 func (m *Model) Latency(l Load, busy, processors float64) (theory.Distribution, bool) {
 	latency, ok := m.basis.Latency(m.load(l))
 	if !ok || m.curve == nil {
-		return theory.Distribution{}, false
+		return latency, ok // servers that did not report their CPU: nothing is known of a wait
 	}
 	e := m.events(l, m.basis.Rate(m.load(l)))
 	jobs := e.messages
