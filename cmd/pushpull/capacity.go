@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ ends the search, and prints the bounds known by then.
 Exit code 4 means that no transport could be judged.`,
 		Example: `  pushpull capacity chat --p99 100ms
   pushpull capacity rooms --vary rate --transports long-poll,websocket --server-cpus 1
-  pushpull capacity chat --store sqlite: --quick`,
+  pushpull capacity chat --store sqlite:/tmp/chat.db --quick`,
 		Args:              operands,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -512,7 +511,7 @@ func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) 
 		}
 	}
 	if !found.Judged() {
-		d.verdict = exitWith(exitDoubtful, "no transport could be judged: %s", strings.Join(found.Words()[:1], " "))
+		d.verdict = exitWith(exitDoubtful, "no transport could be judged: search again on a machine that is quiet, or for a longer --p99")
 	}
 	return d.deliver(out)
 }
