@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,10 +120,10 @@ func broke(w *result.Window, c Criteria) Judgement {
 	if w.Failed != "" {
 		return breaks(false, Joining, "it could not be measured: %s", w.Failed)
 	}
-	for _, o := range w.Outages {
-		return breaks(false, Outage, "%s %s (%s)", o.Of, o.Did, o.How)
-	}
 	switch {
+	case len(w.Outages) > 0:
+		o := w.Outages[0]
+		return breaks(false, Outage, "%s %s (%s)", o.Of, o.Did, o.How)
 	case w.Interrupted:
 		return unknown(Validity, None, "it ended early")
 	case w.OtherProgram:
@@ -213,26 +214,16 @@ func growth(w *result.Window, parts []result.Slice, c Criteria) (by time.Duratio
 
 // limitOf returns the limit that was met in a window in which something broke, and says so in words.
 func limitOf(w *result.Window, c Criteria) (limit, words string) {
-	said := w.Failed
-	for _, e := range w.Errors {
-		said += "\n" + e.Text
-	}
 	switch {
-	case strings.Contains(said, "too many open files"):
+	case says(w, "too many open files"):
 		return Files, "this process may not open more files"
-	case strings.Contains(said, "cannot assign requested address"):
+	case says(w, "cannot assign requested address"):
 		return Ports, "this machine has no more local ports"
-	}
-	for _, o := range w.Outages {
-		switch {
-		case strings.Contains(o.Of, "store"):
-			return Store, ""
-		case strings.Contains(o.How, "signal 9"):
-			return ServerMemory, "the system ends a process like that if memory is short"
-		}
-		return None, ""
-	}
-	if w.Failed != "" {
+	case len(w.Outages) > 0 && strings.Contains(w.Outages[0].Of, "store"):
+		return Store, ""
+	case len(w.Outages) > 0 && strings.Contains(w.Outages[0].How, "signal 9"):
+		return ServerMemory, "the system ends a process like that if memory is short"
+	case len(w.Outages) > 0 || w.Failed != "":
 		return None, ""
 	}
 	generator := generatorShare(w)
@@ -265,6 +256,12 @@ func limitOf(w *result.Window, c Criteria) (limit, words string) {
 		return GeneratorCPU, fmt.Sprintf("the load generator used %.0f%% of its CPU", 100*generator)
 	}
 	return None, ""
+}
+
+// says reports whether an error of a window contains words.
+func says(w *result.Window, words string) bool {
+	return strings.Contains(w.Failed, words) ||
+		slices.ContainsFunc(w.Errors, func(e result.Failure) bool { return strings.Contains(e.Text, words) })
 }
 
 // serverShare returns the share that the servers used of the CPUs they may use, or false if it is unknown.
