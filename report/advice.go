@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -21,32 +23,40 @@ type Advice struct {
 	Index     result.Index
 	Elsewhere string      // the machine of the costs, if it is another one
 	Held      []cost.Held // the largest load, predicted without it
-	Sides     []cost.Side // of the nearest change: below, then above
+	Sides     []Side      // of the nearest change of the answer
 
 	models   []cost.Model
 	measured []*result.Result // those that the models were fitted to
 	largest  int              // users of the largest load
 }
 
+// A Side is one side of a change of the answer.
+type Side struct {
+	cost.Side
+	Where string `json:"where"` // result.RoleBelow or result.RoleAbove
+}
+
 // QuestionOf returns the question of a choice.
 func QuestionOf(w result.Wanted) cost.Question {
 	return cost.Question{
 		Users: float64(w.Users), Rate: w.Rate, WithinS: float64(w.WithinS), Busy: w.Busy, Processors: float64(w.Processors),
-		Price: cost.PriceOf(w.Prices),
+		Price: cost.PriceOf(w.Prices), Customary: float64(w.CustomaryS),
 	}
 }
 
 // NewAdvice fits costs to the results of a choice, which are those of the points of its index in the same order, nil
 // where nothing was measured.
 func NewAdvice(index result.Index, results []*result.Result, elsewhere string) (*Advice, error) {
+	if err := priced(index.Wanted.Prices); err != nil {
+		return nil, err
+	}
 	a := &Advice{Index: index, Elsewhere: elsewhere}
-	var smaller, sides []*result.Result
+	var smaller []*result.Result
 	var largest *result.Result
 	for i, r := range results {
 		switch {
 		case r == nil:
-		case index.Points[i].Role == result.RoleBelow || index.Points[i].Role == result.RoleAbove:
-			sides = append(sides, r)
+		case sided(index.Points[i]):
 		case index.Points[i].Role == result.RoleLargest:
 			largest = r
 		default:
@@ -67,38 +77,88 @@ func NewAdvice(index result.Index, results []*result.Result, elsewhere string) (
 	for _, m := range a.models {
 		a.largest = max(a.largest, int(m.Base.Users))
 	}
-	for _, r := range sides {
+	for i, r := range results {
+		if r == nil || !sided(index.Points[i]) {
+			continue
+		}
 		if side, ok := cost.SideOf(a.models, r); ok {
-			a.Sides = append(a.Sides, side)
+			a.Sides = append(a.Sides, Side{side, index.Points[i].Role})
 		}
 	}
 	a.Choice = cost.Choose(a.models, QuestionOf(*index.Wanted))
 	return a, nil
 }
 
+// sided reports whether a point is a side of a change of the answer.
+func sided(p result.Point) bool { return p.Role == result.RoleBelow || p.Role == result.RoleAbove }
+
+// priced returns an error if prices are not all of what has one.
+func priced(prices map[string]float64) error {
+	var names []string
+	for _, t := range new(cost.Price).Tariffs() {
+		names = append(names, t.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(prices)) {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("unknown price %.40q: use %s", name, either(names))
+		}
+	}
+	return nil
+}
+
 // Refuted says why the answer is not to be believed, or that there is none; empty: it is.
 func (a *Advice) Refuted() string {
 	if !a.Chosen() {
-		return "no transport that was measured is in time: allow more, or name others with --transports"
+		return "no transport that was measured is in time: allow more with --within, or name others with --transports"
 	}
+	if why := a.refutation(); why != "" {
+		return "measured, but not to be believed: " + why
+	}
+	return ""
+}
+
+// refutation says which prediction did not come true; empty: all did.
+func (a *Advice) refutation() string {
+	const advice = ": measure with --thorough, on a quiet machine"
 	for _, h := range a.Held {
 		for _, f := range h.Figures {
 			if f.Refuted {
-				return fmt.Sprintf("measured, but not to be believed: the %s of %s with %d users was predicted %s off: measure with --thorough, on a quiet machine",
-					f.Name, h.Transport, h.Users, percent(f.Off))
+				return fmt.Sprintf("the %s of %s with %s users was predicted %s%s", f.Name, text.Name(h.Transport), grouped(float64(h.Users)), wrongBy(f.Off), advice)
 			}
 		}
 	}
 	for _, s := range a.Sides {
 		if s.Refuted {
-			return fmt.Sprintf("measured, but not to be believed: the order of %s and %s did not turn as predicted: measure with --thorough, on a quiet machine", s.First, s.Other)
+			return fmt.Sprintf("%s was predicted to need %s server CPU than %s at %s from %s, and needed %s%s", text.Name(s.First), order(s.Want), text.Name(s.Other),
+				perTime(s.Rate), a.sender(), order(s.Got.Value), advice)
 		}
 	}
 	return ""
 }
 
+// order writes a ratio in a word.
+func order(ratio float64) string {
+	if ratio < 1 {
+		return "less"
+	}
+	return "more"
+}
+
+// wrongBy writes how far off a prediction was.
+func wrongBy(off float64) string {
+	if off < 0 {
+		return text.Number(-100*off, 2) + "% too low"
+	}
+	return text.Number(100*off, 2) + "% too high"
+}
+
 // percent writes a share with its sign, like +7%.
-func percent(x float64) string { return fmt.Sprintf("%+.0f%%", 100*x) }
+func percent(x float64) string {
+	if x = math.Round(100 * x); x == 0 {
+		return "0%"
+	}
+	return fmt.Sprintf("%+.0f%%", x)
+}
 
 // call returns the name of an option in a sentence.
 func (a *Advice) call(o cost.Option) string {
@@ -131,65 +191,103 @@ func form(o cost.Option, one, more string) string {
 // Sentences returns the answer in words: which transport to choose, why, and where the answer changes.
 func (a *Advice) Sentences() []string {
 	q := a.Question
-	load := fmt.Sprintf("%s users in rooms of %d, a message from each %s every %s, and 99%% of them within %s", grouped(q.Users), a.models[0].RoomSize,
-		a.sender(), text.Duration(1e3/q.Rate, 3), text.Duration(1e3*q.WithinS, 3))
-	if !a.Chosen() {
-		said := "No transport is in time for " + load + "."
-		if len(a.Options) > 0 {
-			fastest := slices.MinFunc(a.Options, func(x, y cost.Option) int { return int(math.Copysign(1, x.P99-y.P99)) })
-			if fastest.P99 > 0 && !math.IsInf(fastest.P99, 1) {
-				return []string{said, fmt.Sprintf("The fastest is %s, with 99%% within %s.", a.call(fastest), text.Duration(1e3*fastest.P99, 3))}
-			}
-		}
-		return []string{said}
+	load := fmt.Sprintf("%s users in rooms of %d, %s a message every %s", grouped(q.Users), a.models[0].RoomSize, a.sending(), span(1/q.Rate))
+	if a.Chosen() {
+		said := []string{fmt.Sprintf("Choose %s for %s, if 99%% of the messages must arrive within %s.", a.call(a.Options[0]), load, span(q.WithinS))}
+		return append(append(said, a.reason()...), a.conditions()...)
 	}
-	first := a.Options[0]
-	said := []string{"Choose " + a.call(first) + " for " + load + "."}
-	said = append(said, a.reason())
-	return append(said, a.conditions()...)
+	said := []string{fmt.Sprintf("No transport that was measured delivers 99%% of the messages within %s to %s.", span(q.WithinS), load)}
+	known := slices.DeleteFunc(slices.Clone(a.Options), func(o cost.Option) bool { return !(o.P99 > 0) || math.IsInf(o.P99, 1) })
+	if len(known) > 0 {
+		fastest := slices.MinFunc(known, func(x, y cost.Option) int { return cmp.Compare(x.P99, y.P99) })
+		said = append(said, fmt.Sprintf("The fastest is %s, with 99%% within %s.", a.call(fastest), text.Duration(1e3*fastest.P99, 3)))
+	}
+	return said
 }
 
+// sending says which members of a room send.
+func (a *Advice) sending() string {
+	switch m := a.models[0]; {
+	case m.Senders >= m.RoomSize:
+		return "each sending"
+	case m.Senders == 1:
+		return "in each of which one member sends"
+	default:
+		return fmt.Sprintf("in each of which %d members send", m.Senders)
+	}
+}
+
+// sender returns what sends a message, in a sentence about rates.
 func (a *Advice) sender() string {
 	if m := a.models[0]; m.Senders < m.RoomSize {
-		if m.Senders == 1 {
-			return "room's sender"
-		}
-		return fmt.Sprintf("of %d senders", m.Senders)
+		return "each sender"
 	}
-	return "user"
+	return "each user"
+}
+
+// span writes a time that somebody asked for, without zeros at its end: 1.5 s, 10 min or 2m30s.
+func span(s float64) string {
+	if s < 100 {
+		written := text.Duration(1e3*s, 3)
+		number, unit, _ := strings.Cut(written, " ")
+		if strings.Contains(number, ".") {
+			number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
+		}
+		return number + " " + unit
+	}
+	for _, unit := range []struct {
+		name    string
+		seconds float64
+	}{{" h", 3600}, {" min", 60}} {
+		if n := s / unit.seconds; n == math.Round(n) {
+			return grouped(n) + unit.name
+		}
+	}
+	return result.Seconds(math.Round(s)).String()
+}
+
+// ranged writes an estimate with its interval.
+func ranged(e cost.Estimate, unit string, write func(float64) string) string {
+	said := write(e.Value) + unit
+	if e.Low < e.High {
+		said += " (" + write(e.Low) + " to " + write(e.High) + ")"
+	}
+	return said
 }
 
 // amount writes what an option costs.
 func (a *Advice) amount(o cost.Option) string {
 	e := a.Question.Cost(o.Forecast)
-	between := func(write func(float64) string) string {
-		return fmt.Sprintf("%s (%s to %s)", write(e.Value), write(e.Low), write(e.High))
-	}
 	switch {
 	case a.Question.Price != nil:
-		return between(money) + " a month"
+		return form(o, "costs ", "cost ") + ranged(e, " a month", handy)
 	case o.Forecast.Cores != nil:
-		return between(func(x float64) string { return text.Number(x, 2) }) + " cores of server CPU"
+		return form(o, "needs ", "need ") + ranged(e, " cores of server CPU", func(x float64) string { return text.Number(x, 2) })
 	}
-	return text.Number(e.Value*8/1e6, 3) + " Mbit/s"
+	return form(o, "needs ", "need ") + text.Number(e.Value*8/1e6, 3) + " Mbit/s"
 }
 
-func money(x float64) string {
+// handy writes a number with three digits, and commas.
+func handy(x float64) string {
 	if x >= 1000 {
-		return grouped(round3(x))
+		return grouped(significant(x, 3))
 	}
 	return text.Number(x, 3)
 }
 
-func round3(x float64) float64 {
-	scale := math.Pow(10, math.Floor(math.Log10(x))-2)
-	return math.Round(x/scale) * scale
+// reason says why the first option is the one to choose.
+func (a *Advice) reason() []string {
+	first := a.Options[0]
+	said := a.comparison(first)
+	if a.Question.Price == nil && first.Forecast.Cores == nil {
+		said = append(said, "The traffic decides, as the servers did not report their CPU.")
+	}
+	return said
 }
 
-// reason says why the first option is the one to choose.
-func (a *Advice) reason() string {
-	first := a.Options[0]
-	said := fmt.Sprintf("%s %s %s", text.Upper(a.call(first)), form(first, "needs", "need"), a.amount(first))
+// comparison says what the first option costs, and what others do.
+func (a *Advice) comparison(first cost.Option) []string {
+	said := text.Upper(a.call(first)) + " " + a.amount(first)
 	var equal []string
 	for _, i := range a.AsGood {
 		equal = append(equal, a.call(a.Options[i]))
@@ -197,19 +295,19 @@ func (a *Advice) reason() string {
 	next := slices.IndexFunc(a.Options, func(o cost.Option) bool { return o.Meets && spec(o) != spec(first) })
 	switch {
 	case len(equal) > 0:
-		return said + "; " + list(equal) + " " + a.verbFor(len(equal), a.Options[a.AsGood[0]]) + " about as much, as far as the rounds show."
+		return []string{said + ".", "The measurements do not tell " + form(first, "it", "them") + " apart from " + list(equal) + "."}
 	case next > 0:
 		o := a.Options[next]
-		return said + "; the next, " + a.call(o) + ", " + form(o, "needs ", "need ") + text.Number(a.Question.Cost(o.Forecast).Value/a.Question.Cost(first.Forecast).Value, 2) + " times as much."
+		verb := form(o, "needs", "need")
+		if a.Question.Price != nil {
+			verb = form(o, "costs", "cost")
+		}
+		ratio := a.Question.Cost(o.Forecast).Value / a.Question.Cost(first.Forecast).Value
+		return []string{said + "; the next, " + a.call(o) + ", " + verb + " " + rounded(ratio) + " times as much."}
+	case len(a.models) == 1:
+		return []string{said + ".", "No other transport was measured."}
 	}
-	return said + "; no other transport is in time."
-}
-
-func (a *Advice) verbFor(n int, o cost.Option) string {
-	if n > 1 {
-		return "need"
-	}
-	return form(o, "needs", "need")
+	return []string{said + ".", "No other transport is in time."}
 }
 
 // mostConditions is how many changes of the answer are said in words.
@@ -226,72 +324,68 @@ func (a *Advice) conditions() []string {
 		seen[change.Knob] = true
 		said = append(said, a.condition(change))
 	}
-	if len(said) == 0 {
-		return []string{"No change of the rate by up to 300 times or of the users by up to 30 times would make another one cheaper, as far as the rounds show."}
+	if len(said) == 0 && len(a.models) > 1 {
+		return []string{"No other transport would clearly be cheaper between 1/300 and 300 times the rate, or between 1/30 and 30 times the users."}
 	}
 	return said
 }
 
+// condition says on which side of a change which transport is cheaper.
 func (a *Advice) condition(change cost.Change) string {
-	other := a.Options[change.Other]
+	first, other := a.Options[0], a.Options[change.Other]
 	below := change.Below < 1 // the first one is cheaper below
-	name := a.call(other)
-	if change.Knob == cost.Interval {
-		name = text.Clean(other.Model.Way.Title)
-	}
-	cheaper := form(other, "is", "are") + " cheaper"
-	if other.Meets && !slices.Contains(a.AsGood, change.Other) || change.Knob != cost.Rate {
-		cheaper = form(other, "would be", "would be") + " cheaper"
-	}
-	where := ""
-	switch at := change.At; change.Knob {
-	case cost.Rate:
-		word := "above"
-		if !below {
-			word = "below"
-		}
-		where = fmt.Sprintf("%s %s a %s (%s to %s)", word, perTime(at.Value), a.sender(), perTime(at.Low), perTime(at.High))
-	case cost.Interval:
-		word := "or more often"
-		if below {
-			return fmt.Sprintf("With messages that may be later, the answer changes too: %s every %s (%s to %s) or slower would be cheaper.", name,
-				text.Duration(1e3*at.Value, 2), text.Duration(1e3*at.Low, 2), text.Duration(1e3*at.High, 2))
-		}
-		if change.Above > 1 {
-			return fmt.Sprintf("%s every %s (%s to %s) or slower would be cheaper.", text.Upper(name),
-				text.Duration(1e3*at.Value, 2), text.Duration(1e3*at.Low, 2), text.Duration(1e3*at.High, 2))
-		}
-		where = "every " + text.Duration(1e3*at.Value, 2) + " " + word
-	default:
-		word := "above"
-		if !below {
-			word = "below"
-		}
-		where = fmt.Sprintf("%s %s users (%s to %s)", word, grouped(round2(at.Value)), grouped(round2(at.Low)), grouped(round2(at.High)))
-	}
+	cheaper := a.call(other) + " would be cheaper"
 	if !other.Meets {
 		cheaper += ", but too late"
 	}
-	return text.Upper(where) + " " + name + " " + cheaper + "."
+	more, less := "more", "fewer"
+	switch at := change.At; change.Knob {
+	case cost.Rate:
+		unit, number := rateUnit(at.Value)
+		return fmt.Sprintf("With %s than %s from %s, %s.", pick(below, more, less), ranged(at, " messages "+unit, number), a.sender(), cheaper)
+	case cost.Users:
+		return fmt.Sprintf("With %s than %s, %s.", pick(below, more, less),
+			ranged(at, " users", func(x float64) string { return grouped(significant(x, 2)) }), cheaper)
+	default:
+		every := ranged(at, "", func(x float64) string { return span(significant(x, 2)) })
+		how := pick(below, "less", "more") + " often"
+		if first.Load.EveryS > 0 {
+			return fmt.Sprintf("If users had to poll %s than every %s, %s.", how, every, cheaper)
+		}
+		said := fmt.Sprintf("%s every %s or %s would be cheaper", text.Upper(text.Clean(other.Model.Way.Title)), every, how)
+		return said + pick(below, ", if messages may be that late.", ".")
+	}
 }
 
-func round2(x float64) float64 {
-	if x <= 0 {
-		return 0
+// pick returns one of two words.
+func pick(first bool, one, other string) string {
+	if first {
+		return one
 	}
-	scale := math.Pow(10, math.Floor(math.Log10(x))-1)
-	return math.Round(x/scale) * scale
+	return other
+}
+
+// rateUnit returns the time in which a rate is a handy number, and how to write a rate as a number of that.
+func rateUnit(perSecond float64) (unit string, number func(float64) string) {
+	seconds := 1.
+	switch {
+	case perSecond >= 1:
+		unit = "a second"
+	case perSecond*60 >= 1:
+		unit, seconds = "a minute", 60
+	case perSecond*3600 >= 1:
+		unit, seconds = "an hour", 3600
+	default:
+		unit, seconds = "a day", 24*3600
+	}
+	return unit, func(x float64) string { return text.Number(x*seconds, 2) }
 }
 
 // perTime writes a rate in the unit in which it is a handy number.
 func perTime(perSecond float64) string {
-	switch {
-	case perSecond >= 1:
-		return text.Number(perSecond, 2) + " messages a second"
-	case perSecond*60 >= 1:
-		return text.Number(perSecond*60, 2) + " messages a minute"
-	}
-	return text.Number(perSecond*3600, 2) + " messages an hour"
+	unit, number := rateUnit(perSecond)
+	said := number(perSecond)
+	return said + pick(said == "1", " message ", " messages ") + unit
 }
 
 // grouped writes a whole number with commas.
@@ -308,7 +402,7 @@ func (a *Advice) checks() []string {
 	var said []string
 	far := a.Question.Users / float64(a.largest)
 	if far > 1.5 {
-		said = append(said, fmt.Sprintf("Measured with up to %s users; %s are %s times as many.", grouped(float64(a.largest)), grouped(a.Question.Users), text.Number(far, 2)))
+		said = append(said, fmt.Sprintf("Measured with up to %s users; %s are %s times as many.", grouped(float64(a.largest)), grouped(a.Question.Users), rounded(far)))
 	} else {
 		said = append(said, fmt.Sprintf("Measured with up to %s users.", grouped(float64(a.largest))))
 	}
@@ -326,31 +420,47 @@ func (a *Advice) checks() []string {
 					}
 				}
 			}
-			parts = append(parts, fmt.Sprintf("%s %s to %s", name, percent(low), percent(high)))
+			off := percent(low)
+			if most := percent(high); most != off {
+				off += " to " + most
+			}
+			parts = append(parts, name+" "+off)
 		}
-		said = append(said, fmt.Sprintf("Check: before %s users were measured, each transport was predicted from fewer. Off by: %s.", grouped(float64(a.Held[0].Users)), strings.Join(parts, ", ")))
+		said = append(said, fmt.Sprintf("Check: %s users were left out and predicted from fewer. The predictions are off by: %s.", grouped(float64(a.Held[0].Users)), strings.Join(parts, ", ")))
 	}
-	for i, s := range a.Sides {
-		where := "Below"
-		if i > 0 {
-			where = "Above"
-		}
-		how := "the rounds don't tell them apart"
+	for _, s := range a.Sides {
+		how := "The rounds do not tell the two apart."
 		switch {
 		case s.Refuted:
-			how = "the order is the other one"
+			how = "The order is not the predicted one."
 		case s.Verified:
-			how = "as predicted"
+			how = "The order is as predicted."
 		}
-		said = append(said, fmt.Sprintf("%s the change, at %s and %s users, %s needs %s times the CPU of %s, predicted %s: %s.", where, perTime(s.Rate), grouped(float64(s.Users)),
-			text.Name(s.First), text.Number(s.Got.Value, 2), text.Name(s.Other), text.Number(s.Want, 2), how))
+		said = append(said, fmt.Sprintf("%s the change, with %s users and %s from %s, %s needed %s times the server CPU of %s (predicted: %s). %s", text.Upper(s.Where), grouped(float64(s.Users)),
+			perTime(s.Rate), a.sender(), text.Name(s.First), text.Number(s.Got.Value, 2), text.Name(s.Other), text.Number(s.Want, 2), how))
 	}
-	for _, m := range a.models {
-		if exponent, linear := m.Linear(); !linear {
-			said = append(said, "CPU is not a line in the load for "+text.Name(m.Transport)+": it grows with the power "+text.Number(exponent, 2)+" of the events.")
-		}
+	if powers := a.powers(); powers != "" {
+		said = append(said, "The server CPU does not grow in proportion to the load, but with "+powers+".")
 	}
 	return said
+}
+
+// powers returns the powers of the load with which the server CPU grows; empty if all are 1.
+func (a *Advice) powers() string {
+	const straight = .03 // as good as 1
+	low, high := math.Inf(1), 0.0
+	for _, m := range a.models {
+		if exponent, linear := m.Linear(); !linear && math.Abs(exponent-1) > straight {
+			low, high = min(low, exponent), max(high, exponent)
+		}
+	}
+	switch {
+	case high == 0:
+		return ""
+	case text.Number(low, 2) == text.Number(high, 2):
+		return "its power " + text.Number(low, 2)
+	}
+	return "its powers " + text.Number(low, 2) + " to " + text.Number(high, 2)
 }
 
 func figureNames(held []cost.Held) (names []string) {
@@ -403,14 +513,14 @@ func (a *Advice) columns() []adviceColumn {
 			return grouped(o.Servers)
 		}},
 		{"memory", "MB", func(o cost.Option) string {
-			return known(o.Forecast.MemoryBytes, func(x float64) string { return number(x / 1e6) })
+			return known(o.Forecast.MemoryBytes, func(x float64) string { return handy(x / 1e6) })
 		}},
-		{"requests", "/s", func(o cost.Option) string { return number(o.Forecast.Requests.Value) }},
+		{"requests", "/s", func(o cost.Option) string { return shortNumber(o.Forecast.Requests.Value) }},
 		{"", "Mbit/s", func(o cost.Option) string { return number(o.Forecast.Bytes.Value * 8 / 1e6) }},
-		{"reads", "/s", func(o cost.Option) string { return known(o.Forecast.Reads, number) }},
+		{"reads", "/s", func(o cost.Option) string { return known(o.Forecast.Reads, shortNumber) }},
 	}
 	if a.Question.Price != nil {
-		columns = append([]adviceColumn{{"price", "/month", func(o cost.Option) string { return known(o.Price, money) }}}, columns...)
+		columns = append([]adviceColumn{{"price", "/month", func(o cost.Option) string { return known(o.Price, handy) }}}, columns...)
 	} else {
 		columns = append(columns, adviceColumn{"open", "conns", func(o cost.Option) string { return shortNumber(o.Forecast.Connections.Value) }})
 	}
@@ -425,31 +535,31 @@ func shortNumber(x float64) string {
 	case x >= 1e4:
 		return text.Number(x/1e3, 3) + "k"
 	}
-	return text.Number(x, 4)
+	return text.Number(x, 3)
 }
 
-// Table writes the answer in words, and what each transport costs in a table of at most 80 columns.
+// Table writes the answer in words, and what each transport costs in a table. It fits 80 columns; where a screen has
+// fewer, it is continued below.
 func (a *Advice) Table(w io.Writer, on text.Screen) error {
 	var out printout
-	sentences := a.Sentences()
-	out.answer(on, Paragraph{Sentences: sentences})
-	rows := [][]string{{"", "transport"}, {"", ""}}
-	rows = [][]string{{"transport"}, {""}}
+	out.answer(on, Paragraph{Sentences: a.Sentences()})
+	rows := [][]string{{""}, {"transport"}}
 	for _, c := range a.columns() {
-		if c.head == "" {
-			rows[0], rows[1] = append(rows[0], c.below), append(rows[1], "")
-			continue
-		}
 		rows[0], rows[1] = append(rows[0], c.head), append(rows[1], c.below)
 	}
+	var names []string
 	for _, o := range a.Options {
-		line := []string{on.Name(text.Name(spec(o)))}
+		names = append(names, on.Name(text.Name(spec(o))))
+	}
+	names = (&layout{on: on}).shorten(names, min(longestName, on.Width()/2))
+	for i, o := range a.Options {
+		line := []string{names[i]}
 		for _, c := range a.columns() {
 			line = append(line, on.Text(c.cell(o)))
 		}
 		rows = append(rows, line)
 	}
-	out.lines(aligned(rows))
+	out.lines(aligned(rows, on.Width())...)
 	if slices.ContainsFunc(a.Options, func(o cost.Option) bool { return !o.Meets }) && a.Chosen() {
 		out.wrap(on, text.Plain, "Those that are too late come last.", 0)
 		out.gap()
@@ -460,26 +570,33 @@ func (a *Advice) Table(w io.Writer, on text.Screen) error {
 	return out.write(w)
 }
 
-// aligned pads the cells of rows, of which the first is words.
-func aligned(rows [][]string) []string {
+// aligned pads the cells of rows, of which the first is words, and returns the lines in parts that are no wider than
+// a screen. Each part begins with the first cells.
+func aligned(rows [][]string, width int) (parts [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], text.Width(cell))
 		}
 	}
-	lines := make([]string, 0, len(rows))
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			if i > 0 {
-				line.WriteString(" ")
-			}
-			line.WriteString(pad(cell, widths[i], i == 0))
+	for from := 1; from < len(widths); {
+		end, all := from, widths[0]
+		for end < len(widths) && (end == from || all+1+widths[end] <= width) {
+			all += 1 + widths[end]
+			end++
 		}
-		lines = append(lines, strings.TrimRight(line.String(), " "))
+		var lines []string
+		for _, row := range rows {
+			line := pad(row[0], widths[0], true)
+			for i := from; i < end; i++ {
+				line += " " + pad(row[i], widths[i], false)
+			}
+			lines = append(lines, strings.TrimRight(line, " "))
+		}
+		parts = append(parts, lines)
+		from = end
 	}
-	return lines
+	return parts
 }
 
 // adviceJSON is the object of JSON.
@@ -492,7 +609,7 @@ type adviceJSON struct {
 	Options []optionJSON       `json:"transports"`
 	Changes []changeJSON       `json:"changes"`
 	Held    []cost.Held        `json:"held_out"`
-	Sides   []cost.Side        `json:"sides"`
+	Sides   []Side             `json:"sides"`
 	Refuted string             `json:"refuted"` // why the answer is not to be believed; empty: it is
 }
 
@@ -510,17 +627,17 @@ type optionJSON struct {
 }
 
 type changeJSON struct {
-	Knob   string        `json:"knob"`
-	At     cost.Estimate `json:"at"`
-	Other  string        `json:"other"`
-	Cheape string        `json:"cheaper"` // the other one is cheaper: below or above
+	Knob    string        `json:"knob"`
+	At      cost.Estimate `json:"at"`
+	Other   string        `json:"other"`
+	Cheaper string        `json:"cheaper"` // the other one is cheaper: below or above
 }
 
 // JSON writes the answer as one object.
 func (a *Advice) JSON(w io.Writer) error {
 	object := adviceJSON{
 		Schema: result.Schema, Answer: strings.Join(a.Sentences(), " "), Wanted: a.Index.Wanted, Machine: a.measured[0].Run.Environment,
-		Held: a.Held, Sides: a.Sides, Refuted: a.Refuted(), Options: []optionJSON{}, Changes: []changeJSON{},
+		Held: append([]cost.Held{}, a.Held...), Sides: append([]Side{}, a.Sides...), Refuted: a.refutation(), Options: []optionJSON{}, Changes: []changeJSON{},
 	}
 	if a.Chosen() {
 		object.Choose = spec(a.Options[0])

@@ -51,7 +51,7 @@ func (a *Advice) page(back Link, drawings []drawing) ([]byte, error) {
 	sentences := a.Sentences()
 	p := advicePage{
 		frame:   frame{Back: back, Title: "Which transport"},
-		Refuted: a.Refuted(), Answer: answer{First: unbroken(sentences[0]), Rest: sentences[1:]},
+		Refuted: a.refutation(), Answer: answer{First: unbroken(sentences[0]), Rest: sentences[1:]},
 		Figures: figuresOf(drawings), Checks: a.checks(), Command: text.Clean(a.Index.Command),
 	}
 	if !a.Index.Started.IsZero() {
@@ -86,7 +86,7 @@ func (a *Advice) page(back Link, drawings []drawing) ([]byte, error) {
 	}
 	if len(a.Held) > 0 {
 		p.Held = table{
-			ID: "held-out", Title: "Predicted before it was measured",
+			ID: "held-out", Title: "Left out and predicted",
 			Captions: []string{fmt.Sprintf("%s users, predicted from fewer: how far off the prediction was.", grouped(float64(a.Held[0].Users)))},
 		}
 		p.Held.Head = []Cell{{Text: "transport", Left: true}}
@@ -157,7 +157,7 @@ func (a *Advice) changeChart() curveChart {
 		y: scale{label: "server CPU, cores", write: func(x float64) string { return text.Number(x, 2) + " cores" }},
 	}
 	if a.Question.Price != nil {
-		ch.y = scale{label: "price of a month", write: money}
+		ch.y = scale{label: "price of a month", write: handy}
 	}
 	switch knob {
 	case cost.Rate:
@@ -185,6 +185,9 @@ func (a *Advice) changeChart() curveChart {
 	for i, o := range a.Options {
 		if !o.Meets && (change < 0 || a.Changes[change].Other != i) {
 			continue
+		}
+		if before := slices.IndexFunc(a.Options, func(x cost.Option) bool { return x.Model == o.Model }); knob == cost.Interval && before < i {
+			continue // it has another interval alone
 		}
 		line := curveLine{label: a.label(o, knob), style: styles[spec(o)]}
 		at := func(x float64) (cost.Estimate, bool) {
@@ -235,9 +238,13 @@ func (a *Advice) lineLoad(o cost.Option, knob cost.Knob) cost.Load {
 // growthChart shows the measured and the predicted CPU against the number of users.
 func (a *Advice) growthChart() curveChart {
 	ch := curveChart{
-		name: "growth", title: "Server CPU by the number of users", detail: "Points: measured. The line goes on to what was asked.",
+		name: "growth", title: "Server CPU by the number of users",
 		x: scale{label: "users", write: grouped},
 		y: scale{label: "server CPU, cores", write: func(x float64) string { return text.Number(x, 2) + " cores" }},
+	}
+	ch.detail = "Measured with a message every " + span(1/a.models[0].Base.Rate) + " from " + a.sender() + "."
+	if a.Question.Users > a.models[0].Base.Users {
+		ch.detail += " The last points are predicted."
 	}
 	styles := a.styles()
 	panel := curvePanel{}

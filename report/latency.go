@@ -172,8 +172,45 @@ func (s style) glyph() draw.GlyphStyle {
 		hollow{draw.CircleGlyph{}},
 		hollow{draw.BoxGlyph{}},
 		hollow{draw.PyramidGlyph{}},
+		diamond{},
+		pyramidDown{},
 	}
 	return draw.GlyphStyle{Color: s.colour, Radius: 2.7, Shape: glyphs[s.mark%len(glyphs)]}
+}
+
+// fullMarks are the marks that are not hollow.
+func fullMarks() []int { return []int{0, 1, 2, 6, 7} }
+
+// A diamond is a glyph that stands on a corner.
+type diamond struct{}
+
+// DrawGlyph implements draw.GlyphDrawer.
+func (diamond) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
+	r := 1.35 * sty.Radius
+	fillAround(c, at, vg.Point{X: r}, vg.Point{Y: r}, vg.Point{X: -r}, vg.Point{Y: -r})
+}
+
+// A pyramidDown is a triangle that points down.
+type pyramidDown struct{}
+
+// DrawGlyph implements draw.GlyphDrawer.
+func (pyramidDown) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, at vg.Point) {
+	r := 1.3 * sty.Radius
+	fillAround(c, at, vg.Point{X: -r, Y: .6 * r}, vg.Point{X: r, Y: .6 * r}, vg.Point{Y: -r})
+}
+
+// fillAround fills the polygon with these corners, which are relative to its middle.
+func fillAround(c *draw.Canvas, middle vg.Point, corners ...vg.Point) {
+	var path vg.Path
+	for i, corner := range corners {
+		if i == 0 {
+			path.Move(middle.Add(corner))
+		} else {
+			path.Line(middle.Add(corner))
+		}
+	}
+	path.Close()
+	c.Fill(path)
 }
 
 // A hollow glyph is one filled with paper. gonum's own have too thin a line: they look like full ones.

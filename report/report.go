@@ -1,5 +1,5 @@
 // Package report draws results: a table for a terminal, the answer in words, charts as SVG and
-// PNG, and one page that opens from disk.
+// PNG, and one page that opens from disk. A Set is several results that belong together, like those of a sweep.
 //
 // It measures nothing and judges nothing: the numbers and the doubts about them come from packages
 // result and theory, the choice of a transport from package verdict. The same results give the same bytes.

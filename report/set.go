@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,13 +52,20 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	for _, axis := range index.Axes {
 		s.axes = append(s.axes, newSetAxis(axis))
 	}
+	s.Runs = make([]Run, len(index.Points))
+	var making sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // intervals take a while, and there may be hundreds of points
 	for i, p := range index.Points {
-		run := Run{Name: p.Dir}
+		s.Runs[i] = Run{Name: p.Dir}
 		if i < len(results) && results[i] != nil {
-			run = NewRun(p.Dir, results[i])
+			turns <- struct{}{}
+			making.Go(func() {
+				s.Runs[i] = NewRun(p.Dir, results[i])
+				<-turns
+			})
 		}
-		s.Runs = append(s.Runs, run)
 	}
+	making.Wait()
 	for _, run := range s.Runs {
 		for _, row := range run.Rows {
 			key, timer := s.lineOf(row)
@@ -76,7 +84,8 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	styles := stylesOf(all)
 	for i, l := range s.lines {
 		s.lines[i].style = styles[l.Transport]
-		s.lines[i].style.mark = i // lines meet, and colours may look alike
+		marks := fullMarks() // lines meet, and colours may look alike; a hollow one is not to be believed
+		s.lines[i].style.mark = marks[i%len(marks)]
 	}
 	for i := range s.Runs {
 		s.ranking = append(s.ranking, s.cheapest(i))
@@ -444,7 +453,7 @@ func (s *Set) doubts() []Remark {
 	}
 	for code, i := range first {
 		if n := more[code] - 1; n > 0 {
-			all[i].Text += ", and " + text.Plural(n, "row", "rows") + " more like it"
+			all[i].Text += ", and " + strconv.Itoa(n) + " more of this kind"
 		}
 	}
 	grown, _ := s.Growth()

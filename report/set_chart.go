@@ -44,6 +44,13 @@ func (s *Set) figure(m result.Metric, models []*cost.Model) figure {
 	if m.Quantile > 0 {
 		heading = "Delivery latency " + m.Heading(false)
 	}
+	switch m.Per {
+	case "":
+	case "s":
+		heading += " in each second"
+	default:
+		heading += " for each " + m.Per
+	}
 	ch := curveChart{
 		name:  "by-" + m.Key,
 		title: heading,
@@ -59,7 +66,7 @@ func (s *Set) figure(m result.Metric, models []*cost.Model) figure {
 		return ch.figure()
 	}
 	x := s.axes[0]
-	ch.title += " by " + x.title
+	ch.title += ", by " + x.title
 	ch.x = scale{label: x.label(), write: x.write, at: x.numbers}
 	if m.Key == "p99" && s.within() > 0 {
 		ch.limits = []limit{{s.within(), "at most " + text.Duration(s.within(), 3)}}

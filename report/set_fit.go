@@ -140,7 +140,7 @@ func choiceMap(models []*cost.Model, q cost.Question, area ChoiceArea, style fun
 	}
 	if len(models) > 0 {
 		m.detail = fmt.Sprintf("In server CPU, of %s users in rooms of %d. Polls are as rare as the delay allows. The lines are where two cost the same.",
-			text.Number(q.Users, 3), firstModel(models).RoomSize)
+			grouped(q.Users), firstModel(models).RoomSize)
 	}
 	return m
 }

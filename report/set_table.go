@@ -64,6 +64,10 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	if s.unranged() {
 		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
 	}
+	if words := s.grewFlat(); words != "" {
+		write("")
+		write(on.Wrap(on.Text(words), 2)...)
+	}
 	if remarks := s.doubts(); len(remarks) > 0 {
 		write("")
 		for _, r := range remarks {
@@ -75,9 +79,6 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 				write(on.Paint(ink, line))
 			}
 		}
-	} else if words := s.grewFlat(); words != "" {
-		write("")
-		write(on.Wrap(on.Text(words), 2)...)
 	}
 	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("writing the table: %w", err)
@@ -230,11 +231,11 @@ func (s *Set) cheapestRows() [][]string {
 func (s *Set) cheapestWords(point int) (first, next string) {
 	c := s.ranking[point]
 	if len(c.order) == 0 {
-		return "none", "none meets it"
+		return "none", "-"
 	}
 	first = s.lines[c.order[0]].name
 	if len(c.order) == 1 {
-		return first, "no other one meets it"
+		return first, "-"
 	}
 	next = s.lines[c.order[1]].name
 	if c.cost[0] > 0 {

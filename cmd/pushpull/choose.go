@@ -53,9 +53,9 @@ transport that delivers 99% of the messages within the time that you allow, and 
 which the answer changes.
 
 The rooms, rates and sizes are those of a SCENARIO, or pairs of users, with the flags in their
-place. The numbers of users are some that this machine can hold. The largest one is predicted from
-the others before it is measured, and so are both sides of the nearest change of the answer. Where
-a prediction is refuted the exit code is 4.
+place. The numbers of users are some that this machine can hold. The largest one is left out and
+predicted from the others, and so are both sides of the nearest change of the answer, which are
+measured last. Where a prediction is refuted the exit code is 4.
 
 Users that poll on a timer get the longest interval that is in time. Costs are those of this
 machine's processors and of pushpull's server. --from answers from costs that were measured
@@ -99,7 +99,7 @@ func (o *chooseOptions) addFlags(f *pflag.FlagSet) {
 	})
 	grouped(f, groupMeasurement, func(f *pflag.FlagSet) {
 		f.StringVar(&o.from, "from", "", "`DIR` costs that were measured before, instead of measuring")
-		f.BoolVar(&o.quick, "quick", false, "measure for about a minute")
+		f.BoolVar(&o.quick, "quick", false, "measure for about two minutes")
 		f.BoolVar(&o.thorough, "thorough", false, "measure for about six minutes")
 		intVar(f, &o.most, "most", 0, "`N` largest number of users to measure (default what this machine can hold)")
 	})
@@ -320,6 +320,11 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 		wanted.Processors = runtime.NumCPU()
 	}
 	wanted.Prices = o.prices
+	for _, name := range all.Names() {
+		if client, err := all.Client(name); err == nil && client.Way().Every > 0 {
+			wanted.CustomaryS = result.SecondsOf(client.Way().Every)
+		}
+	}
 	if err := base.Validate(); err != nil {
 		return base, wanted, err
 	}

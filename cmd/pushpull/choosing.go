@@ -117,17 +117,13 @@ func (c *choosing) measure(ctx context.Context) error {
 			due = append(due, quiet, fast)
 		}
 		random.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
-		for _, p := range due {
+		// The largest load is the last one of each round, not of all: a machine that got slower meanwhile would
+		// refute every prediction.
+		for _, p := range append(due, largest) {
 			p.left = left()
 			if err := c.turn(ctx, p, round); err != nil {
 				return err
 			}
-		}
-	}
-	for round := 1; round <= c.effort.rounds; round++ {
-		largest.left = left()
-		if err := c.turn(ctx, largest, round); err != nil {
-			return err
 		}
 	}
 	return c.verify(ctx)

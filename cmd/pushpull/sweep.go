@@ -74,7 +74,9 @@ With users varied and rooms of one size, requests, store reads and bytes for a m
 depend on the number of users. A change of more than 10% is a doubt.
 
 The first --vary is the x axis of the charts; the others make panels. With two, a map shows the
-cheapest transport in between, too. pushpull report DIR draws them again.
+cheapest transport in between, too. With rate and users among them, costs are fitted, and another
+map shows the cheapest transport for each rate and each delay that 99% of the messages may have,
+where users poll as rarely as that allows. pushpull report DIR draws them again.
 
 Exit codes are those of pushpull run.`,
 		Example: `  pushpull sweep chat --vary users=250,500,1000 --out results/growth
@@ -437,8 +439,10 @@ func (o *sweepOptions) deliver(ctx context.Context, out io.Writer, s *survey, ma
 	}
 	if windows == 0 {
 		s.close()
-		if made {
+		if o.goOn == "" { // a directory without a result must be fit for the next sweep
 			os.Remove(filepath.Join(s.dir, result.IndexFile))
+		}
+		if made {
 			os.Remove(s.dir)
 		}
 		if ctx.Err() != nil {

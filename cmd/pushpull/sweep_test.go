@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"pushpull/loadgen/result"
 )
@@ -49,6 +53,73 @@ func cmdSameSweep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s and %s are the same", args[0], args[1])
 	case !neg && differs != "":
 		ts.Fatalf("%s", differs)
+	}
+}
+
+// parsedSweep returns the options of a command line, and its command.
+func parsedSweep(t *testing.T, args ...string) (*sweepOptions, *cobra.Command) {
+	t.Helper()
+	opts := &sweepOptions{scenario: scenarioOptions{usual: "chat"}}
+	cmd := &cobra.Command{Use: "sweep"}
+	opts.addFlags(cmd.Flags())
+	if err := cmd.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	return opts, cmd
+}
+
+// TestSweepKeepsNoSecrets checks that the password of a store is in no file, and must be given again.
+func TestSweepKeepsNoSecrets(t *testing.T) {
+	const address = "postgres://me:secret@localhost/chat"
+	opts, cmd := parsedSweep(t, "--vary", "users=10,20", "--store", address)
+	g, err := opts.plan(cmd, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := result.WriteIndex(dir, g.index); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, result.IndexFile))
+	if err != nil || strings.Contains(string(data), "secret") || g.store != address {
+		t.Errorf("%v, the store is %s, and the index is %s", err, g.store, data)
+	}
+	opts, cmd = parsedSweep(t, "--continue", dir)
+	_, err = opts.again(cmd, nil)
+	const want = "the index holds no secrets: give the address of the postgres store with --store again"
+	if err == nil || err.Error() != want {
+		t.Errorf("without the address: %v, want %s", err, want)
+	}
+	opts, cmd = parsedSweep(t, "--continue", dir, "--store", address)
+	again, err := opts.again(cmd, nil)
+	if err != nil || again.store != address || !reflect.DeepEqual(again.index, g.index) {
+		t.Errorf("with the address: %v, %+v", err, again)
+	}
+}
+
+// TestSweepRefusesForeignPoints checks that an index whose points are not its combinations is not measured.
+func TestSweepRefusesForeignPoints(t *testing.T) {
+	opts, cmd := parsedSweep(t, "--vary", "users=10,20")
+	g, err := opts.plan(cmd, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, edit := range map[string]func(*result.Index){
+		"its points are not the combinations of its axes": func(x *result.Index) { x.Points[0].Dir = "elsewhere" },
+		"not the index of a sweep: ":                      func(x *result.Index) { x.Axes[0].Values[0] = "many" },
+		" is no sweep: pushpull capacity made it":         func(x *result.Index) { x.Kind = result.KindCapacity },
+	} {
+		dir, index := t.TempDir(), g.index
+		index.Axes = []result.Axis{{Key: "users", Values: []string{"10", "20"}}}
+		index.Points = slices.Clone(index.Points)
+		edit(&index)
+		if err := result.WriteIndex(dir, index); err != nil {
+			t.Fatal(err)
+		}
+		opts, cmd := parsedSweep(t, "--continue", dir)
+		if _, err := opts.again(cmd, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 )
@@ -60,8 +61,11 @@ type Point struct {
 // mostIndex is how long an index may be, in bytes.
 const mostIndex = 16 << 20
 
-// WriteIndex writes the index of dir. The file is replaced atomically.
+// WriteIndex writes the index of dir. The file is replaced atomically. An index that ReadIndex would refuse is an error.
 func WriteIndex(dir string, index Index) error {
+	if err := index.check(); err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
 	data, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the index: %w", err)
@@ -83,8 +87,8 @@ func WriteIndex(dir string, index Index) error {
 
 // ReadIndex reads the index of dir. The error wraps fs.ErrNotExist if there is none.
 func ReadIndex(dir string) (Index, error) {
-	path := filepath.Join(dir, IndexFile)
-	file, err := os.Open(path)
+	name := filepath.Join(dir, IndexFile)
+	file, err := os.Open(name)
 	if err != nil {
 		return Index{}, fmt.Errorf("reading an index: %w", err)
 	}
@@ -101,7 +105,7 @@ func ReadIndex(dir string) (Index, error) {
 		err = index.check()
 	}
 	if err != nil {
-		return Index{}, fmt.Errorf("%s: not an index of pushpull: %w", path, err)
+		return Index{}, fmt.Errorf("%s: not an index of pushpull: %w", name, err)
 	}
 	return index, nil
 }
@@ -114,20 +118,29 @@ func (x *Index) check() error {
 	case x.Kind != KindSweep && x.Kind != KindChoice && x.Kind != KindCapacity:
 		return fmt.Errorf("its kind is %.40q, want %s, %s or %s", x.Kind, KindSweep, KindChoice, KindCapacity)
 	}
-	if x.WithinS < 0 {
+	if !(x.WithinS >= 0) { // no NaN
 		return fmt.Errorf("its delay is %v s, want 0 or more", x.WithinS)
+	}
+	switch {
+	case x.Wanted == nil && x.Kind == KindChoice:
+		return errors.New(`it lacks "wanted", which says for which load a transport was to be chosen: measure again`)
+	case x.Wanted != nil:
+		if err := x.Wanted.check(); err != nil {
+			return err
+		}
 	}
 	seen := map[string]bool{}
 	for _, p := range x.Points {
+		dir := path.Clean(p.Dir)
 		switch {
-		case !filepath.IsLocal(filepath.FromSlash(p.Dir)):
+		case !filepath.IsLocal(filepath.FromSlash(p.Dir)) || dir == ".":
 			return fmt.Errorf("the point %.80q is not below it", p.Dir)
-		case seen[p.Dir]:
+		case seen[dir]:
 			return fmt.Errorf("it has the point %.80q twice", p.Dir)
 		case len(p.Values) != len(x.Axes):
 			return fmt.Errorf("the point %.80q has %d values for %d axes", p.Dir, len(p.Values), len(x.Axes))
 		}
-		seen[p.Dir] = true
+		seen[dir] = true
 	}
 	if err := CheckRemarks(x.Note, x.Tags); err != nil {
 		return err

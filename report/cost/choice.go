@@ -16,6 +16,9 @@ type Question struct {
 	Busy       float64 // share of the time that a server's processors may be busy: what is left is for peaks
 	Processors float64 // of each server
 	Price      *Price  // nil: the server CPU decides
+
+	// The interval at which users usually poll, in seconds: an option of its own where a longer one is in time; 0: none.
+	Customary float64
 }
 
 // Load returns the load that is asked about, without an interval.
@@ -102,7 +105,17 @@ func (c Choice) Chosen() bool { return len(c.Options) > 0 && c.Options[0].Meets 
 func Choose(models []Model, q Question) Choice {
 	c := Choice{Question: q}
 	for i := range models {
-		if o, ok := option(&models[i], q); ok {
+		every := 0.
+		if models[i].Way.Class() == result.Timer {
+			var ok bool
+			if every, ok = models[i].EveryFor(q); !ok {
+				continue
+			}
+			if o, ok := option(&models[i], q, q.Customary); ok && q.Customary > 0 && q.Customary < every {
+				c.Options = append(c.Options, o)
+			}
+		}
+		if o, ok := option(&models[i], q, every); ok {
 			c.Options = append(c.Options, o)
 		}
 	}
@@ -126,7 +139,7 @@ func Choose(models []Model, q Question) Choice {
 		}
 	}
 	for i, o := range c.Options {
-		if i == 0 || !o.Meets && o.Model.Way.Class() != result.Timer {
+		if i == 0 || o.Model == c.Options[0].Model || !o.Meets && o.Model.Way.Class() != result.Timer {
 			continue
 		}
 		for _, found := range c.crossings(o) {
@@ -180,16 +193,10 @@ func (c Choice) crossings(o Option) []Crossing {
 	return found
 }
 
-// option returns the forecast for a transport, with the interval that suits the question.
-func option(m *Model, q Question) (Option, bool) {
+// option returns the forecast for a transport, with an interval if its users poll on a timer.
+func option(m *Model, q Question, every float64) (Option, bool) {
 	o := Option{Model: m, Load: q.Load()}
-	if m.Way.Class() == result.Timer {
-		every, ok := m.EveryFor(q)
-		if !ok {
-			return o, false
-		}
-		o.Load.EveryS = every
-	}
+	o.Load.EveryS = every
 	var ok bool
 	if o.Forecast, ok = m.At(o.Load); !ok {
 		return o, false

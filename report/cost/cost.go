@@ -7,6 +7,7 @@
 package cost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -67,6 +68,7 @@ type Model struct {
 	Senders   int // members of each room that send
 
 	basis    theory.Basis // of the largest load
+	points   []point      // windows; none if one lacks its CPU
 	curve    *curve       // nil: the servers did not report their CPU
 	worths   bool         // the curve tells what happens in vain from messages
 	memory   *line
@@ -120,6 +122,7 @@ func Fit(results ...*result.Result) ([]Model, error) {
 			models = append(models, m)
 		}
 	}
+	setCurves(models)
 	if len(models) == 0 {
 		return nil, errors.New("fitting costs: no transport was measured at two numbers of users")
 	}
@@ -161,11 +164,8 @@ func name(row result.Row) string {
 
 func fitOne(name string, samples []sample) (Model, bool) {
 	largest := slices.MaxFunc(samples, func(a, b sample) int {
-		if d := a.load.Users - b.load.Users; d != 0 {
-			return int(math.Copysign(1, d))
-		}
-		// Of those with as many users, the first with the longest hold is the usual one.
-		return int(math.Copysign(1, a.row.Way.HoldS-b.row.Way.HoldS))
+		// Of those with as many users, the one with the usual hold time and rate is the base.
+		return cmp.Or(cmp.Compare(a.load.Users, b.load.Users), cmp.Compare(a.row.Way.HoldS, b.row.Way.HoldS), cmp.Compare(a.load.Rate, b.load.Rate))
 	})
 	scenario := largest.run.Scenario
 	m := Model{
@@ -182,18 +182,22 @@ func fitOne(name string, samples []sample) (Model, bool) {
 	if m.Smallest == m.Base.Users {
 		return m, false
 	}
-	var points []point
+	complete := true
 	var usual []sample // at the base's rate and interval
 	for _, s := range samples {
 		e := m.eventsOf(s)
 		if s.window.Server != nil && s.window.Server.CPUS > 0 && e.messages > 0 {
-			points = append(points, point{e, s.window.Server.CPUS / s.window.DurationS})
+			m.points = append(m.points, point{e, s.window.Server.CPUS / s.window.DurationS})
+		} else {
+			complete = false
 		}
 		if s.load.Rate == m.Base.Rate && s.row.Transport == largest.row.Transport && s.row.Way == largest.row.Way {
 			usual = append(usual, s)
 		}
 	}
-	m.curve, m.worths = curveOf(points, len(samples))
+	if !complete {
+		m.points = nil
+	}
 	m.count(usual)
 	return m, true
 }
@@ -222,10 +226,41 @@ func (m *Model) eventsOf(s sample) events {
 // telling is by which factor the shares of two kinds of events must differ between windows to tell their costs apart.
 const telling = 1.5
 
-// curveOf fits a curve through the points, with as many parameters as they determine. It returns nil unless each
-// of the windows has its CPU. worths reports whether it knows what an event in vain is worth.
-func curveOf(points []point, windows int) (c *curve, worths bool) {
-	if len(points) < windows || len(points) < 3 {
+// setCurves fits the curve of each model. All are lines, or all are powers: a comparison of a line with a power, far
+// from what was measured, would compare the two forms.
+func setCurves(models []Model) {
+	gain, compared := 0.0, 0
+	lines, powers := make([]*curve, len(models)), make([]*curve, len(models))
+	for i := range models {
+		m := &models[i]
+		lines[i], m.worths = curveOf(m.points, rest)
+		powers[i], _ = curveOf(m.points, beta)
+		if lines[i] != nil && powers[i] != nil {
+			gain += math.Log(max(powers[i].spread, quietest) / max(lines[i].spread, quietest))
+			compared++
+		}
+	}
+	bent := compared > 0 && gain/float64(compared) < math.Log(bent)
+	for i := range models {
+		if models[i].curve = lines[i]; bent && powers[i] != nil {
+			models[i].curve = powers[i]
+		}
+	}
+}
+
+const (
+	// bent is the part of the spread around lines that powers must leave, to be preferred: further loads follow
+	// from a line with less risk.
+	bent = .7
+
+	quietest = 1e-6 // spread of windows that have no noise
+)
+
+// curveOf fits a curve through the points, with as many parameters as they determine: a line with a rest, or a power
+// with an exponent, beta. It returns nil if there are too few points. worths reports whether it knows what an event in
+// vain is worth.
+func curveOf(points []point, form int) (c *curve, worths bool) {
+	if len(points) < 3 {
 		return nil, false
 	}
 	varies := func(of func(events) float64) bool {
@@ -237,36 +272,39 @@ func curveOf(points []point, windows int) (c *curve, worths bool) {
 		return high > telling*low && high > 0
 	}
 	start := [parameters]float64{beta: 1}
-	var free []int
+	free := []int{form, logK}
+	const guess = .3 // of a message
 	if varies(func(e events) float64 { return e.vain }) {
 		free, worths = append(free, worthVain), true
-		start[worthVain] = .3
+		start[worthVain] = guess
 	}
 	if varies(func(e events) float64 { return e.answers }) && worths {
-		free = append(free, worthAnswer)
-		start[worthAnswer] = .3
+		start[worthAnswer] = guess
+		if c := curveFrom(points, form, start, append(slices.Clone(free), worthAnswer)); c != nil {
+			return c, true
+		}
+		start[worthAnswer] = 0 // an answer costs no more than its messages, as far as few points show
 	}
-	sum, least := 0.0, math.Inf(1)
-	for _, p := range points {
-		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
-		least = min(least, p.cores)
-	}
-	start[logK] = sum / float64(len(points))
-	power, okPower := fit(points, start, append([]int{logK, beta}, free...))
-	start[rest] = least / 4
-	line, okLine := fit(points, start, append([]int{rest, logK}, free...))
-	switch {
-	case okPower && (!okLine || power.spread < bent*line.spread):
-		return &power, worths
-	case okLine:
-		return &line, worths
-	}
-	return nil, false
+	return curveFrom(points, form, start, free), worths
 }
 
-// bent is the part of the spread around a line that a power must leave, to be preferred: further loads follow from a
-// line with less risk.
-const bent = .7
+// curveFrom fits a curve from a first guess of what events are worth; nil if that fails.
+func curveFrom(points []point, form int, start [parameters]float64, free []int) *curve {
+	sum, smallest := 0.0, math.Inf(1)
+	for _, p := range points {
+		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
+		smallest = min(smallest, p.cores)
+	}
+	start[logK] = sum / float64(len(points))
+	if form == rest {
+		start[rest] = smallest / 4
+	}
+	fitted, ok := fit(points, start, free)
+	if !ok {
+		return nil
+	}
+	return &fitted
+}
 
 // count sets what is not CPU, from the windows at the rate and the interval of the base.
 func (m *Model) count(usual []sample) {
@@ -348,29 +386,39 @@ type line struct {
 	sum          float64 // of the weights
 }
 
-// lineOf fits a line by least squares of the relative residuals; nil unless x has two values.
+// lineOf fits a line by the medians of the slopes and the intercepts of all pairs of points (Theil and Sen; P. K. Sen,
+// 1968), as a neighbour may have kept the server from collecting garbage in one of them; nil unless x has two values.
+// Its interval is that of least squares of the relative residuals.
 func lineOf(x, y []float64) *line {
 	if len(x) < 3 || slices.Min(x) == slices.Max(x) {
 		return nil
 	}
 	weights := make([]float64, len(x))
 	l := line{n: float64(len(x))}
+	var slopes, intercepts, residuals []float64
 	for i := range x {
 		if y[i] <= 0 {
 			return nil
 		}
 		weights[i] = 1 / (y[i] * y[i])
 		l.sum += weights[i]
+		for k := range i {
+			if x[k] != x[i] {
+				slopes = append(slopes, (y[i]-y[k])/(x[i]-x[k]))
+			}
+		}
 	}
-	l.a, l.b = stat.LinearRegression(x, y, weights, false)
+	l.b = median(slopes)
+	for i := range x {
+		intercepts = append(intercepts, y[i]-l.b*x[i])
+	}
+	l.a = median(intercepts)
 	l.mean = stat.Mean(x, weights)
-	squares := 0.0
 	for i := range x {
 		l.sxx += weights[i] * (x[i] - l.mean) * (x[i] - l.mean)
-		d := (y[i] - l.a - l.b*x[i]) / y[i]
-		squares += d * d
+		residuals = append(residuals, (y[i]-l.a-l.b*x[i])/y[i])
 	}
-	l.spread = math.Sqrt(squares / (l.n - 2))
+	l.spread = scale(residuals) * math.Sqrt(l.n/(l.n-2))
 	return &l
 }
 
@@ -379,4 +427,11 @@ func (l *line) at(x float64) *Estimate {
 	y := l.a + l.b*x
 	half := distuv.StudentsT{Sigma: 1, Nu: l.n - 2}.Quantile(.975) * l.spread * math.Sqrt(1/l.sum+(x-l.mean)*(x-l.mean)/l.sxx)
 	return &Estimate{y, max(0, y-half), y + half}
+}
+
+// median returns the median of values, at least one, which it sorts.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
 }

@@ -193,9 +193,9 @@ func TestOutlier(t *testing.T) {
 }
 
 // TestCoverage simulates choices with known costs: the 95% intervals of a forecast hold the truth about 95 of 100
-// times.
+// times, rather a little more often, as no part of a cost is negative.
 func TestCoverage(t *testing.T) {
-	const runs = 200
+	const runs = 150
 	for _, rounds := range []int{2, 3} {
 		random := rand.New(rand.NewPCG(7, uint64(rounds)))
 		held := 0
@@ -205,7 +205,7 @@ func TestCoverage(t *testing.T) {
 				held++
 			}
 		}
-		if share := float64(held) / runs; share < .90 || share > .99 {
+		if share := float64(held) / runs; share < .92 || share > .995 {
 			t.Errorf("with %d rounds %.1f%% of the intervals hold the true value, want 95%%", rounds, 100*share)
 		}
 	}

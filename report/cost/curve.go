@@ -2,7 +2,6 @@ package cost
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -216,7 +215,5 @@ func scale(residuals []float64) float64 {
 	for i, r := range residuals {
 		sizes[i] = math.Abs(r)
 	}
-	slices.Sort(sizes)
-	n := len(sizes)
-	return (sizes[(n-1)/2] + sizes[n/2]) / 2 / distuv.UnitNormal.Quantile(.75)
+	return median(sizes) / distuv.UnitNormal.Quantile(.75)
 }

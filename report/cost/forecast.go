@@ -32,7 +32,7 @@ func (m *Model) At(l Load) (Forecast, bool) {
 	}
 	f.Bytes = m.bytes.of(rate.Bytes)
 	f.BytesOut = f.Bytes.times(m.out)
-	f.Connections = m.open.of(l.Users)
+	f.Connections = m.connections(l)
 	if m.reads != nil {
 		reads := m.reads.of(rate.Reads)
 		f.Reads = &reads
@@ -46,6 +46,16 @@ func (m *Model) At(l Load) (Forecast, bool) {
 	}
 	f.PerUser = m.perUser
 	return f, true
+}
+
+// connections returns how many are open. In a window those count that were opened; after long, all users that can't
+// send on the connection they read from have sent, and keep one for that.
+func (m *Model) connections(l Load) Estimate {
+	if l.ToS > l.FromS || m.Way.Duplex || m.Way.Class() == result.Timer {
+		return m.open.of(l.Users)
+	}
+	all := l.Users * (1 + float64(m.Senders)/float64(m.RoomSize))
+	return Estimate{all, all, all}
 }
 
 func (e Estimate) plus(x float64) Estimate { return Estimate{e.Value + x, e.Low + x, e.High + x} }
@@ -90,7 +100,7 @@ func (m *Model) Linear() (exponent float64, linear bool) {
 func (m *Model) Latency(l Load, busy, processors float64) (theory.Distribution, bool) {
 	latency, ok := m.basis.Latency(m.load(l))
 	if !ok || m.curve == nil {
-		return theory.Distribution{}, false
+		return latency, ok // servers that did not report their CPU: nothing is known of a wait
 	}
 	e := m.events(l, m.basis.Rate(m.load(l)))
 	jobs := e.messages
