@@ -200,7 +200,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 	}
 	c := &capacity{plan: plan, hunts: hunts, criteria: search.Criteria{
 		P99: plan.p99, Precision: plan.options.Precision, ServerCPUs: opts.cpus,
-		Memory: int64(loadgen.Environment().MemoryBytes), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
+		Memory: int64(loadgen.Environment().MemoryBytes), Cores: runtime.NumCPU(), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
 	}}
 	c.survey = survey{
 		dir: dir, backing: back, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
@@ -402,7 +402,8 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	if err := loadgen.CheckLimits(t.scenario); err != nil {
 		return err
 	}
-	begun := time.Now()
+	begun, others := time.Now(), &meter{read: machineCPU}
+	c.survey.watch = others.watch
 	if err := c.survey.measure(ctx, t); err != nil {
 		return err
 	}
@@ -414,7 +415,7 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 			return err
 		}
 	}
-	j := search.Judge(w, c.criteria)
+	j := search.Judge(w, c.criteria, search.Conditions{Others: others.used(w)})
 	h.search.Report(load, j)
 	switch j.Verdict {
 	case search.Holds:

@@ -74,7 +74,13 @@ type Criteria struct {
 
 	ServerCPUs int   // that the servers have for themselves; 0: they share all with the generator
 	Memory     int64 // of the machine, in bytes; 0: unknown
+	Cores      int   // of the machine; 0: unknown
 	InMemory   bool  // the servers keep messages in their own memory, so no store can be the limit
+}
+
+// Conditions are what else is known of the time of a window.
+type Conditions struct {
+	Others float64 // CPUs that other programs used of the machine's, on average; 0: none, or unknown
 }
 
 // samples is how many deliveries it takes to know their p99.
@@ -85,10 +91,24 @@ const (
 	full = .85
 	busy = .70 // of the generator: above, its own queues may be what delays deliveries
 	idle = .50 // of the generator: below, it is not late for want of CPU
+
+	disturbing = .15 // of the machine's CPUs, that other programs used
 )
 
 // Judge judges a window.
-func Judge(w *result.Window, c Criteria) Judgement {
+//
+// What broke while other programs used much of the machine is not the servers' doing, unless it can't be noise.
+func Judge(w *result.Window, c Criteria, during Conditions) Judgement {
+	j := judge(w, c)
+	if j.Verdict == Holds || j.Certain || c.Cores == 0 || during.Others < disturbing*float64(c.Cores) {
+		return j
+	}
+	j.Verdict, j.Disturbed, j.Limit = Unknown, true, None
+	j.Text += fmt.Sprintf("; other programs used %.0f%% of a CPU meanwhile", 100*during.Others)
+	return j
+}
+
+func judge(w *result.Window, c Criteria) Judgement {
 	j := broke(w, c)
 	if j.Verdict == Holds {
 		return j
