@@ -30,6 +30,9 @@ type survey struct {
 	// prepare changes the side of a window; nil: nothing is changed.
 	prepare func(loadgen.Side) loadgen.Side
 
+	// watch is called with each progress of a window, by one goroutine at a time; nil: nobody watches.
+	watch func(loadgen.Progress)
+
 	recorders map[string]*recorder // by the directory of their point
 	turns     int                  // that have begun
 	worked    bool                 // a window was measured
@@ -72,6 +75,9 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 			if ctx.Err() != nil {
 				s.show.stopping()
 				now.Phase = "stopping"
+			}
+			if s.watch != nil {
+				s.watch(now)
 			}
 			now.Round, now.Rounds = t.round, max(t.round, s.index.Scenario.Rounds)
 			if t.left > 0 {
