@@ -379,9 +379,8 @@ func (c Capacity) Table(w io.Writer, on text.Screen) error {
 		}
 	}
 	out.gap()
-	for _, line := range inColumns(on, leftAligned(rows), 1, false) {
-		out.blocks[len(out.blocks)-1] = append(out.blocks[len(out.blocks)-1], line)
-	}
+	last := len(out.blocks) - 1
+	out.blocks[last] = append(out.blocks[last], inColumns(on, leftAligned(rows), 1, false)...)
 	out.gap()
 	for _, r := range c.remarks() {
 		out.wrap(on, text.Plain, "! "+r.About+": "+r.Text, 2)
@@ -419,7 +418,8 @@ func (c Capacity) JSON(w io.Writer) error {
 		Transports []transport     `json:"transports"`
 	}{
 		result.Schema, c.verdict(), c.set.Index.Scenario, c.set.axes[0].Key, c.of.P99S, c.of.Precision, c.of.Repeat,
-		c.of.ServerCPUs, c.of.Bound, []transport{},
+		c.of.ServerCPUs, c.of.Bound,
+		[]transport{},
 	}
 	for _, l := range c.all {
 		t := transport{Found: l.Found, Loads: []load{}}

@@ -265,7 +265,7 @@ func (s *Set) choiceMarks(m costMap, models []*cost.Model) []mapMark {
 			for i, line := range s.lines {
 				other, ok := s.row(point, line)
 				p99, holds := valueOf("p99", other)
-				value, has := valueOf(costKey, other)
+				value, has := coresMetric().Value(other)
 				if !ok || !holds || !has || p99 > delay || models[i] == nil {
 					continue
 				}

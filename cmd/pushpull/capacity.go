@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ ends the search, and prints the bounds known by then.
 Exit code 4 means that no transport could be judged.`,
 		Example: `  pushpull capacity chat --p99 100ms
   pushpull capacity rooms --vary rate --transports long-poll,websocket --server-cpus 1
-  pushpull capacity chat --store sqlite: --quick`,
+  pushpull capacity chat --store sqlite:/tmp/chat.db --quick`,
 		Args:              operands,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -201,7 +200,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 	}
 	c := &capacity{plan: plan, hunts: hunts, criteria: search.Criteria{
 		P99: plan.p99, Precision: plan.options.Precision, ServerCPUs: opts.cpus,
-		Memory: int64(loadgen.Environment().MemoryBytes), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
+		Memory: int64(loadgen.Environment().MemoryBytes), Cores: runtime.NumCPU(), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
 	}}
 	c.survey = survey{
 		dir: dir, backing: back, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
@@ -403,7 +402,8 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	if err := loadgen.CheckLimits(t.scenario); err != nil {
 		return err
 	}
-	begun := time.Now()
+	begun, others := time.Now(), &meter{read: machineCPU}
+	c.survey.watch = others.watch
 	if err := c.survey.measure(ctx, t); err != nil {
 		return err
 	}
@@ -415,7 +415,7 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 			return err
 		}
 	}
-	j := search.Judge(w, c.criteria)
+	j := search.Judge(w, c.criteria, search.Conditions{Others: others.used(w)})
 	h.search.Report(load, j)
 	switch j.Verdict {
 	case search.Holds:
@@ -512,7 +512,7 @@ func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) 
 		}
 	}
 	if !found.Judged() {
-		d.verdict = exitWith(exitDoubtful, "no transport could be judged: %s", strings.Join(found.Words()[:1], " "))
+		d.verdict = exitWith(exitDoubtful, "no transport could be judged: search again on a machine that is quiet, or for a longer --p99")
 	}
 	return d.deliver(out)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"math"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/search"
+	"pushpull/report"
 )
 
 // planned returns the plan of a built-in scenario.
@@ -133,6 +135,30 @@ func TestCapacityFound(t *testing.T) {
 	}
 	if _, err := result.ReadIndex(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCapacityUnjudged checks the exit codes of a search in which nothing could be judged, and of others.
+func TestCapacityUnjudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		found result.Found
+		want  int
+	}{
+		"it holds":              {result.Found{Transport: "websocket", Holds: 10, Breaks: 20}, exitFine},
+		"it holds at least":     {result.Found{Transport: "websocket", Holds: 10, Breaks: 20, AtLeast: true}, exitFine},
+		"it holds nothing":      {result.Found{Transport: "websocket", Breaks: 20}, exitFine},
+		"nothing can be judged": {result.Found{Transport: "websocket", Breaks: 20, AtLeast: true, Text: "the load generator was late"}, exitDoubtful},
+	} {
+		index := result.Index{
+			Schema: result.Schema, Kind: result.KindCapacity, Axes: []result.Axis{{Key: varyUsers}},
+			Capacity: &result.Capacity{P99S: .1, Precision: .05, Repeat: 2, Found: []result.Found{c.found}},
+		}
+		for _, data := range []bool{false, true} {
+			err := deliverCapacity(io.Discard, report.NewCapacity(index, nil), capacityDelivery{data: data})
+			if got := exitCode(err); got != c.want {
+				t.Errorf("%s, as data: %t: exit code %d, want %d (%v)", name, data, got, c.want, err)
+			}
+		}
 	}
 }
 

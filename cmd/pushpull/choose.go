@@ -338,8 +338,7 @@ const longestMeasured = 2 * time.Second
 
 // chosen returns the transports to measure.
 func (o *chooseOptions) chosen() ([]string, error) {
-	every := min(longestMeasured, time.Duration(float64(o.within)/.99).Truncate(time.Millisecond))
-	every = max(every, 20*time.Millisecond)
+	every := max(20*time.Millisecond, min(longestMeasured, o.within.Truncate(time.Millisecond)))
 	var specs []string
 	seen := map[string]bool{}
 	names := o.transports

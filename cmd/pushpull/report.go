@@ -141,7 +141,7 @@ func runReportIndex(cmd *cobra.Command, opts reportOptions, dir string) error {
 	case result.KindChoice:
 		return reportChoice(cmd, opts, dir, index)
 	default:
-		return usageError(fmt.Errorf("%s holds the results of pushpull %s: draw one of those below it", dir, index.Kind))
+		return usageError(fmt.Errorf("%s holds a %s: pushpull choose --from %s answers from it", dir, index.Kind, dir))
 	}
 }
 

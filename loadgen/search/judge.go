@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,13 @@ type Criteria struct {
 
 	ServerCPUs int   // that the servers have for themselves; 0: they share all with the generator
 	Memory     int64 // of the machine, in bytes; 0: unknown
+	Cores      int   // of the machine; 0: unknown
 	InMemory   bool  // the servers keep messages in their own memory, so no store can be the limit
+}
+
+// Conditions are what else is known of the time of a window.
+type Conditions struct {
+	Others float64 // CPUs that other programs used of the machine's, on average; 0: none, or unknown
 }
 
 // samples is how many deliveries it takes to know their p99.
@@ -84,10 +91,24 @@ const (
 	full = .85
 	busy = .70 // of the generator: above, its own queues may be what delays deliveries
 	idle = .50 // of the generator: below, it is not late for want of CPU
+
+	disturbing = .15 // of the machine's CPUs, that other programs used
 )
 
 // Judge judges a window.
-func Judge(w *result.Window, c Criteria) Judgement {
+//
+// What broke while other programs used much of the machine is not the servers' doing, unless it can't be noise.
+func Judge(w *result.Window, c Criteria, during Conditions) Judgement {
+	j := judge(w, c)
+	if j.Verdict == Holds || j.Certain || c.Cores == 0 || during.Others < disturbing*float64(c.Cores) {
+		return j
+	}
+	j.Verdict, j.Disturbed, j.Limit = Unknown, true, None
+	j.Text += fmt.Sprintf("; other programs used %.0f%% of a CPU meanwhile", 100*during.Others)
+	return j
+}
+
+func judge(w *result.Window, c Criteria) Judgement {
 	j := broke(w, c)
 	if j.Verdict == Holds {
 		return j
@@ -119,10 +140,10 @@ func broke(w *result.Window, c Criteria) Judgement {
 	if w.Failed != "" {
 		return breaks(false, Joining, "it could not be measured: %s", w.Failed)
 	}
-	for _, o := range w.Outages {
-		return breaks(false, Outage, "%s %s (%s)", o.Of, o.Did, o.How)
-	}
 	switch {
+	case len(w.Outages) > 0:
+		o := w.Outages[0]
+		return breaks(false, Outage, "%s %s (%s)", o.Of, o.Did, o.How)
 	case w.Interrupted:
 		return unknown(Validity, None, "it ended early")
 	case w.OtherProgram:
@@ -213,26 +234,16 @@ func growth(w *result.Window, parts []result.Slice, c Criteria) (by time.Duratio
 
 // limitOf returns the limit that was met in a window in which something broke, and says so in words.
 func limitOf(w *result.Window, c Criteria) (limit, words string) {
-	said := w.Failed
-	for _, e := range w.Errors {
-		said += "\n" + e.Text
-	}
 	switch {
-	case strings.Contains(said, "too many open files"):
+	case says(w, "too many open files"):
 		return Files, "this process may not open more files"
-	case strings.Contains(said, "cannot assign requested address"):
+	case says(w, "cannot assign requested address"):
 		return Ports, "this machine has no more local ports"
-	}
-	for _, o := range w.Outages {
-		switch {
-		case strings.Contains(o.Of, "store"):
-			return Store, ""
-		case strings.Contains(o.How, "signal 9"):
-			return ServerMemory, "the system ends a process like that if memory is short"
-		}
-		return None, ""
-	}
-	if w.Failed != "" {
+	case len(w.Outages) > 0 && strings.Contains(w.Outages[0].Of, "store"):
+		return Store, ""
+	case len(w.Outages) > 0 && strings.Contains(w.Outages[0].How, "signal 9"):
+		return ServerMemory, "the system ends a process like that if memory is short"
+	case len(w.Outages) > 0 || w.Failed != "":
 		return None, ""
 	}
 	generator := generatorShare(w)
@@ -265,6 +276,12 @@ func limitOf(w *result.Window, c Criteria) (limit, words string) {
 		return GeneratorCPU, fmt.Sprintf("the load generator used %.0f%% of its CPU", 100*generator)
 	}
 	return None, ""
+}
+
+// says reports whether an error of a window contains words.
+func says(w *result.Window, words string) bool {
+	return strings.Contains(w.Failed, words) ||
+		slices.ContainsFunc(w.Errors, func(e result.Failure) bool { return strings.Contains(e.Text, words) })
 }
 
 // serverShare returns the share that the servers used of the CPUs they may use, or false if it is unknown.

@@ -138,12 +138,35 @@ func TestJudge(t *testing.T) {
 		"replaced program":    {change(func(w *result.Window) { w.OtherProgram = true }), one, Unknown, false, Validity, None, ""},
 		"an impossible count": {change(func(w *result.Window) { w.Dropped = []result.Drop{{What: "sent -1 can't be", Fatal: true}} }), one, Unknown, false, Validity, None, "sent -1"},
 	} {
-		j := Judge(c.w, c.by)
+		j := Judge(c.w, c.by, Conditions{})
 		if j.Disturbed != (strings.Contains(name, "kept from it") || c.limit == Waiting) {
 			t.Errorf("%s: disturbed: %t", name, j.Disturbed)
 		}
 		if j.Verdict != c.verdict || j.Certain != c.certain || j.Broke != c.broke || j.Limit != c.limit || !strings.Contains(j.Text, c.text) {
 			t.Errorf("%s: %+v", name, j)
+		}
+	}
+}
+
+// TestOtherPrograms judges windows during which other programs were busy.
+func TestOtherPrograms(t *testing.T) {
+	slow := second{1000, 5 * ms, 140 * ms}
+	c := Criteria{P99: 100 * ms, Precision: .05, ServerCPUs: 1, Cores: 2, InMemory: true}
+	for _, one := range []struct {
+		w       *result.Window
+		others  float64
+		verdict Verdict
+		text    string
+	}{
+		{window(slow, slow), 0, Breaks, "97% of its CPU"},
+		{window(slow, slow), .2, Breaks, "97% of its CPU"},
+		{window(slow, slow), .5, Unknown, "; other programs used 50% of a CPU meanwhile"},
+		{change(func(w *result.Window) { w.Lost = 1 }), .5, Breaks, "1 of 4000 deliveries never came"},
+		{steady(), 1, Holds, ""},
+	} {
+		j := Judge(one.w, c, Conditions{Others: one.others})
+		if j.Verdict != one.verdict || j.Disturbed != (one.verdict == Unknown) || !strings.Contains(j.Text, one.text) {
+			t.Errorf("others used %v CPUs: %+v", one.others, j)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (q queue) find(t *testing.T, seed uint64, from float64) Answer {
 	r := rand.New(rand.NewPCG(seed, 0))
 	c := Criteria{P99: 100 * time.Millisecond, Precision: .05, ServerCPUs: 1, InMemory: true}
 	s := New(Options{From: from, Least: 150, Most: 50_000})
-	windows(t, s, func(rate float64) Judgement { return Judge(q.window(r, rate, 4*time.Second), c) })
+	windows(t, s, func(rate float64) Judgement { return Judge(q.window(r, rate, 4*time.Second), c, Conditions{}) })
 	return s.Answer()
 }
 

@@ -71,7 +71,7 @@ func TestTimedCapacity(t *testing.T) {
 		}
 		scenario.Rate = load
 		err := loadgen.Run(t.Context(), loadgen.Options{Scenario: scenario, Sides: []loadgen.Side{side}, First: round}, func(_ int, w *result.Window) error {
-			j := search.Judge(w, search.Criteria{P99: 100 * time.Millisecond, Precision: .05, InMemory: true})
+			j := search.Judge(w, search.Criteria{P99: 100 * time.Millisecond, Precision: .05, InMemory: true}, search.Conditions{})
 			t.Logf("%.0f messages a second: p99 %v, %+v", load*users, w.Latency.Quantile(.99), j)
 			s.Report(load, j)
 			return nil
