@@ -234,7 +234,7 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 	s.close()
 	if len(s.measured()) == 0 {
 		if made {
-			os.RemoveAll(dir) // holds an index alone
+			_ = os.RemoveAll(dir) // it holds an index alone
 		}
 		if ctx.Err() != nil {
 			measuring = errors.New("interrupted before anything was measured")
