@@ -477,3 +477,34 @@ func TestChoiceFixture(t *testing.T) {
 		t.Errorf("it answers   %s\nwant         %s\n(go test ./report -update rewrites it)", got, want)
 	}
 }
+
+// fixture are the costs of testdata/choice, read once.
+var fixture = sync.OnceValues(func() (result.Index, []*result.Result) {
+	return question{wanted: pairsWanted}.choiceOf()
+})
+
+// FuzzWanted asks for any load that an index may ask for, and leaves out some of the points.
+func FuzzWanted(f *testing.F) {
+	f.Add(20_000, 1./30, 1., .6, 2, 5., .04, .09, uint(0))
+	f.Add(2, 1e-9, 1e-5, .01, 10_000, 0., 0., 0., uint(1))
+	f.Add(1_000_000_000, 1e4, 86400., .99, 1, 1e6, 1e9, 1e-9, uint(20))
+	f.Fuzz(func(t *testing.T, users int, rate, within, busy float64, cores int, customary, cpu, out float64, missing uint) {
+		index, results := fixture()
+		results = slices.Clone(results)
+		for i := range results {
+			if missing>>i&1 == 1 {
+				results[i] = nil
+			}
+		}
+		index.Wanted = &result.Wanted{
+			Users: users, Rate: rate, WithinS: result.Seconds(within), Busy: busy, Processors: cores, CustomaryS: result.Seconds(customary),
+		}
+		if cpu != 0 || out != 0 {
+			index.Wanted.Prices = map[string]float64{"cpu-hour": cpu, "gb-out": out}
+		}
+		if result.WriteIndex(t.TempDir(), index) != nil {
+			return
+		}
+		use(t, "", index, results, false)
+	})
+}
