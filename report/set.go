@@ -478,8 +478,8 @@ func (s *Set) distrusted() []string {
 	return names
 }
 
-// Doubtful returns the first fatal doubt of a point, in words: "rate=1, users=500 · long-poll: 3 of 40 deliveries never came". It
-// is empty if there is none.
+// Doubtful returns the first fatal doubt about a point in words, or "" if there is none:
+// "rate=1, users=500 · long-poll: 3 of 40 deliveries never came".
 func (s Set) Doubtful() string {
 	for _, r := range s.doubts() {
 		if r.Fatal {

@@ -235,7 +235,7 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 	if len(s.measured()) == 0 {
 		_ = os.Remove(filepath.Join(dir, result.IndexFile)) // of nothing; what remains harms nobody
 		if made {
-			_ = os.Remove(dir)
+			_ = os.RemoveAll(dir)
 		}
 		if ctx.Err() != nil {
 			measuring = errors.New("interrupted before anything was measured")
