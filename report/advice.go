@@ -587,11 +587,11 @@ func aligned(rows [][]string, width int) (parts [][]string) {
 		}
 		var lines []string
 		for _, row := range rows {
-			line := pad(row[0], widths[0], true)
+			cells := []string{pad(row[0], widths[0], true)}
 			for i := from; i < end; i++ {
-				line += " " + pad(row[i], widths[i], false)
+				cells = append(cells, pad(row[i], widths[i], false))
 			}
-			lines = append(lines, strings.TrimRight(line, " "))
+			lines = append(lines, strings.TrimRight(strings.Join(cells, " "), " "))
 		}
 		parts = append(parts, lines)
 		from = end
@@ -686,12 +686,10 @@ func (a *Advice) Markdown(w io.Writer) error {
 	sentences := a.Sentences()
 	fmt.Fprintf(&out, "**%s** %s\n\n", sentences[0], strings.Join(sentences[1:], " "))
 	out.WriteString("| transport |")
-	rule := "|---|"
 	for _, c := range a.columns() {
 		fmt.Fprintf(&out, " %s |", strings.TrimSpace(c.head+" "+c.below))
-		rule += "---:|"
 	}
-	out.WriteString("\n" + rule + "\n")
+	out.WriteString("\n|---|" + strings.Repeat("---:|", len(a.columns())) + "\n")
 	for _, o := range a.Options {
 		fmt.Fprintf(&out, "| `%s` |", text.Name(spec(o)))
 		for _, c := range a.columns() {

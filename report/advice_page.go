@@ -156,8 +156,16 @@ func (a *Advice) changeChart() curveChart {
 		name: "change", title: "Where the answer changes", detail: "Predicted for " + grouped(a.Question.Users) + " users.",
 		y: scale{label: "server CPU, cores", write: func(x float64) string { return text.Number(x, 2) + " cores" }},
 	}
-	if a.Question.Price != nil {
+	if change < 0 {
+		ch.title = "The cost at other rates"
+	}
+	unitOfY := 1.
+	switch {
+	case a.Question.Price != nil:
 		ch.y = scale{label: "price of a month", write: handy}
+	case len(a.Options) > 0 && a.Options[0].Forecast.Cores == nil:
+		ch.y = scale{label: "traffic, Mbit/s", write: func(x float64) string { return text.Number(x, 2) + " Mbit/s" }}
+		unitOfY = 8 / 1e6
 	}
 	switch knob {
 	case cost.Rate:
@@ -200,12 +208,12 @@ func (a *Advice) changeChart() curveChart {
 		for k := range knots {
 			x := low * math.Pow(high/low, float64(k)/(knots-1))
 			if e, ok := at(x); ok {
-				line.points = append(line.points, curvePoint{x: x * unit, y: e.Value, low: e.Low, high: e.High})
+				line.points = append(line.points, curvePoint{x: x * unit, y: e.Value * unitOfY, low: e.Low * unitOfY, high: e.High * unitOfY})
 			}
 		}
 		line.fit = func(x float64) (float64, bool) {
 			e, ok := at(x / unit)
-			return e.Value, ok
+			return e.Value * unitOfY, ok
 		}
 		if change >= 0 && i == 0 {
 			line.marks = []limit{{a.Changes[change].At.Value * unit, "change"}}
@@ -299,6 +307,6 @@ func (a *Advice) choices() (costMap, bool) {
 	m := choiceMap(models, q, area, func(model *cost.Model) (string, style) {
 		return text.Name(model.Transport), styles[model.Transport]
 	})
-	m.detail = "Least server CPU for " + grouped(q.Users) + " users. Polls are as rare as the delay allows."
+	m.detail = pick(q.Price == nil, "Least server CPU for ", "Lowest price for ") + grouped(q.Users) + " users. Polls are as rare as the delay allows."
 	return m, len(m.layers) > 1
 }

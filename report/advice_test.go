@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,15 +139,15 @@ func (a advised) windowOf(random *rand.Rand, s result.Scenario, round int, quiet
 	return w
 }
 
-func adviceOf(t *testing.T, q question) *report.Advice {
-	t.Helper()
-	index, results := q.choiceOf()
-	a, err := report.NewAdvice(index, results, q.elsewhere)
-	if err != nil {
-		t.Fatal(err)
+// advices are those of the questions, made once.
+var advices = sync.OnceValue(func() map[string]*report.Advice {
+	all := map[string]*report.Advice{}
+	for name, q := range questions() {
+		index, results := q.choiceOf()
+		all[name], _ = report.NewAdvice(index, results, q.elsewhere)
 	}
-	return a
-}
+	return all
+})
 
 // questions are the choices of the goldens.
 func questions() map[string]question {
@@ -185,17 +186,19 @@ func questions() map[string]question {
 }
 
 func TestAdviceGolden(t *testing.T) {
-	drawn := []string{"push", "polling", "price"}                                         // whose charts are goldens
-	paged := []string{"push", "late", "one", "held-out", "price", "polling", "elsewhere"} // whose pages are: to draw them takes a while
+	drawn := []string{"push", "polling", "price"}                                          // whose charts are goldens
+	paged := []string{"push", "late", "one", "held-out", "price", "unreported", "polling"} // whose pages are: to draw them takes a while
 	refuted := map[string]string{
 		"late":     "no transport that was measured is in time",
 		"held-out": "the server CPU of websocket with 1,200 users was predicted",
 		"side":     "websocket was predicted to need more server CPU than short-poll@1s",
 	}
-	for name, q := range questions() {
+	for name, a := range advices() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := adviceOf(t, q)
+			if a == nil {
+				t.Fatal("there is no answer")
+			}
 			golden := func(file string, got []byte) { t.Helper(); golden(t, filepath.Join("choice", name, file), got) }
 			if got, want := a.Refuted(), refuted[name]; (got == "") != (want == "") || !strings.Contains(got, want) {
 				t.Errorf("refuted: %q, want %q", got, want)
@@ -255,8 +258,7 @@ func indented(t *testing.T, object []byte) []byte {
 
 // TestAdviceFits checks that the words and the table fit a terminal that shows ASCII alone, and that no figure is lost.
 func TestAdviceFits(t *testing.T) {
-	for name, q := range questions() {
-		a := adviceOf(t, q)
+	for name, a := range advices() {
 		for _, columns := range []int{80, 60, 40} {
 			var out bytes.Buffer
 			if err := a.Table(&out, text.Screen{Columns: columns}); err != nil {
@@ -308,7 +310,7 @@ func TestAdviceJSON(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := adviceOf(t, questions()["push"]).JSON(&out); err != nil {
+	if err := advices()["push"].JSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
@@ -334,7 +336,7 @@ func TestAdviceJSON(t *testing.T) {
 		t.Errorf("the sides %+v", got.Sides)
 	}
 	out.Reset()
-	if err := adviceOf(t, questions()["late"]).JSON(&out); err != nil {
+	if err := advices()["late"].JSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"choose":""`, `"changes":[]`, `"sides":[]`} {
@@ -375,27 +377,27 @@ func TestOddAdvice(t *testing.T) {
 			edit(&clone)
 			odd[i] = &clone
 		}
-		use(t, name, index, odd)
+		use(t, name, index, odd, false)
 	}
-	for i := range results { // one of them alone is missing
+	for _, i := range []int{0, 2, 4} { // one of them alone is missing
 		some := slices.Clone(results)
 		some[i] = nil
-		use(t, index.Points[i].Dir, index, some)
+		use(t, index.Points[i].Dir, index, some, false)
 	}
-	use(t, "none", index, make([]*result.Result, len(index.Points)))
-	for _, wanted := range []result.Wanted{
+	use(t, "none", index, make([]*result.Result, len(index.Points)), false)
+	for i, wanted := range []result.Wanted{
 		{Users: 2, Rate: 1e-9, WithinS: 1e-5, Busy: .01, Processors: 10_000},
 		{Users: 1e9, Rate: 1e4, WithinS: 86400, Busy: .99, Processors: 1, Prices: map[string]float64{"cpu-hour": 1e9}},
 		{Users: 1e9, Rate: 1e-9, WithinS: 86400, Busy: .99, Processors: 1, Prices: map[string]float64{"gb-out": 1e-9}},
 		{Users: 2, Rate: 1e4, WithinS: .01, Busy: .01, Processors: 1, CustomaryS: 5},
 	} {
 		index.Wanted = &wanted
-		use(t, fmt.Sprintf("%+v", wanted), index, results)
+		use(t, fmt.Sprintf("%+v", wanted), index, results, i < 2)
 	}
 }
 
 // use draws and writes an advice, if there is one.
-func use(t *testing.T, name string, index result.Index, results []*result.Result) {
+func use(t *testing.T, name string, index result.Index, results []*result.Result, drawn bool) {
 	t.Helper()
 	a, err := report.NewAdvice(index, results, "")
 	if err != nil {
@@ -407,6 +409,9 @@ func use(t *testing.T, name string, index result.Index, results []*result.Result
 	}
 	if err := a.JSON(&out); err != nil {
 		t.Errorf("%s: %v", name, err)
+	}
+	if !drawn {
+		return
 	}
 	page := &bytes.Buffer{}
 	if err := a.HTML(page, report.Link{}); err != nil {
@@ -471,4 +476,35 @@ func TestChoiceFixture(t *testing.T) {
 	if got, want := strings.Join(kept.Sentences(), " "), strings.Join(fresh.Sentences(), " "); got != want {
 		t.Errorf("it answers   %s\nwant         %s\n(go test ./report -update rewrites it)", got, want)
 	}
+}
+
+// fixture are the costs of testdata/choice, read once.
+var fixture = sync.OnceValues(func() (result.Index, []*result.Result) {
+	return question{wanted: pairsWanted}.choiceOf()
+})
+
+// FuzzWanted asks for any load that an index may ask for, and leaves out some of the points.
+func FuzzWanted(f *testing.F) {
+	f.Add(20_000, 1./30, 1., .6, 2, 5., .04, .09, uint(0))
+	f.Add(2, 1e-9, 1e-5, .01, 10_000, 0., 0., 0., uint(1))
+	f.Add(1_000_000_000, 1e4, 86400., .99, 1, 1e6, 1e9, 1e-9, uint(20))
+	f.Fuzz(func(t *testing.T, users int, rate, within, busy float64, cores int, customary, cpu, out float64, missing uint) {
+		index, results := fixture()
+		results = slices.Clone(results)
+		for i := range results {
+			if missing>>i&1 == 1 {
+				results[i] = nil
+			}
+		}
+		index.Wanted = &result.Wanted{
+			Users: users, Rate: rate, WithinS: result.Seconds(within), Busy: busy, Processors: cores, CustomaryS: result.Seconds(customary),
+		}
+		if cpu != 0 || out != 0 {
+			index.Wanted.Prices = map[string]float64{"cpu-hour": cpu, "gb-out": out}
+		}
+		if result.WriteIndex(t.TempDir(), index) != nil {
+			return
+		}
+		use(t, "", index, results, false)
+	})
 }

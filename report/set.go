@@ -223,13 +223,13 @@ func valueOf(key string, row result.Row) (float64, bool) {
 // A cheapest says which lines of a point cost the least server CPU among those that meet the delay.
 type cheapest struct {
 	order  []int     // indices of the lines that can be chosen, the cheapest first
-	cost   []float64 // of order: server CPU for a message
+	cost   []float64 // of order: server CPU
 	tied   bool      // the intervals of the first two overlap
 	ranged bool      // the intervals of the first two are known
 	out    []int     // lines that are left out, as they are not to be believed: each may be the cheapest
 }
 
-// costKey is the metric by which transports are compared: all at a point carry the same messages.
+// costKey is the server CPU for a message. Transports are compared by all of it, as they may have no message at all.
 const costKey = "server-cpu"
 
 // cheapest compares the lines at a point.
@@ -245,7 +245,7 @@ func (s *Set) cheapest(point int) cheapest {
 		if !ok || !s.meets(row) {
 			continue
 		}
-		if value, ok := valueOf(costKey, row); ok {
+		if value, ok := coresMetric().Value(row); ok {
 			cost[i], rows[i] = value, row
 			c.order = append(c.order, i)
 		}
@@ -255,8 +255,8 @@ func (s *Set) cheapest(point int) cheapest {
 		c.cost = append(c.cost, cost[i])
 	}
 	if len(c.order) > 1 {
-		first, knownFirst := rows[c.order[0]].Interval(costKey)
-		second, knownSecond := rows[c.order[1]].Interval(costKey)
+		first, knownFirst := interval(coresMetric(), rows[c.order[0]])
+		second, knownSecond := interval(coresMetric(), rows[c.order[1]])
 		c.ranged = knownFirst && knownSecond
 		c.tied = c.ranged && second.Low <= first.High
 	}
@@ -478,8 +478,8 @@ func (s *Set) distrusted() []string {
 	return names
 }
 
-// Doubtful returns the first fatal doubt of a point, in words: "rate=1, users=500 · long-poll: 3 of 40 deliveries never came". It
-// is empty if there is none.
+// Doubtful returns the first fatal doubt about a point in words, or "" if there is none:
+// "rate=1, users=500 · long-poll: 3 of 40 deliveries never came".
 func (s Set) Doubtful() string {
 	for _, r := range s.doubts() {
 		if r.Fatal {

@@ -60,8 +60,8 @@ func setLoad(l *cost.Load, key string, x float64) bool {
 	return true
 }
 
-// fitted returns the server CPU that the model of a line predicts along the first axis, from one point to another, in the
-// unit of the metric; nil if it predicts none.
+// fitted returns the server CPU that the model of a line predicts along the first axis, from the first of the points
+// to the last, in the unit of the metric; nil if it predicts none.
 func (s *Set) fitted(m result.Metric, model *cost.Model, line setLine, points []int) func(float64) (float64, bool) {
 	if model == nil || len(points) < 2 || m.Key != costKey && m.Key != coresMetric().Key {
 		return nil
@@ -102,9 +102,9 @@ type ChoiceArea struct {
 	Rates, Delays [2]float64
 }
 
-// choiceMap draws the cheapest transport for each rate and each delay that 99% of the messages may have. Users that poll on a
-// timer poll as rarely as the delay allows. The question has the number of users and of their servers; its rate and
-// delay are not used. style returns that of a model.
+// choiceMap draws the cheapest transport for each rate and each delay that 99% of the messages may have. Users
+// that poll on a timer poll as rarely as the delay allows. The question has the number of users and of their
+// servers; its rate and delay are not used. style returns the label and the style of a model.
 //
 // Costs are those of the models. With a timer the wait for a poll is U(0, T), so that T is (W - rest)/0.99 for the
 // delay W, where the rest is what its p99 has beside 0.99 T.
@@ -155,8 +155,8 @@ func firstModel(models []*cost.Model) cost.Model {
 	return cost.Model{}
 }
 
-// choiceColumn calls found with the cost of a model for each of the delays, and with how much slack it has. It returns false if
-// the model knows none.
+// choiceColumn calls found with the cost of a model for each of the delays, and with how much slack it has. It
+// returns false if the model knows none.
 func choiceColumn(model *cost.Model, q cost.Question, delays []float64, found func(row int, cost, slack float64)) (known bool) {
 	const shortest = .01 // seconds between polls
 	l := q.Load()
@@ -177,10 +177,10 @@ func choiceColumn(model *cost.Model, q cost.Question, delays []float64, found fu
 		}
 		if timer || row == 0 {
 			forecast, ok := model.At(l)
-			if !ok || forecast.Cores == nil {
+			if !ok || forecast.Cores == nil && q.Price == nil {
 				return false
 			}
-			value = forecast.Cores.Value
+			value = q.Cost(forecast).Value
 		}
 		found(row, value, slack)
 		known = true
@@ -265,7 +265,7 @@ func (s *Set) choiceMarks(m costMap, models []*cost.Model) []mapMark {
 			for i, line := range s.lines {
 				other, ok := s.row(point, line)
 				p99, holds := valueOf("p99", other)
-				value, has := valueOf(costKey, other)
+				value, has := coresMetric().Value(other)
 				if !ok || !holds || !has || p99 > delay || models[i] == nil {
 					continue
 				}

@@ -36,7 +36,7 @@ func (s *Set) mapFigure() (figure, bool) {
 		}
 		for i, p := range s.Index.Points {
 			row, ok := s.row(i, line)
-			cost, known := valueOf(costKey, row)
+			cost, known := coresMetric().Value(row)
 			if !ok || !known || cost <= 0 || result.Fatal([]result.Row{row}) {
 				continue
 			}

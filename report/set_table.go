@@ -62,11 +62,11 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 		write(inColumns(on, rows, len(s.axes), true)...)
 	}
 	if s.unranged() {
-		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 2)...)
+		write(on.Wrap(on.Text("Too few rounds for intervals of the CPU, which take 3: the order may be chance."), 0)...)
 	}
 	if words := s.grewFlat(); words != "" {
 		write("")
-		write(on.Wrap(on.Text(words), 2)...)
+		write(on.Wrap(on.Text(words), 0)...)
 	}
 	if remarks := s.doubts(); len(remarks) > 0 {
 		write("")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -233,7 +234,7 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 	s.close()
 	if len(s.measured()) == 0 {
 		if made {
-			os.RemoveAll(dir) // holds an index alone
+			_ = os.RemoveAll(dir) // it holds an index alone
 		}
 		if ctx.Err() != nil {
 			measuring = errors.New("interrupted before anything was measured")
@@ -273,8 +274,8 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	switch {
 	case o.quick && o.thorough:
 		return base, wanted, errors.New("--quick and --thorough exclude each other: leave one out")
-	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports")):
-		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store and --transports")
+	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports") || flags.Changed("note") || flags.Changed("tag")):
+		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store, --transports, --note and --tag")
 	case flags.Changed("users") && (o.users < 2 || o.users > 1e9):
 		return base, wanted, fmt.Errorf("--users must be 2 to 1000000000, not %d", o.users)
 	case flags.Changed("every") && (o.every < 100*time.Microsecond || o.every > 30*24*time.Hour):
@@ -337,8 +338,7 @@ const longestMeasured = 2 * time.Second
 
 // chosen returns the transports to measure.
 func (o *chooseOptions) chosen() ([]string, error) {
-	every := min(longestMeasured, time.Duration(float64(o.within)/.99).Truncate(time.Millisecond))
-	every = max(every, 20*time.Millisecond)
+	every := max(20*time.Millisecond, min(longestMeasured, o.within.Truncate(time.Millisecond)))
 	var specs []string
 	seen := map[string]bool{}
 	names := o.transports
@@ -368,7 +368,9 @@ func (o *chooseOptions) chosen() ([]string, error) {
 
 // answerFrom answers from costs that were measured before.
 func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wanted result.Wanted) error {
-	index, results, err := openCosts(cmd.ErrOrStderr(), o.from, base)
+	asked := cmd.Flags()
+	named := len(asked.Args()) > 0
+	index, results, err := openCosts(cmd.ErrOrStderr(), o.from, base, named || asked.Changed("room") || asked.Changed("size"))
 	if err != nil {
 		return err
 	}
@@ -381,9 +383,14 @@ func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wa
 	if here := loadgen.Environment(); here.CPU != machine.CPU || here.Cores != machine.Cores {
 		elsewhere = fmt.Sprintf("%s, %d cores", machine.CPU, machine.Cores)
 	}
-	asked := cmd.Flags()
-	if !asked.Changed("every") && len(asked.Args()) == 0 && index.Wanted != nil {
+	if !named && !asked.Changed("every") {
 		wanted.Rate = index.Wanted.Rate
+	}
+	if !named && !asked.Changed("users") {
+		wanted.Users = index.Wanted.Users
+	}
+	if room := index.Scenario.RoomSize; wanted.Users < room {
+		return usageError(fmt.Errorf("the costs in %s are those of rooms of %d: --users must be at least that", o.from, room))
 	}
 	if !asked.Changed("server-cores") {
 		wanted.Processors = machine.Cores
@@ -397,13 +404,13 @@ func (o *chooseOptions) answerFrom(cmd *cobra.Command, base loadgen.Scenario, wa
 }
 
 // openCosts reads the index of dir and its results. If dir has no index, but directories below it have, that with
-// rooms and messages of the scenario's sizes is read.
-func openCosts(warnings io.Writer, dir string, base loadgen.Scenario) (result.Index, []*result.Result, error) {
+// rooms and messages of the scenario's sizes is read. If these sizes were not asked for, a single index may have others.
+func openCosts(warnings io.Writer, dir string, base loadgen.Scenario, asked bool) (result.Index, []*result.Result, error) {
 	paths := []string{dir}
 	if _, err := os.Stat(filepath.Join(dir, result.IndexFile)); err != nil {
 		found, _ := filepath.Glob(filepath.Join(dir, "*", result.IndexFile))
 		if len(found) == 0 {
-			return result.Index{}, nil, fmt.Errorf("there are no costs in %s: name a directory that pushpull choose has written", dir)
+			return result.Index{}, nil, noCosts(dir)
 		}
 		paths = nil
 		for _, path := range found {
@@ -416,15 +423,26 @@ func openCosts(warnings io.Writer, dir string, base loadgen.Scenario) (result.In
 		if err != nil {
 			return result.Index{}, nil, err
 		}
+		if index.Kind != result.KindChoice {
+			continue
+		}
 		s := index.Scenario
-		if s.RoomSize != base.RoomSize || s.Size != base.Size || sendersOf(s) != sendersOf(result.Scenario(base)) {
+		same := s.RoomSize == base.RoomSize && s.Size == base.Size && sendersOf(s) == sendersOf(result.Scenario(base))
+		if !same && (asked || len(paths) > 1) {
 			sizes = append(sizes, fmt.Sprintf("rooms of %d with %d senders and messages of %d bytes", s.RoomSize, sendersOf(s), s.Size))
 			continue
 		}
 		results, err := openPoints(warnings, path, index)
 		return index, results, err
 	}
+	if len(sizes) == 0 {
+		return result.Index{}, nil, noCosts(dir)
+	}
 	return result.Index{}, nil, usageError(fmt.Errorf("%s has costs of %s: ask for one of these, or measure without --from", dir, strings.Join(sizes, "; ")))
+}
+
+func noCosts(dir string) error {
+	return fmt.Errorf("there are no costs in %s: name a directory that pushpull choose has written", dir)
 }
 
 // sendersOf returns the number of members of a room that send.
@@ -449,6 +467,27 @@ func openPoints(warnings io.Writer, dir string, index result.Index) ([]*result.R
 		}
 	}
 	return results, nil
+}
+
+// reportChoice is runReport for the directory of a choice.
+func reportChoice(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
+	if opts.printCSV {
+		return usageError(errors.New("a choice has no --csv: use --json, or name one of the results below it"))
+	}
+	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	if err != nil {
+		return err
+	}
+	advice, err := report.NewAdvice(index, results, "")
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	into := cmp.Or(opts.out, dir)
+	if opts.printJSON {
+		into = opts.out
+	}
+	o := chooseOptions{printJSON: opts.printJSON, colour: opts.look.colour}
+	return o.deliver(cmd, advice, into, nil)
 }
 
 // deliver writes the answer to the disk, if dir is set, and to standard output.

@@ -123,6 +123,15 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		})
 	case "store":
 		return offered(storesFor)
+	case "price":
+		return listed(func(string) (keys []cobra.Completion) {
+			for _, name := range tariffs() {
+				keys = append(keys, name+"=")
+			}
+			return keys
+		})
+	case "from":
+		return completeCosts
 	case "vary":
 		return offered(func(string) (keys []cobra.Completion) {
 			for _, key := range sweep.Keys() {
@@ -173,7 +182,13 @@ func listed(words completions) cobra.CompletionFunc {
 			list, last = typed[:i+1], typed[i+1:]
 		}
 		var found []cobra.Completion
-		for _, word := range once(strings.Split(list, ","), words(last)) {
+		given := strings.Split(list, ",")
+		for _, word := range given {
+			if key, _, ok := strings.Cut(word, "="); ok { // it is offered without a value
+				given = append(given, key+"=")
+			}
+		}
+		for _, word := range once(given, words(last)) {
 			if list != "" {
 				word = plain(word) // bash doesn't find a word with a comma and a description
 			}
@@ -316,9 +331,24 @@ func completeResults(most int) cobra.CompletionFunc {
 	}
 }
 
-// resultsAt returns the directories whose path begins with typed and that hold a result, themselves or up to
+// completeCosts completes with the directories that pushpull choose has written, or with any if there are none.
+func completeCosts(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	found := slices.DeleteFunc(directoriesAt(typed, result.IndexFile), func(dir cobra.Completion) bool {
+		index, err := result.ReadIndex(dir)
+		return err != nil || index.Kind != result.KindChoice
+	})
+	if len(found) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return begun(found, typed)
+}
+
+// resultsAt returns the directories whose path begins with typed and that hold a result.
+func resultsAt(typed string) (found []cobra.Completion) { return directoriesAt(typed, result.File) }
+
+// directoriesAt returns the directories whose path begins with typed and that hold a file, themselves or up to
 // two levels below, as the sides of a duet are. It reads a limited number of directories, as a person waits.
-func resultsAt(typed string) (found []cobra.Completion) {
+func directoriesAt(typed, file string) (found []cobra.Completion) {
 	left := 1000 // directories that may be read
 	var walk func(dir, prefix string, levels int)
 	walk = func(dir, prefix string, levels int) {
@@ -335,7 +365,7 @@ func resultsAt(typed string) (found []cobra.Completion) {
 			if hidden || !strings.HasPrefix(entry.Name(), prefix) || !entry.IsDir() && entry.Type() != fs.ModeSymlink {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(path, result.File)); err == nil {
+			if _, err := os.Stat(filepath.Join(path, file)); err == nil {
 				found = append(found, path)
 			}
 			if levels > 0 {

@@ -228,6 +228,9 @@ func (p *progress) status(now loadgen.Progress, table bool) []string {
 	head, short := heading(now), now.Transport
 	if table {
 		head, short = fmt.Sprintf("round %d/%d", now.Round, now.Rounds), now.Phase
+		if len(p.runs) == 1 && now.Side != "" { // the table doesn't say which point of a survey it shows
+			head += "  " + now.Side
+		}
 	}
 	users := fmt.Sprintf("%d users", now.Users)
 	// Growing numbers are padded, so that the text after them doesn't move.

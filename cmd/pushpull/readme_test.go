@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -133,6 +134,29 @@ func TestReadmeShowsItsResult(t *testing.T) {
 	}
 	if shown != printed.String() {
 		t.Errorf("the README shows\n%s\nbut LANG=C.UTF-8 pushpull report results/chat prints\n%s", shown, printed.String())
+	}
+}
+
+// The main README answers its question with the costs beside it.
+func TestReadmeShowsItsAnswer(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "```text\n")
+	_, shown, _ = strings.Cut(shown, "```text\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	root := newRootCommand()
+	var printed strings.Builder
+	root.SetOut(&printed)
+	root.SetErr(io.Discard)
+	root.SetArgs(strings.Fields("choose --from ../../results/costs --users 20000 --room 2 --every 30s --within 1s"))
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if shown == "" || !strings.HasPrefix(printed.String(), shown) {
+		t.Errorf("the README shows\n%s\nbut pushpull choose prints\n%s", shown, printed.String())
 	}
 }
 

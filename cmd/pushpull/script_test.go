@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -32,6 +33,9 @@ import (
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 )
+
+// costs is a choice as a fixture. Its path is absolute, as tests change the directory.
+var costs, _ = filepath.Abs(filepath.Join("..", "..", "testdata", "choice"))
 
 func TestMain(m *testing.M) {
 	testscript.Main(leakFree{m}, map[string]func(){"pushpull": main})
@@ -98,8 +102,15 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"kill-store":  cmdKillStore,
 		"server-gone": cmdServerGone,
 		"same-sweep":  cmdSameSweep,
+		"costs":       cmdCosts,
 	}
 	testscript.Run(t, p)
+}
+
+// cmdCosts copies the costs that package report writes for its tests.
+func cmdCosts(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "costs DIR")
+	ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(costs)))
 }
 
 // usage ends a script that calls one of its commands with wrong arguments.

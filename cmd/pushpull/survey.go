@@ -30,7 +30,7 @@ type survey struct {
 	// prepare changes the side of a window; nil: nothing is changed.
 	prepare func(loadgen.Side) loadgen.Side
 
-	// watch is called with each progress of a window, by one goroutine at a time; nil: nobody watches.
+	// watch is called with each progress of a window, by one goroutine at a time; nil: it is not
 	watch func(loadgen.Progress)
 
 	recorders map[string]*recorder // by the directory of their point
@@ -40,10 +40,9 @@ type survey struct {
 
 // A turn is some windows of one point: each transport of its scenario once, in an order drawn from the seed.
 type turn struct {
-	point     result.Point
-	scenario  loadgen.Scenario // of the point, with the transports of the turn
-	round     int              // from 1
-	heartbeat result.Seconds   // of the servers; 0: the usual one
+	point    result.Point
+	scenario loadgen.Scenario // of the point, with the transports of the turn
+	round    int              // from 1
 
 	turns int           // of the whole survey; 0: unknown
 	left  time.Duration // estimate for this turn and all after it; 0: unknown

@@ -78,6 +78,10 @@ cheapest transport in between, too. With rate and users among them, costs are fi
 map shows the cheapest transport for each rate and each delay that 99% of the messages may have,
 where users poll as rarely as that allows. pushpull report DIR draws them again.
 
+--json prints {"schema":1,"index":{...}, "points":[...],"growth":[...]}. A point has its values,
+the transports that can be chosen, by their server CPU, as cheapest, and the rows of pushpull run
+as transports. With --dry-run it is the index with the number of windows and the seconds they take.
+
 Exit codes are those of pushpull run.`,
 		Example: `  pushpull sweep chat --vary users=250,500,1000 --out results/growth
   pushpull sweep chat --vary rate=0.01,0.1,1 --vary interval=1s,5s,30s --within 10s
@@ -226,7 +230,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 	case err != nil:
 		return nil, err
 	case index.Kind != result.KindSweep:
-		return nil, usageError(fmt.Errorf("%s is no sweep: pushpull %s made it", o.goOn, index.Kind))
+		return nil, usageError(fmt.Errorf("%s holds a %s, not a sweep: name the directory of a sweep", o.goOn, index.Kind))
 	}
 	g := &grid{index: index, store: cmp.Or(o.store, index.Store)}
 	if g.store == "" && index.Scenario.NotableStore() != "" {

@@ -107,7 +107,9 @@ func TestSweepRefusesForeignPoints(t *testing.T) {
 	for want, edit := range map[string]func(*result.Index){
 		"its points are not the combinations of its axes": func(x *result.Index) { x.Points[0].Dir = "elsewhere" },
 		"not the index of a sweep: ":                      func(x *result.Index) { x.Axes[0].Values[0] = "many" },
-		" is no sweep: pushpull capacity made it":         func(x *result.Index) { x.Kind = result.KindCapacity },
+		" holds a choice, not a sweep: ": func(x *result.Index) {
+			x.Kind, x.Wanted = result.KindChoice, &result.Wanted{Users: 20, Rate: 1, WithinS: 1, Busy: .6, Processors: 1}
+		},
 	} {
 		dir, index := t.TempDir(), g.index
 		index.Axes = []result.Axis{{Key: "users", Values: []string{"10", "20"}}}

@@ -134,7 +134,7 @@ func wrongUsage(t *testing.T, line []string) string {
 func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pflag.Flag)) {
 	t.Helper()
 	args := map[string][]string{
-		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "capacity": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
+		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "choose": {"nowhere.yaml"}, "capacity": {"nowhere.yaml"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
 		"scenarios": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
 		"store prune": {"memory:"}, "store embed": {"memory:"}, "completion": {"nowhere"}, "help": {"nowhere"},
 	}

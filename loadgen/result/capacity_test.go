@@ -62,11 +62,12 @@ func TestBadCapacity(t *testing.T) {
 	} {
 		dir, x := t.TempDir(), searched()
 		c.change(&x)
-		if err := WriteIndex(dir, x); err != nil {
-			t.Fatal(err)
+		if err := WriteIndex(dir, x); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: writing it: %v, want %q", name, err, c.want)
 		}
+		write(t, dir, asJSON(t, x))
 		if _, err := ReadIndex(dir); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
+			t.Errorf("%s: reading it: %v, want %q", name, err, c.want)
 		}
 	}
 	dir := t.TempDir()

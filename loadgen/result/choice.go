@@ -41,6 +41,9 @@ func (w *Wanted) check() error {
 			return fmt.Errorf("%s of what is wanted is %v, want %v to %v", n.name, n.value, n.least, n.most)
 		}
 	}
+	if !(w.CustomaryS >= 0 && spans.holds(float64(w.CustomaryS))) {
+		return fmt.Errorf("its usual poll interval is %v s, want 0 to %v", float64(w.CustomaryS), spans.most)
+	}
 	all := 0.
 	for _, name := range slices.Sorted(maps.Keys(w.Prices)) {
 		price := w.Prices[name]

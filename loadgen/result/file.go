@@ -49,7 +49,7 @@ func Resume(dir string, keep func(Window) bool) (w *Writer, res *Result, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	defer os.RemoveAll(again)
+	defer func() { _ = os.RemoveAll(again) }() // it is empty, or holds a copy
 	if w, err = Create(again); err != nil {
 		return nil, nil, err
 	}

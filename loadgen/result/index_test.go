@@ -19,7 +19,7 @@ func anIndex() Index {
 		Schema: Schema, Kind: KindChoice, Started: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Command: "pushpull choose --users 20000",
 		Note: "after lunch", Tags: map[string]string{"commit": "1a2b3c"}, Scenario: aRun.Scenario, WithinS: 2.5, Store: "sqlite:chat.db",
 		Axes: []Axis{{"users", []string{"100", "200"}}}, Points: []Point{{"users=100", []string{"100"}, RoleSize}, {"a/b", []string{"200"}, RoleLargest}},
-		Wanted: &Wanted{Users: 20_000, Rate: 1. / 30, WithinS: 1, Busy: .6, Processors: 4, Prices: map[string]float64{"cpu-hour": .04, "gb-out": 0}},
+		Wanted: &Wanted{Users: 20_000, Rate: 1. / 30, WithinS: 1, Busy: .6, Processors: 4, CustomaryS: 5, Prices: map[string]float64{"cpu-hour": .04, "gb-out": 0}},
 	}
 }
 
@@ -75,6 +75,7 @@ func TestBadIndex(t *testing.T) {
 		"no cores":        {func(x *Index) { x.Wanted.Processors = 0 }, "server_cores of what is wanted is 0"},
 		"negative price":  {func(x *Index) { x.Wanted.Prices["cpu-hour"] = -1 }, `the price of "cpu-hour" is -1`},
 		"tiny price":      {func(x *Index) { x.Wanted.Prices["cpu-hour"] = 5e-324 }, `the price of "cpu-hour" is 5e-324`},
+		"interval":        {func(x *Index) { x.Wanted.CustomaryS = -5 }, "its usual poll interval is -5 s"},
 		"free":            {func(x *Index) { x.Wanted.Prices["cpu-hour"] = 0 }, "none of its 2 prices is more than 0"},
 		"above":           {func(x *Index) { x.Points[1].Dir = "../elsewhere" }, `the point "../elsewhere" is not below it`},
 		"absolute":        {func(x *Index) { x.Points[1].Dir = "/etc" }, `the point "/etc" is not below it`},

@@ -108,7 +108,9 @@ func Choose(models []Model, q Question) Choice {
 		every := 0.
 		if models[i].Way.Class() == result.Timer {
 			var ok bool
-			if every, ok = models[i].EveryFor(q); !ok {
+			if every, ok = models[i].EveryFor(q); !models[i].worths {
+				every = models[i].Base.EveryS // all that is known
+			} else if !ok {
 				continue
 			}
 			if o, ok := option(&models[i], q, q.Customary); ok && q.Customary > 0 && q.Customary < every {

@@ -260,7 +260,7 @@ const (
 // with an exponent, beta. It returns nil if there are too few points. worths reports whether it knows what an event in
 // vain is worth.
 func curveOf(points []point, form int) (c *curve, worths bool) {
-	if len(points) < 3 {
+	if len(points) < 2 {
 		return nil, false
 	}
 	varies := func(of func(events) float64) bool {
@@ -280,23 +280,27 @@ func curveOf(points []point, form int) (c *curve, worths bool) {
 	}
 	if varies(func(e events) float64 { return e.answers }) && worths {
 		start[worthAnswer] = guess
-		if c := curveFrom(points, form, start, append(slices.Clone(free), worthAnswer)); c != nil {
+		if c := curveFrom(points, start, append(slices.Clone(free), worthAnswer)); c != nil {
 			return c, true
 		}
 		start[worthAnswer] = 0 // an answer costs no more than its messages, as far as few points show
 	}
-	return curveFrom(points, form, start, free), worths
+	if c := curveFrom(points, start, free); c != nil {
+		return c, worths
+	}
+	start[worthVain] = 0 // then all that is known is what a message costs, with its share of what happens without one
+	return curveFrom(points, start, []int{logK}), false
 }
 
 // curveFrom fits a curve from a first guess of what events are worth; nil if that fails.
-func curveFrom(points []point, form int, start [parameters]float64, free []int) *curve {
+func curveFrom(points []point, start [parameters]float64, free []int) *curve {
 	sum, smallest := 0.0, math.Inf(1)
 	for _, p := range points {
 		sum += math.Log(p.cores / (p.messages + start[worthVain]*p.vain + start[worthAnswer]*p.answers))
 		smallest = min(smallest, p.cores)
 	}
 	start[logK] = sum / float64(len(points))
-	if form == rest {
+	if slices.Contains(free, rest) {
 		start[rest] = smallest / 4
 	}
 	fitted, ok := fit(points, start, free)

@@ -77,7 +77,8 @@ func (m *Model) events(l Load, rate theory.Rate) events {
 // cores returns the server CPU of events.
 func (m *Model) cores(e events) Estimate {
 	cores, se := m.curve.at(e)
-	factor := math.Exp(m.curve.student() * se)
+	const unknown = 1e6 // from this factor on nothing is known, and larger ones may be infinite
+	factor := min(unknown, math.Exp(m.curve.student()*se))
 	return Estimate{cores, cores / factor, cores * factor}
 }
 
