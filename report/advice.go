@@ -686,10 +686,11 @@ func (a *Advice) Markdown(w io.Writer) error {
 	sentences := a.Sentences()
 	fmt.Fprintf(&out, "**%s** %s\n\n", sentences[0], strings.Join(sentences[1:], " "))
 	out.WriteString("| transport |")
-	for _, c := range a.columns() {
+	columns := a.columns()
+	for _, c := range columns {
 		fmt.Fprintf(&out, " %s |", strings.TrimSpace(c.head+" "+c.below))
 	}
-	out.WriteString("\n|---|" + strings.Repeat("---:|", len(a.columns())) + "\n")
+	out.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for _, o := range a.Options {
 		fmt.Fprintf(&out, "| `%s` |", text.Name(spec(o)))
 		for _, c := range a.columns() {

@@ -127,6 +127,12 @@ func (a *Advice) styles() map[string]style {
 	for _, o := range a.Options {
 		all = append(all, series{Row: result.Row{Transport: spec(o), Way: o.Model.Way}})
 	}
+	for i := range a.models { // and those that are no option, as they would be too late
+		m := &a.models[i]
+		if !slices.ContainsFunc(a.Options, func(o cost.Option) bool { return o.Model == m }) {
+			all = append(all, series{Row: result.Row{Transport: m.Transport, Way: m.Way}})
+		}
+	}
 	styles := stylesOf(all)
 	for _, o := range a.Options {
 		styles[o.Model.Transport] = styles[spec(o)]
@@ -191,7 +197,7 @@ func (a *Advice) changeChart() curveChart {
 	styles := a.styles()
 	panel := curvePanel{}
 	for i, o := range a.Options {
-		if !o.Meets && (change < 0 || a.Changes[change].Other != i) {
+		if a.Chosen() && !o.Meets && (change < 0 || a.Changes[change].Other != i) {
 			continue
 		}
 		if before := slices.IndexFunc(a.Options, func(x cost.Option) bool { return x.Model == o.Model }); knob == cost.Interval && before < i {

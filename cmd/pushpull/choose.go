@@ -233,8 +233,9 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 	s.show.end()
 	s.close()
 	if len(s.measured()) == 0 {
+		_ = os.Remove(filepath.Join(dir, result.IndexFile)) // of nothing; what remains harms nobody
 		if made {
-			_ = os.RemoveAll(dir) // it holds an index alone
+			_ = os.RemoveAll(dir)
 		}
 		if ctx.Err() != nil {
 			measuring = errors.New("interrupted before anything was measured")
