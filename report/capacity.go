@@ -334,7 +334,9 @@ func (c Capacity) cells() [][]string {
 		if l.Breaks > 0 {
 			cells[5] = loadNumber(l.Breaks)
 		}
-		if by := cmp.Or(l.Broke, l.Limit); by != "" {
+		if by := cmp.Or(l.Broke, l.Limit); l.Limit == result.OtherPrograms {
+			cells[6] = "others"
+		} else if by != "" {
 			cells[6] = text.Name(by)
 		}
 		if most, known := c.most(l); known {

@@ -42,6 +42,9 @@ type Found struct {
 	Above   []float64 `json:"above,omitempty"`   // loads above Breaks that hold nevertheless
 }
 
+// OtherPrograms is the limit of a Found whose search was kept from an answer by other programs on the machine.
+const OtherPrograms = "other-programs"
+
 // An Apart is a window that doesn't count.
 type Apart struct {
 	Load  float64 `json:"load"`

@@ -47,6 +47,8 @@ const (
 	Files        = "files"         // that this process may open
 	Ports        = "ports"         // of this machine
 	None         = ""              // unknown
+
+	OtherPrograms = result.OtherPrograms // kept the window from showing anything
 )
 
 // A Judgement is what a window says about its load, and why.
@@ -103,7 +105,7 @@ func Judge(w *result.Window, c Criteria, during Conditions) Judgement {
 	if j.Verdict == Holds || j.Certain || c.Cores == 0 || during.Others < disturbing*float64(c.Cores) {
 		return j
 	}
-	j.Verdict, j.Disturbed, j.Limit = Unknown, true, None
+	j.Verdict, j.Disturbed, j.Limit = Unknown, true, OtherPrograms
 	j.Text += fmt.Sprintf("; other programs used %.0f%% of a CPU meanwhile", 100*during.Others)
 	return j
 }
@@ -151,7 +153,7 @@ func broke(w *result.Window, c Criteria) Judgement {
 	case w.GeneratorLate():
 		j := unknown(Generator, GeneratorCPU, "the load generator sent %s late (p99) and used %.0f%% of its CPU", written(w.Late.Quantile(.99)), 100*generatorShare(w))
 		if generatorShare(w) < idle {
-			j.Disturbed, j.Limit = true, None
+			j.Disturbed, j.Limit = true, OtherPrograms
 			j.Text += ", so other programs kept it from sending"
 		}
 		return j

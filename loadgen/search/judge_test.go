@@ -125,7 +125,7 @@ func TestJudge(t *testing.T) {
 			w.Lost, w.Errors = 1, []result.Failure{{Text: "dial tcp: connect: cannot assign requested address", Count: 1}}
 		}), one, Unknown, false, Loss, Ports, ""},
 		"generator late":      {change(func(w *result.Window) { w.Late.Record(20 * ms); w.Lost = 1 }), one, Unknown, false, Generator, GeneratorCPU, "the load generator sent 20ms late"},
-		"it was kept from it": {change(func(w *result.Window) { w.Late.Record(20 * ms); w.Generator.CPUS = .4 }), one, Unknown, false, Generator, None, "used 10% of its CPU, so other programs kept it from sending"},
+		"it was kept from it": {change(func(w *result.Window) { w.Late.Record(20 * ms); w.Generator.CPUS = .4 }), one, Unknown, false, Generator, OtherPrograms, "used 10% of its CPU, so other programs kept it from sending"},
 		"generator full":      {change(func(w *result.Window) { w.Generator.CPUS = 3.7 }), one, Unknown, false, Generator, GeneratorCPU, ""},
 		"generator busier":    {lazy(change(func(w *result.Window) { w.DrainedS, w.Generator.CPUS = 1, 3 })), one, Unknown, false, Drain, GeneratorCPU, "the server used 3% of its CPU, the load generator 75%"},
 		"both on all CPUs":    {change(func(w *result.Window) { w.DrainedS, w.Cores, w.Server.CPUS, w.Generator.CPUS = 1, 2, 4.2, 3.2 }), shared, Unknown, false, Drain, MachineCPU, "server and load generator used 52% and 40% of the machine's CPUs"},
