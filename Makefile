@@ -3,7 +3,7 @@ FUZZTIME = 10s
 # These packages compute and draw on one goroutine: the race detector would find nothing and take ten
 # times as long. That holds for the tests with a browser too, which drive pages. Builds with the detector leave
 # them out (!race), so ./report/web is tested without it for its pages, and with it for the rest.
-UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./report ./report/check ./report/ci ./report/cost \
+UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./loadgen/search ./loadgen/sweep ./report ./report/check ./report/ci ./report/cost \
 	./report/text ./report/theory ./report/verdict
 
 # go test starts packages in this order, so the longest come first: one that starts last runs alone.
