@@ -242,6 +242,9 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 		}
 		return measuring
 	}
+	if exitCode(measuring) == exitUsage && made { // nothing was asked that what was measured can answer
+		return errors.Join(measuring, os.RemoveAll(dir))
+	}
 	if ctx.Err() != nil {
 		measuring = fmt.Errorf("interrupted: what was measured is in %s", dir)
 	}
