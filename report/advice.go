@@ -77,6 +77,7 @@ func NewAdvice(index result.Index, results []*result.Result, elsewhere string) (
 	for _, m := range a.models {
 		a.largest = max(a.largest, int(m.Base.Users))
 	}
+	all := slices.Clone(a.measured)
 	for i, r := range results {
 		if r == nil || !sided(index.Points[i]) {
 			continue
@@ -84,6 +85,11 @@ func NewAdvice(index result.Index, results []*result.Result, elsewhere string) (
 		if side, ok := cost.SideOf(a.models, r); ok {
 			a.Sides = append(a.Sides, Side{side, index.Points[i].Role})
 		}
+		all = append(all, r)
+	}
+	// Once they are predicted, the sides tell where the change is better than what is further away.
+	if models, err := cost.Fit(all...); err == nil {
+		a.models = models
 	}
 	a.Choice = cost.Choose(a.models, QuestionOf(*index.Wanted))
 	return a, nil
@@ -654,9 +660,9 @@ func (a *Advice) JSON(w io.Writer) error {
 		if o.Servers > 0 {
 			one.Servers = &o.Servers
 		}
-		run := a.measured[0].Run.Scenario
 		load := o.Load
-		load.FromS, load.ToS = float64(run.Warmup), float64(run.Warmup+run.Duration)
+		load.FromS = max(1, o.Load.EveryS, o.Model.Way.ScanS) // all polls have begun
+		load.ToS = load.FromS + 2
 		if f, ok := o.Model.At(load); ok {
 			one.AsRun = &f
 		}

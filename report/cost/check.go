@@ -56,7 +56,8 @@ func HoldOut(models []Model, held *result.Result) []Held {
 				}
 				f := Figure{Name: name, Want: *want, Got: got, Off: want.Value/got - 1}
 				log := math.Abs(math.Log(want.Value / got))
-				f.Refuted = log > math.Log(1+tolerate) && log > math.Hypot(want.halfLog(), noise)
+				outside := max(math.Log(want.Low/got), math.Log(got/want.High)) // of the interval
+				f.Refuted = log > math.Log(1+tolerate) && outside > 0 && log > math.Hypot(want.halfLog(), noise)
 				h.Figures = append(h.Figures, f)
 			}
 			if row.Server != nil {
@@ -150,7 +151,7 @@ func SideOf(models []Model, r *result.Result) (Side, bool) {
 	}
 	side.Want = a / b
 	mean, reach := stat.Mean(logs, nil), half(logs)
-	side.Got = Estimate{math.Exp(mean), math.Exp(mean - reach), math.Exp(mean + reach)}
+	side.Got = Estimate{Value: math.Exp(mean), Low: math.Exp(mean - reach), High: math.Exp(mean + reach)}
 	if math.IsInf(reach, 1) {
 		side.Got.Low, side.Got.High = side.Got.Value/10, side.Got.Value*10
 	}

@@ -41,9 +41,12 @@ const (
 // Month returns what a load costs in a month on processors that are busy for a share of the time. Memory counts at
 // what all users take together, and at what they share once.
 func (p Price) Month(f Forecast, busy float64) Estimate {
-	sum := Estimate{}
+	sum, noise := Estimate{}, 0.0
 	add := func(e Estimate, price float64) {
-		sum = Estimate{sum.Value + e.Value*price, sum.Low + e.Low*price, sum.High + e.High*price}
+		sum = Estimate{Value: sum.Value + e.Value*price, Low: sum.Low + e.Low*price, High: sum.High + e.High*price}
+		if e.Value > 0 && price > 0 {
+			noise += e.halfLog() * e.Value * price
+		}
 	}
 	if f.Cores != nil {
 		add(f.Cores.times(hoursOfMonth/busy), p.CPUHour)
@@ -54,7 +57,10 @@ func (p Price) Month(f Forecast, busy float64) Estimate {
 	add(f.BytesOut.times(secondsOfMonth/1e9), p.GBOut)
 	add(f.Requests.times(secondsOfMonth/1e6), p.MillionRequests)
 	messages := f.Messages + f.Deliveries
-	add(Estimate{messages, messages, messages}.times(secondsOfMonth/1e6), p.MillionMessages)
+	add(Estimate{Value: messages, Low: messages, High: messages}.times(secondsOfMonth/1e6), p.MillionMessages)
+	if sum.Value > 0 {
+		sum.noise = noise / sum.Value
+	}
 	return sum
 }
 
@@ -203,7 +209,7 @@ func option(m *Model, q Question, every float64) (Option, bool) {
 	if o.Forecast, ok = m.At(o.Load); !ok {
 		return o, false
 	}
-	o.Servers, o.Busy = servers(o.Forecast, q)
+	o.Servers, o.Busy = m.servers(&o.Forecast, o.Load, q)
 	if d, ok := m.Latency(o.Load, o.Busy, q.Processors); ok {
 		o.P50, o.P99 = d.Quantile(.5), d.Quantile(.99)
 		o.Meets = o.P99 <= q.WithinS
@@ -215,13 +221,33 @@ func option(m *Model, q Question, every float64) (Option, bool) {
 	return o, true
 }
 
-// servers returns how many servers a load needs, and how busy they are then. A load that needs less than one
-// server keeps it less busy.
-func servers(f Forecast, q Question) (n, busy float64) {
+// servers returns how many servers a load needs, and how busy they are then. A load that needs less than one server
+// keeps it less busy. Several servers need more CPU than one that could have all users, where a message costs less the
+// more there are: servers corrects the forecast.
+func (m *Model) servers(f *Forecast, l Load, q Question) (n, busy float64) {
 	if f.Cores == nil {
 		return 0, q.Busy
 	}
-	n = max(1, math.Ceil(f.Cores.Value/(q.Busy*q.Processors)))
+	one := *f.Cores
+	n = 1
+	for range 60 {
+		need := max(1, math.Ceil(f.Cores.Value/(q.Busy*q.Processors)))
+		if need <= n {
+			break
+		}
+		n = need
+		part := l
+		part.Users /= n
+		each, ok := m.At(part)
+		if !ok || each.Cores == nil {
+			break
+		}
+		all := each.Cores.times(n)
+		f.Cores = &all
+	}
+	if n == 1 {
+		f.Cores = &one
+	}
 	return n, f.Cores.Value / (n * q.Processors)
 }
 
@@ -237,7 +263,7 @@ func (m *Model) EveryFor(q Question) (float64, bool) {
 		if !ok {
 			return 0, false
 		}
-		_, busy := servers(f, q)
+		_, busy := m.servers(&f, l, q)
 		d, ok := m.Latency(l, busy, q.Processors)
 		if !ok {
 			return 0, false

@@ -9,6 +9,9 @@ import (
 // wide is by which factor the 95% interval of a crossing may be away from it: further ones are guesses.
 const wide = 3
 
+// beyond is how far behind a crossing, seen from the load, the costs must differ for sure.
+const beyond = 3
+
 // grid is the number of values at which a crossing is looked for, at equal ratios of each to the next.
 const grid = 200
 
@@ -48,10 +51,18 @@ func cross(a, b *Model, l Load, knob Knob, low, high float64, cost Cost) []Cross
 			after, half, _ := ratio(left + step)
 			slope := math.Abs(after-before) / (2 * step)
 			if reach := half / slope; reach <= math.Log(wide) {
-				under, _, _ := ratio(max(from, left-math.Log(3)))
-				over, _, _ := ratio(min(to, left+math.Log(3)))
+				under, unsureUnder, _ := ratio(max(from, left-math.Log(beyond)))
+				over, unsureOver, _ := ratio(min(to, left+math.Log(beyond)))
+				clear := math.Abs(over) > unsureOver
+				if left < math.Log(knob.Of(l)) {
+					clear = math.Abs(under) > unsureUnder
+				}
+				if !clear { // the order may not turn at all
+					last, known = value, ok
+					continue
+				}
 				found = append(found, Crossing{
-					Knob: knob, At: Estimate{math.Exp(left), math.Exp(left - reach), math.Exp(left + reach)},
+					Knob: knob, At: Estimate{Value: math.Exp(left), Low: math.Exp(left - reach), High: math.Exp(left + reach)},
 					Below: math.Exp(under), Above: math.Exp(over),
 				})
 			}
@@ -65,8 +76,11 @@ func cross(a, b *Model, l Load, knob Knob, low, high float64, cost Cost) []Cross
 	return found
 }
 
-// halfLog returns half the width of the interval of the logarithm.
+// halfLog returns half the width of the interval of the logarithm, for comparisons of transports.
 func (e Estimate) halfLog() float64 {
+	if e.noise > 0 {
+		return e.noise
+	}
 	if e.Low <= 0 || e.High <= 0 {
 		return math.Inf(1)
 	}

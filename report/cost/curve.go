@@ -83,8 +83,10 @@ func (c *curve) student() float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: max(1, c.degree)}.Quantile(.975)
 }
 
-// linear reports whether the cost is a line.
-func (c *curve) linear() bool { return c.theta[beta] == 1 }
+// linear reports whether the cost is a line, as far as the windows show.
+func (c *curve) linear() bool {
+	return math.Abs(c.theta[beta]-1) <= c.student()*math.Sqrt(c.variance([parameters]float64{beta: 1}))
+}
 
 // huber is from how many standard deviations on a window counts less, as a noisy neighbour may have slowed it:
 // 95% of the efficiency of least squares if there is none (P. J. Huber, "Robust Estimation of a Location
@@ -93,7 +95,9 @@ const huber = 1.345
 
 // fit fits the free parameters to the points by least squares of log cores, in which windows that are far off count
 // less. The others keep the values of start. It returns false if the points don't determine them.
-func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
+//
+// An exponent with a prior is drawn to it like a further window that shows it.
+func fit(points []point, start [parameters]float64, free []int, exponent *prior) (curve, bool) {
 	c := curve{theta: start, free: free, degree: float64(len(points) - len(free))}
 	if c.degree < 1 {
 		return c, false
@@ -106,8 +110,18 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 		}
 	}
 	weights := make([]float64, len(points))
-	loss := func() float64 {
+	pull := func(c *curve) float64 { // how much of a window's weight the distance from the prior has
+		if exponent == nil || c.spread == 0 {
+			return 0
+		}
+		return c.spread * c.spread / (exponent.deviation * exponent.deviation)
+	}
+	loss := func(c *curve) float64 {
 		sum := 0.0
+		if exponent != nil {
+			d := c.theta[beta] - exponent.mean
+			sum = pull(c) * d * d
+		}
 		for i, r := range residuals {
 			sum += weights[i] * r * r
 		}
@@ -127,8 +141,9 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 		}
 		damping := 1e-6
 		for range steps { // Levenberg and Marquardt
-			before := loss()
+			before := loss(&c)
 			c.system(points, residuals, weights, normal, right)
+			c.draw(exponent, pull(&c), normal, right)
 			var step mat.VecDense
 			moved := false
 			for range 12 {
@@ -145,7 +160,7 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 						next.theta[p] = max(0, next.theta[p])
 					}
 					off(&next)
-					if loss() <= before {
+					if loss(&next) <= before {
 						c, moved, damping = next, true, damping/4
 						break
 					}
@@ -156,7 +171,7 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 				off(&c)
 				break
 			}
-			if before-loss() < 1e-12*(1e-9+before) {
+			if before-loss(&c) < 1e-12*(1e-9+before) {
 				break
 			}
 		}
@@ -169,6 +184,7 @@ func fit(points []point, start [parameters]float64, free []int) (curve, bool) {
 		weights[i] = 1
 	}
 	c.system(points, residuals, weights, normal, right)
+	c.draw(exponent, pull(&c), normal, right)
 	var inverse mat.Dense
 	if inverse.Inverse(normal) != nil {
 		return c, false
@@ -192,6 +208,22 @@ const (
 	rounds = 8  // of weighting
 	steps  = 50 // at most, of a round
 )
+
+// A prior is what is known of a parameter beforehand.
+type prior struct{ mean, deviation float64 }
+
+// draw adds the pull of the prior of the exponent to the normal equations.
+func (c *curve) draw(exponent *prior, pull float64, normal *mat.Dense, right *mat.VecDense) {
+	if exponent == nil {
+		return
+	}
+	for i, p := range c.free {
+		if p == beta {
+			normal.Set(i, i, normal.At(i, i)+pull)
+			right.SetVec(i, right.AtVec(i)+pull*(exponent.mean-c.theta[beta]))
+		}
+	}
+}
 
 // system sets the normal equations of a step.
 func (c *curve) system(points []point, residuals, weights []float64, normal *mat.Dense, right *mat.VecDense) {

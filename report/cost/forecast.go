@@ -55,10 +55,12 @@ func (m *Model) connections(l Load) Estimate {
 		return m.open.of(l.Users)
 	}
 	all := l.Users * (1 + float64(m.Senders)/float64(m.RoomSize))
-	return Estimate{all, all, all}
+	return Estimate{Value: all, Low: all, High: all}
 }
 
-func (e Estimate) plus(x float64) Estimate { return Estimate{e.Value + x, e.Low + x, e.High + x} }
+func (e Estimate) plus(x float64) Estimate {
+	return Estimate{Value: e.Value + x, Low: e.Low + x, High: e.High + x}
+}
 
 // load returns l for package theory.
 func (m *Model) load(l Load) theory.Load {
@@ -79,7 +81,12 @@ func (m *Model) cores(e events) Estimate {
 	cores, se := m.curve.at(e)
 	const unknown = 1e6 // from this factor on nothing is known, and larger ones may be infinite
 	factor := min(unknown, math.Exp(m.curve.student()*se))
-	return Estimate{cores, cores / factor, cores * factor}
+	all := Estimate{Value: cores, Low: cores / factor, High: cores * factor, noise: math.Log(factor)}
+	if m.other != nil {
+		cores, _ := m.other.at(e)
+		all.Low, all.High = min(all.Low, cores), max(all.High, cores)
+	}
+	return all
 }
 
 // Linear reports whether the CPU is a line in the events. If not, exponent is less than 1 where a message costs less
