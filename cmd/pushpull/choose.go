@@ -56,7 +56,7 @@ which the answer changes.
 The rooms, rates and sizes are those of a SCENARIO, or pairs of users, with the flags in their
 place. The numbers of users are some that this machine can hold. The largest one is left out and
 predicted from the others, and so are both sides of the nearest change of the answer, which are
-measured last. Where a prediction is refuted the exit code is 4.
+measured last. Where a prediction is refuted the exit code is 4. It takes about three minutes.
 
 Users that poll on a timer get the longest interval that is in time. Costs are those of this
 machine's processors and of pushpull's server. --from answers from costs that were measured
