@@ -30,7 +30,7 @@ type capacityOptions struct {
 	p99              time.Duration
 	vary             string
 	from, most       float64
-	precision        percentage
+	precision        share
 	repeat           int
 	store            string
 	servers, cpus    int

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -251,24 +250,3 @@ func plainNumber(x float64) string {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 6, 64), 64) // always parses
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
-
-// A percentage is a flag for a part of something, like 5%.
-type percentage float64
-
-func (s *percentage) Set(text string) error {
-	number, percent := text, 1.0
-	if n := len(text); n > 0 && text[n-1] == '%' {
-		number, percent = text[:n-1], 100
-	}
-	x, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(x) {
-		return errors.New("must be a share like 5%")
-	}
-	*s = percentage(x / percent)
-	return nil
-}
-
-func (s *percentage) String() string { return plainNumber(100*float64(*s)) + "%" }
-
-// Type returns the name of the type in a flag's help.
-func (*percentage) Type() string { return "share" }

@@ -161,22 +161,3 @@ func TestCapacityUnjudged(t *testing.T) {
 		}
 	}
 }
-
-// TestPercentage reads the flag --precision.
-func TestPercentage(t *testing.T) {
-	for text, want := range map[string]percentage{"5%": .05, "0.05": .05, "12.5%": .125} {
-		var p percentage
-		if err := p.Set(text); err != nil || math.Abs(float64(p-want)) > 1e-12 {
-			t.Errorf("%q: %v, %v", text, p, err)
-		}
-	}
-	for _, text := range []string{"", "%", "five", "NaN", "5%%"} {
-		var p percentage
-		if err := p.Set(text); err == nil {
-			t.Errorf("%q: no error, %v", text, p)
-		}
-	}
-	if p := percentage(.05); p.String() != "5%" {
-		t.Errorf("5%% is written %q", p.String())
-	}
-}

@@ -112,30 +112,6 @@ func (o *chooseOptions) addFlags(f *pflag.FlagSet) {
 	})
 }
 
-// A share is a flag like 60% or 0.6.
-type share float64
-
-var _ pflag.Value = (*share)(nil)
-
-func (s *share) Set(text string) error {
-	number, percent := strings.CutSuffix(text, "%")
-	x, err := input.Float(number)
-	if percent {
-		x /= 100
-	}
-	if err != nil || !(x >= .01 && x <= .99) { // no NaN
-		return errors.New("it must be a share from 1% to 99%, like 60% or 0.6")
-	}
-	*s = share(x)
-	return nil
-}
-
-func (s *share) String() string {
-	return strconv.FormatFloat(100*float64(*s), 'g', 4, 64) + "%"
-}
-
-func (*share) Type() string { return "share" }
-
 // prices is the flag --price.
 type prices map[string]float64
 
@@ -188,7 +164,8 @@ func (p *prices) String() string {
 	return strings.Join(words, ",")
 }
 
-func (*prices) Type() string { return "list" }
+// Type returns what kind of value the flag has.
+func (*prices) Type() string { return "prices" }
 
 func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args []string) error {
 	base, wanted, err := opts.question(cmd.Flags(), args)
@@ -286,6 +263,8 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 		return base, wanted, fmt.Errorf("--every must be a time from 100us to 720h, not %v: each sender sends one message in that time", o.every)
 	case o.within < 10*time.Microsecond || o.within > 24*time.Hour:
 		return base, wanted, fmt.Errorf("--within must be a time from 10us to 24h, not %v", o.within)
+	case o.busy < .01 || o.busy > .99:
+		return base, wanted, fmt.Errorf("--load must be a share from 1%% to 99%%, not %s: the rest is for peaks", o.busy.String())
 	case flags.Changed("server-cores") && (o.cores < 1 || o.cores > 10_000):
 		return base, wanted, fmt.Errorf("--server-cores must be 1 to 10000, not %d", o.cores)
 	case flags.Changed("most") && o.most < 8:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -78,3 +79,26 @@ func listVar(f *pflag.FlagSet, to *[]string, name, usage string) {
 	*to = nil
 	f.Var(&value[[]string]{to, read, func(words []string) string { return strings.Join(words, ",") }, "list"}, name, usage)
 }
+
+// A share is a flag like 60% or 0.6.
+type share float64
+
+var _ pflag.Value = (*share)(nil)
+
+func (s *share) Set(text string) error {
+	number, percent := strings.CutSuffix(text, "%")
+	x, err := input.Float(number)
+	if err != nil {
+		return errors.New("must be a share, like 60% or 0.6")
+	}
+	if percent {
+		x /= 100
+	}
+	*s = share(x)
+	return nil
+}
+
+func (s *share) String() string { return strconv.FormatFloat(100*float64(*s), 'g', 6, 64) + "%" }
+
+// Type returns what kind of value the flag has.
+func (*share) Type() string { return "share" }

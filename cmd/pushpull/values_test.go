@@ -26,7 +26,12 @@ func TestValues(t *testing.T) {
 		"duration": {"010s": "10s", "500ms": "500ms", "0": "0s", "1:30": "", "5": "", "5 s": "", "1_0s": ""},
 		"list":     {"a,b": "a,b", "a, b": "a,b", " a ,b": "a,b", "": "", "a,,b": "", "a,": ""},
 		"choice":   {"auto": "auto", "always": "always", "never": "never", "mauve": "", "": "", "Auto": ""},
-		"growth":   {"5%": "1.05", "05%": "1.05", "1.05": "1.05", "0x1p1": "", "1_0%": "", "1,05": ""},
+		"share":    {"60%": "60%", "0.6": "60%", "05%": "5%", "0x1p1": "", "1_0%": "", "0,5": "", "": "", "NaN%": ""},
+		"prices": {
+			"cpu-hour=0.04": "cpu-hour=0.04", "gb-out=1, cpu-hour=2": "cpu-hour=2,gb-out=1", "cpu-hour": "", "cpu-hour=-1": "",
+			"cpu-hour=0x1p1": "", "cpuhour=1": "", "cpu-hour=1,cpu-hour=2": "", "": "",
+		},
+		"growth": {"5%": "1.05", "05%": "1.05", "1.05": "1.05", "0x1p1": "", "1_0%": "", "1,05": ""},
 	}
 	tried := map[string]bool{}
 	var walk func(make func() *cobra.Command)

@@ -205,24 +205,33 @@ func (b *Browser) Open(url string) {
 // Eval returns the value of a JavaScript expression, decoded into a T. It awaits a promise.
 func Eval[T any](b *Browser, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	value, err := eval[T](b, expression)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return value
 }
 
-// Until waits until a JavaScript expression is true.
+func eval[T any](b *Browser, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, Timeout)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// Until waits until a JavaScript expression is true. An error may mean that another page is taking the place of
+// this one, so the expression is tried again.
 func (b *Browser) Until(expression string) {
 	b.t.Helper()
 	begun := time.Now()
 	for range time.Tick(20 * time.Millisecond) {
-		if Eval[bool](b, "!!("+expression+")") {
+		is, err := eval[bool](b, "!!("+expression+")")
+		if is {
 			return
 		}
 		if time.Since(begun) > Timeout {
+			if err != nil {
+				b.t.Fatalf("%s: %v", expression, err)
+			}
 			b.t.Fatalf("never true: %s; the page shows:\n%s", expression, Eval[string](b, "document.body.innerText"))
 		}
 	}
