@@ -8,7 +8,7 @@ import (
 )
 
 // A Split divides the CPUs of this machine between servers and the generator, which otherwise take them from
-// each other: then neither's limit can be told from the other's.
+// each other: then the limit of one looks like that of the other.
 //
 // On Linux both are bound to CPUs of their own. Other systems can't do that for this process: there each server
 // runs its Go code on no more CPUs than it may have (GOMAXPROCS), which neither bounds its system calls well nor

@@ -25,7 +25,7 @@ func TestBadSplit(t *testing.T) {
 	}
 }
 
-// TestSplitEnvironment checks what servers are told where they can't be bound to CPUs.
+// TestSplitEnvironment checks the variables that servers get where they can't be bound to CPUs.
 func TestSplitEnvironment(t *testing.T) {
 	for _, c := range []struct {
 		split   *Split

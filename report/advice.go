@@ -26,6 +26,7 @@ type Advice struct {
 	Sides     []Side      // of the nearest change of the answer
 
 	models   []cost.Model
+	faults   map[string]int   // windows with faults, by the name of the model
 	measured []*result.Result // those that the models were fitted to
 	largest  int              // users of the largest load
 }
@@ -87,11 +88,13 @@ func NewAdvice(index result.Index, results []*result.Result, elsewhere string) (
 		}
 		all = append(all, r)
 	}
+	a.faults = cost.Faults(all...)
 	// Once they are predicted, the sides tell where the change is better than what is further away.
 	if models, err := cost.Fit(all...); err == nil {
 		a.models = models
 	}
-	a.Choice = cost.Choose(a.models, QuestionOf(*index.Wanted))
+	chosen := slices.DeleteFunc(slices.Clone(a.models), func(m cost.Model) bool { return a.faults[m.Transport] > 0 })
+	a.Choice = cost.Choose(chosen, QuestionOf(*index.Wanted))
 	return a, nil
 }
 
@@ -114,6 +117,10 @@ func priced(prices map[string]float64) error {
 
 // Refuted says why the answer is not to be believed, or that there is none; empty: it is.
 func (a *Advice) Refuted() string {
+	if names := slices.Sorted(maps.Keys(a.faults)); len(names) > 0 {
+		return fmt.Sprintf("measured, but not to be believed: %s lost, doubled or misplaced messages in %s", text.Name(names[0]),
+			text.Plural(a.faults[names[0]], "window", "windows"))
+	}
 	if !a.Chosen() {
 		return "no transport that was measured is in time: allow more with --within, or name others with --transports"
 	}
@@ -412,6 +419,7 @@ func (a *Advice) checks() []string {
 	} else {
 		said = append(said, fmt.Sprintf("Measured with up to %s users.", grouped(float64(a.largest))))
 	}
+	said = append(said, a.leftOut()...)
 	if a.Elsewhere != "" {
 		said = append(said, "The costs are those of another machine: "+text.Clean(a.Elsewhere)+".")
 	}
@@ -442,7 +450,7 @@ func (a *Advice) checks() []string {
 		case s.Verified:
 			how = "The order is as predicted."
 		}
-		said = append(said, fmt.Sprintf("%s the change, with %s users and %s from %s, %s needed %s times the server CPU of %s (predicted: %s). %s", text.Upper(s.Where), grouped(float64(s.Users)),
+		said = append(said, fmt.Sprintf("%s a change that the other points predict, with %s users and %s from %s, %s needed %s times the server CPU of %s (predicted: %s). %s", text.Upper(s.Where), grouped(float64(s.Users)),
 			perTime(s.Rate), a.sender(), text.Name(s.First), text.Number(s.Got.Value, 2), text.Name(s.Other), text.Number(s.Want, 2), how))
 	}
 	if powers := a.powers(); powers != "" {
@@ -467,6 +475,21 @@ func (a *Advice) powers() string {
 		return "its power " + text.Number(low, 2)
 	}
 	return "its powers " + text.Number(low, 2) + " to " + text.Number(high, 2)
+}
+
+// leftOut says which transports are no options, and why.
+func (a *Advice) leftOut() (said []string) {
+	for _, name := range slices.Sorted(maps.Keys(a.faults)) {
+		said = append(said, fmt.Sprintf("%s is left out: it lost, doubled or misplaced messages in %s.", text.Name(name), text.Plural(a.faults[name], "window", "windows")))
+	}
+	for _, spec := range a.Index.Scenario.Transports {
+		kind := result.Kind(spec)
+		known := func(m cost.Model) bool { return result.Kind(m.Transport) == kind }
+		if a.faults[kind]+a.faults[spec] == 0 && !slices.ContainsFunc(a.models, known) {
+			said = append(said, text.Name(spec)+" is left out: it was not measured with two numbers of users.")
+		}
+	}
+	return said
 }
 
 func figureNames(held []cost.Held) (names []string) {

@@ -346,6 +346,36 @@ func TestAdviceJSON(t *testing.T) {
 	}
 }
 
+// TestFaultyAdvice never chooses a transport that lost a message, even if it is the cheapest, and says so.
+func TestFaultyAdvice(t *testing.T) {
+	q := questions()["push"]
+	q.edit = func(role string, w *result.Window) {
+		if role == result.RoleSize && w.Round == 1 && w.Way.Duplex {
+			w.Lost, w.Delivered = 1, w.Delivered-1
+		}
+	}
+	index, results := q.choiceOf()
+	index.Scenario.Transports = append(index.Scenario.Transports, "sse")
+	a, err := report.NewAdvice(index, results, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	if err := a.Table(&table, text.Screen{}); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(table.String()), " ")
+	if !a.Chosen() || a.Options[0].Model.Way.Duplex || !strings.Contains(words, "websocket is left out: it lost, doubled or misplaced messages in 2 windows.") {
+		t.Errorf("a transport that lost messages is not left out: %s", words)
+	}
+	if !strings.Contains(words, "sse is left out: it was not measured with two numbers of users.") {
+		t.Errorf("a transport without costs is not named: %s", words)
+	}
+	if got := a.Refuted(); !strings.Contains(got, "websocket lost, doubled or misplaced messages in 2 windows") {
+		t.Errorf("refuted: %q", got)
+	}
+}
+
 // TestOneSide checks that the side above a change is called that where the one below it is unknown.
 func TestOneSide(t *testing.T) {
 	index, results := questions()["push"].choiceOf()

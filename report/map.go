@@ -32,7 +32,7 @@ type mapLayer struct {
 type mapMark struct {
 	x, y   float64
 	layer  int  // the cheapest; -1: none is good enough
-	unsure bool // the next one is not told apart, or another is not to be believed: drawn hollow
+	unsure bool // the next one may cost as much, or another is not to be believed: drawn hollow
 }
 
 // nowhere is the layer of points at which none can be chosen.

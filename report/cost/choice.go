@@ -228,25 +228,18 @@ func (m *Model) servers(f *Forecast, l Load, q Question) (n, busy float64) {
 	if f.Cores == nil {
 		return 0, q.Busy
 	}
-	one := *f.Cores
 	n = 1
-	for range 60 {
-		need := max(1, math.Ceil(f.Cores.Value/(q.Busy*q.Processors)))
+	for range 60 { // more servers need more CPU, and so more servers
+		need := math.Ceil(f.Cores.Value / (q.Busy * q.Processors))
 		if need <= n {
 			break
 		}
 		n = need
 		part := l
 		part.Users /= n
-		each, ok := m.At(part)
-		if !ok || each.Cores == nil {
-			break
-		}
+		each, _ := m.At(part) // known, as f is
 		all := each.Cores.times(n)
 		f.Cores = &all
-	}
-	if n == 1 {
-		f.Cores = &one
 	}
 	return n, f.Cores.Value / (n * q.Processors)
 }

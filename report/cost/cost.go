@@ -66,8 +66,6 @@ type Model struct {
 	Transport string     // as on the command line; of users that poll on a timer the name alone
 	Way       result.Way // with the interval of the largest load
 	Base      Load       // the largest load that was measured
-	Smallest  float64    // users of the smallest one
-	Size      int        // bytes of a message
 	RoomSize  int
 	Senders   int // members of each room that send
 
@@ -75,7 +73,7 @@ type Model struct {
 	points   []point      // windows; none if one lacks its CPU
 	other    *curve       // of the other form; nil: there is none
 	curve    *curve       // nil: the servers did not report their CPU
-	worths   bool         // the curve tells what happens in vain from messages
+	worths   bool         // the curve separates the cost of what happens in vain from that of messages
 	memory   *line
 	perUser  *Estimate
 	requests ratio
@@ -139,8 +137,7 @@ func Fit(results ...*result.Result) ([]Model, error) {
 func usable(row result.Row, windows []result.Window) []result.Window {
 	var whole, early []result.Window
 	for _, w := range windows {
-		faults := w.Lost + w.Duplicated + w.Reordered + w.Misdelivered
-		if w.Transport != row.Transport || w.Failed != "" || w.Interrupted || w.DurationS <= 0 || w.Sent == 0 || faults > 0 {
+		if w.Transport != row.Transport || w.Failed != "" || w.Interrupted || w.DurationS <= 0 || w.Sent == 0 || faulty(w) {
 			continue
 		}
 		whole = append(whole, w)
@@ -152,6 +149,25 @@ func usable(row result.Row, windows []result.Window) []result.Window {
 		return whole
 	}
 	return early
+}
+
+// faulty reports whether messages were lost, or came twice, too late for their order, or in another room.
+func faulty(w result.Window) bool { return w.Lost+w.Duplicated+w.Reordered+w.Misdelivered > 0 }
+
+// Faults returns in how many windows each transport had faults, by the name of its model. A transport with faults may
+// still have a model, from its other windows, but its costs are no reason to choose it.
+func Faults(results ...*result.Result) map[string]int {
+	found := map[string]int{}
+	for _, r := range results {
+		for _, row := range r.Rows() {
+			for _, w := range r.Windows {
+				if w.Transport == row.Transport && w.Failed == "" && faulty(w) {
+					found[name(row)]++
+				}
+			}
+		}
+	}
+	return found
 }
 
 // differ reports whether two scenarios differ in what a model can't bridge.
@@ -174,17 +190,14 @@ func fitOne(name string, samples []sample) (Model, bool) {
 	})
 	scenario := largest.run.Scenario
 	m := Model{
-		Transport: name, Way: largest.row.Way, Base: largest.load, Smallest: largest.load.Users,
-		Size: scenario.Size, RoomSize: scenario.RoomSize, Senders: scenario.Senders,
+		Transport: name, Way: largest.row.Way, Base: largest.load,
+		RoomSize: scenario.RoomSize, Senders: scenario.Senders,
 	}
 	var ok bool
 	if m.basis, ok = theory.NewBasis(largest.run, largest.row, largest.windows); !ok {
 		return m, false
 	}
-	for _, s := range samples {
-		m.Smallest = min(m.Smallest, s.load.Users)
-	}
-	if m.Smallest == m.Base.Users {
+	if !slices.ContainsFunc(samples, func(s sample) bool { return s.load.Users < m.Base.Users }) {
 		return m, false
 	}
 	complete := true

@@ -15,8 +15,12 @@ const beyond = 3
 // grid is the number of values at which a crossing is looked for, at equal ratios of each to the next.
 const grid = 200
 
-// cross finds the changes of sign of the logarithm of the ratio of two costs, and refines each by bisection.
-func cross(a, b *Model, l Load, knob Knob, low, high float64, cost Cost) []Crossing {
+// Cross returns where the costs of a and b cross if a knob of the load varies between low and high, nearest to the
+// load first. Crossings that the windows don't show for sure are left out: those whose interval is wider than a factor
+// of 3 on each side, and those behind which, seen from the load, the costs don't differ for sure.
+//
+// It finds the changes of sign of the logarithm of the ratio of the costs, and refines each by bisection.
+func Cross(a, b *Model, l Load, knob Knob, low, high float64, cost Cost) []Crossing {
 	ratio := func(x float64) (log, half float64, ok bool) {
 		l := knob.With(l, math.Exp(x))
 		f, okF := a.At(l)

@@ -13,7 +13,7 @@ func (m *Model) Messages(l Load) float64 {
 }
 
 // Knows reports whether the model can predict loads of another rate or interval: else it was fitted to loads that
-// differ in the users alone, and what happens without a message can't be told from what a message costs.
+// differ in the users alone, which show no difference between what a message costs and what happens without one.
 func (m *Model) Knows(l Load) bool {
 	return m.worths || m.curve == nil || l.Rate == m.Base.Rate && (l.EveryS == 0 || l.EveryS == m.Base.EveryS)
 }
@@ -163,10 +163,3 @@ type Crossing struct {
 
 // A Cost is what a forecast is judged by, like its cores or its price.
 type Cost func(Forecast) Estimate
-
-// Cross returns where the costs of a and b cross if a knob of the load varies between low and high, nearest to the
-// load first. Crossings that the windows don't show for sure, as their interval is wider than a factor of 3 on each
-// side, are left out.
-func Cross(a, b *Model, l Load, knob Knob, low, high float64, cost Cost) []Crossing {
-	return cross(a, b, l, knob, low, high, cost)
-}
