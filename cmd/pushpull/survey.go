@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +53,18 @@ type turn struct {
 // name returns what is shown of the point.
 func (t turn) name() string { return filepath.Base(filepath.FromSlash(t.point.Dir)) }
 
+// order returns the transports in an order of the turn's own. That of loadgen.Run depends on the round, so that a
+// transport would have the same neighbours at all points of a round.
+func (t turn) order() []string {
+	point := fnv.New64a()
+	point.Write([]byte(t.point.Dir))
+	transports := slices.Clone(t.scenario.Transports)
+	rand.New(rand.NewPCG(t.scenario.Seed^point.Sum64(), uint64(t.round))).Shuffle(len(transports), func(i, j int) {
+		transports[i], transports[j] = transports[j], transports[i]
+	})
+	return transports
+}
+
 // measure measures a turn. A window that can't be measured is recorded as such, and costs that window, unless none
 // could be measured before it. If ctx ends, the window under way ends early, and the error is the cause of ctx.
 func (s *survey) measure(ctx context.Context, t turn) error {
@@ -61,6 +75,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	s.turns++
 	one := t.scenario
 	one.Rounds = 1
+	one.Transports = t.order()
 	side := s.backing.side(0, s.servers, serverCommand(one))
 	side.Name = t.name()
 	if s.prepare != nil {
