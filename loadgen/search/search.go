@@ -194,17 +194,26 @@ func (s *Search) Next() (load float64, ok bool) {
 	return middle, true
 }
 
-// confirm returns the bound that must be measured again before the search may end.
+// confirm returns the bound that must be measured again before the search may end. A bound that doesn't hold
+// counts at once if it was measured last, unless a larger load holds.
 func (s *Search) confirm(holds, fails *trial) (load float64, ok bool) {
 	if holds != nil {
 		if _, sure := holds.state(s.options); !sure {
 			return holds.load, true
 		}
 	}
-	if fails != nil && fails != s.last && !fails.checked && !fails.why(s.options).Certain {
+	if fails != nil && (fails != s.last || s.holdsAbove(fails)) && !fails.checked && !fails.why(s.options).Certain {
 		return fails.load, true
 	}
 	return 0, false
+}
+
+// holdsAbove reports whether a larger load than that of t holds.
+func (s *Search) holdsAbove(t *trial) bool {
+	return slices.ContainsFunc(s.tried, func(above *trial) bool {
+		v, _ := above.state(s.options)
+		return above.load > t.load && v == Holds
+	})
 }
 
 // round returns the nearest load that can be measured.
