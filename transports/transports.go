@@ -210,13 +210,16 @@ var ErrStopping = errors.New("the server is stopping, connect to another one")
 // A GapError means that the log can't be read from a cursor: messages after it have left the log,
 // or it is not a place in the log.
 type GapError struct {
-	Oldest uint64 // seq of the oldest message in the log; at most that of the next one if there is none, 1 if that isn't known
+	Oldest uint64 // seq of the oldest message in the log; at most that of the next one if there is none, 1 if that isn't known; 0: places of this server are no numbers
 }
 
 // Cursor returns the place before the oldest message, from which the log can be read.
 func (e *GapError) Cursor() Cursor { return CursorAt(e.Oldest - 1) }
 
 func (e *GapError) Error() string {
+	if e.Oldest == 0 {
+		return "messages after the user's place have left the log"
+	}
 	return fmt.Sprintf("the log can't be read from that cursor: its oldest message is %d, read on with after=%d", e.Oldest, e.Oldest-1)
 }
 

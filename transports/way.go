@@ -24,6 +24,20 @@ type Way struct {
 	// Engine names what speaks the protocol on the server's side, if that is all in which transports differ;
 	// "" otherwise.
 	Engine string
+
+	Server string // the server's title, like "nchan"; "" for pushpull's own
+	Lacks  Lacks  // what the server doesn't promise
+	Batch  int    // most messages in one answer to a poll; 0: no limit that a user would notice
+}
+
+// Lacks are the promises that a server doesn't make. pushpull's own server makes all of them.
+type Lacks struct {
+	Replay bool // a new user doesn't get the messages that were sent before it joined
+	Resume bool // a user that joins again doesn't get the messages that it has missed
+	Gaps   bool // it jumps over messages that have left its log without a word
+	Acks   bool // it doesn't acknowledge messages
+	Order  bool // messages of one user may arrive in another order
+	Echo   bool // users don't get their own messages
 }
 
 // Validate returns an error if w lacks a title or its fields contradict each other.
@@ -39,6 +53,8 @@ func (w Way) Validate() error {
 		return errors.New("a transport's Way needs a title")
 	case w.Every < 0 || w.Hold < 0 || w.Scan < 0 || w.Heartbeat < 0:
 		return fmt.Errorf("the times of %s must not be negative", w.Title)
+	case w.Batch < 0:
+		return fmt.Errorf("the batch of %s must not be negative", w.Title)
 	case ways != 1:
 		return fmt.Errorf("%s must set exactly one of Every, Hold and Stream, not %d", w.Title, ways)
 	case w.Scan > 0 && w.Hold == 0:
