@@ -162,15 +162,15 @@ func TestCentrifugo(t *testing.T) {
 	d := server(t, "centrifugo")
 	u := speak(t, d, "websocket", "")
 	u.same(u.Ask(), "GET /connection/websocket ")
-	const subscribe = `reply frame {"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room1"`
-	u.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+"}}")
+	const subscribe = `reply frame {"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room1","recover":true`
+	u.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+`,"epoch":"","offset":0}}`)
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"id":1,"connect":{"client":"76","version":"0.0.0 OSS","ping":25,"pong":true}}
 {"id":2,"subscribe":{"recoverable":true,"epoch":"czDYtjza","positioned":true}}`)}, "ready")
 	if u.Cursor() != "czDYtjza&" {
 		t.Errorf("the place is %q", u.Cursor())
 	}
 	again := speak(t, d, "websocket", u.Cursor())
-	again.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+`,"recover":true,"epoch":"czDYtjza"}}`)
+	again.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+`,"epoch":"czDYtjza"}}`)
 
 	u.same(u.Say(3, []byte(`by "ws"`)), `frame {"id":103,"publish":{"channel":"room1","data":"by \"ws\""}}`)
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"push":{"channel":"room1","pub":{"data":"by \"ws\"","info":{"user":"","client":"76"},"offset":3}}}
@@ -180,7 +180,7 @@ func TestCentrifugo(t *testing.T) {
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{}`)}, "reply frame {}")
 
 	again = speak(t, d, "websocket", u.Cursor())
-	again.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+`,"recover":true,"epoch":"czDYtjza","offset":3}}`)
+	again.hears(dialect.Unit{Kind: dialect.Opened, Status: 101}, subscribe+`,"epoch":"czDYtjza","offset":3}}`)
 	again.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"id":1,"connect":{}}
 {"id":2,"subscribe":{"recoverable":true,"epoch":"czDYtjza","publications":[{"data":"two","offset":4},{"data":"three","offset":5}],"recovered":true,"offset":3,"positioned":true,"was_recovering":true}}`)},
 		"message two, message three, ready")
@@ -223,4 +223,3 @@ func TestCentrifugoStream(t *testing.T) {
 		t.Errorf("a user that was in the room gets the error %v", err)
 	}
 }
-
