@@ -222,6 +222,9 @@ func (w *way) variables(c *scope, text *wayText) error {
 		if err := taken(e.key); err != nil {
 			return err
 		}
+		if isSecret(e.key.text) && e.value.text != "" && !strings.Contains(e.value.text, "{") {
+			return secret(e.value)
+		}
 		first, err := c.template(e.value, inHeader)
 		if err != nil {
 			return err

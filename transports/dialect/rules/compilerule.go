@@ -97,8 +97,8 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 			return mistake(e.key, "the header %s is there twice: leave one out", name)
 		case strings.ContainsFunc(e.value.text, func(r rune) bool { return r < ' ' }):
 			return mistake(e.value, "a header has no control characters and is one line")
-		case isSecret(name) && !strings.Contains(e.value.text, "${") && !strings.Contains(e.value.text, "{"):
-			return mistake(e.value, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-default} for one that isn't secret")
+		case isSecret(name) && !strings.Contains(e.value.text, "{"):
+			return secret(e.value)
 		}
 		made, err := c.template(e.value, inHeader)
 		if err != nil {
@@ -128,7 +128,12 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 	return nil
 }
 
-// isSecret reports whether a header most probably holds a secret.
+// secret returns the error for a secret that stands in the file.
+func secret(at scalar) error {
+	return mistake(at, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-text} if the text isn't secret")
+}
+
+// isSecret reports whether a header or a variable of that name most probably holds a secret.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"authorization", "cookie", "key", "token", "secret", "password"}, func(word string) bool {

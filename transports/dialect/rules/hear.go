@@ -74,7 +74,7 @@ func (s *speech) Hear(u dialect.Unit, h *dialect.Heard) error {
 	s.begin()
 	s.taken, s.parts = 0, 0
 	stored, refused, kept := len(h.Stored), len(h.Refused), h.Kept
-	t := turn{unit: &u, text: u.Body, number: u.Number}
+	t := turn{unit: u, text: u.Body, number: u.Number}
 	if err := s.hear(int(u.Kind), &t, h); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *speech) hear(kind int, t *turn, h *dialect.Heard) error {
 
 // takes reports whether the conditions of r hold.
 func (s *speech) takes(r *rule, t *turn) bool {
-	if r.status != nil && !inSpans(r.status, t.unit) {
+	if r.status != nil && !inSpans(r.status, &t.unit) {
 		return false
 	}
 	if r.text != nil && !s.matches(r.text, t.text, t) {

@@ -186,7 +186,7 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.json, err = entriesOf(n); return },
 		},
 		{
-			"when", "value or list of values", "condition: all of these have a text", "when: [joined, .push.pub]",
+			"when", "value or list of values", "condition: all of these have a text (false and 0 are texts too: compare them by json)", "when: [joined, .push.pub]",
 			func(r *ruleText, n ast.Node) (err error) { r.when, err = listOf(n); return },
 		},
 		{

@@ -110,16 +110,24 @@ func (s *speech) first(requests []request, t *turn) dialect.Request {
 // holds reports whether all values of when have a text, and none of unless.
 func (s *speech) holds(when, unless []value, t *turn) bool {
 	for i := range when {
-		if len(s.resolve(&when[i], t, &s.arena)) == 0 {
+		if !s.full(&when[i], t) {
 			return false
 		}
 	}
 	for i := range unless {
-		if len(s.resolve(&unless[i], t, &s.arena)) > 0 {
+		if s.full(&unless[i], t) {
 			return false
 		}
 	}
 	return true
+}
+
+// full reports whether v has a text.
+func (s *speech) full(v *value, t *turn) bool {
+	if v.source == fromText && v.path != nil {
+		return isFull(t.text, v.path)
+	}
+	return len(s.resolve(v, t, &s.arena)) > 0
 }
 
 // request returns the request that r describes.

@@ -36,8 +36,8 @@ type value struct {
 
 // A turn is one call of a speech, with what its values are taken from.
 type turn struct {
-	unit   *dialect.Unit // nil: there is none
-	text   []byte        // of unit, or of the part of it
+	unit   dialect.Unit
+	text   []byte // of unit, or of the part of it
 	number uint64
 	body   []byte
 }

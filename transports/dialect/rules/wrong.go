@@ -60,7 +60,7 @@ func statusError(u *dialect.Unit, body []byte) *transports.StatusError {
 
 // untaken does with a unit that no rule takes what is usual.
 func (s *speech) untaken(kind int, t *turn, h *dialect.Heard) error {
-	u := t.unit
+	u := &t.unit
 	class := u.Status / 100
 	switch {
 	case kind != int(u.Kind): // a part
@@ -107,7 +107,7 @@ func (s *speech) failure(r *rule, t *turn) error {
 	if r.why != nil {
 		text = fmt.Sprintf("%.200q", s.text(r.why, t))
 	}
-	if u := t.unit; u.Status >= 300 && !r.fails {
+	if u := &t.unit; u.Status >= 300 && !r.fails {
 		of := statusError(u, t.text)
 		if text != "" {
 			of.Text = text
