@@ -150,7 +150,7 @@ func TestPlace(t *testing.T) {
 			all, _ := readAll(strings.NewReader(text(soFar())))
 			var bodies []string
 			for _, e := range all {
-				m, err := parse([]byte(e.data))
+				m, err := parse([]byte(e.Data))
 				if err != nil {
 					t.Error(err)
 				}
