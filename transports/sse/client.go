@@ -73,7 +73,7 @@ type session struct {
 	transports.Sender
 
 	body   io.Closer
-	events *Reader      // nil: there was no stream
+	events *Reader           // nil: there was no stream
 	cursor transports.Cursor // the place of Join or of a gap; events have a newer one
 	broken error             // why the stream can't be read any further; nil: it can
 

@@ -150,7 +150,7 @@ func TestPlace(t *testing.T) {
 			all, _ := readAll(strings.NewReader(text(soFar())))
 			var bodies []string
 			for _, e := range all {
-				m, err := parse([]byte(e.Data))
+				m, err := parse([]byte(e.data))
 				if err != nil {
 					t.Error(err)
 				}
