@@ -25,6 +25,8 @@ func (w *way) requests(c *scope, texts []requestText, total bool) ([]request, er
 			return nil, mistake(texts[i].at, "the last request must always apply: leave its when and unless out")
 		case total && !last && sure:
 			return nil, mistake(texts[i+1].at, "this request is never made, as the one before always applies: give that a when or unless")
+		case !total && r.before:
+			return nil, mistake(texts[i].before, "before is for requests of ask: leave it out")
 		case !total && !sure:
 			return nil, mistake(texts[i].at, "a reply has no when and unless: give them to its rule")
 		}
@@ -35,7 +37,7 @@ func (w *way) requests(c *scope, texts []requestText, total bool) ([]request, er
 
 // request compiles a request.
 func (w *way) request(c *scope, text *requestText) (request, error) {
-	r := request{method: text.method, keep: -1}
+	r := request{method: text.method, keep: -1, before: text.before.given()}
 	var err error
 	if r.when, err = c.values(text.when); err != nil {
 		return r, err
@@ -110,10 +112,6 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 			fixed[name] = []string{string(made.constant)}
 		}
 		r.header = append(r.header, field{name, made})
-	}
-	if w.Way.Way.Stream && !w.Socket && r.method == http.MethodGet && !slices.ContainsFunc(r.header, func(f field) bool { return f.name == "Accept" }) && !w.Lines {
-		r.header = append(r.header, field{"Accept", template{constant: []byte("text/event-stream")}})
-		fixed["Accept"] = []string{"text/event-stream"}
 	}
 	if constant {
 		r.header = nil
@@ -223,7 +221,7 @@ func (w *way) nesting(texts []ruleText, kinds []int, origins []sources) error {
 		switch dialect.Kind(k) {
 		case dialect.Begun:
 			has = 0
-		case dialect.Answered, dialect.Opened:
+		case dialect.Answered, dialect.Replied, dialect.Opened:
 			has = has.with(fromStatus, fromHeader)
 		case dialect.Taken:
 			has = has.with(fromStatus, fromHeader, fromNumber)

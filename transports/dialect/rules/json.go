@@ -212,7 +212,10 @@ func unquote(dst, quoted []byte) []byte {
 		case 'f':
 			dst = append(dst, '\f')
 		case 'u':
-			r := hex4(text)
+			r := rune(-1)
+			if len(text) >= 4 {
+				r = hex(text[:4])
+			}
 			if r < 0 {
 				dst = append(dst, '\\', 'u')
 				continue
@@ -220,7 +223,7 @@ func unquote(dst, quoted []byte) []byte {
 			if text = text[4:]; utf16.IsSurrogate(r) {
 				second := rune(-1)
 				if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
-					second = hex4(text[2:])
+					second = hex(text[2:6])
 				}
 				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
 					text = text[6:]
@@ -233,13 +236,10 @@ func unquote(dst, quoted []byte) []byte {
 	}
 }
 
-// hex4 returns the number that the first four characters of text spell; -1: they are no number.
-func hex4(text []byte) rune {
-	if len(text) < 4 {
-		return -1
-	}
+// hex returns the hexadecimal number that text spells; -1: it spells none.
+func hex(text []byte) rune {
 	var n rune
-	for _, c := range text[:4] {
+	for _, c := range text {
 		switch {
 		case '0' <= c && c <= '9':
 			c -= '0'

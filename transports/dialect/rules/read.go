@@ -40,20 +40,20 @@ type file struct {
 
 // wayText is the text of a way.
 type wayText struct {
-	every, hold, heartbeat, batch scalar
-	lacks, cursor                 []scalar
-	vars, let                     []entry
-	ask, say                      []requestText
-	hear                          []ruleText
+	every, hold, heartbeat, batch, once scalar
+	lacks, cursor                       []scalar
+	vars, let                           []entry
+	ask, say                            []requestText
+	hear                                []ruleText
 }
 
 // requestText is the text of a request.
 type requestText struct {
-	at                scalar
-	method            string
-	path, frame, body scalar
-	headers           []entry
-	when, unless      []scalar
+	at                        scalar
+	method                    string
+	path, frame, body, before scalar
+	headers                   []entry
+	when, unless              []scalar
 }
 
 // ruleText is the text of a rule.

@@ -127,7 +127,6 @@ func slips() []slip {
 		{"lacks: [gaps]", "lacks: [gap]"},
 		{"lacks: [gaps]", "lacks: [gaps, gaps]"},
 		{"lacks: [gaps]", "lacks: [echo]"},
-		{"lacks: [gaps]", "lacks: [gaps, resume]"},
 		{"lacks: [replay, resume]", "lacks: [replay]"},
 		{"    cursor: [last]\n", ""},
 		{"cursor: [last]", "cursor: [lost]"},
@@ -177,6 +176,10 @@ func slips() []slip {
 		{`say: {frame: "{n} {body}"}`, `say: [{frame: "x", when: sid}, {post: "/pub"}]`},
 		{`say: {frame: "{n} {body}"}`, `say: {frame: "x", body: "y"}`},
 		{`ask: {get: "/socket"}`, `ask: {frame: "x"}`},
+
+		{`ask: {get: "/socket"}`, `ask: {get: "/socket", before: true}`},
+		{ask, `ask: [{get: "/a", when: last, before: true}, {get: "/b"}]`},
+		{say, `say: {post: "/pub", before: true}`},
 
 		// A rule.
 		{"on: begun, ready: true", "ready: true"},
@@ -234,6 +237,8 @@ func slips() []slip {
 		{taken, `on: taken, status: 200`},
 		{taken, `on: taken, stored: said, refused: said`},
 		{taken, `on: taken, stored: said, kept: true`},
+		{taken, `on: taken, stored: said, message: "{text}"`},
+		{taken, `on: replied, reply: {get: /x}`},
 		{opened, `on: opened, text: x, ready: true, more: true`},
 		{opened, `on: taken, stored: said`},
 		{frame, `on: frame, split: multipart, into: line`},
