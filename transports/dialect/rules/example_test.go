@@ -3,6 +3,8 @@ package rules_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,5 +98,24 @@ func TestExample(t *testing.T) {
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"to":"room1","text":"hi"}`)}, "message hi")
 	if err := u.Hear(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"error":"go away"}`)}, &u.heard); fmt.Sprint(err) != `the server said "go away"` {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestLoad reads a file as an editor on Windows saves it.
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mine.yaml")
+	saved := "\ufeff" + strings.ReplaceAll(string(rules.Example()), "\n", "\r\n")
+	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rules.Load(path); err != nil {
+		t.Error(err)
+	}
+	if _, err := rules.Load(filepath.Dir(path)); err == nil {
+		t.Error("a directory is a dialect")
+	}
+	deep := "name: a\nways: " + strings.Repeat("[", 60_000)
+	if _, err := rules.Parse("deep.yaml", []byte(deep)); err == nil {
+		t.Error("60,000 brackets are a dialect")
 	}
 }
