@@ -149,9 +149,9 @@ func parse(data []byte) (*Dialect, error) {
 	}
 	text := strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n").Replace(string(data)) // as an editor shows it
 	body, err := strictyaml.Document(text, strictyaml.Words{
-		Empty:  "the dialect is empty: see pushpull dialect example for one to start from",
+		Empty:  "the dialect is empty: see pushpull dialect --example for one to start from",
 		Second: "a second document begins here: use one file per dialect",
-		Shape:  "a dialect is made of lines like name: nchan: see pushpull dialect example",
+		Shape:  "a dialect is made of lines like name: nchan: see pushpull dialect --example",
 	})
 	if err != nil {
 		return nil, err
