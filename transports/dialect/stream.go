@@ -42,9 +42,6 @@ func (s *stream) join(ctx context.Context) error {
 			err = s.reply(ctx, &s.heard)
 		}
 	}
-	if why := s.why(); why != nil && err != nil {
-		err = why
-	}
 	if err == nil && !joined() {
 		err = context.Cause(ctx)
 	}
