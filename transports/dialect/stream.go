@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"sync/atomic"
 
@@ -73,9 +74,7 @@ func (s *stream) opened(ctx, living context.Context, r Request) error {
 	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once})
 	if !s.way.Lines {
 		header := http.Header{"Accept": {"text/event-stream"}}
-		for name, values := range r.Header {
-			header[name] = values
-		}
+		maps.Copy(header, r.Header)
 		r.Header = header
 	}
 	resp, err := s.exchange(transports.Within(asked, transports.AnswerTime, "open a stream"), r)
