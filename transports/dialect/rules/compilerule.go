@@ -65,6 +65,7 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 	if !isPath(sample(r.path.parts)) {
 		return r, mistake(text.path, "a path begins with / and has no blanks: write one like /sub/{room}")
 	}
+	r.fixedPath = string(r.path.constant)
 	if text.body.given() {
 		if r.method == http.MethodGet {
 			return r, mistake(text.body, "a GET has no body: use post or put")
