@@ -1,0 +1,288 @@
+//go:build unix
+
+package servers_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pushpull/transports"
+	"pushpull/transports/dialect"
+	"pushpull/transports/dialect/servers"
+)
+
+// slow are the servers that take minutes to install, so that only make servers tests them.
+var slow = []string{"centrifugo", "apigateway"}
+
+// patience bounds every wait for something that a server must do.
+const patience = 30 * time.Second
+
+// TestRealServers lets users converse on the real servers.
+func TestRealServers(t *testing.T) {
+	for _, name := range servers.Names() {
+		d, err := servers.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.About().Untried != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if slices.Contains(slow, name) && os.Getenv("PUSHPULL_TEST_SERVERS") == "" {
+				t.Skip("make servers tests it")
+			}
+			base := start(t, name)
+			for _, way := range d.Ways() {
+				t.Run(way.Transport, func(t *testing.T) {
+					client := clientOf(t, d, way)
+					t.Run("Converse", func(t *testing.T) { converse(t, base, client) })
+					t.Run("History", func(t *testing.T) { history(t, base, client) })
+					t.Run("Break", func(t *testing.T) { breakAndReadOn(t, base, client) })
+				})
+			}
+		})
+	}
+}
+
+func clientOf(t *testing.T, d dialect.Dialect, way dialect.Way) transports.Client {
+	t.Helper()
+	spec := way.Transport
+	if way.Way.Every > 0 {
+		spec += "@50ms"
+	}
+	client, err := dialect.Client(d, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// converse lets two users send to a room. Each message must reach both, once, and acknowledged; another room's must
+// not.
+func converse(t *testing.T, base *url.URL, client transports.Client) {
+	const each = 10
+	room := roomOf(t)
+	mary, john := join(t, base, client, room, ""), join(t, base, client, room, "")
+	other := join(t, base, client, room+"-2", "")
+	other.send("elsewhere")
+	sent := map[string][]string{}
+	for i := range each {
+		for name, user := range map[string]*user{"Mary": mary, "John": john} {
+			// What must be quoted in JSON, in a form, or in a line of an event stream is among it.
+			body := fmt.Sprintf(`%s's "%d" \ + %% & <é> 🙂`, name, i)
+			sent[name] = append(sent[name], body)
+			user.send(body)
+		}
+	}
+	check := func(name string, user *user) {
+		want := 2 * each
+		if client.Way().Lacks.Echo {
+			want = each
+		}
+		got := user.wait(want)
+		for sender, bodies := range sent {
+			if sender == name && client.Way().Lacks.Echo {
+				continue
+			}
+			var theirs []string
+			for _, body := range got {
+				if slices.Contains(bodies, body) {
+					theirs = append(theirs, body)
+				}
+			}
+			if client.Way().Lacks.Order {
+				slices.Sort(theirs)
+				slices.Sort(bodies)
+			}
+			if !slices.Equal(theirs, bodies) {
+				t.Errorf("of %s, %s got %q, want %q", sender, name, theirs, bodies)
+			}
+		}
+		user.nothingAfter(want)
+	}
+	check("Mary", mary)
+	check("John", john)
+}
+
+// history lets a user join a room with messages. It gets them if the server keeps a log.
+func history(t *testing.T, base *url.URL, client transports.Client) {
+	room := roomOf(t)
+	first := join(t, base, client, room, "")
+	for _, body := range []string{"one", "two"} {
+		first.send(body)
+	}
+	if !client.Way().Lacks.Echo {
+		first.wait(2)
+	}
+	late := join(t, base, client, room, "")
+	first.send("three")
+	want := []string{"one", "two", "three"}
+	if client.Way().Lacks.Replay {
+		want = want[2:]
+	}
+	if got := late.wait(len(want)); !slices.Equal(got, want) {
+		t.Errorf("a new user got %q, want %q", got, want)
+	}
+}
+
+// breakAndReadOn cuts a user's connections. Once it has joined again, it gets all that it has missed, if the server
+// promises that; what is sent from then on in any case.
+func breakAndReadOn(t *testing.T, base *url.URL, client transports.Client) {
+	room := roomOf(t)
+	sender, user := join(t, base, client, room, ""), join(t, base, client, room, "")
+	sender.send("before")
+	user.wait(1)
+	cursor := user.cut()
+	for _, body := range []string{"missed 1", "missed 2"} {
+		sender.send(body)
+	}
+	back := join(t, base, client, room, cursor)
+	sender.send("after")
+	want := []string{"missed 1", "missed 2", "after"}
+	if client.Way().Lacks.Resume {
+		want = want[2:]
+	}
+	if got := back.wait(len(want)); !slices.Equal(got, want) {
+		t.Errorf("the user that reads on got %q, want %q", got, want)
+	}
+	back.nothingAfter(len(want))
+}
+
+// roomOf returns a room for the test alone.
+func roomOf(t *testing.T) string { return fmt.Sprint("room-", time.Now().UnixNano()) }
+
+// A user reads a room.
+type user struct {
+	t       *testing.T
+	session transports.Session
+	http    *http.Transport
+	stop    context.CancelFunc
+	ended   chan struct{} // closed once Messages has ended
+
+	mu    sync.Mutex
+	conns []net.Conn
+	got   []string
+	more  chan struct{} // closed by the next message
+	err   error
+}
+
+// join lets a user join a room and read it until the test ends.
+func join(t *testing.T, base *url.URL, client transports.Client, room string, from transports.Cursor) *user {
+	t.Helper()
+	u := &user{t: t, ended: make(chan struct{}), more: make(chan struct{})}
+	u.http = &http.Transport{DisableCompression: true, DialContext: u.dial}
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	var err error
+	u.session, err = client.Join(ctx, transports.Target{Base: base, HTTP: u.http}, room, from)
+	if err != nil {
+		t.Fatalf("joining: %v", err)
+	}
+	ctx, u.stop = context.WithCancel(context.Background())
+	go u.read(ctx)
+	t.Cleanup(u.leave)
+	return u
+}
+
+// dial keeps the connections for cut.
+func (u *user) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.conns = append(u.conns, conn)
+	}
+	return conn, err
+}
+
+func (u *user) read(ctx context.Context) {
+	defer close(u.ended)
+	for m, err := range u.session.Messages(ctx) {
+		u.mu.Lock()
+		if u.err = err; err == nil {
+			u.got = append(u.got, string(m.Body))
+		}
+		close(u.more)
+		u.more = make(chan struct{})
+		u.mu.Unlock()
+	}
+}
+
+// send sends body and waits for its acknowledgement.
+func (u *user) send(body string) {
+	u.t.Helper()
+	stored := make(chan error, 1)
+	u.session.Send(u.t.Context(), []byte(body), func(err error) { stored <- err })
+	select {
+	case err := <-stored:
+		if err != nil {
+			u.t.Fatalf("sending %q: %v", body, err)
+		}
+	case <-time.After(patience):
+		u.t.Fatalf("%q is not acknowledged after %v", body, patience)
+	}
+}
+
+// wait returns the first n messages once they have come.
+func (u *user) wait(n int) []string {
+	u.t.Helper()
+	late := time.After(patience)
+	for {
+		u.mu.Lock()
+		got, more, err := slices.Clone(u.got), u.more, u.err
+		u.mu.Unlock()
+		if len(got) >= n {
+			return got[:n]
+		}
+		if err != nil {
+			u.t.Fatalf("%d of %d messages came, %q, then %v", len(got), n, got, err)
+		}
+		select {
+		case <-more:
+		case <-late:
+			u.t.Fatalf("%d of %d messages came within %v: %q", len(got), n, patience, got)
+		}
+	}
+}
+
+// nothingAfter fails the test if more than n messages have come. A message sent twice most often comes soon.
+func (u *user) nothingAfter(n int) {
+	u.t.Helper()
+	select {
+	case <-u.ended:
+	case <-time.After(200 * time.Millisecond):
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.got) > n || u.err != nil {
+		u.t.Errorf("%d messages came, %q, then %v: want %d", len(u.got), u.got, u.err, n)
+	}
+}
+
+// cut breaks all connections of the user and returns the place to read on from.
+func (u *user) cut() transports.Cursor {
+	u.mu.Lock()
+	for _, conn := range u.conns {
+		conn.(*net.TCPConn).SetLinger(0) // the server sees a reset, as of a client that has crashed
+		conn.Close()
+	}
+	u.mu.Unlock()
+	cursor := u.session.Cursor()
+	u.leave()
+	return cursor
+}
+
+func (u *user) leave() {
+	u.stop()
+	u.session.Close()
+	<-u.ended
+	u.http.CloseIdleConnections()
+}
