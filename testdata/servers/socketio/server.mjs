@@ -4,19 +4,22 @@
 //   client: emit("msg", room, body, ack)   -> ack("ok") once every member has been written to
 //   server: emit("msg", body)              to all members of the room, the sender too
 //
-// With --recovery, clients that were away for less than two minutes get what they have missed.
+// With --recovery, clients that were away for less than two minutes get what they have missed. For that they must know
+// the offset of an event, so a client that joins gets the event joined(room).
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 
 const http = createServer();
+const recovery = process.argv.includes("--recovery");
 const io = new Server(http, {
   serveClient: false,
-  connectionStateRecovery: process.argv.includes("--recovery") ? { maxDisconnectionDuration: 120_000 } : undefined,
+  connectionStateRecovery: recovery ? { maxDisconnectionDuration: 120_000 } : undefined,
 });
 
 io.on("connection", (socket) => {
   socket.on("join", (room, ack) => {
     socket.join(room);
+    if (recovery) io.to(socket.id).emit("joined", room); // an event to one client by itself would have no offset
     ack?.("joined");
   });
   socket.on("msg", (room, body, ack) => {
