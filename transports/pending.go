@@ -9,8 +9,8 @@ import (
 // Pending are the messages of a session that the server has not acknowledged yet, where acknowledgements come
 // apart from the sends. Its zero value is ready. It is safe for concurrent use.
 type Pending struct {
-	// Overdue is called, once at most, when a message has not been acknowledged within AnswerTime. It must be set
-	// before Add is called.
+	// Overdue is called, once at most, when a message has not been acknowledged within the time for it. It must be
+	// set before Add is called.
 	Overdue func()
 
 	mu    sync.Mutex
@@ -26,33 +26,35 @@ type sent struct {
 	due    time.Time // when the acknowledgement must be there
 }
 
-// Add adds a message that is about to be sent. The error is the reason of End.
-func (p *Pending) Add(number uint64, stored func(error)) error {
+// Add adds a message that is about to be sent and must be acknowledged within a time, which is the same for all
+// messages of a session. The error is the reason of End.
+func (p *Pending) Add(number uint64, within time.Duration, stored func(error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended != nil {
 		return p.ended
 	}
-	p.sent = append(p.sent, sent{number, stored, time.Now().Add(AnswerTime)})
+	p.sent = append(p.sent, sent{number, stored, time.Now().Add(within)})
 	if p.late == nil {
-		p.late = time.AfterFunc(AnswerTime, p.check)
+		p.late = time.AfterFunc(within, p.check)
 	}
 	return nil
 }
 
 // check calls Overdue if the oldest message is overdue. It is called when that may be the case for the first
-// time, so a user that sends often sets one timer in AnswerTime, not one for each message.
+// time, so a user that sends often sets one timer in that time, not one for each message.
 func (p *Pending) check() {
 	p.mu.Lock()
 	p.late = nil
-	wait := AnswerTime
+	overdue := false
 	if len(p.sent) > 0 && p.ended == nil {
-		if wait = time.Until(p.sent[0].due); wait > 0 {
+		wait := time.Until(p.sent[0].due)
+		if overdue = wait <= 0; !overdue {
 			p.late = time.AfterFunc(wait, p.check)
 		}
 	}
 	p.mu.Unlock()
-	if wait <= 0 {
+	if overdue {
 		p.Overdue()
 	}
 }

@@ -11,10 +11,10 @@ import (
 
 // TestPending acknowledges messages in order and out of order, each once.
 func TestPending(t *testing.T) {
-	var p transports.Pending
+	p := transports.Pending{Overdue: func() {}}
 	var got []uint64
 	for n := uint64(1); n <= 4; n++ {
-		if err := p.Add(n, func(error) { got = append(got, n) }); err != nil {
+		if err := p.Add(n, time.Minute, func(error) { got = append(got, n) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -31,7 +31,7 @@ func TestPending(t *testing.T) {
 	if reason != why || len(got) != 4 || got[0] != 3 || got[1] != 1 || got[2] != 2 || got[3] != 4 {
 		t.Errorf("%v, ended by %v", got, reason)
 	}
-	if again, rest := p.End(errors.New("another one")); again != why || len(rest) > 0 || p.Add(5, nil) != why || p.Oldest() != nil {
+	if again, rest := p.End(errors.New("another one")); again != why || len(rest) > 0 || p.Add(5, time.Minute, nil) != why || p.Oldest() != nil {
 		t.Errorf("ended again by %v, with %d messages", again, len(rest))
 	}
 }
@@ -43,7 +43,7 @@ func TestPendingOverdue(t *testing.T) {
 		begun := time.Now()
 		p := transports.Pending{Overdue: func() { late = append(late, time.Since(begun)) }}
 		add := func() {
-			if err := p.Add(1, func(error) {}); err != nil {
+			if err := p.Add(1, transports.AnswerTime, func(error) {}); err != nil {
 				t.Fatal(err)
 			}
 		}

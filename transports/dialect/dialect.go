@@ -90,9 +90,9 @@ func (r Request) Frame() bool { return r.Method == "" && r.Body != nil }
 // A Unit is what came from the server.
 type Unit struct {
 	Kind   Kind
-	Status int         // of Answered, Opened and Taken
+	Status int         // of Answered, Replied, Opened and Taken
 	Header http.Header // of the same
-	Body   []byte      // of Answered and Taken, the data of an Event, the payload of a Frame, the reason of Closed; valid during the call
+	Body   []byte      // of Answered, Replied and Taken, the data of an Event, the payload of a Frame, the reason of Closed; valid during the call
 	Event  string      // type of an Event; "" for the default, and of lines
 	ID     string      // of an Event, as far as one was given
 	Binary bool        // of a Frame
@@ -105,7 +105,8 @@ type Kind int8
 
 const (
 	Begun    Kind = iota // nothing came yet: the conversation begins
-	Answered             // the answer to a question, or to a reply
+	Answered             // the answer to a question
+	Replied              // the answer to a reply
 	Opened               // the head of the answer that opened the stream or the WebSocket
 	Event                // an event of an event stream, or a line
 	Frame                // a message of a WebSocket, its fragments put together
@@ -115,7 +116,7 @@ const (
 
 // String returns the name of the kind in dialect files.
 func (k Kind) String() string {
-	return [...]string{"begun", "answer", "opened", "event", "frame", "taken", "closed"}[k]
+	return [...]string{"begun", "answer", "replied", "opened", "event", "frame", "taken", "closed"}[k]
 }
 
 // Heard is what a Unit meant. A carrier empties and reuses it; a Speech keeps no part of it.

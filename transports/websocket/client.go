@@ -52,7 +52,7 @@ func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
 		return
 	}
 	text := transports.AppendText(make([]byte, 0, len(body)+16), body)
-	if ended := s.pending.Add(0, stored); ended != nil {
+	if ended := s.pending.Add(0, transports.AnswerTime, stored); ended != nil {
 		stored(fmt.Errorf("sending a message: %w: %w", transports.ErrUnsent, ended))
 		return
 	}
@@ -105,7 +105,7 @@ func (s *session) read() (transports.Message, error) {
 	payload, isBinary, err := s.conn.Next()
 	switch {
 	case err != nil:
-		return transports.Message{}, err
+		return transports.Message{}, gapOf(err)
 	case isBinary:
 		return transports.Message{}, s.conn.refuse(violates(codeBinary, "got a message of kind 2, binary, but a pushpull server sends only texts"))
 	}
@@ -116,6 +116,16 @@ func (s *session) read() (transports.Message, error) {
 		return transports.Message{}, s.acknowledge(nil)
 	}
 	return s.decode(payload)
+}
+
+// gapOf returns the *transports.GapError that a close frame with StatusGap stands for, or err.
+func gapOf(err error) error {
+	var gap struct{ Oldest uint64 }
+	closed, ok := errors.AsType[*ClosedError](err)
+	if ok && closed.Code == StatusGap && json.Unmarshal([]byte(closed.Reason), &gap) == nil && gap.Oldest > 0 {
+		return &transports.GapError{Oldest: gap.Oldest}
+	}
+	return err
 }
 
 // decode handles a frame's JSON in any spelling, where read knows only the server's own.

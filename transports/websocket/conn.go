@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,7 +59,7 @@ func Dial(ctx context.Context, wire http.RoundTripper, u *url.URL, header http.H
 }
 
 // Next reads a message, which is valid until the next call, and answers pings meanwhile. The error of a
-// connection that the server has closed in order is a *ClosedError, or a *transports.GapError if it says so.
+// connection that the server has closed in order is a *ClosedError.
 func (c *Conn) Next() (message []byte, isBinary bool, err error) {
 	for {
 		f, err := c.frames.next()
@@ -189,8 +188,8 @@ func (c *Conn) Leave() {
 	c.Cut()
 }
 
-// closeError returns the error of a close frame with payload: a *transports.GapError for StatusGap, a
-// *violation for what RFC 6455, sections 5.5.1 and 7.4, forbid, else a *ClosedError.
+// closeError returns the error of a close frame with payload: a *violation for what RFC 6455, sections 5.5.1 and
+// 7.4, forbid, else a *ClosedError.
 func closeError(payload []byte) error {
 	if len(payload) == 0 {
 		return &ClosedError{}
@@ -204,10 +203,6 @@ func closeError(payload []byte) error {
 		return violates(codeProtocol, "the server closed the connection with %d, a code that no server may send: %.123q", code, reason)
 	case !utf8.Valid(reason):
 		return violates(codeNotUTF8, "the server closed the connection with %d and a reason that is not UTF-8: %.123q", code, reason)
-	}
-	var gap struct{ Oldest uint64 }
-	if code == StatusGap && json.Unmarshal(reason, &gap) == nil && gap.Oldest > 0 {
-		return &transports.GapError{Oldest: gap.Oldest}
 	}
 	return &ClosedError{code, string(reason)}
 }
