@@ -7,7 +7,11 @@ import { createServer } from "node:http";
 import sockjs from "sockjs";
 
 const rooms = new Map();
-const chat = sockjs.createServer({ prefix: "/sock", log: () => {} });
+const chat = sockjs.createServer({
+  prefix: "/sock",
+  log: () => {},
+  response_limit: Number.MAX_SAFE_INTEGER, // SockJS ends a stream after 128 KiB, as browsers keep all of it in memory
+});
 
 chat.on("connection", (conn) => {
   if (!conn) return;

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func TestRealServers(t *testing.T) {
 					client := clientOf(t, d, way)
 					t.Run("Converse", func(t *testing.T) { converse(t, base, client) })
 					t.Run("History", func(t *testing.T) { history(t, base, client) })
+					t.Run("Long", func(t *testing.T) { long(t, base, client) })
 					t.Run("Break", func(t *testing.T) { breakAndReadOn(t, base, client) })
 				})
 			}
@@ -131,6 +133,26 @@ func history(t *testing.T, base *url.URL, client transports.Client) {
 	}
 	if got := late.wait(len(want)); !slices.Equal(got, want) {
 		t.Errorf("a new user got %q, want %q", got, want)
+	}
+}
+
+// long sends more than a server may write to one stream by default, like SockJS, or than fits into its buffers.
+func long(t *testing.T, base *url.URL, client transports.Client) {
+	const messages = 100
+	room := roomOf(t)
+	sender, reader := join(t, base, client, room, ""), join(t, base, client, room, "")
+	var want []string
+	for i := range messages {
+		want = append(want, fmt.Sprint(i, strings.Repeat(" x", 1000)))
+		sender.send(want[i])
+	}
+	got := reader.wait(messages)
+	if client.Way().Lacks.Order {
+		slices.Sort(got)
+		slices.Sort(want)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d messages came, but not those that were sent", len(got))
 	}
 }
 
