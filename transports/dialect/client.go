@@ -142,20 +142,17 @@ func (t *talk) exchange(ctx context.Context, r Request) (*http.Response, error) 
 
 // url returns the address of a path on the server.
 func (t *talk) url(path string) (*url.URL, error) {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
-		return nil, fmt.Errorf("bad path %.100q: it must begin with one /", path)
-	}
-	ref, err := url.Parse(path)
-	if err != nil {
-		return nil, fmt.Errorf("bad path %.100q", path)
+	path, query, _ := strings.Cut(path, "?")
+	if !strings.HasPrefix(path, "/") {
+		return nil, fmt.Errorf("bad path %.100q: it must begin with /", path)
 	}
 	u := *t.Target.Base
-	before, escaped := strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.EscapedPath(), "/")
-	u.Path, u.RawPath = before+ref.Path, ""
-	if ref.RawPath != "" || escaped != before {
-		u.RawPath = escaped + ref.EscapedPath()
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, fmt.Errorf("bad path %.100q: what follows %% must be two hexadecimal digits", path)
 	}
-	u.RawQuery = ref.RawQuery
+	before, escaped := strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.EscapedPath(), "/")
+	u.Path, u.RawPath, u.RawQuery = before+plain, escaped+path, query
 	return &u, nil
 }
 

@@ -48,14 +48,11 @@ type speech struct {
 }
 
 func (s *speech) Ask() dialect.Request {
-	query := url.Values{}
-	if s.seq > 0 {
-		query.Set("after", strconv.FormatUint(s.seq, 10))
-	}
+	path := s.path + "/" + s.way.Transport + "?after=" + strconv.FormatUint(s.seq, 10)
 	if s.way.Way.Hold > 0 {
-		query.Set("hold", s.way.Way.Hold.String())
+		path += "&hold=30s"
 	}
-	return dialect.Request{Method: http.MethodGet, Path: s.path + "/" + s.way.Transport + "?" + query.Encode()}
+	return dialect.Request{Method: http.MethodGet, Path: path}
 }
 
 func (s *speech) Say(number uint64, body []byte) dialect.Request {
@@ -96,15 +93,13 @@ func (s *speech) Hear(u dialect.Unit, h *dialect.Heard) error {
 		switch u.Status {
 		case http.StatusNoContent:
 		case http.StatusOK:
-			var got []struct {
-				Seq  uint64
-				Body string
-			}
-			if err := json.Unmarshal(u.Body, &got); err != nil {
-				return err
-			}
-			for _, m := range got {
-				h.Messages = append(h.Messages, []byte(m.Body))
+			for rest := u.Body; len(rest) > 1; { // after [ and commas
+				m, after, ok := transports.ParseMessage(rest[1:])
+				if !ok {
+					return s.list(u, h)
+				}
+				h.Messages, rest = append(h.Messages, m.Body), after
+				s.seq = m.Seq
 			}
 		default:
 			return s.refusal(u, h)
@@ -138,7 +133,27 @@ func (s *speech) Hear(u dialect.Unit, h *dialect.Heard) error {
 	return nil
 }
 
+// list takes a list of messages with any escapes.
+func (s *speech) list(u dialect.Unit, h *dialect.Heard) error {
+	var got []struct{ Body string }
+	if err := json.Unmarshal(u.Body, &got); err != nil {
+		return err
+	}
+	h.Reset()
+	for _, m := range got {
+		h.Messages = append(h.Messages, []byte(m.Body))
+	}
+	h.More = u.Header.Get("Retry-After") == "0"
+	s.seq, _ = transports.Cursor(u.Header.Get(transports.NextCursor)).Seq()
+	return nil
+}
+
 func (s *speech) message(data []byte, h *dialect.Heard) error {
+	if m, rest, ok := transports.ParseMessage(data); ok && len(rest) == 0 && m.Seq > 0 {
+		s.seq = m.Seq
+		h.Messages = append(h.Messages, m.Body)
+		return nil
+	}
 	var said struct {
 		Seq    uint64
 		Body   string

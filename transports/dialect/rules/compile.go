@@ -60,7 +60,7 @@ func isPath(text string) bool {
 
 // kindOf returns what kind of way a transport is.
 func kindOf(name scalar) (dialect.Way, error) {
-	w := dialect.Way{Transport: name.text}
+	w := dialect.Way{Transport: name.text, Greets: true}
 	switch name.text {
 	case "short-poll":
 		w.Way.Title = "short polling"
@@ -81,7 +81,7 @@ func kindOf(name scalar) (dialect.Way, error) {
 // compileWay makes a way of its text.
 func compileWay(key scalar, kind dialect.Way, text *wayText, server string) (*way, error) {
 	w := &way{Way: kind, name: "ways." + key.text}
-	w.Way.Way.Server = server
+	w.Way.Way.Server, w.Once = server, text.once.given()
 	if err := w.times(key, text); err != nil {
 		return nil, err
 	}
@@ -121,14 +121,24 @@ func compileWay(key scalar, kind dialect.Way, text *wayText, server string) (*wa
 		}
 	}
 	for i := range w.ask {
-		if w.ask[i].method == "" {
+		switch {
+		case w.ask[i].method == "":
 			return nil, mistake(text.ask[i].at, "a frame can't open anything: ask by a request, and send the frame as a reply to on: opened")
+		case w.ask[i].before && !w.Way.Way.Stream:
+			return nil, mistake(text.ask[i].before, "before is for streams and WebSockets: leave it out, as polls open nothing")
+		case w.ask[i].before && i == len(w.ask)-1:
+			return nil, mistake(text.ask[i].before, "the last request opens the stream or WebSocket: leave before out")
+		}
+	}
+	for i := range w.say {
+		if w.say[i].before {
+			return nil, mistake(text.say[i].before, "before is for requests of ask: leave it out")
 		}
 	}
 	if err := w.rules(c, text.hear); err != nil {
 		return nil, err
 	}
-	if err := w.promises(key, text); err != nil {
+	if err := w.promises(key); err != nil {
 		return nil, err
 	}
 	if err := w.Way.Way.Validate(); err != nil {
@@ -222,6 +232,9 @@ func (w *way) variables(c *scope, text *wayText) error {
 		if err := taken(e.key); err != nil {
 			return err
 		}
+		if isSecret(e.key.text) && e.value.text != "" && !strings.Contains(e.value.text, "{") {
+			return secret(e.value)
+		}
 		first, err := c.template(e.value, inHeader)
 		if err != nil {
 			return err
@@ -261,7 +274,7 @@ func (w *way) variables(c *scope, text *wayText) error {
 }
 
 // promises checks that the rules of a way keep what its server promises.
-func (w *way) promises(key scalar, text *wayText) error {
+func (w *way) promises(key scalar) error {
 	var ready, message, acks, gap bool
 	for _, rules := range w.hear {
 		for i := range rules {
@@ -282,8 +295,6 @@ func (w *way) promises(key scalar, text *wayText) error {
 		return mistake(key, "no rule of %s acknowledges messages: add stored, or lacks: [acks]", key.text)
 	case len(w.cursor) == 0 && !l.Resume:
 		return mistake(key, "%s has no cursor, so users can't resume: add cursor, or lacks: [resume]", key.text)
-	case len(w.cursor) > 0 && l.Resume:
-		return mistake(text.cursor[0], "%s lacks resume: leave cursor out", key.text)
 	case !gap && !l.Gaps && !l.Resume:
 		return mistake(key, "no rule of %s tells that messages are lost: add gap: true, or lacks: [gaps]", key.text)
 	}
@@ -292,7 +303,7 @@ func (w *way) promises(key scalar, text *wayText) error {
 
 // wayKinds returns the kinds of units that come on a way.
 func (w *way) wayKinds() []dialect.Kind {
-	kinds := []dialect.Kind{dialect.Begun, dialect.Answered}
+	kinds := []dialect.Kind{dialect.Begun, dialect.Answered, dialect.Replied}
 	if w.Way.Way.Stream {
 		event := dialect.Event
 		if w.Socket {

@@ -136,6 +136,10 @@ func (w *way) sensible(r *rule, t *ruleText, kind int) error {
 		return mistake(t.on, "a rule on: taken says what became of the message: add stored: said, refused: said, or kept: true")
 	case r.message != nil && kind == int(dialect.Begun):
 		return mistake(t.message, "nothing came yet that could be a message")
+	case kind == int(dialect.Taken) && (r.message != nil || r.reply != nil):
+		return mistake(t.on, "the answer to a message can be neither a message nor get a reply: leave these out")
+	case kind == int(dialect.Replied) && r.reply != nil:
+		return mistake(t.reply[0].at, "the answer to a reply can't get another reply: leave it out")
 	case r.message != nil && r.split != nil:
 		return mistake(t.message, "a rule has either a message or a split: give the message to the rule of the parts")
 	case r.more && w.Way.Way.Stream:

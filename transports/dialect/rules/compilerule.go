@@ -25,6 +25,8 @@ func (w *way) requests(c *scope, texts []requestText, total bool) ([]request, er
 			return nil, mistake(texts[i].at, "the last request must always apply: leave its when and unless out")
 		case total && !last && sure:
 			return nil, mistake(texts[i+1].at, "this request is never made, as the one before always applies: give that a when or unless")
+		case !total && r.before:
+			return nil, mistake(texts[i].before, "before is for requests of ask: leave it out")
 		case !total && !sure:
 			return nil, mistake(texts[i].at, "a reply has no when and unless: give them to its rule")
 		}
@@ -35,7 +37,7 @@ func (w *way) requests(c *scope, texts []requestText, total bool) ([]request, er
 
 // request compiles a request.
 func (w *way) request(c *scope, text *requestText) (request, error) {
-	r := request{method: text.method, keep: -1}
+	r := request{method: text.method, keep: -1, before: text.before.given()}
 	var err error
 	if r.when, err = c.values(text.when); err != nil {
 		return r, err
@@ -97,8 +99,8 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 			return mistake(e.key, "the header %s is there twice: leave one out", name)
 		case strings.ContainsFunc(e.value.text, func(r rune) bool { return r < ' ' }):
 			return mistake(e.value, "a header has no control characters and is one line")
-		case isSecret(name) && !strings.Contains(e.value.text, "${") && !strings.Contains(e.value.text, "{"):
-			return mistake(e.value, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-default} for one that isn't secret")
+		case isSecret(name) && !strings.Contains(e.value.text, "{"):
+			return secret(e.value)
 		}
 		made, err := c.template(e.value, inHeader)
 		if err != nil {
@@ -110,10 +112,6 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 			fixed[name] = []string{string(made.constant)}
 		}
 		r.header = append(r.header, field{name, made})
-	}
-	if w.Way.Way.Stream && !w.Socket && r.method == http.MethodGet && !slices.ContainsFunc(r.header, func(f field) bool { return f.name == "Accept" }) && !w.Lines {
-		r.header = append(r.header, field{"Accept", template{constant: []byte("text/event-stream")}})
-		fixed["Accept"] = []string{"text/event-stream"}
 	}
 	if constant {
 		r.header = nil
@@ -128,7 +126,12 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 	return nil
 }
 
-// isSecret reports whether a header most probably holds a secret.
+// secret returns the error for a secret that stands in the file.
+func secret(at scalar) error {
+	return mistake(at, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-text} if the text isn't secret")
+}
+
+// isSecret reports whether a header or a variable of that name most probably holds a secret.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"authorization", "cookie", "key", "token", "secret", "password"}, func(word string) bool {
@@ -218,7 +221,7 @@ func (w *way) nesting(texts []ruleText, kinds []int, origins []sources) error {
 		switch dialect.Kind(k) {
 		case dialect.Begun:
 			has = 0
-		case dialect.Answered, dialect.Opened:
+		case dialect.Answered, dialect.Replied, dialect.Opened:
 			has = has.with(fromStatus, fromHeader)
 		case dialect.Taken:
 			has = has.with(fromStatus, fromHeader, fromNumber)

@@ -62,7 +62,7 @@ func TestExample(t *testing.T) {
 	u = speak(t, d, "long-poll", "")
 	u.same(u.Ask(), "POST /poll  | ")
 	u.hears(dialect.Unit{Kind: dialect.Answered, Status: 200, Body: []byte("session 4711")}, `reply PUT /poll/4711/join  | {"room":"room1"}`)
-	u.hears(dialect.Unit{Kind: dialect.Answered, Status: 200, Body: []byte("ok")}, "ready")
+	u.hears(dialect.Unit{Kind: dialect.Replied, Status: 200, Body: []byte("ok")}, "ready")
 	u.same(u.Ask(), "GET /poll/4711 ")
 	u.same(u.Say(1, []byte("hi")), "POST /poll/4711/messages X-Number: 1 | hi")
 	u.hears(dialect.Unit{Kind: dialect.Taken, Number: 1, Status: 200}, "kept")
@@ -80,9 +80,16 @@ func TestExample(t *testing.T) {
 	u.hears(dialect.Unit{Kind: dialect.Event, ID: "7", Body: []byte("hello")}, "message hello")
 	u.hears(dialect.Unit{Kind: dialect.Event, Event: "lost"}, "gap")
 	u.hears(dialect.Unit{Kind: dialect.Event, Event: "noise", Body: []byte("x")}, "")
-	u.same(u.Ask(), "GET /rooms/room1/events Accept: text/event-stream Last-Event-Id: 7")
+	u.same(u.Ask(), "GET /rooms/room1/events Last-Event-Id: 7")
 
 	u = speak(t, d, "websocket", "")
+	if r := u.Ask(); !r.Before || asked(r) != "POST /tickets " {
+		t.Errorf("asks %+v", r)
+	}
+	u.hears(dialect.Unit{Kind: dialect.Answered, Status: 201, Body: []byte("a/b")}, "")
+	if r := u.Ask(); r.Before || asked(r) != "GET /socket?ticket=a%2Fb " {
+		t.Errorf("asks %+v", r)
+	}
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"joined":"room1"}` + "\nping")}, "reply frame pong, ready")
 	u.same(u.Say(1, []byte(`"hi"`)), `frame {"to":"room1","payload":"{\"number\":1,\"text\":\"\\\"hi\\\"\"}"}`)
 	u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"ack":true}`)}, "oldest 1")

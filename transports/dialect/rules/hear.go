@@ -71,15 +71,20 @@ const (
 
 // Hear implements dialect.Speech.
 func (s *speech) Hear(u dialect.Unit, h *dialect.Heard) error {
-	s.begin()
+	s.begin(hearing)
 	s.taken, s.parts = 0, 0
-	stored, refused, kept := len(h.Stored), len(h.Refused), h.Kept
-	t := turn{unit: &u, text: u.Body, number: u.Number}
-	if err := s.hear(int(u.Kind), &t, h); err != nil {
+	t := turn{unit: u, text: u.Body, number: u.Number}
+	err := s.hear(int(u.Kind), &t, h)
+	s.keeps[hearing] = s.arena
+	if len(h.Messages) > 0 && len(s.given) > 0 || cap(s.given) > largeArena {
+		s.given = nil
+	}
+	s.given = s.given[:0]
+	if err != nil {
 		return err
 	}
 	s.ready = s.ready || h.Ready
-	if u.Kind == dialect.Taken && len(h.Stored) == stored && len(h.Refused) == refused && h.Kept == kept {
+	if u.Kind == dialect.Taken && len(h.Stored)+len(h.Refused)+h.Oldest == 0 && !h.Kept {
 		return fmt.Errorf("%s took the answer to a message, but doesn't say whether it is stored: add stored, refused or kept", s.Took())
 	}
 	return nil
@@ -105,13 +110,13 @@ func (s *speech) hear(kind int, t *turn, h *dialect.Heard) error {
 
 // takes reports whether the conditions of r hold.
 func (s *speech) takes(r *rule, t *turn) bool {
-	if r.status != nil && !inSpans(r.status, t.unit) {
+	if r.status != nil && !inSpans(r.status, &t.unit) {
 		return false
 	}
 	if r.text != nil && !s.matches(r.text, t.text, t) {
 		return false
 	}
-	if r.event != nil && !s.matches(r.event, s.resolve(&value{source: fromEvent}, t, &s.arena), t) {
+	if r.event != nil && !s.matches(r.event, s.resolve(&value{source: fromEvent}, t, &s.given), t) {
 		return false
 	}
 	if r.match != nil {
@@ -130,7 +135,11 @@ func (s *speech) takes(r *rule, t *turn) bool {
 		}
 	}
 	for i := range r.equal {
-		text := s.resolve(&r.equal[i].value, t, &s.arena)
+		memory := &s.arena
+		if r.equal[i].to.finds { // what it finds may become a message
+			memory = &s.given
+		}
+		text := s.resolve(&r.equal[i].value, t, memory)
 		if text == nil || !s.matches(&r.equal[i].to, text, t) {
 			return false
 		}
@@ -156,7 +165,7 @@ func inSpans(spans []span, u *dialect.Unit) bool {
 func (s *speech) act(r *rule, t *turn, h *dialect.Heard) error {
 	for i := range r.set {
 		a := &r.set[i]
-		text := s.text(&a.to, t)
+		text := s.text(&a.to, t, &s.arena)
 		if len(text) > MaxVar {
 			return fmt.Errorf("%s: the variable %s would have %d bytes: at most %d are kept", r, s.way.vars[a.variable].name, len(text), MaxVar)
 		}
@@ -166,7 +175,7 @@ func (s *speech) act(r *rule, t *turn, h *dialect.Heard) error {
 		return s.failure(r, t)
 	}
 	if r.message != nil {
-		text := s.text(r.message, t)
+		text := s.text(r.message, t, &s.given)
 		if len(text) > maxMessage {
 			return fmt.Errorf("%s: a message has %d bytes: at most %d are allowed", r, len(text), maxMessage)
 		}
@@ -216,7 +225,7 @@ func (s *speech) number(r *rule, a *acknowledgement, t *turn) (uint64, error) {
 	if a.of == said {
 		return t.number, nil
 	}
-	text := s.text(&a.number, t)
+	text := s.text(&a.number, t, &s.arena)
 	n, err := strconv.ParseUint(string(text), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %.40q is no number of a message", r, text)

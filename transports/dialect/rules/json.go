@@ -16,17 +16,43 @@ type step struct {
 // find returns the value to which path leads in the JSON text doc, nil if there is none. It doesn't check the rest
 // of doc. It takes time in proportion to the length of doc, and allocates nothing.
 func find(doc []byte, path []step) []byte {
-	at := blank(doc, 0)
-	for _, s := range path {
-		if at = enter(doc, at, s); at < 0 {
-			return nil
-		}
+	at := start(doc, path)
+	if at < 0 {
+		return nil
 	}
 	end := skip(doc, at)
 	if end < 0 {
 		return nil
 	}
 	return doc[at:end]
+}
+
+// start returns where the value begins to which path leads; -1: there is none.
+func start(doc []byte, path []step) int {
+	at := blank(doc, 0)
+	for _, s := range path {
+		if at = enter(doc, at, s); at < 0 {
+			return -1
+		}
+	}
+	return at
+}
+
+// isFull reports whether the value to which path leads has a text: it is there, and is neither null nor an empty
+// string. It is faster than find, as it needn't know where the value ends.
+func isFull(doc []byte, path []step) bool {
+	at := start(doc, path)
+	if at < 0 || at >= len(doc) {
+		return false
+	}
+	switch c := doc[at]; c {
+	case '}', ']', ',', ':':
+		return false
+	case '"', 'n':
+		text, ok := plainText(find(doc[at:], nil))
+		return !ok || len(text) > 0
+	}
+	return true
 }
 
 // enter returns where the value begins to which s leads from the object or array at doc[at:]; -1: there is none.
@@ -39,11 +65,13 @@ func enter(doc []byte, at int, s step) int {
 	for n := 0; at < len(doc) && doc[at] != '}' && doc[at] != ']'; n++ {
 		found := n == s.index
 		if object {
-			end := skip(doc, at)
-			if end < 0 || doc[at] != '"' {
+			if doc[at] != '"' {
 				return -1
 			}
-			found = isKey(doc[at:end], s.key)
+			var end int
+			if end, found = afterKey(doc, at, s.key); end < 0 {
+				return -1
+			}
 			if at = blank(doc, end); at >= len(doc) || doc[at] != ':' {
 				return -1
 			}
@@ -63,12 +91,16 @@ func enter(doc []byte, at int, s step) int {
 	return -1
 }
 
-// isKey reports whether a JSON string spells key.
-func isKey(quoted []byte, key string) bool {
-	if text := quoted[1 : len(quoted)-1]; bytes.IndexByte(text, '\\') < 0 {
-		return string(text) == key
+// afterKey returns where the JSON string at doc[at:] ends, and whether it spells key; -1: it has no end.
+func afterKey(doc []byte, at int, key string) (end int, is bool) {
+	if end = at + len(key) + 2; end <= len(doc) && doc[end-1] == '"' && string(doc[at+1:end-1]) == key {
+		return end, true
 	}
-	return string(unquote(nil, quoted)) == key
+	end = skipString(doc, at)
+	if end < 0 || bytes.IndexByte(doc[at:end], '\\') < 0 {
+		return end, false
+	}
+	return end, string(unquote(nil, doc[at:end])) == key
 }
 
 // blank returns where the first character stands in doc[at:] that is not blank.
@@ -121,7 +153,16 @@ func skip(doc []byte, at int) int {
 
 // skipString returns where the JSON string at doc[at:] ends; -1: it has no end.
 func skipString(doc []byte, at int) int {
-	for at++; ; {
+	const shortString = 12 // up to here a search costs more than it saves
+	from := at
+	for at++; at < len(doc) && at-from < shortString; at++ { // most names
+		if doc[at] == '"' {
+			return at + 1
+		} else if doc[at] == '\\' {
+			break
+		}
+	}
+	for at <= len(doc) {
 		quote := bytes.IndexByte(doc[at:], '"')
 		if quote < 0 {
 			return -1
@@ -130,10 +171,9 @@ func skipString(doc []byte, at int) int {
 		if escape < 0 {
 			return at + quote + 1
 		}
-		if at += escape + 2; at > len(doc) {
-			return -1
-		}
+		at += escape + 2
 	}
+	return -1
 }
 
 // plainText returns the text of a JSON value as far as no memory is needed: of a string without escapes its
@@ -172,7 +212,10 @@ func unquote(dst, quoted []byte) []byte {
 		case 'f':
 			dst = append(dst, '\f')
 		case 'u':
-			r := hex4(text)
+			r := rune(-1)
+			if len(text) >= 4 {
+				r = hex(text[:4])
+			}
 			if r < 0 {
 				dst = append(dst, '\\', 'u')
 				continue
@@ -180,7 +223,7 @@ func unquote(dst, quoted []byte) []byte {
 			if text = text[4:]; utf16.IsSurrogate(r) {
 				second := rune(-1)
 				if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
-					second = hex4(text[2:])
+					second = hex(text[2:6])
 				}
 				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
 					text = text[6:]
@@ -193,13 +236,10 @@ func unquote(dst, quoted []byte) []byte {
 	}
 }
 
-// hex4 returns the number that the first four characters of text spell; -1: they are no number.
-func hex4(text []byte) rune {
-	if len(text) < 4 {
-		return -1
-	}
+// hex returns the hexadecimal number that text spells; -1: it spells none.
+func hex(text []byte) rune {
 	var n rune
-	for _, c := range text[:4] {
+	for _, c := range text {
 		switch {
 		case '0' <= c && c <= '9':
 			c -= '0'

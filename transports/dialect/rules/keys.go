@@ -88,6 +88,10 @@ func wayKeys() []key[wayText] {
 			func(w *wayText, n ast.Node) (err error) { w.batch, err = scalarOf(n); return },
 		},
 		{
+			"once", "true", "of polls: none may be sent twice, not even after a broken connection, as that ends the conversation", "once: true",
+			func(w *wayText, n ast.Node) (err error) { w.once, err = trueOf(n); return },
+		},
+		{
 			"vars", "mapping of templates", "the variables of a user's conversation with their first values", `vars: {etag: "", key: "${KEY}"}`,
 			func(w *wayText, n ast.Node) (err error) { w.vars, err = entriesOf(n); return },
 		},
@@ -142,6 +146,10 @@ func requestKeys() []key[requestText] {
 			func(r *requestText, n ast.Node) (err error) { r.body, err = scalarOf(n); return },
 		},
 		{
+			"before", "true", "of ask, with sse, lines and websocket: it is part of a handshake, and doesn't open the stream or WebSocket yet", "before: true",
+			func(r *requestText, n ast.Node) (err error) { r.before, err = trueOf(n); return },
+		},
+		{
 			"when", "value or list of values", "only when all of these have a text", "when: sid",
 			func(r *requestText, n ast.Node) (err error) { r.when, err = listOf(n); return },
 		},
@@ -158,7 +166,7 @@ func ruleKeys() []key[ruleText] {
 	}
 	return []key[ruleText]{
 		{
-			"on", "kind of unit", "begun (nothing came yet), answer (to a question or a reply), opened (the head of the answer that opens the stream or WebSocket), event (of an event stream, or a line of a stream of lines), frame (of a WebSocket), taken (the answer to a request of say), closed (the server ended the stream or WebSocket), or a name that into gives", "on: answer",
+			"on", "kind of unit", "begun (nothing came yet), answer (to a question), replied (the answer to a reply that is a request), opened (the head of the answer that opens the stream or WebSocket), event (of an event stream, or a line of a stream of lines), frame (of a WebSocket), taken (the answer to a request of say), closed (the server ended the stream or WebSocket), or a name that into gives", "on: answer",
 			func(r *ruleText, n ast.Node) (err error) { r.on, err = scalarOf(n); return },
 		},
 		{
@@ -186,7 +194,7 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.json, err = entriesOf(n); return },
 		},
 		{
-			"when", "value or list of values", "condition: all of these have a text", "when: [joined, .push.pub]",
+			"when", "value or list of values", "condition: all of these have a text (false and 0 are texts too: compare them by json)", "when: [joined, .push.pub]",
 			func(r *ruleText, n ast.Node) (err error) { r.when, err = listOf(n); return },
 		},
 		{
@@ -242,7 +250,7 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.fails, err = scalarOf(n); return },
 		},
 		{
-			"why", "template", "with error and refused: the server's reason", `why: "{.error.message}"`,
+			"why", "template", "with error and refused: the reason, which is told as the server's words", `why: "{.error.message}"`,
 			func(r *ruleText, n ast.Node) (err error) { r.why, err = scalarOf(n); return },
 		},
 	}

@@ -7,6 +7,7 @@ import "bytes"
 type pattern struct {
 	parts []hole
 	exact bool // the pattern is one literal
+	finds bool // the pattern has holes whose texts are kept
 }
 
 // A hole is a part of a pattern: a hole, or a fixed text.

@@ -40,20 +40,20 @@ type file struct {
 
 // wayText is the text of a way.
 type wayText struct {
-	every, hold, heartbeat, batch scalar
-	lacks, cursor                 []scalar
-	vars, let                     []entry
-	ask, say                      []requestText
-	hear                          []ruleText
+	every, hold, heartbeat, batch, once scalar
+	lacks, cursor                       []scalar
+	vars, let                           []entry
+	ask, say                            []requestText
+	hear                                []ruleText
 }
 
 // requestText is the text of a request.
 type requestText struct {
-	at                scalar
-	method            string
-	path, frame, body scalar
-	headers           []entry
-	when, unless      []scalar
+	at                        scalar
+	method                    string
+	path, frame, body, before scalar
+	headers                   []entry
+	when, unless              []scalar
 }
 
 // ruleText is the text of a rule.
@@ -129,10 +129,22 @@ func read[T any](n ast.Node, what string, keys []key[T], into *T) error {
 			}
 		}
 		if !known {
-			return mistake(p.key, "%v", typo.Unknown("key of a "+what, short(p.key.text), names))
+			return unknown(p.key, what, names)
 		}
 	}
 	return nil
+}
+
+// unknown returns the error for a key that is none of names.
+func unknown(key scalar, what string, names []string) error {
+	if typo.Nearest(key.text, names) == "" {
+		for _, k := range Keys() {
+			if k.Name == key.text {
+				return mistake(key, "%s is a key of a %s, not of a %s: move it", key.text, k.Where, what)
+			}
+		}
+	}
+	return mistake(key, "%v", typo.Unknown("key of a "+what, short(key.text), names))
 }
 
 // short returns the beginning of a text, for errors.
@@ -248,7 +260,7 @@ func splitOf(n ast.Node) (splitText, error) {
 	}
 	how, err := scalarOf(n)
 	if err == nil && how.text != "lines" && how.text != "multipart" {
-		err = mistake(how, "%v, or a mapping with separator or each", typo.Unknown("split", short(how.text), []string{"lines", "multipart"}))
+		err = mistake(how, "%v", typo.Unknown("split", short(how.text), []string{"lines", "multipart", "{separator: TEXT}", "{each: VALUE}"}))
 	}
 	s.how = how
 	return s, err

@@ -84,8 +84,9 @@ func (d *Dialect) Speak(of dialect.Way, room string, from transports.Cursor) (di
 		s.random = strconv.AppendUint(nil, rand.Uint64()|1<<63, 36) // so all have 13 characters
 	}
 	for i := range w.vars {
-		s.vars[i] = slices.Clone(s.text(&w.vars[i].first, &turn{}))
+		s.vars[i] = slices.Clone(s.text(&w.vars[i].first, &turn{}, &s.arena))
 	}
+	s.arena = nil
 	if err := s.resume(from); err != nil {
 		return nil, err
 	}

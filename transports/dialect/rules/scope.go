@@ -322,6 +322,7 @@ func (c *scope) pattern(s scalar) (pattern, error) {
 					return p, mistake(s, "a rule has at most %d holes", maxHoles)
 				}
 				c.holes[name] = &use{at: s, index: index}
+				p.finds = true
 			}
 			p.parts = append(p.parts, hole{is: true, index: index})
 			afterHole = true

@@ -42,6 +42,7 @@ type request struct {
 	when, unless []value
 	keep         int // where a speech keeps the path and headers; -1: it doesn't need to
 	hasBody      bool
+	before       bool
 }
 
 // A field is a header of a request.
@@ -65,7 +66,9 @@ type speech struct {
 	vars    [][]byte
 	holes   [][]byte
 	kept    []kept
-	arena   []byte // holds what methods return
+	arena   []byte    // memory of the running call
+	keeps   [3][]byte // memory of Ask, Say and Hear, which holds what they returned
+	given   []byte    // memory of messages: it isn't used again
 	ready   bool
 	took    [maxTook]*rule
 	taken   int // how many rules have taken a unit or a part in the last call of Hear
@@ -77,24 +80,34 @@ var _ dialect.Speech = (*speech)(nil)
 // largeArena is the size from which the memory of a speech isn't kept, in bytes.
 const largeArena = 16 << 10
 
-// begin frees what the last call has returned.
-func (s *speech) begin() {
-	if cap(s.arena) > largeArena {
+// The methods of a speech that return texts.
+const (
+	asking = iota
+	saying
+	hearing
+)
+
+// begin frees what the last call of a method has returned.
+func (s *speech) begin(method int) {
+	if s.arena = s.keeps[method][:0]; cap(s.arena) > largeArena {
 		s.arena = nil
 	}
-	s.arena = s.arena[:0]
 }
 
 // Ask implements dialect.Speech.
 func (s *speech) Ask() dialect.Request {
-	s.begin()
-	return s.first(s.way.ask, &turn{})
+	s.begin(asking)
+	r := s.first(s.way.ask, &turn{})
+	s.keeps[asking] = s.arena
+	return r
 }
 
 // Say implements dialect.Speech.
 func (s *speech) Say(number uint64, body []byte) dialect.Request {
-	s.begin()
-	return s.first(s.way.say, &turn{number: number, body: body})
+	s.begin(saying)
+	r := s.first(s.way.say, &turn{number: number, body: body})
+	s.keeps[saying] = s.arena
+	return r
 }
 
 // first returns the first of requests that applies.
@@ -110,23 +123,31 @@ func (s *speech) first(requests []request, t *turn) dialect.Request {
 // holds reports whether all values of when have a text, and none of unless.
 func (s *speech) holds(when, unless []value, t *turn) bool {
 	for i := range when {
-		if len(s.resolve(&when[i], t, &s.arena)) == 0 {
+		if !s.full(&when[i], t) {
 			return false
 		}
 	}
 	for i := range unless {
-		if len(s.resolve(&unless[i], t, &s.arena)) > 0 {
+		if s.full(&unless[i], t) {
 			return false
 		}
 	}
 	return true
 }
 
+// full reports whether v has a text.
+func (s *speech) full(v *value, t *turn) bool {
+	if v.source == fromText && v.path != nil {
+		return isFull(t.text, v.path)
+	}
+	return len(s.resolve(v, t, &s.arena)) > 0
+}
+
 // request returns the request that r describes.
 func (s *speech) request(r *request, t *turn) dialect.Request {
-	q := dialect.Request{Method: r.method, Header: r.fixed}
+	q := dialect.Request{Method: r.method, Header: r.fixed, Before: r.before}
 	if r.hasBody {
-		if q.Body = s.text(&r.body, t); q.Body == nil {
+		if q.Body = s.text(&r.body, t, &s.arena); q.Body == nil {
 			q.Body = []byte{}
 		}
 	}
@@ -141,7 +162,7 @@ func (s *speech) request(r *request, t *turn) dialect.Request {
 		s.kept = make([]kept, s.way.kept)
 	}
 	k := &s.kept[r.keep]
-	if path := s.text(&r.path, t); k.path != string(path) {
+	if path := s.text(&r.path, t, &s.arena); k.path != string(path) {
 		k.path = string(path)
 	}
 	q.Path = k.path
@@ -177,7 +198,7 @@ func (s *speech) header(fields []field, t *turn) http.Header {
 
 // line returns the text of a header, which can't have control characters: they would begin another header.
 func (s *speech) line(text *template, t *turn) []byte {
-	made := s.text(text, t)
+	made := s.text(text, t, &s.arena)
 	for i, c := range made {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			from := len(s.arena)

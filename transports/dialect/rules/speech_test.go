@@ -143,12 +143,12 @@ func TestNchanPolls(t *testing.T) {
 
 func TestNchanStreams(t *testing.T) {
 	u := speak(t, server(t, "nchan"), "sse", "")
-	u.same(u.Ask(), "GET /sub/room1 Accept: text/event-stream")
+	u.same(u.Ask(), "GET /sub/room1 ")
 	u.hears(dialect.Unit{Kind: dialect.Begun}, "")
 	u.hears(dialect.Unit{Kind: dialect.Opened, Status: 200}, "ready")
 	u.hears(dialect.Unit{Kind: dialect.Event, ID: "1795577288:0", Body: []byte("m1")}, "message m1")
 	again := speak(t, server(t, "nchan"), "sse", u.Cursor())
-	again.same(again.Ask(), "GET /sub/room1 Accept: text/event-stream Last-Event-Id: 1795577288:0")
+	again.same(again.Ask(), "GET /sub/room1 Last-Event-Id: 1795577288:0")
 
 	u = speak(t, server(t, "nchan"), "websocket", "")
 	u.same(u.Ask(), "GET /sub/room1 Sec-Websocket-Protocol: ws+meta.nchan")
@@ -201,7 +201,7 @@ func TestCentrifugoStream(t *testing.T) {
 	t.Setenv("CENTRIFUGO_API_KEY", "se\"cret")
 	d := server(t, "centrifugo")
 	u := speak(t, d, "sse", "epo&7")
-	u.same(u.Ask(), "GET /connection/uni_sse?cf_connect=%7B%22subs%22%3A%7B%22room1%22%3A%7B%22recover%22%3Atrue%2C%22epoch%22%3A%22epo%22%2C%22offset%22%3A7%7D%7D%7D Accept: text/event-stream")
+	u.same(u.Ask(), "GET /connection/uni_sse?cf_connect=%7B%22subs%22%3A%7B%22room1%22%3A%7B%22recover%22%3Atrue%2C%22epoch%22%3A%22epo%22%2C%22offset%22%3A7%7D%7D%7D ")
 	u.hears(dialect.Unit{Kind: dialect.Opened, Status: 200}, "")
 	u.hears(dialect.Unit{Kind: dialect.Event, Body: []byte(`{"connect":{"client":"d9","version":"0.0.0 OSS","subs":{"room1":{"recoverable":true,"epoch":"epo","offset":8,"positioned":true,"was_recovering":true,"recovered":true,"publications":[{"data":"a","offset":8}]}},"ping":25,"session":"c9"}}`)}, "message a, ready")
 	u.hears(dialect.Unit{Kind: dialect.Event, Body: []byte(`{"channel":"room1","pub":{"data":"two","offset":9}}`)}, "message two")
@@ -221,5 +221,27 @@ func TestCentrifugoStream(t *testing.T) {
 	}](err)
 	if !ok || of.Step(transports.Handshake) != transports.Rejoin {
 		t.Errorf("a user that was in the room gets the error %v", err)
+	}
+}
+
+// TestMemory checks that what a method returned stays while others are called, and messages for good.
+func TestMemory(t *testing.T) {
+	u := speak(t, example(t), "websocket", "")
+	say := u.Say(7, []byte(`a "quoted" text`))
+	frames := []string{`{"to":"room1","text":"one \"1\""}`, `{"to":"room1","text":"two \"2\""}` + "\nping"}
+	var heard []dialect.Heard
+	for _, frame := range frames {
+		var h dialect.Heard
+		if err := u.Hear(dialect.Unit{Kind: dialect.Frame, Body: []byte(frame)}, &h); err != nil {
+			t.Fatal(err)
+		}
+		heard = append(heard, h)
+	}
+	u.Ask()
+	if want := `frame {"to":"room1","payload":"{\"number\":7,\"text\":\"a \\\"quoted\\\" text\"}"}`; asked(say) != want {
+		t.Errorf("says\n%s, want\n%s", asked(say), want)
+	}
+	if got := summary(&heard[0]) + ", " + summary(&heard[1]); got != `message one "1", message two "2", reply frame pong` {
+		t.Errorf("heard %s", got)
 	}
 }

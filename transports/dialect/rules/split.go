@@ -75,7 +75,7 @@ func (s *speech) separate(r *rule, t *turn, h *dialect.Heard, separator []byte) 
 
 // elements takes the values of a JSON array or object. One that is missing has none.
 func (s *speech) elements(r *rule, t *turn, h *dialect.Heard) error {
-	whole := s.resolve(&r.split.each, t, &s.arena)
+	whole := s.resolve(&r.split.each, t, &s.given) // parts of it may become messages
 	if len(whole) == 0 {
 		return nil
 	}
@@ -83,9 +83,9 @@ func (s *speech) elements(r *rule, t *turn, h *dialect.Heard) error {
 	for raw := all.next(); raw != nil; raw = all.next() {
 		text, ok := plainText(raw)
 		if !ok {
-			from := len(s.arena)
-			s.arena = unquote(s.arena, raw)
-			text = s.arena[from:]
+			from := len(s.given)
+			s.given = unquote(s.given, raw)
+			text = s.given[from:]
 		}
 		if err := s.part(r, text, t, h); err != nil {
 			return err

@@ -36,8 +36,8 @@ type value struct {
 
 // A turn is one call of a speech, with what its values are taken from.
 type turn struct {
-	unit   *dialect.Unit // nil: there is none
-	text   []byte        // of unit, or of the part of it
+	unit   dialect.Unit
+	text   []byte // of unit, or of the part of it
 	number uint64
 	body   []byte
 }
@@ -101,8 +101,7 @@ func headerOf(h http.Header, name string) string {
 	return ""
 }
 
-// lasts reports whether the text of v stays as it is until the next call of the speech: it isn't that of a variable,
-// which may be set meanwhile.
+// lasts reports whether the text of v stays as it is: it isn't that of a variable, which may be set meanwhile.
 func (v *value) lasts() bool { return v.source != fromVar }
 
 // An encoder writes a text so that it fits into another one.
@@ -110,7 +109,9 @@ type encoder func(dst, text []byte) []byte
 
 // encoders returns the functions of templates by their names.
 func encoders() map[string]encoder {
-	return map[string]encoder{"json": quote, "query": escape, "path": escape, "base64": base64.StdEncoding.AppendEncode}
+	return map[string]encoder{
+		"json": quote, "query": escape, "path": escape, "base64": base64.StdEncoding.AppendEncode, "unescape": unescape,
+	}
 }
 
 // escape appends text to dst as a part of a path or of a query: all but the unreserved characters of RFC 3986,
@@ -122,6 +123,20 @@ func escape(dst, text []byte) []byte {
 			dst = append(dst, c)
 		default:
 			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		}
+	}
+	return dst
+}
+
+// unescape appends text to dst without the escapes of a path or query. A % that begins none stays as it is.
+func unescape(dst, text []byte) []byte {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c != '%' || i+2 >= len(text) {
+			dst = append(dst, c)
+		} else if n := hex(text[i+1 : i+3]); n < 0 {
+			dst = append(dst, c)
+		} else {
+			dst, i = append(dst, byte(n)), i+2
 		}
 	}
 	return dst
@@ -152,25 +167,25 @@ func values(parts []part, yield func(*value) bool) bool {
 	return true
 }
 
-// text returns the text that t makes. It is valid until the next call of the speech.
-func (s *speech) text(t *template, at *turn) []byte {
+// text returns the text that t makes. It is valid as long as that of resolve.
+func (s *speech) text(t *template, at *turn, memory *[]byte) []byte {
 	if t.constant != nil {
 		return t.constant
 	}
-	from := len(s.arena)
+	from := len(*memory)
 	if v := t.single; v != nil {
-		text := s.resolve(v, at, &s.arena)
+		text := s.resolve(v, at, memory)
 		if v.lasts() {
 			return text
 		}
-		from = len(s.arena)
-		s.arena = append(s.arena, text...)
-		return s.arena[from:]
+		from = len(*memory)
+		*memory = append(*memory, text...)
+		return (*memory)[from:]
 	}
 	lent := s.dialect.lend()
-	s.arena = s.render(s.arena, t.parts, at, lent)
+	*memory = s.render(*memory, t.parts, at, lent)
 	s.dialect.giveBack(lent)
-	return s.arena[from:]
+	return (*memory)[from:]
 }
 
 // render appends the text of parts to dst, which must not be in lent.

@@ -60,15 +60,17 @@ func statusError(u *dialect.Unit, body []byte) *transports.StatusError {
 
 // untaken does with a unit that no rule takes what is usual.
 func (s *speech) untaken(kind int, t *turn, h *dialect.Heard) error {
-	u := t.unit
+	u := &t.unit
 	class := u.Status / 100
 	switch {
 	case kind != int(u.Kind): // a part
 	case u.Kind == dialect.Begun:
 		return nil
+	case u.Kind == dialect.Replied && class == 2:
+		return nil
 	case u.Kind == dialect.Opened && (class == 2 || u.Status == http.StatusSwitchingProtocols):
 		return nil
-	case u.Kind == dialect.Answered && (u.Status == http.StatusNoContent || u.Status == http.StatusNotModified):
+	case (u.Kind == dialect.Answered || u.Kind == dialect.Replied) && (u.Status == http.StatusNoContent || u.Status == http.StatusNotModified):
 		return nil
 	case u.Kind == dialect.Taken && class == 2:
 		h.Stored = append(h.Stored, t.number)
@@ -76,7 +78,7 @@ func (s *speech) untaken(kind int, t *turn, h *dialect.Heard) error {
 	case u.Kind == dialect.Taken:
 		h.Refused = append(h.Refused, dialect.Refusal{Number: t.number, Why: statusError(u, t.text)})
 		return nil
-	case (u.Kind == dialect.Opened || u.Kind == dialect.Answered) && class != 2:
+	case (u.Kind == dialect.Opened || u.Kind == dialect.Answered || u.Kind == dialect.Replied) && class != 2:
 		return &answerError{statusError(u, t.text), s.ready}
 	case u.Kind == dialect.Closed:
 		return closed(u, s.ready)
@@ -105,9 +107,9 @@ func closed(u *dialect.Unit, ready bool) error {
 func (s *speech) failure(r *rule, t *turn) error {
 	var text string
 	if r.why != nil {
-		text = fmt.Sprintf("%.200q", s.text(r.why, t))
+		text = fmt.Sprintf("%.200q", s.text(r.why, t, &s.arena))
 	}
-	if u := t.unit; u.Status >= 300 && !r.fails {
+	if u := &t.unit; u.Status >= 300 && !r.fails {
 		of := statusError(u, t.text)
 		if text != "" {
 			of.Text = text
