@@ -4,4 +4,4 @@ set -eu
 bin=${XDG_CACHE_HOME:-$HOME/.cache}/pushpull/centrifugo-6.9.1
 [ ! -x "$bin/centrifugo" ] || exit 0
 mkdir -p "$bin"
-GOBIN=$bin GOFLAGS=-trimpath go install github.com/centrifugal/centrifugo/v6@v6.9.1 >&2
+GOBIN=$bin go install github.com/centrifugal/centrifugo/v6@v6.9.1 >&2

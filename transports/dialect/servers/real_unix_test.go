@@ -49,6 +49,9 @@ func TestRealServers(t *testing.T) {
 					t.Run("History", func(t *testing.T) { history(t, base, client) })
 					t.Run("Long", func(t *testing.T) { long(t, base, client) })
 					t.Run("Break", func(t *testing.T) { breakAndReadOn(t, base, client) })
+					if !client.Way().Lacks.Gaps {
+						t.Run("Gap", func(t *testing.T) { gap(t, base, start(t, name), client) })
+					}
 				})
 			}
 		})
@@ -136,24 +139,43 @@ func history(t *testing.T, base *url.URL, client transports.Client) {
 	}
 }
 
-// long sends more than a server may write to one stream by default, like SockJS, or than fits into its buffers.
+// long sends messages as fast as the transport takes them, and more than a server may write to one stream by default,
+// like SockJS, or than fits into its buffers. They must come in the order in which they were sent.
 func long(t *testing.T, base *url.URL, client transports.Client) {
 	const messages = 100
 	room := roomOf(t)
 	sender, reader := join(t, base, client, room, ""), join(t, base, client, room, "")
 	var want []string
+	stored := make(chan error, messages)
 	for i := range messages {
-		want = append(want, fmt.Sprint(i, strings.Repeat(" x", 1000)))
-		sender.send(want[i])
+		want = append(want, fmt.Sprintf("%02d%s", i, strings.Repeat(" x", 1000)))
+		sender.session.Send(t.Context(), []byte(want[i]), func(err error) { stored <- err })
+	}
+	for range messages {
+		if err := <-stored; err != nil {
+			t.Fatalf("sending a message: %v", err)
+		}
 	}
 	got := reader.wait(messages)
 	if client.Way().Lacks.Order {
+		t.Logf("%d of %d messages came after a later one", stepsBack(got), messages)
 		slices.Sort(got)
-		slices.Sort(want)
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("%d messages came, but not those that were sent", len(got))
+		t.Errorf("%d messages came, but not as they were sent: %d after a later one", len(got), stepsBack(got))
 	}
+}
+
+// stepsBack counts the bodies that are smaller than one before.
+func stepsBack(bodies []string) int {
+	n, last := 0, ""
+	for _, body := range bodies {
+		if body < last {
+			n++
+		}
+		last = max(last, body)
+	}
+	return n
 }
 
 // breakAndReadOn cuts a user's connections. Once it has joined again, it gets all that it has missed, if the server
@@ -190,6 +212,27 @@ func breakAndReadOn(t *testing.T, base *url.URL, client transports.Client) {
 		t.Errorf("the user that reads on got %q, want %q", got, want)
 	}
 	back.nothingAfter(len(want))
+}
+
+// gap lets a user read on from a place of a log that the server has lost, as by a restart. That must be reported, once;
+// then the user reads on.
+func gap(t *testing.T, base, restarted *url.URL, client transports.Client) {
+	room := roomOf(t)
+	user := join(t, base, client, room, "")
+	user.send("lost")
+	user.wait(1)
+	cursor := user.cut()
+	back := join(t, restarted, client, room, cursor)
+	back.waitFor("")
+	if _, ok := errors.AsType[*transports.GapError](back.failed()); !ok {
+		t.Fatalf("the user got %q, then %v: want a gap", back.bodies(), back.failed())
+	}
+	back = join(t, restarted, client, room, back.cut())
+	back.send("after")
+	if got := back.wait(1); got[0] != "after" {
+		t.Errorf("the user got %q", got)
+	}
+	back.nothingAfter(1)
 }
 
 // roomOf returns a room for the test alone.
