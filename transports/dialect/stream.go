@@ -3,6 +3,7 @@ package dialect
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -132,6 +133,8 @@ func (s *stream) next() error {
 			u.Body = s.lines.Bytes()
 		} else if err = s.lines.Err(); err == nil {
 			err = io.EOF
+		} else if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("a line has not ended after %d MiB", mostLine>>20)
 		}
 	} else {
 		var e sse.Event
