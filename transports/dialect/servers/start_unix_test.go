@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	startTimeout = time.Minute      // how long a server may take until it listens
+	startTimeout = 3 * time.Minute  // how long a server may take until it listens, as serverless-offline does on a busy machine
 	stopTimeout  = 10 * time.Second // how long it may take to stop
 )
 
