@@ -38,18 +38,23 @@ func (toy) Cursor() transports.Cursor                     { return "" }
 func get(path string) func() dialect.Request {
 	return func() dialect.Request { return dialect.Request{Method: "GET", Path: path} }
 }
+
 func post(n uint64, body []byte) dialect.Request {
 	return dialect.Request{Method: "POST", Path: "/say", Body: body}
 }
+
 func held() dialect.Way {
 	return dialect.Way{Transport: "long-poll", Way: transports.Way{Title: "polling", Hold: 30 * time.Second}}
 }
+
 func timed() dialect.Way {
 	return dialect.Way{Transport: "short-poll", Way: transports.Way{Title: "polling", Every: time.Second}}
 }
+
 func lines() dialect.Way {
 	return dialect.Way{Transport: "lines", Lines: true, Way: transports.Way{Title: "lines", Stream: true}}
 }
+
 func events() dialect.Way {
 	return dialect.Way{Transport: "sse", Way: transports.Way{Title: "events", Stream: true}}
 }

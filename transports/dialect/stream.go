@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"sync/atomic"
 
@@ -42,9 +43,6 @@ func (s *stream) join(ctx context.Context) error {
 			err = s.reply(ctx, &s.heard)
 		}
 	}
-	if why := s.why(); why != nil && err != nil {
-		err = why
-	}
 	if err == nil && !joined() {
 		err = context.Cause(ctx)
 	}
@@ -76,9 +74,7 @@ func (s *stream) opened(ctx, living context.Context, r Request) error {
 	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once})
 	if !s.way.Lines {
 		header := http.Header{"Accept": {"text/event-stream"}}
-		for name, values := range r.Header {
-			header[name] = values
-		}
+		maps.Copy(header, r.Header)
 		r.Header = header
 	}
 	resp, err := s.exchange(transports.Within(asked, transports.AnswerTime, "open a stream"), r)
