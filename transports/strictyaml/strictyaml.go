@@ -48,6 +48,9 @@ func Document(text string, words Words) (ast.MapNode, error) {
 		m.Foreign = true
 		return m
 	}
+	if line, column := tooDeep(text); line > 0 {
+		return nil, &Mistake{Line: line, Column: column, Text: words.Shape, Foreign: true}
+	}
 	file, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if wrong, ok := errors.AsType[yaml.Error](err); ok {
@@ -69,6 +72,37 @@ func Document(text string, words Words) (ast.MapNode, error) {
 		return nil, foreign(docs[0].Body.GetToken(), words.Shape)
 	}
 	return body, nil
+}
+
+// maxDepth is how many lists and mappings may stand in each other. The parser takes time in proportion to the square
+// of it.
+const maxDepth = 500
+
+// tooDeep returns where lists and mappings stand in each other more than maxDepth times; line 0: nowhere. Brackets in
+// quotes count as others do, as a file that is made for people never has so many that are not closed.
+func tooDeep(text string) (line, column int) {
+	open, marks := 0, 0
+	line = 1
+	for _, c := range text {
+		column++
+		switch c {
+		case '[', '{':
+			open++
+		case ']', '}':
+			open = max(0, open-1)
+		case '-', '?':
+			marks++ // of lists and keys, one in another
+		case '\n':
+			line, column, marks = line+1, 0, 0
+		case ' ':
+		default:
+			marks = 0 // it was none
+		}
+		if open > maxDepth || marks > maxDepth {
+			return line, column
+		}
+	}
+	return 0, 0
 }
 
 // plain says in plain words what a message of the YAML parser means.

@@ -212,7 +212,7 @@ func (w *way) variables(c *scope, text *wayText) error {
 	taken := func(name scalar) error {
 		_, isBuiltin := builtin()[name.text]
 		_, isLet := c.lets[name.text]
-		_, isFunction := encoders()[name.text]
+		_, isFunction := encoderOf(name.text)
 		isVar := slices.ContainsFunc(w.vars, func(v variable) bool { return v.name == name.text })
 		switch {
 		case !isName(name.text) || name.text == "_":

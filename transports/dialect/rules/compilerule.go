@@ -97,7 +97,7 @@ func (w *way) headers(c *scope, r *request, text *requestText) error {
 			return mistake(e.key, "the header %s is set by itself: leave it out", name)
 		case slices.ContainsFunc(r.header, func(f field) bool { return f.name == name }):
 			return mistake(e.key, "the header %s is there twice: leave one out", name)
-		case strings.ContainsFunc(e.value.text, func(r rune) bool { return r < ' ' }):
+		case strings.ContainsFunc(e.value.text, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			return mistake(e.value, "a header has no control characters and is one line")
 		case isSecret(name) && !strings.Contains(e.value.text, "{"):
 			return secret(e.value)
@@ -203,6 +203,9 @@ func (w *way) rules(c *scope, texts []ruleText) error {
 	w.hear = make([][]rule, len(w.kinds))
 	for i := range texts {
 		c.has, c.holes = anywhere|origins[kinds[i]], map[string]*use{}
+		if before := w.hear[kinds[i]]; len(before) > 0 && before[len(before)-1].always() {
+			return mistake(texts[i].at, "no unit comes to this rule, as %s takes all: give that a condition, or put it last", &before[len(before)-1])
+		}
 		r, err := w.rule(c, &texts[i], kinds[i], i)
 		if err != nil {
 			return err

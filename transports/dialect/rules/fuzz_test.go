@@ -94,7 +94,7 @@ func FuzzHear(f *testing.F) {
 				hearAll(t, s, text, head, 200)
 				checkRequest(t, s.Ask())
 				checkRequest(t, s.Say(1, []byte("hi")))
-				if again, err := d.Speak(w, "room1", s.Cursor()); err != nil || again.Cursor() != s.Cursor() {
+				if again, err := d.Speak(w, "room1", s.Cursor()); err != nil || s.Cursor() != "" && again.Cursor() != s.Cursor() {
 					t.Fatalf("the place %q can't be resumed: %v", s.Cursor(), err)
 				}
 			}

@@ -39,6 +39,11 @@ type rule struct {
 // String returns where the rule stands.
 func (r *rule) String() string { return fmt.Sprintf("%s, line %d", r.where, r.line) }
 
+// always reports whether r takes every unit of its kind.
+func (r *rule) always() bool {
+	return r.status == nil && r.event == nil && r.text == nil && r.match == nil && r.equal == nil && r.when == nil && r.unless == nil
+}
+
 // A span is a range of status codes.
 type span struct{ from, to int }
 

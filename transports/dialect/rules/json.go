@@ -84,9 +84,10 @@ func enter(doc []byte, at int, s step) int {
 		if end < 0 {
 			return -1
 		}
-		if at = blank(doc, end); at < len(doc) && doc[at] == ',' {
-			at = blank(doc, at+1)
+		if at = blank(doc, end); at >= len(doc) || doc[at] != ',' {
+			return -1
 		}
+		at = blank(doc, at+1)
 	}
 	return -1
 }

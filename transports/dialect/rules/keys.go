@@ -1,25 +1,33 @@
 package rules
 
 import (
+	"encoding/base64"
 	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// A Key is a key of dialect files.
+// A Key is a key of dialect files, or something else with a name that stands in them.
 type Key struct {
-	Where   string // what has the key: "file", "way", "request", "rule" or "split"
+	Where   string // what has the key: "file", "way", "request", "rule" or "split"; or "value" or "function", of templates
 	Name    string
 	Type    string // of its value, like "text"
 	Text    string // what it means
 	Example string // a line, or a part of one
 }
 
-// Keys returns the keys of dialect files, those that belong together in a row. It is the list by which the files are
-// read.
+// Keys returns the keys of dialect files, those that belong together in a row, and then the values and functions of
+// templates. It is the list by which files are read.
 func Keys() []Key {
+	var values, functions []Key
+	for _, v := range valueKeys() {
+		values = append(values, v.Key)
+	}
+	for _, f := range functionKeys() {
+		functions = append(functions, f.Key)
+	}
 	return slices.Concat(documented("file", fileKeys()), documented("way", wayKeys()), documented("request", requestKeys()),
-		documented("rule", ruleKeys()), documented("split", splitKeys()))
+		documented("rule", ruleKeys()), documented("split", splitKeys()), values, functions)
 }
 
 func documented[T any](where string, keys []key[T]) []Key {
@@ -266,5 +274,49 @@ func splitKeys() []key[splitText] {
 			"each", "value", "the values of this JSON array or object; one that is missing has none", "split: {each: .publications}",
 			func(s *splitText, n ast.Node) (err error) { s.each, err = scalarOf(n); return },
 		},
+	}
+}
+
+// A valueKey is a value of templates, and where it comes from.
+type valueKey struct {
+	Key
+	source source
+}
+
+func valueKeys() []valueKey {
+	value := func(of source, name, kind, text, example string) valueKey {
+		return valueKey{Key{"value", name, kind, text, example}, of}
+	}
+	return []valueKey{
+		value(fromRoom, "room", "everywhere", "name of the room", "get: /sub/{room}"),
+		value(fromRandom, "random", "everywhere", "13 letters and digits that are drawn for each conversation, such as the name of a session", "post: /sock/000/{random}/xhr"),
+		value(fromBody, "body", "in say", "the message", `body: "{body}"`),
+		value(fromNumber, "n", "in say and on: taken", "number of the message, 1 for a conversation's first one", `frame: '{"id":{n},"text":{json:body}}'`),
+		value(fromText, "text", "in rules, but on: begun", "the text of what came, or of the part of it", `message: "{text}"`),
+		value(fromText, ".path", "where text is", "a value in the JSON of the text, by the names of objects and the places in arrays, from 0. A JSON string gives its text, null gives nothing, and any other value its JSON", `message: "{.push.pub.0}"`),
+		value(fromHole, "NAME", "everywhere", "a variable of vars, a template of let, or in a rule what a pattern has found. A path may follow, if it is JSON", `message: "{args.1}"`),
+		value(fromHeader, "header:NAME", "on answer, replied, opened and taken, and their parts", "a header of the answer", `set: {etag: "{header:Etag}"}`),
+		value(fromStatus, "status", "on answer, replied, opened, taken and closed", "the status code, or the close code", `why: "code {status}"`),
+		value(fromEvent, "event", "on event", "the type of the event", `why: "{event}"`),
+		value(fromID, "id", "on event", "the id of the event", `set: {last: "{id}"}`),
+	}
+}
+
+// A functionKey is a function of templates.
+type functionKey struct {
+	Key
+	encode encoder
+}
+
+func functionKeys() []functionKey {
+	function := func(encode encoder, name, text, example string) functionKey {
+		return functionKey{Key{"function", name, "text", text, example}, encode}
+	}
+	return []functionKey{
+		function(quote, "json", "the text as a JSON string, with its quotes", `body: '{"text":{json:body}}'`),
+		function(escape, "query", "the text as a part of a query or form, with escapes like %20", `body: "text={query:body}"`),
+		function(escape, "path", "the same, as a part of a path", `body: "to=/rooms/{path:room}"`),
+		function(unescape, "unescape", "the text without such escapes", `message: "{unescape:text}"`),
+		function(base64.StdEncoding.AppendEncode, "base64", "the text in base64", `headers: {Authorization: "Basic {base64:login}"}`),
 	}
 }

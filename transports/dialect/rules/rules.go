@@ -16,11 +16,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -117,15 +119,11 @@ func Load(path string) (*Dialect, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data := make([]byte, MaxSource+1)
-	n := 0
-	for n < len(data) {
-		more, err := f.Read(data[n:])
-		if n += more; err != nil {
-			break
-		}
+	data, err := io.ReadAll(io.LimitReader(f, MaxSource+1))
+	if err != nil {
+		return nil, err
 	}
-	return Parse(filepath.ToSlash(path), data[:n])
+	return Parse(filepath.ToSlash(path), data)
 }
 
 // Parse reads a dialect. data is YAML in UTF-8. Its errors begin with file:line:column and say what to do. It reads
@@ -149,10 +147,11 @@ func parse(data []byte) (*Dialect, error) {
 	if !utf8.Valid(data) {
 		return nil, strictyaml.At(nil, "this is not UTF-8: save the file as UTF-8")
 	}
-	body, err := strictyaml.Document(string(data), strictyaml.Words{
-		Empty:  "the dialect is empty: see pushpull dialect example for one to start from",
+	text := strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n").Replace(string(data)) // as an editor shows it
+	body, err := strictyaml.Document(text, strictyaml.Words{
+		Empty:  "the dialect is empty: see pushpull dialect --example for one to start from",
 		Second: "a second document begins here: use one file per dialect",
-		Shape:  "a dialect is made of lines like name: nchan: see pushpull dialect example",
+		Shape:  "a dialect is made of lines like name: nchan: see pushpull dialect --example",
 	})
 	if err != nil {
 		return nil, err

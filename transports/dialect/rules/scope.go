@@ -28,10 +28,13 @@ const anywhere sources = 1<<fromRoom | 1<<fromRandom | 1<<fromVar | 1<<fromLet
 
 // builtin returns the values that need no declaration, by their names.
 func builtin() map[string]source {
-	return map[string]source{
-		"room": fromRoom, "random": fromRandom, "n": fromNumber, "body": fromBody, "text": fromText,
-		"status": fromStatus, "event": fromEvent, "id": fromID,
+	all := map[string]source{}
+	for _, v := range valueKeys() {
+		if isName(v.Name) {
+			all[v.Name] = v.source
+		}
 	}
+	return all
 }
 
 // A scope is what the values in a template or pattern can be.
@@ -244,9 +247,9 @@ func (c *scope) part(s scalar, text string, in place) (part, error) {
 		if !more || name == "header" {
 			break
 		}
-		encode, known := encoders()[name]
+		encode, known := encoderOf(name)
 		if !known {
-			return p, mistake(s, "%v", typo.Unknown("function", short(name), slices.Sorted(maps.Keys(encoders()))))
+			return p, mistake(s, "%v", typo.Unknown("function", short(name), functions()))
 		}
 		if len(p.encode) == 2 {
 			return p, mistake(s, "a value has at most two functions")

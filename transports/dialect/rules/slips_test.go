@@ -234,6 +234,7 @@ func slips() []slip {
 		{answer, `on: answer, error: halt`},
 		{answer, `on: answer, text: "{a}:{_}", message: "{text}"`},
 		{answer, `on: answer`},
+		{"      - {on: begun, ready: true}", "      - {on: begun}\n      - {on: begun, ready: true}"},
 		{taken, `on: taken, status: 200`},
 		{taken, `on: taken, stored: said, refused: said`},
 		{taken, `on: taken, stored: said, kept: true`},

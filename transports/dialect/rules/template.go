@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strconv"
 
@@ -107,11 +106,23 @@ func (v *value) lasts() bool { return v.source != fromVar }
 // An encoder writes a text so that it fits into another one.
 type encoder func(dst, text []byte) []byte
 
-// encoders returns the functions of templates by their names.
-func encoders() map[string]encoder {
-	return map[string]encoder{
-		"json": quote, "query": escape, "path": escape, "base64": base64.StdEncoding.AppendEncode, "unescape": unescape,
+// encoderOf returns the function with a name.
+func encoderOf(name string) (encoder, bool) {
+	for _, f := range functionKeys() {
+		if f.Name == name {
+			return f.encode, true
+		}
 	}
+	return nil, false
+}
+
+// functions returns the names of all functions.
+func functions() []string {
+	var names []string
+	for _, f := range functionKeys() {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // escape appends text to dst as a part of a path or of a query: all but the unreserved characters of RFC 3986,
