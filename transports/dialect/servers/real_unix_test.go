@@ -76,7 +76,7 @@ func clientOf(t *testing.T, d dialect.Dialect, way dialect.Way) transports.Clien
 // not.
 func converse(t *testing.T, base *url.URL, client transports.Client) {
 	const each = 10
-	room := roomOf(t)
+	room := newRoom()
 	mary, john := join(t, base, client, room, ""), join(t, base, client, room, "")
 	other := join(t, base, client, room+"-2", "")
 	other.send("elsewhere")
@@ -124,7 +124,7 @@ func converse(t *testing.T, base *url.URL, client transports.Client) {
 
 // history lets a user join a room with messages. It gets them if the server keeps a log.
 func history(t *testing.T, base *url.URL, client transports.Client) {
-	room := roomOf(t)
+	room := newRoom()
 	first := join(t, base, client, room, "")
 	for _, body := range []string{"one", "two"} {
 		first.send(body)
@@ -147,7 +147,7 @@ func history(t *testing.T, base *url.URL, client transports.Client) {
 // like SockJS, or than fits into its buffers. They must come in the order in which they were sent.
 func long(t *testing.T, base *url.URL, client transports.Client) {
 	const messages = 100
-	room := roomOf(t)
+	room := newRoom()
 	sender, reader := join(t, base, client, room, ""), join(t, base, client, room, "")
 	var want []string
 	stored := make(chan error, messages)
@@ -185,7 +185,7 @@ func stepsBack(bodies []string) int {
 // breakAndReadOn cuts a user's connections. Once it has joined again, it gets all that it has missed, if the server
 // promises that; what is sent from then on in any case.
 func breakAndReadOn(t *testing.T, base *url.URL, client transports.Client) {
-	room := roomOf(t)
+	room := newRoom()
 	sender, user := join(t, base, client, room, ""), join(t, base, client, room, "")
 	sender.send("before")
 	user.wait(1)
@@ -221,7 +221,7 @@ func breakAndReadOn(t *testing.T, base *url.URL, client transports.Client) {
 // gap lets a user read on from a place of a log that the server has lost, as by a restart. That must be reported, once;
 // then the user reads on.
 func gap(t *testing.T, base, restarted *url.URL, client transports.Client) {
-	room := roomOf(t)
+	room := newRoom()
 	user := join(t, base, client, room, "")
 	user.send("lost")
 	user.wait(1)
@@ -239,8 +239,8 @@ func gap(t *testing.T, base, restarted *url.URL, client transports.Client) {
 	back.nothingAfter(1)
 }
 
-// roomOf returns a room for the test alone.
-func roomOf(t *testing.T) string { return fmt.Sprint("room-", time.Now().UnixNano()) }
+// newRoom returns the name of a room that no other test uses.
+func newRoom() string { return fmt.Sprint("room-", time.Now().UnixNano()) }
 
 // A user reads a room.
 type user struct {
