@@ -48,6 +48,13 @@ func TestNames(t *testing.T) {
 		if tried := about.Untried == ""; tried != (err == nil) {
 			t.Errorf("%s is tried: %t, but its start.sh: %v", name, tried, err)
 		}
+		var ways []string
+		for _, way := range d.Ways() {
+			ways = append(ways, way.Transport)
+		}
+		if row := "| " + about.Title + " | " + strings.Join(ways, ", ") + " |"; !strings.Contains(string(readme), row) {
+			t.Errorf("README.md lacks the row %s", row)
+		}
 		if !strings.Contains(string(readme), "--against "+name+"=") {
 			t.Errorf("README.md doesn't say how %s is measured", name)
 		}
