@@ -17,10 +17,11 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test timed vet format platforms programs fmt lint bench fuzz
+.PHONY: help build test servers timed vet format platforms programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, other platforms, and every test'
+	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
@@ -73,7 +74,13 @@ platforms:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -gcflags='all=-N -l' \
 		$$(go list -tags timed -f '{{if and .IgnoredGoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 
-# PostgreSQL, Redis and Chromium: missing programs are installed, or their tests are skipped.
+# Centrifugo and serverless-offline take minutes to install, so plain go test leaves them out.
+servers: programs
+	testdata/servers/centrifugo/install.sh
+	testdata/servers/apigateway/install.sh
+	PUSHPULL_CI=1 PUSHPULL_TEST_SERVERS=1 go test -vet=off -count=1 -timeout 10m ./transports/dialect/servers
+
+# PostgreSQL, Redis, Chromium and foreign servers: missing programs are installed, or their tests are skipped.
 programs:
 	@.ci/programs
 
