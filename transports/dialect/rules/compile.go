@@ -301,7 +301,7 @@ func (w *way) promises(key scalar) error {
 	case len(w.cursor) == 0 && !l.Resume:
 		return mistake(key, "%s has no cursor, so users can't resume: add cursor, or lacks: [resume]", key.text)
 	case !gap && !l.Gaps && !l.Resume:
-		return mistake(key, "no rule of %s tells that messages are lost: add gap: true, or lacks: [gaps]", key.text)
+		return mistake(key, "no rule of %s reports that messages are lost: add gap: true, or lacks: [gaps]", key.text)
 	}
 	return nil
 }

@@ -201,7 +201,7 @@ func (w *way) rules(c *scope, texts []ruleText) error {
 			return mistake(t.on, "%v", typo.Unknown("kind of unit", short(t.on.text), possible))
 		}
 		if !slices.Contains(possible, t.on.text) {
-			return mistake(t.on, "no unit on: %s comes here: use %s", t.on.text, strings.Join(possible, ", "))
+			return mistake(t.on, "%s has no units of the kind %s: use %s", w.Transport, t.on.text, strings.Join(possible, ", "))
 		}
 	}
 	if err := w.nesting(texts, kinds, origins); err != nil {
@@ -211,7 +211,7 @@ func (w *way) rules(c *scope, texts []ruleText) error {
 	for i := range texts {
 		c.has, c.holes = anywhere|origins[kinds[i]], map[string]*use{}
 		if before := w.hear[kinds[i]]; len(before) > 0 && before[len(before)-1].always() {
-			return mistake(texts[i].at, "no unit comes to this rule, as %s takes all: give that a condition, or put it last", &before[len(before)-1])
+			return mistake(texts[i].at, "no unit reaches this rule, as %s takes all of them: give that a condition, or put it last", &before[len(before)-1])
 		}
 		r, err := w.rule(c, &texts[i], kinds[i], i)
 		if err != nil {
@@ -280,7 +280,7 @@ func (w *way) conditions(c *scope, r *rule, t *ruleText) error {
 	for _, s := range t.status {
 		sp, ok := spanOf(s.text)
 		if !ok || !c.has.has(fromStatus) {
-			return mistake(s, "status is a code like 200 or a class like 4xx, of answer, opened, taken and closed")
+			return mistake(s, "this must be a code like 200 or a class like 4xx; answer, replied, opened, taken and closed have one")
 		}
 		r.status = append(r.status, sp)
 	}

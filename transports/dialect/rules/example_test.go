@@ -11,6 +11,7 @@ import (
 
 	"pushpull/transports/dialect"
 	"pushpull/transports/dialect/rules"
+	"pushpull/transports/strictyaml"
 )
 
 func example(t testing.TB) *rules.Dialect {
@@ -29,6 +30,9 @@ func TestKeys(t *testing.T) {
 	for _, k := range rules.Keys() {
 		if k.Type == "" || k.Text == "" || k.Example == "" || strings.ContainsAny(k.Text+k.Type+k.Example, "\n|") {
 			t.Errorf("the key %s of a %s is not explained in a line without |: %+v", k.Name, k.Where, k)
+		}
+		if _, err := strictyaml.Document(k.Example, strictyaml.Words{Shape: "is not YAML"}); err != nil {
+			t.Errorf("the example of the key %s of a %s: %v", k.Name, k.Where, err)
 		}
 		if seen[k.Where+k.Name] {
 			t.Errorf("the key %s of a %s is there twice", k.Name, k.Where)

@@ -88,7 +88,7 @@ func wayKeys() []key[wayText] {
 			func(w *wayText, n ast.Node) (err error) { w.heartbeat, err = scalarOf(n); return },
 		},
 		{
-			"lacks", "list", "promises that the server doesn't make: replay (a new user doesn't get what was sent before), resume (a user that comes back doesn't get what it missed), gaps (what was lost is not told), acks (messages are not acknowledged), order (messages may arrive in another order), echo (users don't get their own messages)", "lacks: [replay, gaps]",
+			"lacks", "list", "promises that the server doesn't make: replay (a new user doesn't get what was sent before), resume (a user that comes back doesn't get what it missed), gaps (lost messages are not reported), acks (messages are not acknowledged), order (messages may arrive in another order), echo (users don't get their own messages)", "lacks: [replay, gaps]",
 			func(w *wayText, n ast.Node) (err error) { w.lacks, err = listOf(n); return },
 		},
 		{
@@ -112,11 +112,11 @@ func wayKeys() []key[wayText] {
 			func(w *wayText, n ast.Node) (err error) { w.let, err = entriesOf(n); return },
 		},
 		{
-			"ask", "request or list of requests", "the poll, or what opens the stream or WebSocket; the first one of which when and unless hold, so that a handshake may come first", "ask: {get: /sub/{room}}",
+			"ask", "request or list of requests", "the poll, or what opens the stream or WebSocket; the first one of which when and unless hold, so that a handshake may come first", `ask: {get: "/sub/{room}"}`,
 			func(w *wayText, n ast.Node) (err error) { w.ask, err = requestsOf(n); return },
 		},
 		{
-			"say", "request or list of requests", "what sends a message", `say: {post: /pub/{room}, body: "{body}"}`,
+			"say", "request or list of requests", "what sends a message", `say: {post: "/pub/{room}", body: "{body}"}`,
 			func(w *wayText, n ast.Node) (err error) { w.say, err = requestsOf(n); return },
 		},
 		{
@@ -238,11 +238,11 @@ func ruleKeys() []key[ruleText] {
 			flag(func(r *ruleText) *scalar { return &r.more }),
 		},
 		{
-			"gap", "true", "messages are lost to the user, and this says so", "gap: true",
+			"gap", "true", "the server reports that messages are lost to the user", "gap: true",
 			flag(func(r *ruleText) *scalar { return &r.gap }),
 		},
 		{
-			"reply", "request or list of requests", "what is sent now", "reply: {frame: pong}",
+			"reply", "request or list of requests", "what the user sends now", "reply: {frame: pong}",
 			func(r *ruleText, n ast.Node) (err error) { r.reply, err = requestsOf(n); return },
 		},
 		{
@@ -258,7 +258,7 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.fails, err = scalarOf(n); return },
 		},
 		{
-			"why", "template", "with error and refused: the reason, which is told as the server's words", `why: "{.error.message}"`,
+			"why", "template", "with error and refused: the reason, which is shown as the server's words", `why: "{.error.message}"`,
 			func(r *ruleText, n ast.Node) (err error) { r.why, err = scalarOf(n); return },
 		},
 	}
