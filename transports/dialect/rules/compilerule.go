@@ -52,11 +52,14 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 		switch {
 		case !w.Socket:
 			return r, mistake(text.frame, "only a websocket has frames: use get, post or put")
-		case text.body.given() || text.headers != nil:
-			return r, mistake(text.at, "a frame has no headers and no body: frame is all of it")
+		case text.body.given() || text.headers != nil || text.sign.given.given():
+			return r, mistake(text.at, "a frame has no headers, no body and no signature: frame is all of it")
 		}
 		r.hasBody = true
 		r.body, err = c.template(text.frame, inText)
+		return r, err
+	}
+	if r.sign, err = c.signature(&text.sign); err != nil {
 		return r, err
 	}
 	if r.path, err = c.template(text.path, inPath); err != nil {

@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal("README.md has no place for the keys")
 	}
 	titles := map[string]string{
-		"file": "The file", "way": "A way", "request": "A request", "rule": "A rule", "split": "A split",
+		"file": "The file", "way": "A way", "request": "A request", "rule": "A rule", "split": "A split", "sign": "A signature",
 		"value": "Values of templates and conditions", "function": "Functions of templates, like {json:body}",
 	}
 	var tables strings.Builder

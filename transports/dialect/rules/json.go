@@ -229,7 +229,7 @@ func unquote(dst, quoted []byte) []byte {
 		case 'u':
 			r := rune(-1)
 			if len(text) >= 4 {
-				r = hex(text[:4])
+				r = hexadecimal(text[:4])
 			}
 			if r < 0 {
 				dst = append(dst, '\\', 'u')
@@ -238,7 +238,7 @@ func unquote(dst, quoted []byte) []byte {
 			if text = text[4:]; utf16.IsSurrogate(r) {
 				second := rune(-1)
 				if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
-					second = hex(text[2:6])
+					second = hexadecimal(text[2:6])
 				}
 				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
 					text = text[6:]
@@ -251,8 +251,8 @@ func unquote(dst, quoted []byte) []byte {
 	}
 }
 
-// hex returns the hexadecimal number that text spells; -1: it spells none.
-func hex(text []byte) rune {
+// hexadecimal returns the hexadecimal number that text spells; -1: it spells none.
+func hexadecimal(text []byte) rune {
 	var n rune
 	for _, c := range text {
 		switch {

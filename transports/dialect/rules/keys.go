@@ -9,7 +9,7 @@ import (
 
 // A Key is a key of dialect files, or something else with a name that stands in them.
 type Key struct {
-	Where   string // what has the key: "file", "way", "request", "rule" or "split"; or "value" or "function", of templates
+	Where   string // what has the key: "file", "way", "request", "rule", "split" or "sign"; or "value" or "function", of templates
 	Name    string
 	Type    string // of its value, like "text"
 	Text    string // what it means
@@ -27,7 +27,7 @@ func Keys() []Key {
 		functions = append(functions, f.Key)
 	}
 	return slices.Concat(documented("file", fileKeys()), documented("way", wayKeys()), documented("request", requestKeys()),
-		documented("rule", ruleKeys()), documented("split", splitKeys()), values, functions)
+		documented("rule", ruleKeys()), documented("split", splitKeys()), documented("sign", signKeys()), values, functions)
 }
 
 func documented[T any](where string, keys []key[T]) []Key {
@@ -158,6 +158,13 @@ func requestKeys() []key[requestText] {
 			func(r *requestText, n ast.Node) (err error) { r.before, err = trueOf(n); return },
 		},
 		{
+			"sign", "mapping", "the request is signed as AWS asks for, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the environment", "sign: {service: execute-api, region: us-east-1}",
+			func(r *requestText, n ast.Node) error {
+				r.sign.given = scalar{at: begin(n)}
+				return read(n, "sign", signKeys(), &r.sign)
+			},
+		},
+		{
 			"when", "value or list of values", "only when all of these have a text", "when: sid",
 			func(r *requestText, n ast.Node) (err error) { r.when, err = listOf(n); return },
 		},
@@ -260,6 +267,19 @@ func ruleKeys() []key[ruleText] {
 		{
 			"why", "template", "with error and refused: the reason, which is shown as the server's words", `why: "{.error.message}"`,
 			func(r *ruleText, n ast.Node) (err error) { r.why, err = scalarOf(n); return },
+		},
+	}
+}
+
+func signKeys() []key[signText] {
+	return []key[signText]{
+		{
+			"service", "text", "the service of AWS", "service: execute-api",
+			func(s *signText, n ast.Node) (err error) { s.service, err = scalarOf(n); return },
+		},
+		{
+			"region", "text", "its region", `region: "${AWS_REGION:-us-east-1}"`,
+			func(s *signText, n ast.Node) (err error) { s.region, err = scalarOf(n); return },
 		},
 	}
 }

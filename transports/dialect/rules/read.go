@@ -53,8 +53,12 @@ type requestText struct {
 	method                    string
 	path, frame, body, before scalar
 	headers                   []entry
+	sign                      signText
 	when, unless              []scalar
 }
+
+// signText is the text of a signature.
+type signText struct{ given, service, region scalar }
 
 // ruleText is the text of a rule.
 type ruleText struct {

@@ -180,6 +180,9 @@ func slips() []slip {
 		{`say: {frame: "{n} {body}"}`, `say: [{frame: "x", when: sid}, {post: "/pub"}]`},
 		{`say: {frame: "{n} {body}"}`, `say: {frame: "x", body: "y"}`},
 		{`ask: {get: "/socket"}`, `ask: {frame: "x"}`},
+		{`ask: {get: "/socket"}`, `ask: {get: "/socket", sign: {service: execute-api}}`},
+		{`ask: {get: "/socket"}`, `ask: {get: "/socket", sign: {service: execute-api, region: "{room}"}}`},
+		{`ask: {get: "/socket"}`, `ask: {get: "/socket", sign: aws4}`},
 
 		{`ask: {get: "/socket"}`, `ask: {get: "/socket", before: true}`},
 		{ask, `ask: [{get: "/a", when: last, before: true}, {get: "/b"}]`},

@@ -46,6 +46,7 @@ type request struct {
 	keep         int    // where a speech keeps the path and headers; -1: it doesn't need to
 	hasBody      bool
 	before       bool
+	sign         *signature // nil: it isn't signed
 }
 
 // A field is a header of a request.
@@ -164,6 +165,9 @@ func (s *speech) request(r *request, t *turn) dialect.Request {
 	}
 	if r.method == "" {
 		return q
+	}
+	if r.sign != nil {
+		q.Sign = r.sign.signs(r.method, q.Body)
 	}
 	if r.keep < 0 {
 		q.Path = r.fixedPath

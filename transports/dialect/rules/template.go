@@ -152,7 +152,7 @@ func unescape(dst, text []byte) []byte {
 	for i := 0; i < len(text); i++ {
 		if c := text[i]; c != '%' || i+2 >= len(text) {
 			dst = append(dst, c)
-		} else if n := hex(text[i+1 : i+3]); n < 0 {
+		} else if n := hexadecimal(text[i+1 : i+3]); n < 0 {
 			dst = append(dst, c)
 		} else {
 			dst, i = append(dst, byte(n)), i+2
