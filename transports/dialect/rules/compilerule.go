@@ -68,6 +68,12 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 	if !isPath(sample(r.path.parts)) {
 		return r, mistake(text.path, "a path begins with / and has no blanks: write one like /sub/{room}")
 	}
+	_, query, _ := strings.Cut(text.path.text, "?")
+	for parameter := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(parameter, "="); isSecret(name) && value != "" && !strings.Contains(value, "{") {
+			return r, secret(text.path)
+		}
+	}
 	r.fixedPath = string(r.path.constant)
 	if text.body.given() {
 		if r.method == http.MethodGet {
@@ -141,7 +147,7 @@ func secret(at scalar) error {
 	return mistake(at, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-text} if the text isn't secret")
 }
 
-// isSecret reports whether a header or a variable of that name most probably holds a secret.
+// isSecret reports whether a header, parameter or variable of that name most probably holds a secret.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"authorization", "cookie", "key", "token", "secret", "password"}, func(word string) bool {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -62,9 +63,7 @@ func (s *signature) signs(method string, body []byte) func(*url.URL, http.Header
 	sum := sha256.Sum256(body)
 	return func(u *url.URL, h http.Header) (http.Header, error) {
 		signed := &http.Request{Method: method, URL: u, Host: u.Host, Header: http.Header{}}
-		for name, values := range h {
-			signed.Header[name] = values
-		}
+		maps.Copy(signed.Header, h)
 		err := v4.NewSigner().SignHTTP(context.Background(), s.keys, signed, hex.EncodeToString(sum[:]), s.service, s.region, time.Now())
 		if err != nil {
 			return nil, fmt.Errorf("signing a request: %w", err)

@@ -152,6 +152,7 @@ func slips() []slip {
 		{ask, `ask: {frame: "x"}`},
 		{ask, `ask: {get: "sub"}`},
 		{ask, `ask: {get: "/a b"}`},
+		{ask, `ask: {get: "/a?x=1&access_token=s3cret"}`},
 		{ask, `ask: {get: /sub/{room}}`},
 		{ask, `ask: /sub/{room}`},
 		{ask, "ask:\n      post: /a\n      body: {\"a\":{json:body}}"},
