@@ -109,7 +109,9 @@ func TestConditions(t *testing.T) {
 		},
 		{
 			"lines", `on: event, text: "m {x}"`, "{x}",
-			[]unit{{Kind: dialect.Event, Body: []byte("m hi")}}, []string{"hi"}, []unit{{Kind: dialect.Event, Body: []byte("n hi")}},
+			[]unit{{Kind: dialect.Event, Body: []byte("m hi")}},
+			[]string{"hi"},
+			[]unit{{Kind: dialect.Event, Body: []byte("n hi")}},
 		},
 		{
 			"websocket", `on: closed, status: 4000`, "{text}{status}",

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strconv"
@@ -149,16 +150,18 @@ var unreserved = func() (is [128]bool) {
 
 // unescape appends text to dst without the escapes of a path or query. A % that begins none stays as it is.
 func unescape(dst, text []byte) []byte {
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; c != '%' || i+2 >= len(text) {
-			dst = append(dst, c)
-		} else if n := hexadecimal(text[i+1 : i+3]); n < 0 {
-			dst = append(dst, c)
+	for {
+		i := bytes.IndexByte(text, '%')
+		if i < 0 || i+2 >= len(text) {
+			return append(dst, text...)
+		}
+		dst = append(dst, text[:i]...)
+		if n := hexadecimal(text[i+1 : i+3]); n >= 0 {
+			dst, text = append(dst, byte(n)), text[i+3:]
 		} else {
-			dst, i = append(dst, byte(n)), i+2
+			dst, text = append(dst, '%'), text[i+1:]
 		}
 	}
-	return dst
 }
 
 // A template makes a text of values.
