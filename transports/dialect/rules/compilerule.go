@@ -62,16 +62,10 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 	if r.path, err = c.template(text.path, inPath); err != nil {
 		return r, err
 	}
-	sample := ""
-	for _, p := range r.path.parts {
-		sample += p.literal
-		if p.value != nil {
-			sample += "x"
-		}
-	}
-	if !isPath(sample) {
+	if !isPath(sample(r.path.parts)) {
 		return r, mistake(text.path, "a path begins with / and has no blanks: write one like /sub/{room}")
 	}
+	r.fixedPath = string(r.path.constant)
 	if text.body.given() {
 		if r.method == http.MethodGet {
 			return r, mistake(text.body, "a GET has no body: use post or put")
@@ -82,6 +76,19 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 		}
 	}
 	return r, w.headers(c, &r, text)
+}
+
+// sample returns a text that the parts of a path could make.
+func sample(parts []part) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.literal)
+		b.WriteString(sample(p.group))
+		if p.value != nil {
+			b.WriteByte('x')
+		}
+	}
+	return b.String()
 }
 
 // headers compiles the headers of a request.

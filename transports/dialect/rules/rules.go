@@ -118,7 +118,7 @@ func Load(path string) (*Dialect, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	data, err := io.ReadAll(io.LimitReader(f, MaxSource+1))
 	if err != nil {
 		return nil, err

@@ -152,6 +152,7 @@ func slips() []slip {
 		{ask, `ask: {frame: "x"}`},
 		{ask, `ask: {get: "sub"}`},
 		{ask, `ask: {get: "/a b"}`},
+		{ask, `ask: {get: "/a[? b{last}?]"}`},
 		{ask, `ask: {get: "/a", body: x}`},
 		{ask, `ask: {get: "/a", when: last}`},
 		{ask, `ask: [{get: "/a"}, {get: "/b"}]`},

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"pushpull/transports/dialect"
@@ -88,7 +89,7 @@ func (s *speech) resolve(v *value, t *turn, memory *[]byte) []byte {
 		return plain
 	}
 	from = len(*memory)
-	*memory = unquote(*memory, raw)
+	*memory = unquote(slices.Grow(*memory, len(raw)), raw)
 	return (*memory)[from:]
 }
 
@@ -128,16 +129,23 @@ func functions() []string {
 // escape appends text to dst as a part of a path or of a query: all but the unreserved characters of RFC 3986,
 // section 2.3, is escaped.
 func escape(dst, text []byte) []byte {
-	for _, c := range text {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
-			dst = append(dst, c)
-		default:
-			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+	from := 0
+	for i, c := range text {
+		if c < 128 && unreserved[c] {
+			continue
 		}
+		dst = append(append(dst, text[from:i]...), '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		from = i + 1
 	}
-	return dst
+	return append(dst, text[from:]...)
 }
+
+var unreserved = func() (is [128]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~" {
+		is[c] = true
+	}
+	return is
+}()
 
 // unescape appends text to dst without the escapes of a path or query. A % that begins none stays as it is.
 func unescape(dst, text []byte) []byte {
