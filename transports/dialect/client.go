@@ -181,14 +181,16 @@ func (t *talk) hear(u Unit, h *Heard) error {
 		}
 	}
 	for range h.Oldest {
-		stored := t.pending.Oldest()
-		if stored == nil {
-			return errNotSent
+		if err := t.settleOldest(nil); err != nil {
+			return err
 		}
-		stored(nil)
 	}
 	for _, r := range h.Refused {
-		if err := t.settle(r.Number, r.Why); err != nil {
+		settle := t.settleOldest
+		if r.Number > 0 {
+			settle = func(err error) error { return t.settle(r.Number, err) }
+		}
+		if err := settle(fmt.Errorf("sending a message: %w", r.Why)); err != nil {
 			return err
 		}
 	}
@@ -206,11 +208,18 @@ func (t *talk) settle(n uint64, err error) error {
 		return fmt.Errorf("%w: number %d", errNotSent, n)
 	}
 	if stored := t.pending.Take(n); stored != nil {
-		if err != nil {
-			err = fmt.Errorf("sending a message: %w", err)
-		}
 		stored(err)
 	}
+	return nil
+}
+
+// settleOldest calls back the oldest send.
+func (t *talk) settleOldest(err error) error {
+	stored := t.pending.Oldest()
+	if stored == nil {
+		return errNotSent
+	}
+	stored(err)
 	return nil
 }
 

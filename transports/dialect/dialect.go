@@ -146,7 +146,7 @@ type Heard struct {
 
 // A Refusal is a message that the server has refused.
 type Refusal struct {
-	Number uint64
+	Number uint64 // 0: the oldest one that is not acknowledged yet
 	Why    error
 }
 

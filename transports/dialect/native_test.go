@@ -44,7 +44,6 @@ type speech struct {
 	way  dialect.Way
 	path string
 	seq  uint64
-	said []uint64 // without an acknowledgement
 }
 
 func (s *speech) Ask() dialect.Request {
@@ -55,9 +54,8 @@ func (s *speech) Ask() dialect.Request {
 	return dialect.Request{Method: http.MethodGet, Path: path}
 }
 
-func (s *speech) Say(number uint64, body []byte) dialect.Request {
+func (s *speech) Say(_ uint64, body []byte) dialect.Request {
 	if s.way.Socket {
-		s.said = append(s.said, number)
 		return dialect.Request{Body: transports.AppendText(nil, body)}
 	}
 	return dialect.Request{
@@ -167,14 +165,12 @@ func (s *speech) message(data []byte, h *dialect.Heard) error {
 	case said.Stored > 0:
 		h.Oldest++
 	case said.Error != "":
-		h.Refused = append(h.Refused, dialect.Refusal{Number: s.said[0], Why: errors.New(said.Error)})
+		h.Refused = append(h.Refused, dialect.Refusal{Why: errors.New(said.Error)})
 	case said.Seq == 0:
 		return errors.New("this is no message")
 	default:
 		s.seq = said.Seq
 		h.Messages = append(h.Messages, []byte(said.Body))
-		return nil
 	}
-	s.said = s.said[1:]
 	return nil
 }

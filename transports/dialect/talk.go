@@ -202,7 +202,7 @@ func (t *talk) post(ctx context.Context, number uint64, r Request, stored func(e
 	defer cancel(nil)
 	ctx = transports.For(transports.Within(ctx, transports.AnswerTime, "acknowledge a message"), transports.Purpose{Request: transports.Send, Once: true})
 	if err := t.take(ctx, number, r); err != nil {
-		_ = t.settle(number, err) // can't fail: the number was said
+		_ = t.settle(number, fmt.Errorf("sending a message: %w", err)) // can't fail: the number was said
 	}
 }
 

@@ -124,8 +124,6 @@ func (w *way) dividing(c *scope, r *rule, t *ruleText) error {
 // sensible returns an error for actions that make no sense together, or for a kind of unit.
 func (w *way) sensible(r *rule, t *ruleText, kind int) error {
 	switch {
-	case r.refused.of == oldest:
-		return mistake(t.refused, "only stored can be oldest: write said, or the number that came")
 	case r.stored.of != nobody && r.refused.of != nobody:
 		return mistake(t.refused, "a message is either stored or refused: leave one out")
 	case r.kept && kind != int(dialect.Taken):

@@ -217,9 +217,12 @@ func (s *speech) acknowledge(r *rule, t *turn, h *dialect.Heard) error {
 	if r.refused.of == nobody {
 		return nil
 	}
-	n, err := s.number(r, &r.refused, t)
-	if err != nil {
-		return err
+	n := uint64(0)
+	if r.refused.of != oldest {
+		var err error
+		if n, err = s.number(r, &r.refused, t); err != nil {
+			return err
+		}
 	}
 	h.Refused = append(h.Refused, dialect.Refusal{Number: n, Why: s.failure(r, t)})
 	return nil
@@ -232,7 +235,7 @@ func (s *speech) number(r *rule, a *acknowledgement, t *turn) (uint64, error) {
 	}
 	text := s.text(&a.number, t, &s.arena)
 	n, err := strconv.ParseUint(string(text), 10, 64)
-	if err != nil {
+	if err != nil || n == 0 {
 		return 0, fmt.Errorf("%s: %.40q is no number of a message", r, text)
 	}
 	return n, nil

@@ -229,7 +229,7 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.stored, err = scalarOf(n); return },
 		},
 		{
-			"refused", "said or template", "the server has refused a message, likewise", "refused: said",
+			"refused", "said, oldest or template", "the server has refused a message, likewise", "refused: said",
 			func(r *ruleText, n ast.Node) (err error) { r.refused, err = scalarOf(n); return },
 		},
 		{
@@ -337,6 +337,8 @@ func functionKeys() []functionKey {
 		function(escape, "query", "the text as a part of a query or form, with escapes like %20", `body: "text={query:body}"`),
 		function(escape, "path", "the same, as a part of a path", `body: "to=/rooms/{path:room}"`),
 		function(unescape, "unescape", "the text without such escapes", `message: "{unescape:text}"`),
+		function(following, "next", "the whole number after this one, where a server counts from the first message that it is to send", `get: "/room?from={next:last}"`),
+		function(preceding, "previous", "the whole number before this one, and 0 before 0", `set: {last: "{previous:.oldest}"}`),
 		function(base64.StdEncoding.AppendEncode, "base64", "the text in base64", `headers: {Authorization: "Basic {base64:login}"}`),
 	}
 }

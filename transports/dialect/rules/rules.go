@@ -6,8 +6,7 @@
 //	    message: "{text}"
 //
 // A file is compiled when it is parsed, so that a message costs a microsecond at most. It can only say what
-// a server spells: it has no loops and no arithmetic, and whatever a server sends, a rule takes time and memory in
-// proportion to it. Example is a file with all there is to know, and Keys lists every key.
+// a server spells: it has no loops, and whatever a server sends, a rule takes time and memory in proportion to it. Example is a file with all there is to know, and Keys lists every key.
 //
 // The package opens no connections, and knows no server.
 package rules

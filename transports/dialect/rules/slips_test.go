@@ -236,7 +236,6 @@ func slips() []slip {
 		{answer, `on: answer, stored: said, message: "{text}"`},
 		{answer, `on: answer, stored: "7", message: "{text}"`},
 		{answer, `on: answer, kept: true, message: "{text}"`},
-		{answer, `on: answer, refused: oldest, message: "{text}"`},
 		{answer, `on: answer, why: "{text}", message: "{text}"`},
 		{answer, `on: answer, error: stop, message: "{text}"`},
 		{answer, `on: answer, error: halt`},

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -162,6 +163,20 @@ func unescape(dst, text []byte) []byte {
 			dst, text = append(dst, '%'), text[i+1:]
 		}
 	}
+}
+
+// following appends the number after the whole number text to dst, and preceding the one before it, which is no less
+// than 0. A text that is no such number stays as it is.
+func following(dst, text []byte) []byte { return near(dst, text, 1) }
+
+func preceding(dst, text []byte) []byte { return near(dst, text, -1) }
+
+func near(dst, text []byte, step int64) []byte {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || n < 0 || n == math.MaxInt64 {
+		return append(dst, text...)
+	}
+	return strconv.AppendInt(dst, max(0, n+step), 10)
 }
 
 // A template makes a text of values.

@@ -1,4 +1,4 @@
-package dialect_test
+package rules_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"pushpull/transports"
 	"pushpull/transports/dialect"
+	"pushpull/transports/dialect/rules"
 	"pushpull/transports/longpoll"
 	"pushpull/transports/sse"
 	"pushpull/transports/websocket"
@@ -56,9 +57,13 @@ func (*loop) Write(p []byte) (int, error) { return len(p), nil }
 func (*loop) Close() error                { return nil }
 
 // BenchmarkReceive is the cost of a message of 100 bytes to a simulated user, without the network: with pushpull's
-// own client, and with a carrier that speaks the same protocol.
+// own client, and with the dialect file for pushpull's own server.
 func BenchmarkReceive(b *testing.B) {
 	text := `{"seq":7,"body":"` + strings.Repeat("x", 100) + `"}`
+	d, err := rules.Load("testdata/pushpull.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		own  transports.Client
@@ -68,11 +73,11 @@ func BenchmarkReceive(b *testing.B) {
 		{"sse", sse.Transport{}, endless{http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, "id: 7\ndata: " + text + "\n\n"}},
 		{"websocket", websocket.Transport{}, endless{http.StatusSwitchingProtocols, nil, "\x81\x77" + text}},
 	} {
-		carried, err := dialect.Client(native{}, c.name)
+		ruled, err := dialect.Client(d, c.name)
 		if err != nil {
 			b.Fatal(err)
 		}
-		for by, client := range map[string]transports.Client{"own": c.own, "carrier": carried} {
+		for by, client := range map[string]transports.Client{"own": c.own, "rules": ruled} {
 			b.Run(c.name+"/"+by, func(b *testing.B) {
 				s, err := client.Join(context.Background(), transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: c.wire}, "room", "")
 				if err != nil {

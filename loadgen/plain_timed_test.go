@@ -1,0 +1,184 @@
+//go:build timed
+
+package loadgen
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"nhooyr.io/websocket"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports/dialect/servers"
+)
+
+// TestTimedPlainClient measures nchan with the dialect, and with clients that were written for nchan alone, on
+// net/http and nhooyr.io/websocket: what they count must be equal, and the medians within 5%. Both send the
+// messages of the same plans, in turns, each time to a server of its own.
+func TestTimedPlainClient(t *testing.T) {
+	script, err := filepath.Abs("../testdata/servers/nchan/start.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nchan, err := servers.Find("nchan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := OpenProgram(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	side := Side{Name: "nchan", Dialect: nchan, Program: program, Command: []string{script}}
+	for transport, listen := range map[string]func(*plain, context.Context, int, string) error{"websocket": (*plain).socket, "long-poll": (*plain).poll} {
+		var ratios []float64
+		s := Scenario{
+			Name: "pairs", Users: 200, RoomSize: 2, Rate: 1, Size: 100, Warmup: .5, Duration: 4, Drain: 5, Rounds: 1, Seed: 1,
+			Transports: []string{"nchan/" + transport},
+		}
+		for round := 1; round <= 5; round++ {
+			var ours *result.Window
+			err := Run(t.Context(), Options{Scenario: s, Sides: []Side{{}}, Against: []Side{side}, First: round}, func(_ int, w *result.Window) error {
+				ours = w
+				return nil
+			})
+			if err != nil || ours.Failed != "" {
+				t.Fatalf("%s: %v %+v", transport, err, ours)
+			}
+			theirs := &plain{t: t, plan: NewPlan(s, round), size: s.Size}
+			theirs.measure(side, listen)
+			if ours.Delivered != len(theirs.latency) || ours.Lost > 0 || ours.Expected != len(theirs.latency) {
+				t.Errorf("%s: pushpull counts %d deliveries of %d, the plain client %d", transport, ours.Delivered, ours.Expected, len(theirs.latency))
+			}
+			slices.Sort(theirs.latency)
+			p50 := theirs.latency[len(theirs.latency)/2]
+			ratios = append(ratios, float64(ours.Latency.Quantile(.5))/float64(p50))
+			t.Logf("%s, round %d: %d deliveries, p50 %v and %v", transport, round, ours.Delivered, ours.Latency.Quantile(.5), p50)
+		}
+		slices.Sort(ratios)
+		if middle := ratios[len(ratios)/2]; middle < .95 || middle > 1.05 {
+			t.Errorf("%s: the median of pushpull is %.3f of that of the plain client, want 0.95 to 1.05: %.3f", transport, middle, ratios)
+		}
+	}
+}
+
+// A plain is a client of nchan.
+type plain struct {
+	t    *testing.T
+	plan *Plan
+	size int
+	base *url.URL
+
+	mu      sync.Mutex
+	start   time.Time
+	latency []time.Duration // of the measured messages
+}
+
+// measure starts a server, lets all users listen and sends the messages of the plan.
+func (p *plain) measure(side Side, listen func(*plain, context.Context, int, string) error) {
+	started, err := side.start(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer stopAll(started)
+	p.base = started[0].Base
+	ctx, cancel := context.WithCancel(p.t.Context())
+	var users sync.WaitGroup
+	for u := range p.plan.Users {
+		users.Go(func() {
+			if err := listen(p, ctx, u, "room-"+strconv.Itoa(p.plan.Room(u))); err != nil && ctx.Err() == nil {
+				p.t.Error(err)
+			}
+		})
+	}
+	time.Sleep(time.Second) //nolint:forbidigo // for all to listen
+	p.start = time.Now()
+	senders := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.plan.Users}}
+	var sending sync.WaitGroup
+	for _, send := range p.plan.Sends {
+		time.Sleep(time.Until(p.start.Add(send.At))) //nolint:forbidigo // open loop
+		sending.Go(func() {
+			body := Stamp{User: int(send.User), Number: int(send.Number), Intended: send.At}.appendTo(nil, p.size)
+			resp, err := senders.Post(p.base.String()+"/pub/room-"+strconv.Itoa(p.plan.Room(int(send.User))), "text/plain", bytes.NewReader(body))
+			if err != nil {
+				p.t.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		})
+	}
+	sending.Wait()
+	time.Sleep(time.Second) //nolint:forbidigo // for the last ones to arrive
+	cancel()
+	users.Wait()
+	senders.CloseIdleConnections()
+}
+
+// got takes a message that user has received.
+func (p *plain) got(user int, body []byte) {
+	now := time.Now()
+	s, ok := ParseStamp(body)
+	i, known := p.plan.Find(s.User, s.Number)
+	if !ok || !known || s.User == user || !p.plan.Measured(p.plan.Sends[i]) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latency = append(p.latency, now.Sub(p.start)-s.Intended)
+}
+
+// socket listens on a WebSocket.
+func (p *plain) socket(ctx context.Context, user int, room string) error {
+	c, _, err := websocket.Dial(ctx, p.base.String()+"/sub/"+room, nil)
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	for {
+		_, body, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		p.got(user, body)
+	}
+}
+
+// poll listens by long polls.
+func (p *plain) poll(ctx context.Context, user int, room string) error {
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	modified, etag := "", ""
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base.String()+"/sub/"+room, nil)
+		if err != nil {
+			return err
+		}
+		if modified != "" {
+			req.Header.Set("If-Modified-Since", modified)
+			req.Header.Set("If-None-Match", etag)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode == http.StatusOK {
+			modified, etag = resp.Header.Get("Last-Modified"), resp.Header.Get("Etag")
+			p.got(user, body)
+		}
+	}
+}
