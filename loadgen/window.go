@@ -85,6 +85,11 @@ func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, er
 	if err != nil {
 		return nil, err
 	}
+	return newWindowOf(client, s, transport, round, plan)
+}
+
+// newWindowOf is newWindow with the user's side of the transport.
+func newWindowOf(client transports.Client, s Scenario, transport string, round int, plan *Plan) (*window, error) {
 	way := client.Way()
 	debug.FreeOSMemory() // the memory of earlier windows is not this one's
 	idle, err := process.Self()
@@ -246,13 +251,14 @@ func WayOf(w transports.Way) result.Way {
 	return result.Way{
 		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
 		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
-		Engine: w.Engine,
+		Engine: w.Engine, Server: w.Server, Lacks: result.Lacks(w.Lacks), Batch: w.Batch,
 	}
 }
 
-// WayOfTransport returns the way of a transport, like "short-poll@5s"; unknown if there is no such transport.
-func WayOfTransport(spec string) result.Way {
-	client, err := all.Client(spec)
+// WayOfTransport returns the way of a transport, like "short-poll@5s", as Client finds it; unknown if there is no
+// such transport.
+func WayOfTransport(name string, against ...Side) result.Way {
+	client, err := Client(name, against...)
 	if err != nil {
 		return result.Way{}
 	}

@@ -24,6 +24,12 @@ func changed(t *testing.T, field reflect.Value) {
 	case reflect.String:
 		field.SetString(field.String() + "x")
 	case reflect.Slice:
+		if field.Type().Elem().Kind() == reflect.Struct {
+			one := reflect.New(field.Type().Elem()).Elem()
+			changed(t, one.Field(0))
+			field.Set(reflect.Append(field, one))
+			return
+		}
 		field.Set(reflect.AppendSlice(reflect.ValueOf([]string{"sse"}), field))
 	case reflect.Map:
 		field.Set(reflect.ValueOf(map[string]string{"example.com/m": "v1.2.4"}))

@@ -13,10 +13,11 @@ type Row struct {
 	Transport           string    `json:"transport"`
 	Way                 Way       `json:"way"`
 	Users               int       `json:"users"`
-	Servers             int       `json:"servers"`        // that share the users
-	Rounds              int       `json:"rounds"`         // that were measured
-	Failed              int       `json:"failed_windows"` // that could not be measured, and are not part of the row
-	DurationS           float64   `json:"duration_s"`     // measured time, all rounds together
+	Servers             int       `json:"servers"`           // that share the users
+	Rounds              int       `json:"rounds"`            // that were measured
+	Failed              int       `json:"failed_windows"`    // that could not be measured, and are not part of the row
+	Lacking             string    `json:"lacking,omitempty"` // why the transport was not measured: its server has none like it
+	DurationS           float64   `json:"duration_s"`        // measured time, all rounds together
 	Sent                int       `json:"sent"`
 	Expected            int       `json:"expected"`
 	Delivered           int       `json:"delivered"`

@@ -1,0 +1,33 @@
+package result
+
+// A ForeignServer is a server other than pushpull's own that a run measured.
+type ForeignServer struct {
+	Name    string `json:"name"`              // its transports are NAME/TRANSPORT, except in a duet
+	Title   string `json:"title"`             // in running text
+	Text    string `json:"text,omitempty"`    // what it is, and how it must be set up
+	Started bool   `json:"started,omitempty"` // a command started it for each window
+	Address string `json:"address,omitempty"` // without secrets; empty if Started
+	PID     bool   `json:"pid,omitempty"`     // it ran on this machine, and its process was named
+	Untried string `json:"untried,omitempty"` // why its dialect was never tried on the real server; empty: it was
+}
+
+// A Lack is a transport that is not measured, as its server has none like it.
+type Lack struct {
+	Transport string `json:"transport"`
+	Why       string `json:"why"` // in one line
+}
+
+// CodeLacking is the code of the doubt about a transport that was not measured, as its server has none like it.
+const CodeLacking = "lacking"
+
+// lackingRows returns the empty rows of the transports that their servers lack.
+func (s *Scenario) lackingRows() []Row {
+	var rows []Row
+	for _, l := range s.Lacking {
+		rows = append(rows, Row{
+			Transport: l.Transport, Users: s.Users, Servers: max(1, s.Servers), Lacking: l.Why, Histogram: NewHistogram(),
+			Doubts: []Doubt{{Code: CodeLacking, Text: "not measured: " + l.Why}},
+		})
+	}
+	return rows
+}
