@@ -74,7 +74,11 @@ func (s *Silence) Expect(h http.Header, gone func(error)) {
 	if err != nil || !(0 < seconds && seconds <= 3600) {
 		return
 	}
-	beat := time.Duration(seconds * float64(time.Second))
+	s.ExpectEvery(time.Duration(seconds*float64(time.Second)), gone)
+}
+
+// ExpectEvery is Expect for a server that is known to give a sign of life every beat, which must be more than 0.
+func (s *Silence) ExpectEvery(beat time.Duration, gone func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

@@ -22,7 +22,7 @@ type Poller struct {
 	Every time.Duration // period of the timer for polls; 0: poll again at once
 	Hold  time.Duration // for which the server may hold a poll; it must answer AnswerTime later
 
-	next     time.Time // when the timer asks for the next poll; zero: it hasn't started
+	ticks    Ticks
 	last     uint64    // seq of the last message yielded from the current response; 0: none, From is the place
 	answer   []byte    // body of the current response, reused for the next
 	messages []Message // parsed from answer
@@ -49,14 +49,9 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		p.From, p.last = p.Cursor(), 0
 		u := p.Target.RoomURL(p.Room, p.Name)
 		req := NewRequest(Within(ctx, p.Hold+AnswerTime, "answer a poll"), http.MethodGet, u, http.Header{}, nil)
-		var timer *time.Timer
-		if p.Every > 0 {
-			timer = time.NewTimer(p.Every)
-			defer timer.Stop()
-		}
-		if p.next.IsZero() {
-			p.next = time.Now()
-		}
+		p.ticks.Every = p.Every
+		p.ticks.Start()
+		defer p.ticks.Stop()
 		for {
 			u.RawQuery = query(p.From, p.Query)
 			cursor, more, err := p.ask(req)
@@ -77,17 +72,8 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				}
 			}
 			p.From, p.last = cursor, 0
-			if timer == nil || more {
-				continue
-			}
-			for now := time.Now(); !p.next.After(now); {
-				p.next = p.next.Add(p.Every)
-			}
-			timer.Reset(time.Until(p.next))
-			select {
-			case <-ctx.Done():
+			if !more && !p.ticks.Wait(ctx) {
 				return
-			case <-timer.C:
 			}
 		}
 	}

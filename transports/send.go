@@ -24,10 +24,15 @@ type Sender struct {
 
 // Send sends body by POST and waits for the response: sending one message at a time keeps the order.
 func (s *Sender) Send(ctx context.Context, body []byte, stored func(error)) {
-	ctx, cancel := s.open(ctx, &s.sending)
+	ctx, cancel := s.Sending(ctx)
 	defer cancel(nil)
 	ctx = Within(ctx, AnswerTime, "acknowledge a message")
 	stored(Publish(ctx, s.Target, s.Room, body))
+}
+
+// Sending returns a copy of ctx for a send, which also ends when the session is closed. cancel must be called.
+func (s *Sender) Sending(ctx context.Context) (_ context.Context, cancel context.CancelCauseFunc) {
+	return s.open(ctx, &s.sending)
 }
 
 // Reading returns a copy of ctx for the reading half of the session, which also ends when the

@@ -48,12 +48,14 @@ type About struct {
 type Way struct {
 	Transport string         // its name on the command line, like "long-poll"
 	Way       transports.Way // Every is the interval of a timer that the command line doesn't name
-	Lines     bool           // with Stream but not as a WebSocket: a line holds a message, instead of an event of an event stream
 	Socket    bool           // with Stream: a WebSocket carries it
+	Lines     bool           // with Stream, but not Socket: a line holds a message, instead of an event of an event stream
+	Greets    bool           // Hear says when the user is Ready; else a user that polls is at once, and others are once the stream or WebSocket is open
+	Once      bool           // a poll must never be sent twice, as that ends the conversation
 }
 
 // A Speech is one user's conversation with the server. It is not safe for concurrent use: a carrier makes one
-// call at a time. What its methods return is valid until the next call.
+// call at a time. What a method returns is valid until the next call of the same method.
 type Speech interface {
 	// Ask returns the next question: a poll, or the request that opens the stream or the WebSocket. Until the
 	// user is ready, it may be any request of a handshake.
@@ -79,6 +81,7 @@ type Request struct {
 	Header http.Header // not to be changed; of an upgrade, without what RFC 6455 asks for
 	Body   []byte
 	Binary bool // of a frame
+	Before bool // of a question: it does not open the stream or the WebSocket yet
 }
 
 // Frame reports whether r is a frame.
@@ -87,9 +90,9 @@ func (r Request) Frame() bool { return r.Method == "" && r.Body != nil }
 // A Unit is what came from the server.
 type Unit struct {
 	Kind   Kind
-	Status int         // of Answered, Opened and Taken
+	Status int         // of Answered, Replied, Opened and Taken
 	Header http.Header // of the same
-	Body   []byte      // of Answered and Taken, the data of an Event, the payload of a Frame, the reason of Closed; valid during the call
+	Body   []byte      // of Answered, Replied and Taken, the data of an Event, the payload of a Frame, the reason of Closed; valid during the call
 	Event  string      // type of an Event; "" for the default, and of lines
 	ID     string      // of an Event, as far as one was given
 	Binary bool        // of a Frame
@@ -102,7 +105,8 @@ type Kind int8
 
 const (
 	Begun    Kind = iota // nothing came yet: the conversation begins
-	Answered             // the answer to a question, or to a reply
+	Answered             // the answer to a question
+	Replied              // the answer to a reply
 	Opened               // the head of the answer that opened the stream or the WebSocket
 	Event                // an event of an event stream, or a line
 	Frame                // a message of a WebSocket, its fragments put together
@@ -112,12 +116,12 @@ const (
 
 // String returns the name of the kind in dialect files.
 func (k Kind) String() string {
-	return [...]string{"begun", "answer", "opened", "event", "frame", "taken", "closed"}[k]
+	return [...]string{"begun", "answer", "replied", "opened", "event", "frame", "taken", "closed"}[k]
 }
 
-// Heard is what a Unit meant. Its slices are reused.
+// Heard is what a Unit meant. A carrier empties and reuses it; a Speech keeps no part of it.
 type Heard struct {
-	Messages [][]byte  // bodies of messages of the room, in order; valid until the next call of the Speech
+	Messages [][]byte  // bodies of messages of the room, in order: parts of the Unit's body, or of memory that is not used again
 	Stored   []uint64  // numbers of messages that the server has acknowledged
 	Oldest   int       // so many of the oldest messages that are not acknowledged yet are now
 	Refused  []Refusal // messages that the server has refused

@@ -29,7 +29,7 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		end(err)
 		return nil, fmt.Errorf("opening an event stream: %w", err)
 	}
-	err = checkAnswer(resp)
+	err = CheckAnswer(resp)
 	if !joined() {
 		err = context.Cause(ctx)
 	}
@@ -46,14 +46,14 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		s.quit(err)
 		return nil, fmt.Errorf("opening an event stream: %w", err)
 	default:
-		s.events = newEventReader(s.silence.Listen(resp.Body))
+		s.events = NewReader(s.silence.Listen(resp.Body))
 		s.silence.Expect(resp.Header, end)
 	}
 	return s, nil
 }
 
-// checkAnswer returns an error unless resp is an event stream.
-func checkAnswer(resp *http.Response) error {
+// CheckAnswer returns an error unless resp is an event stream: that of transports.AnswerError, or what the content is instead.
+func CheckAnswer(resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		return transports.AnswerError(resp)
 	}
@@ -73,7 +73,7 @@ type session struct {
 	transports.Sender
 
 	body   io.Closer
-	events *eventReader      // nil: there was no stream
+	events *Reader           // nil: there was no stream
 	cursor transports.Cursor // the place of Join or of a gap; events have a newer one
 	broken error             // why the stream can't be read any further; nil: it can
 
@@ -116,24 +116,24 @@ func (s *session) next() (transports.Message, error) {
 		if s.broken != nil {
 			return transports.Message{}, s.broken
 		}
-		e, err := s.events.next()
+		e, err := s.events.Next()
 		switch {
 		case err == io.EOF:
 			return transports.Message{}, &endedError{}
 		case err != nil:
 			return transports.Message{}, err
-		case e.kind == "":
-			return parse(e.data)
-		case e.kind == kindGap:
+		case e.Type == "":
+			return parse(e.Data)
+		case e.Type == kindGap:
 			var said gapData
-			if err := json.Unmarshal(e.data, &said); err != nil || said.Oldest == 0 {
-				return transports.Message{}, fmt.Errorf(`the event gap has the data %.100q, want {"oldest":9}`, e.data)
+			if err := json.Unmarshal(e.Data, &said); err != nil || said.Oldest == 0 {
+				return transports.Message{}, fmt.Errorf(`the event gap has the data %.100q, want {"oldest":9}`, e.Data)
 			}
 			return transports.Message{}, s.miss(&transports.GapError{Oldest: said.Oldest})
-		case e.kind == kindError:
+		case e.Type == kindError:
 			var said failure
-			if err := json.Unmarshal(e.data, &said); err != nil || said.Error == "" {
-				said.Error = fmt.Sprintf("%.200q", e.data)
+			if err := json.Unmarshal(e.Data, &said); err != nil || said.Error == "" {
+				said.Error = fmt.Sprintf("%.200q", e.Data)
 			}
 			return transports.Message{}, &endedError{said.Error}
 		} // events of other types are for readers that know them

@@ -163,7 +163,7 @@ func TestJoinRefused(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"text/event-stream", "text/event-stream; charset=utf-8", "Text/Event-Stream ; charset=\"UTF-8\""} {
-		if err := checkAnswer(answer(200, kind, strings.NewReader(""))); err != nil {
+		if err := CheckAnswer(answer(200, kind, strings.NewReader(""))); err != nil {
 			t.Errorf("%q: %v", kind, err)
 		}
 	}

@@ -11,15 +11,15 @@ const (
 	maxEvent   = 16 << 20 // bytes of a line, or of the data of an event; more is taken for a broken stream
 )
 
-// An event is one event of a stream.
-type event struct {
-	kind string // "" for a message, the default
-	data []byte // may be a part of the reader's buffer, valid until the next event is read
+// An Event is one event of a stream.
+type Event struct {
+	Type string // "" for a message, the default
+	Data []byte // may be a part of the reader's buffer, valid until the next event is read
 }
 
-// An eventReader reads the events of a stream, as the HTML standard defines it in sections 9.2.5 and 9.2.6.
+// A Reader reads the events of a stream, as the HTML standard defines it in sections 9.2.5 and 9.2.6.
 // It doesn't decode UTF-8. It reads in place from one small buffer, which grows as an event comes.
-type eventReader struct {
+type Reader struct {
 	r          io.Reader
 	buf        []byte
 	start, end int // buf[start:end] has been read but not consumed, and begins with a line
@@ -39,18 +39,19 @@ type eventReader struct {
 	failed error  // of reading
 }
 
-func newEventReader(r io.Reader) *eventReader {
-	return &eventReader{r: r, buf: make([]byte, readBuffer), first: true}
+// NewReader returns a reader of the stream r.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: r, buf: make([]byte, readBuffer), first: true}
 }
 
-// next reads an event that has data. The error is io.EOF if the stream ends; an event that has not ended by
+// Next reads an event that has data. The error is io.EOF if the stream ends; an event that has not ended by
 // then is dropped, as the standard demands.
-func (e *eventReader) next() (event, error) {
+func (e *Reader) Next() (Event, error) {
 	for {
 		line, ok := e.line()
 		if !ok {
 			if err := e.fill(); err != nil {
-				return event{}, err
+				return Event{}, err
 			}
 			continue
 		}
@@ -59,7 +60,7 @@ func (e *eventReader) next() (event, error) {
 		}
 		if len(line) > 0 {
 			if err := e.field(line); err != nil {
-				return event{}, err
+				return Event{}, err
 			}
 			continue
 		}
@@ -69,9 +70,12 @@ func (e *eventReader) next() (event, error) {
 	}
 }
 
+// LastID returns the last event id of the stream so far, valid until Next is called.
+func (e *Reader) LastID() []byte { return e.lastID }
+
 // line consumes a line, without its end; ok is false if its end has not been read. A line ends with its CR,
 // whether a LF follows or not: waiting for that would hold back the last event of a burst.
-func (e *eventReader) line() (line []byte, ok bool) {
+func (e *Reader) line() (line []byte, ok bool) {
 	if e.cr && e.start < e.end {
 		e.cr = false
 		if e.buf[e.start] == '\n' {
@@ -97,7 +101,7 @@ func (e *eventReader) line() (line []byte, ok bool) {
 }
 
 // field takes a line that isn't empty. retry is ignored: simulated users have a backoff of their own.
-func (e *eventReader) field(line []byte) error {
+func (e *Reader) field(line []byte) error {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
 	switch string(name) { // the name of a comment is empty
@@ -114,7 +118,7 @@ func (e *eventReader) field(line []byte) error {
 }
 
 // add adds a line to the data. A single line, as pushpull's server sends it, stays in the buffer.
-func (e *eventReader) add(value []byte) error {
+func (e *Reader) add(value []byte) error {
 	if !e.some {
 		e.some = true
 		e.to = e.start - 1 // before the end of the line
@@ -134,14 +138,14 @@ func (e *eventReader) add(value []byte) error {
 }
 
 // dispatch ends an event; ok is false if it had no data.
-func (e *eventReader) dispatch() (got event, ok bool) {
+func (e *Reader) dispatch() (got Event, ok bool) {
 	e.lastID = append(e.lastID[:0], e.id...)
-	got, ok = event{kind: e.kind, data: e.buf[e.at:e.to]}, e.some
+	got, ok = Event{Type: e.kind, Data: e.buf[e.at:e.to]}, e.some
 	if e.several {
-		got.data = e.data
+		got.Data = e.data
 	}
-	if got.kind == "message" {
-		got.kind = ""
+	if got.Type == "message" {
+		got.Type = ""
 	}
 	if cap(e.data) > 8*readBuffer {
 		e.data = nil // else one long event would cost its size from then on
@@ -152,7 +156,7 @@ func (e *eventReader) dispatch() (got event, ok bool) {
 
 // fill reads more of the stream. Of what has been read it keeps the data of the event and the line that has
 // not ended, and nothing between them.
-func (e *eventReader) fill() error {
+func (e *Reader) fill() error {
 	held, rest := e.to-e.at, e.end-e.start
 	switch {
 	case e.failed != nil:

@@ -20,13 +20,13 @@ type got struct{ kind, data, id string }
 
 // readAll returns all events of a stream, and the error that ended it.
 func readAll(r io.Reader) (all []got, err error) {
-	events := newEventReader(r)
+	events := NewReader(r)
 	for {
-		e, err := events.next()
+		e, err := events.Next()
 		if err != nil {
 			return all, err
 		}
-		all = append(all, got{e.kind, string(e.data), string(events.lastID)})
+		all = append(all, got{e.Type, string(e.Data), string(events.lastID)})
 	}
 }
 
@@ -85,9 +85,9 @@ func TestEventsAtOnce(t *testing.T) {
 	for _, end := range []string{"\n", "\r", "\r\n"} {
 		stream := "data: a" + end + end
 		stream = stream[:len(stream)-len(end)+1]
-		events := newEventReader(io.MultiReader(strings.NewReader(stream), iotest.ErrReader(errors.New("read on"))))
-		if e, err := events.next(); err != nil || string(e.data) != "a" {
-			t.Errorf("after %q: %q, %v", stream, e.data, err)
+		events := NewReader(io.MultiReader(strings.NewReader(stream), iotest.ErrReader(errors.New("read on"))))
+		if e, err := events.Next(); err != nil || string(e.Data) != "a" {
+			t.Errorf("after %q: %q, %v", stream, e.Data, err)
 		}
 	}
 }
@@ -99,12 +99,12 @@ func TestEventsBreak(t *testing.T) {
 		io.MultiReader(strings.NewReader("data: a\n\ndata: b"), iotest.ErrReader(broken)),
 		&once{[]byte("data: a\n\ndata: b"), broken},
 	} {
-		events := newEventReader(reader)
-		if e, err := events.next(); err != nil || string(e.data) != "a" {
-			t.Errorf("before the error: %q, %v", e.data, err)
+		events := NewReader(reader)
+		if e, err := events.Next(); err != nil || string(e.Data) != "a" {
+			t.Errorf("before the error: %q, %v", e.Data, err)
 		}
 		for range 2 {
-			if _, err := events.next(); err != broken {
+			if _, err := events.Next(); err != broken {
 				t.Errorf("the error is %v", err)
 			}
 		}
@@ -140,8 +140,8 @@ func TestEndless(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			endless := &endless{rest: []byte(test.first), again: bytes.Repeat([]byte(test.again), 1000)}
-			events := newEventReader(endless)
-			_, err := events.next()
+			events := NewReader(endless)
+			_, err := events.Next()
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the error is %v, want %q", err, test.says)
 			}
@@ -185,11 +185,11 @@ func TestBuffer(t *testing.T) {
 		strings.NewReader("data: "+long+"\n\n"), strings.NewReader("data: "+long+"\ndata: "+long+"\n\n"),
 		strings.NewReader("data: short\n\n"), strings.NewReader("data: short\n\n"),
 	)
-	events := newEventReader(stream)
+	events := NewReader(stream)
 	for i, want := range []string{long, long + "\n" + long, "short", "short"} {
-		e, err := events.next()
-		if err != nil || string(e.data) != want {
-			t.Fatalf("event %d: %d bytes, %v, want %d", i, len(e.data), err, len(want))
+		e, err := events.Next()
+		if err != nil || string(e.Data) != want {
+			t.Fatalf("event %d: %d bytes, %v, want %d", i, len(e.Data), err, len(want))
 		}
 	}
 	if len(events.buf) != readBuffer || cap(events.data) > 0 {
@@ -280,14 +280,14 @@ func FuzzWritten(f *testing.F) {
 		}
 		stream = appendEnd(stream, &transports.GapError{Oldest: oldest})
 		stream = appendEnd(stream, errors.New("secret"))
-		events := newEventReader(&pieces{data: stream, cuts: []byte{byte(a), byte(b)}})
+		events := NewReader(&pieces{data: stream, cuts: []byte{byte(a), byte(b)}})
 		for _, want := range sent {
-			e, err := events.next()
+			e, err := events.Next()
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := parse(e.data)
-			if err != nil || e.kind != "" || m.Seq != want.Seq || !bytes.Equal(m.Body, want.Body) || string(events.lastID) != fmt.Sprint(want.Seq) {
+			m, err := parse(e.Data)
+			if err != nil || e.Type != "" || m.Seq != want.Seq || !bytes.Equal(m.Body, want.Body) || string(events.lastID) != fmt.Sprint(want.Seq) {
 				t.Errorf("%+v, %v with the id %q, want %+v", m, err, events.lastID, want)
 			}
 		}
@@ -295,12 +295,12 @@ func FuzzWritten(f *testing.F) {
 			{kindGap, fmt.Sprintf(`{"oldest":%d}`, oldest), fmt.Sprint(b)},
 			{kindError, `{"error":"the store can't be reached, try again later"}`, fmt.Sprint(b)},
 		} {
-			e, err := events.next()
-			if now := (got{e.kind, string(e.data), string(events.lastID)}); err != nil || now != want {
+			e, err := events.Next()
+			if now := (got{e.Type, string(e.Data), string(events.lastID)}); err != nil || now != want {
 				t.Errorf("%q, %v, want %q", now, err, want)
 			}
 		}
-		if _, err := events.next(); err != io.EOF {
+		if _, err := events.Next(); err != io.EOF {
 			t.Error(err)
 		}
 	})
@@ -315,14 +315,14 @@ func BenchmarkEvents(b *testing.B) {
 	cuts := []byte{199} // about one event
 	b.ReportAllocs()
 	for b.Loop() {
-		events := newEventReader(&pieces{data: stream, cuts: cuts})
+		events := NewReader(&pieces{data: stream, cuts: cuts})
 		for {
-			e, err := events.next()
+			e, err := events.Next()
 			if err != nil {
 				break
 			}
-			if _, _, ok := transports.ParseMessage(e.data); !ok {
-				b.Fatalf("%q", e.data)
+			if _, _, ok := transports.ParseMessage(e.Data); !ok {
+				b.Fatalf("%q", e.Data)
 			}
 		}
 	}

@@ -314,7 +314,7 @@ func reportsGap(t *testing.T, server *Server, from transports.Cursor, want []str
 	if got := u.Bodies(); !ok || len(got) > 0 {
 		t.Fatalf("reading on from %s, which is not in the log: %q, %v", from, got, err)
 	}
-	if at := u.Cursor(); at != gap.Cursor() {
+	if at := u.Cursor(); gap.Oldest > 0 && at != gap.Cursor() {
 		t.Errorf("after a gap the session's cursor is %q, want %q", at, gap.Cursor())
 	}
 	u = server.Join("room", u.Cursor())

@@ -81,11 +81,6 @@ func TestDeadlineOfEachMessage(t *testing.T) {
 			t.Fatalf("sends failed though they were acknowledged: %v", failed)
 		}
 		time.Sleep(time.Minute)
-		s.mu.Lock()
-		if s.late != nil || len(s.pending) > 0 {
-			t.Errorf("a timer runs: %t, and %d sends are pending after a minute without a message", s.late != nil, len(s.pending))
-		}
-		s.mu.Unlock()
 		begun := time.Now()
 		send("acknowledged")
 		time.Sleep(3 * time.Second)

@@ -30,7 +30,7 @@ func BenchmarkReceive(b *testing.B) {
 	for _, size := range []int{100, 400} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
 			conn := &looping{frames: []string{text(`{"seq":7,"body":"` + strings.Repeat("x", size) + `"}`)}}
-			s := &session{conn: conn, frames: newFrameReader(conn)}
+			s := &session{conn: &Conn{conn: conn, frames: newFrameReader(conn)}}
 			b.ReportAllocs()
 			n := 0
 			for range s.Messages(context.Background()) {
@@ -45,7 +45,7 @@ func BenchmarkReceive(b *testing.B) {
 // BenchmarkSend is the cost of sending a message and reading its acknowledgement.
 func BenchmarkSend(b *testing.B) {
 	conn := &looping{frames: []string{text(`{"stored":7}`), text(`{"seq":7,"body":"hello"}`)}}
-	s := &session{conn: conn, frames: newFrameReader(conn)}
+	s := &session{conn: &Conn{conn: conn, frames: newFrameReader(conn)}}
 	defer s.Close()
 	body := []byte(strings.Repeat("x", 100))
 	b.ReportAllocs()

@@ -54,15 +54,15 @@ func TestFramesRoundTrip(t *testing.T) {
 	s := joined.(*session)
 	for _, size := range []int{0, 1, 125, 126, 127, 500, 512, 513, 4096, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1 << 20, 3, 0} {
 		payload := bytes.Repeat([]byte("frame "), size/6+1)[:size]
-		if err := s.write(transports.AnswerTime, opText, payload); err != nil {
+		if err := s.conn.Write(payload, false); err != nil {
 			t.Fatal(err)
 		}
-		f, err := s.frames.next()
-		if err != nil || f.op != opText || !f.fin || !bytes.Equal(f.payload, payload) {
-			t.Fatalf("%d bytes came back as a frame of kind %d with %d bytes, %v", size, f.op, len(f.payload), err)
+		got, isBinary, err := s.conn.Next()
+		if err != nil || isBinary || !bytes.Equal(got, payload) {
+			t.Fatalf("%d bytes came back as a message of %d bytes, binary: %t, %v", size, len(got), isBinary, err)
 		}
-		if len(s.frames.buf) > 8*readBuffer && size < 100 {
-			t.Errorf("the buffer keeps %d bytes after a large frame", len(s.frames.buf))
+		if buf := s.conn.frames.buf; len(buf) > 8*readBuffer && size < 100 {
+			t.Errorf("the buffer keeps %d bytes after a large frame", len(buf))
 		}
 	}
 }

@@ -50,9 +50,9 @@ func upgradeHeader() http.Header {
 	}
 }
 
-// checkUpgrade returns an error if the header of a 101 doesn't open a WebSocket as it was asked for;
-// RFC 6455, section 4.1.
-func checkUpgrade(h http.Header) error {
+// checkUpgrade returns an error if the header of a 101 doesn't open a WebSocket as it was asked for, with the
+// subprotocols that were offered; RFC 6455, section 4.1.
+func checkUpgrade(h http.Header, offered []string) error {
 	accept := h.Get("Sec-Websocket-Accept")
 	switch {
 	case !transports.Lists(h["Upgrade"], "websocket"):
@@ -65,7 +65,7 @@ func checkUpgrade(h http.Header) error {
 		return fmt.Errorf("the server's Sec-WebSocket-Accept is %.100q, want %q: a cache may have answered", accept, challengeAnswer)
 	case len(h["Sec-Websocket-Extensions"]) > 0:
 		return fmt.Errorf("the server uses the extension %.100q, which was not offered: switch it off", strings.Join(h["Sec-Websocket-Extensions"], ", "))
-	case len(h["Sec-Websocket-Protocol"]) > 0:
+	case len(h["Sec-Websocket-Protocol"]) > 0 && !transports.Lists(offered, strings.Join(h["Sec-Websocket-Protocol"], ", ")):
 		return fmt.Errorf("the server chose the subprotocol %.100q, which was not offered", strings.Join(h["Sec-Websocket-Protocol"], ", "))
 	}
 	return nil

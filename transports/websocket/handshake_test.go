@@ -56,7 +56,7 @@ func TestUpgradeHeaders(t *testing.T) {
 			case test.says == "" && err != nil:
 				t.Errorf("joining: %v", err)
 			case test.says == "":
-				s.conn.Close()
+				s.conn.Cut()
 			case err == nil || !strings.HasPrefix(err.Error(), "opening a WebSocket: ") || !strings.Contains(err.Error(), test.says):
 				t.Errorf("joining: %v, want an error that says %q", err, test.says)
 			}

@@ -204,8 +204,8 @@ func TestSilenceEndsWithTheSession(t *testing.T) {
 		go io.Copy(io.Discard, server)
 		s.Close()
 		time.Sleep(time.Hour)
-		if s.ended != errClosed {
-			t.Errorf("a closed session ends with %v", s.ended)
+		if s.pending.Ended() != errClosed {
+			t.Errorf("a closed session ends with %v", s.pending.Ended())
 		}
 	})
 }

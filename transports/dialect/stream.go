@@ -1,0 +1,220 @@
+package dialect
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"sync/atomic"
+
+	"pushpull/transports"
+	"pushpull/transports/sse"
+)
+
+// A stream is the carrier of users that read an endless answer: an event stream, or one of lines. They send by
+// requests of their own.
+type stream struct {
+	talk
+
+	life    context.CancelCauseFunc // ends the request of the stream, and with it all reads
+	why     func() error            // the cause of the first end; nil: it has not ended
+	body    atomic.Pointer[io.ReadCloser]
+	events  *sse.Reader    // nil: of lines
+	lines   *bufio.Scanner // nil: of events
+	silence transports.Silence
+}
+
+var _ session = (*stream)(nil)
+
+// join makes the handshakes, opens the stream and reads it until the user is ready.
+func (s *stream) join(ctx context.Context) error {
+	living, end := context.WithCancelCause(context.WithoutCancel(ctx)) // the stream outlives ctx
+	s.life, s.why = end, func() error { return context.Cause(living) }
+	joined := context.AfterFunc(ctx, func() { s.quit(context.Cause(ctx)) })
+	defer joined()
+	err := s.open(ctx, living)
+	for err == nil && !s.ready && !s.gap {
+		if err = s.next(); err == nil {
+			s.keep()
+			err = s.reply(ctx, &s.heard)
+		}
+	}
+	if why := s.why(); why != nil && err != nil {
+		err = why
+	}
+	if err == nil && !joined() {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// open makes requests until the stream is open, which lives as long as living.
+func (s *stream) open(ctx, living context.Context) error {
+	if err := s.greet(ctx); err != nil {
+		return err
+	}
+	for range mostSteps {
+		r, err := s.ask()
+		if err != nil {
+			return err
+		}
+		if !r.Before {
+			return s.opened(ctx, living, r)
+		}
+		if err := s.handshake(ctx, r); err != nil {
+			return err
+		}
+	}
+	return errNotReady
+}
+
+// opened opens the stream.
+func (s *stream) opened(ctx, living context.Context, r Request) error {
+	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once})
+	if !s.way.Lines {
+		header := http.Header{"Accept": {"text/event-stream"}}
+		for name, values := range r.Header {
+			header[name] = values
+		}
+		r.Header = header
+	}
+	resp, err := s.exchange(transports.Within(asked, transports.AnswerTime, "open a stream"), r)
+	if err != nil {
+		return err
+	}
+	s.body.Store(&resp.Body)
+	if s.why() != nil { // quit may have come before the body was known
+		resp.Body.Close()
+		return s.why()
+	}
+	if resp.StatusCode != http.StatusOK {
+		body, err := answer(resp)
+		if err != nil {
+			return err
+		}
+		if err := s.hear(Unit{Kind: Opened, Status: resp.StatusCode, Header: resp.Header, Body: body}, &s.heard); err != nil {
+			return err
+		}
+		if s.gap {
+			return nil
+		}
+		return fmt.Errorf("the stream is not open: the server answered %s", resp.Status)
+	}
+	from := s.silence.Listen(resp.Body)
+	if s.way.Lines {
+		s.lines = bufio.NewScanner(from)
+		s.lines.Buffer(make([]byte, 0, lineBuffer), mostLine)
+	} else if err := sse.CheckAnswer(resp); err != nil {
+		return err
+	} else {
+		s.events = sse.NewReader(from)
+	}
+	if beat := s.way.Way.Heartbeat; beat > 0 {
+		s.silence.ExpectEvery(beat, s.quit)
+	}
+	if err := s.hear(Unit{Kind: Opened, Status: resp.StatusCode, Header: resp.Header}, &s.heard); err != nil {
+		return err
+	}
+	s.ready = s.ready || !s.way.Greets
+	s.keep()
+	return s.reply(ctx, &s.heard)
+}
+
+// next reads and hears one event or line.
+func (s *stream) next() error {
+	s.heard.Reset()
+	u := Unit{Kind: Event}
+	var err error
+	if s.lines != nil {
+		if s.lines.Scan() {
+			u.Body = s.lines.Bytes()
+		} else if err = s.lines.Err(); err == nil {
+			err = io.EOF
+		}
+	} else {
+		var e sse.Event
+		e, err = s.events.Next()
+		u.Body, u.Event, u.ID = e.Data, e.Type, string(s.events.LastID())
+	}
+	switch {
+	case err == io.EOF:
+		if err := s.hear(Unit{Kind: Closed}, &s.heard); err != nil {
+			return err
+		}
+		if s.gap {
+			return nil
+		}
+		return errEnded
+	case err != nil:
+		return err
+	}
+	return s.hear(u, &s.heard)
+}
+
+// errEnded means that the server has ended a stream in order: joining again may help.
+var errEnded = fmt.Errorf("the server ended the stream (%w)", transports.ErrStopping)
+
+// Messages reads events until ctx or the stream ends, or the server is silent for longer than it may.
+func (s *stream) Messages(ctx context.Context) iter.Seq2[transports.Message, error] {
+	return func(yield func(transports.Message, error) bool) {
+		stop := context.AfterFunc(ctx, func() { s.quit(errClosed) })
+		defer stop()
+		if !s.yieldQueue(yield) {
+			return
+		}
+		replying, cancel := s.Reading(ctx)
+		defer cancel(nil)
+		replying = transports.Within(replying, transports.AnswerTime, "answer a reply")
+		for {
+			err := s.missed()
+			if err == nil {
+				err = s.next()
+				if !s.yield(yield) {
+					return
+				}
+			}
+			if err == nil {
+				err = s.reply(replying, &s.heard)
+			}
+			if !s.yieldQueue(yield) {
+				return
+			}
+			if err == nil {
+				continue
+			}
+			s.quit(err)
+			why := s.end(s.why())
+			if why != errClosed && ctx.Err() == nil {
+				yield(transports.Message{}, fmt.Errorf("reading the stream: %w", why))
+			}
+			return
+		}
+	}
+}
+
+// quit ends all reads, and gives the connection of the stream up.
+func (s *stream) quit(why error) {
+	if s.life == nil {
+		return // not joined
+	}
+	s.life(why)
+	s.silence.Stop()
+	if body := s.body.Load(); body != nil {
+		(*body).Close()
+	}
+}
+
+// cut implements session.
+func (s *stream) cut(why error) {
+	_ = s.end(why)
+	s.quit(why)
+	_ = s.Sender.Close()
+}
+
+// Close implements transports.Session.
+func (s *stream) Close() error {
+	s.cut(errClosed)
+	return nil
+}
