@@ -131,7 +131,7 @@ func (a *attempts) failed(ctx context.Context, transport string, after time.Dura
 // ended, or its servers have not started twice in a row, or never.
 func (a *attempts) gone(ctx context.Context) bool {
 	if a.Target != nil {
-		_, err := Reach(ctx, a.Target, a.Authorities)
+		_, err := a.Reach(ctx)
 		return err != nil
 	}
 	return a.orphaned() != nil || a.unborn > 1 || a.unborn > 0 && len(a.measured) == 0

@@ -69,8 +69,9 @@ func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup
 					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
 					return
 				}
-				if greet && w.way.Every > 0 {
-					_, _ = roundTrip(joining, &u.first.pool) // the first poll will show what is wrong
+				if path := w.health(); greet && w.way.Every > 0 && path != "" {
+					_, _ = roundTrip(joining, &u.first.pool, path) // the first poll will show what is wrong
+					u.first.pool.Forget()
 				}
 				w.joined.Add(1)
 				receivers.Go(func() { u.receive(living) })

@@ -114,7 +114,7 @@ func stopAll(servers []*Server) []error {
 // measure measures one window on servers of its own, or on the target.
 func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
-	w.cores = d.CPUs.cores()
+	w.dialect, w.cores = d.Dialect, d.CPUs.cores()
 	bases := []*url.URL{d.Target}
 	if d.Target == nil {
 		var err error

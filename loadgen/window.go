@@ -17,6 +17,7 @@ import (
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/dialect"
 	"pushpull/transports/process"
 )
 
@@ -31,7 +32,8 @@ const (
 // A window measures one transport once, with the users of a plan or of a part of it: all users join,
 // warm up, send, and wait for the messages still under way.
 type window struct {
-	name    string // of the transport, as on the command line
+	name    string          // of the transport, as on the command line
+	dialect dialect.Dialect // that the servers speak; nil: they are pushpull's own
 	client  transports.Client
 	way     transports.Way // the client's
 	round   int
@@ -69,6 +71,9 @@ type window struct {
 	connected atomic.Int64  // users that have their connections
 	joined    atomic.Int64
 }
+
+// foreign reports whether the servers are not pushpull's own.
+func (w *window) foreign() bool { return w.dialect != nil }
 
 // phaseJoining is the name of the phase in which the users join.
 const phaseJoining = "joining"
