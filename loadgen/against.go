@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/dialect"
+	"pushpull/transports/process"
 	"pushpull/transports/typo"
 )
 
@@ -96,6 +98,9 @@ func (o Options) Resolved() (Scenario, error) {
 		case slices.ContainsFunc(o.Against[:i], func(other Side) bool { return other.Name == side.Name }):
 			return s, fmt.Errorf("two servers are called %s: give one another name", side.Name)
 		}
+		if err := side.checkPID(); err != nil {
+			return s, err
+		}
 		s.Against = append(s.Against, side.kept())
 	}
 	return s.lacking(func(name string) error {
@@ -126,6 +131,7 @@ func (o DuetOptions) Resolved() (base, head Scenario, err error) {
 		of.s.Against = nil
 		if of.side.Dialect != nil {
 			of.s.Against = []result.ForeignServer{of.side.kept()}
+			err = cmp.Or(err, of.side.checkPID())
 		}
 	}
 	return base, head, err
@@ -146,6 +152,44 @@ func (s Scenario) lacking(find func(name string) error) (Scenario, error) {
 		return s, &FieldError{"transports", fmt.Sprintf("can't be used, as none is left to be measured: %s", s.Lacking[n-1].Why)}
 	}
 	return s, nil
+}
+
+// checkPID returns an error if the processes of the side's server can't be read: there is no such process, or the
+// server is on another machine.
+func (d *Side) checkPID() error {
+	if d.PID == 0 {
+		return nil
+	}
+	if d.Target == nil {
+		return fmt.Errorf("a server that a command starts needs no process ID, but %d is given for %s: leave it out", d.PID, d.Name)
+	}
+	if host := d.Target.Hostname(); !onThisMachine(host) {
+		return fmt.Errorf("process %d is one of this machine, but %s is at %s: leave the process ID out", d.PID, cmp.Or(d.Name, "the server"), host)
+	}
+	if _, err := process.OpenTree(d.PID); err != nil {
+		return fmt.Errorf("finding the process of %s: %w", cmp.Or(d.Name, "the server"), err)
+	}
+	return nil
+}
+
+// onThisMachine reports whether a host is an address of this machine, or a name of one.
+func onThisMachine(host string) bool {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return true // nobody knows
+	}
+	ips := []net.IP{net.ParseIP(host)}
+	if ips[0] == nil {
+		if ips, err = net.LookupIP(host); err != nil {
+			return true // reaching it says more
+		}
+	}
+	return slices.ContainsFunc(ips, func(ip net.IP) bool {
+		return ip.IsLoopback() || slices.ContainsFunc(addresses, func(a net.Addr) bool {
+			own, ok := a.(*net.IPNet)
+			return ok && own.IP.Equal(ip)
+		})
+	})
 }
 
 // kept returns what a result keeps of a side with a foreign server.

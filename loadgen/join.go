@@ -92,7 +92,7 @@ func (w *window) waiting() string {
 
 // A growth is the memory of the servers while users join.
 type growth struct {
-	samples []result.MemorySample // none: the servers don't report their memory in use, or one has stopped to do so
+	samples []result.MemorySample // none: the servers don't report their memory, or one has stopped to do so
 	lost    error                 // why one has
 }
 
@@ -107,7 +107,7 @@ func (g *growth) add(users int, q *inquiry) {
 		}
 		return
 	}
-	if slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
+	if !q.window.foreign() && slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
 		*g = growth{}
 		return
 	}

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os/exec"
@@ -90,7 +91,7 @@ func (d Side) start(ctx context.Context) (servers []*Server, err error) {
 	number := max(1, d.Servers)
 	env := slices.Concat(d.Env, d.CPUs.environment(number))
 	for range number {
-		server, err := startServer(ctx, d.Program, d.CPUs, d.Command, env)
+		server, err := startServer(ctx, d.Program, d.CPUs, d.Command, env, d.Dialect != nil)
 		if err != nil {
 			stopAll(servers) // their errors matter less than err
 			return nil, err
@@ -125,10 +126,16 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 		for _, server := range w.started {
 			bases = append(bases, server.Base)
 			at.ServerPIDs = append(at.ServerPIDs, server.PID)
-			if w.profiling && w.nowhere == nil {
+			switch {
+			case d.Dialect != nil:
+				w.watchTree(server.PID)
+				w.nowhere = errors.New("a foreign server has no profiles")
+			case w.profiling && w.nowhere == nil:
 				w.nowhere = server.findProfiles()
 			}
 		}
+	} else if d.PID > 0 {
+		w.watchTree(d.PID)
 	}
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)

@@ -49,6 +49,9 @@ type window struct {
 	store   *Server       // that keeps their messages; nil: it is none of ours
 	cores   int           // that this process is bound to; 0: it isn't bound
 
+	trees    []*process.Tree // of the foreign servers' processes, which are read instead of stats; none: they are unknown
+	treeless error           // why a tree can't be read; nil: it can
+
 	authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
 	profiling  bool      // the generator and the started servers are profiled meanwhile
@@ -74,6 +77,16 @@ type window struct {
 
 // foreign reports whether the servers are not pushpull's own.
 func (w *window) foreign() bool { return w.dialect != nil }
+
+// watchTree makes the CPU and the memory of the servers those of a process and its children.
+func (w *window) watchTree(pid int) {
+	tree, err := process.OpenTree(pid)
+	if err != nil {
+		w.treeless = err
+		return
+	}
+	w.trees = append(w.trees, tree)
+}
 
 // phaseJoining is the name of the phase in which the users join.
 const phaseJoining = "joining"

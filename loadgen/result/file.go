@@ -164,7 +164,9 @@ type Result struct {
 // has an empty row.
 func (r *Result) Rows() []Row {
 	s := r.Run.Scenario
-	return Order(append(Rows(r.Windows), s.lackingRows()...), s.Transports)
+	rows := Order(append(Rows(r.Windows), s.lackingRows()...), s.Transports)
+	s.settled(rows)
+	return rows
 }
 
 // A TruncatedError reports that the last line of a result is incomplete. The lines before it are valid.

@@ -1,6 +1,5 @@
 // Package process reports the resource usage of this process and of others with their children, CPU time and
-// resident memory, how many files
-// it may open, and which program it runs.
+// resident memory, how many files this one may open, and which program it runs.
 //
 // It does not report on the machine as a whole.
 package process
