@@ -6,7 +6,11 @@ FUZZTIME = 10s
 UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./loadgen/search ./loadgen/sweep ./report ./report/check ./report/ci ./report/cost \
 	./report/text ./report/theory ./report/verdict
 
-# go test starts packages in this order, so the longest come first: one that starts last runs alone.
+# So do these tests of the command. The rest of its tests run with the detector. A test that is missing here is run
+# with it too, so a new name costs time only.
+COMPUTING = ^(TestBadFlags|TestOwnOutputs|TestValues|TestReadmeShowsItsAnswer|TestReadmeShowsItsResult)$$
+
+# The packages that take longest, apart from ./report/web: they start first, as one that starts last runs alone.
 LONGEST = ./cmd/pushpull ./loadgen ./loadgen/selftest
 
 # The tools have module files of their own, so that go.mod lists only the
@@ -17,10 +21,11 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test timed vet format platforms programs fmt lint bench fuzz
+.PHONY: help build test servers timed vet format platforms programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, other platforms, and every test'
+	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
@@ -34,17 +39,20 @@ build:
 # The race detector needs a C compiler and its headers; building runtime/cgo
 # shows whether both are there. Under PUSHPULL_CI they are required.
 # vet has checked the tests already, hence -vet=off. The tests of pages wait for a browser most of the time, so
-# they run beside the longest of the others, and platforms after them. Not more than two run at a time, as some
-# measure.
+# they run beside the longest of the others, and then so do the selftest and platforms. Not more than two run at a
+# time, as some measure.
 test: vet format programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	unraced=$$(go list $(UNRACED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && make platforms; } & beside=$$!; \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && \
+		go test -vet=off -timeout 12m -run '$(COMPUTING)' ./cmd/pushpull && \
+		go test $$race -vet=off -timeout 12m ./loadgen/selftest && make platforms; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
+	go test $$race -vet=off -timeout 12m -skip '$(COMPUTING)' ./cmd/pushpull && \
+	go test $$race -vet=off -timeout 12m ./loadgen && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status
 
 # These tests fail on a busy machine, so plain go test leaves them out. A failed package is run again, at
@@ -73,7 +81,13 @@ platforms:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -gcflags='all=-N -l' \
 		$$(go list -tags timed -f '{{if and .IgnoredGoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 
-# PostgreSQL, Redis and Chromium: missing programs are installed, or their tests are skipped.
+# Centrifugo and serverless-offline take minutes to install, so plain go test leaves them out.
+servers: programs
+	testdata/servers/centrifugo/install.sh
+	testdata/servers/apigateway/install.sh
+	PUSHPULL_CI=1 PUSHPULL_TEST_SERVERS=1 go test -vet=off -count=1 -timeout 10m ./transports/dialect/servers
+
+# PostgreSQL, Redis, Chromium and foreign servers: missing programs are installed, or their tests are skipped.
 programs:
 	@.ci/programs
 

@@ -108,7 +108,7 @@ func (p *Pending) Seal(why error) error {
 
 // End seals p and takes all messages out. It returns the reason of the first Seal or End, with which the caller
 // must call their callbacks.
-func (p *Pending) End(why error) (reason error, stored []func(error)) {
+func (p *Pending) End(why error) (stored []func(error), reason error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended == nil {
@@ -122,5 +122,5 @@ func (p *Pending) End(why error) (reason error, stored []func(error)) {
 		p.late.Stop() // else it would keep the session in memory
 		p.late = nil
 	}
-	return p.ended, stored
+	return stored, p.ended
 }

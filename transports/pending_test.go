@@ -24,14 +24,14 @@ func TestPending(t *testing.T) {
 		t.Error("a message was acknowledged twice, or one that was not sent")
 	}
 	why := errors.New("the link broke")
-	reason, rest := p.End(why)
+	rest, reason := p.End(why)
 	for _, stored := range rest {
 		stored(reason)
 	}
 	if reason != why || len(got) != 4 || got[0] != 3 || got[1] != 1 || got[2] != 2 || got[3] != 4 {
 		t.Errorf("%v, ended by %v", got, reason)
 	}
-	if again, rest := p.End(errors.New("another one")); again != why || len(rest) > 0 || p.Add(5, time.Minute, nil) != why || p.Oldest() != nil {
+	if rest, again := p.End(errors.New("another one")); again != why || len(rest) > 0 || p.Add(5, time.Minute, nil) != why || p.Oldest() != nil {
 		t.Errorf("ended again by %v, with %d messages", again, len(rest))
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -169,7 +171,7 @@ func (p onPage) lanes() map[string]laneState {
 func (p onPage) until(what string, ok func(laneState) bool) {
 	p.t.Helper()
 	begun := time.Now()
-	for range time.Tick(20 * time.Millisecond) {
+	for range time.Tick(50 * time.Millisecond) { // reading all lanes takes the page a while
 		all := p.lanes()
 		wrong := 0
 		for _, l := range all {
@@ -186,10 +188,13 @@ func (p onPage) until(what string, ok func(laneState) bool) {
 	}
 }
 
-// say types and sends a text as John.
+// say enters and sends a text as John. Typing each letter would take long.
 func (p onPage) say(text string) {
 	p.t.Helper()
-	p.Do(chromedp.SendKeys("#text", text+kb.Enter))
+	p.Do(chromedp.Focus("#text"), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: text})
+		return chromedp.Void{}, err
+	}, chromedp.KeyEvent(kb.Enter))
 }
 
 // maryHas waits until Mary has exactly these texts in every lane.

@@ -19,6 +19,7 @@ func TestPicture(t *testing.T) {
 	const file, width, scale = "lanes.png", 1280, 1.5
 	if *update {
 		p := openLanes(t, startSite(t, allLanes...))
+		p.Move()
 		p.Do(chromedp.EmulateViewport(width, 900, chromedp.EmulateScale(scale)), chromedp.SendKeys("#talk", " "))
 		p.until("they have talked for a while", func(l laneState) bool { return len(l.John) >= 10 })
 		p.Until(`document.getElementById("overhead").textContent !== ""`)

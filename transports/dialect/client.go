@@ -89,6 +89,9 @@ func (c *client) Join(ctx context.Context, target transports.Target, room string
 	ctx, cancel := context.WithTimeoutCause(ctx, transports.AnswerTime, errUnready)
 	defer cancel()
 	if err := s.join(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		s.Close()
 		return nil, err
 	}

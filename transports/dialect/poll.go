@@ -68,11 +68,6 @@ func (p *poll) Messages(ctx context.Context) iter.Seq2[transports.Message, error
 		for {
 			asked := time.Now()
 			err := p.once(asking)
-			if p.pending.Ended() != nil && p.pending.Ended() != errClosed {
-				err = p.pending.Ended()
-			} else if ctx.Err() != nil {
-				return
-			}
 			if !p.yield(yield) || !p.yieldQueue(yield) {
 				return
 			}
@@ -82,15 +77,17 @@ func (p *poll) Messages(ctx context.Context) iter.Seq2[transports.Message, error
 			if err == nil {
 				err = p.reply(asking, &p.heard)
 			}
-			if err != nil {
-				if ctx.Err() == nil || p.pending.Ended() != nil {
-					yield(transports.Message{}, fmt.Errorf("polling: %w", err))
-				}
-				return
+			if err == nil && p.wait(ctx, time.Since(asked)) {
+				continue
 			}
-			if !p.wait(ctx, time.Since(asked)) {
-				return
+			switch why := p.pending.Ended(); {
+			case why == errClosed:
+			case why != nil:
+				yield(transports.Message{}, fmt.Errorf("polling: %w", why))
+			case ctx.Err() == nil:
+				yield(transports.Message{}, fmt.Errorf("polling: %w", err))
 			}
+			return
 		}
 	}
 }

@@ -37,8 +37,8 @@ func (s *socket) join(ctx context.Context) error {
 			err = s.reply(ctx, &s.heard)
 		}
 	}
-	if !joined() && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err == nil && !joined() {
+		err = context.Cause(ctx)
 	}
 	return err
 }

@@ -3,9 +3,11 @@ package dialect
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"sync/atomic"
 
@@ -41,9 +43,6 @@ func (s *stream) join(ctx context.Context) error {
 			err = s.reply(ctx, &s.heard)
 		}
 	}
-	if why := s.why(); why != nil && err != nil {
-		err = why
-	}
 	if err == nil && !joined() {
 		err = context.Cause(ctx)
 	}
@@ -75,9 +74,7 @@ func (s *stream) opened(ctx, living context.Context, r Request) error {
 	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once, Stream: true})
 	if !s.way.Lines {
 		header := http.Header{"Accept": {"text/event-stream"}}
-		for name, values := range r.Header {
-			header[name] = values
-		}
+		maps.Copy(header, r.Header)
 		r.Header = header
 	}
 	resp, err := s.exchange(transports.Within(asked, transports.AnswerTime, "open a stream"), r)
@@ -132,6 +129,8 @@ func (s *stream) next() error {
 			u.Body = s.lines.Bytes()
 		} else if err = s.lines.Err(); err == nil {
 			err = io.EOF
+		} else if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("a line has not ended after %d MiB", mostLine>>20)
 		}
 	} else {
 		var e sse.Event

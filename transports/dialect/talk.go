@@ -142,7 +142,7 @@ func (t *talk) reply(ctx context.Context, h *Heard) error {
 		if r.Frame() {
 			return errors.New("a reply is a frame, but there is no WebSocket")
 		}
-		if err := t.replyOnce(ctx, r, h); err != nil {
+		if err := t.replyOnce(ctx, r); err != nil {
 			return fmt.Errorf("replying: %w", err)
 		}
 	}
@@ -150,7 +150,7 @@ func (t *talk) reply(ctx context.Context, h *Heard) error {
 }
 
 // replyOnce sends one reply. The answer may hold messages, but asks for no more replies.
-func (t *talk) replyOnce(ctx context.Context, r Request, h *Heard) error {
+func (t *talk) replyOnce(ctx context.Context, r Request) error {
 	resp, err := t.exchange(ctx, r)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ var errOpen = errors.New("the dialect leaves open whether the server's answer ac
 
 // end fails the pending sends. It returns the first reason of all calls, which is also the error of the sends.
 func (t *talk) end(why error) error {
-	why, pending := t.pending.End(why)
+	pending, why := t.pending.End(why)
 	for _, stored := range pending {
 		stored(fmt.Errorf("sending a message: %w", why))
 	}

@@ -166,7 +166,7 @@ func (s *session) acknowledge(err error) error {
 // end closes the connection and fails the pending sends. It returns the first reason of all calls,
 // which is also the error of the sends.
 func (s *session) end(why error) error {
-	why, pending := s.pending.End(why)
+	pending, why := s.pending.End(why)
 	s.conn.Cut()
 	for _, stored := range pending {
 		stored(fmt.Errorf("sending a message: %w", why))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -33,9 +34,7 @@ type Conn struct {
 // status 101 and a Body that is an io.ReadWriteCloser. Any other answer is the error of transports.AnswerError.
 func Dial(ctx context.Context, wire http.RoundTripper, u *url.URL, header http.Header) (*Conn, http.Header, error) {
 	asked := upgradeHeader()
-	for name, values := range header {
-		asked[name] = values
-	}
+	maps.Copy(asked, header)
 	resp, err := wire.RoundTrip(transports.NewRequest(ctx, http.MethodGet, u, asked, nil))
 	if err != nil {
 		return nil, nil, err

@@ -79,6 +79,7 @@ func (c *chromium) start(path string) error {
 		chromedp.UserDataDir(profile.Path), // one of chromedp's own would stay when the tests are killed
 		chromedp.NoSandbox,                 // root can't have one in a container
 		chromedp.DisableGPU,
+		chromedp.Flag("force-prefers-reduced-motion", true), // drawing what moves keeps a processor busy
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-proxy-server", true),
@@ -112,7 +113,8 @@ func (c *chromium) close() error {
 //
 // A tab may send requests until it is closed, for a page's icon for example, so the server of the
 // pages must be closed after it: pass its Close to t.Cleanup before calling Start, and don't defer
-// it. A browser keeps a processor busy, so tests with one must not run in parallel.
+// it. A browser keeps a processor busy, so tests with one must not run in parallel. Pages are shown to a person who
+// prefers reduced motion, until Move.
 func Start(t *testing.T) *Browser {
 	t.Helper()
 	path := ""
@@ -265,14 +267,24 @@ func (b *Browser) Paper(width, height int64) {
 	b.emulate(width, height, "print", scheme(true))
 }
 
+// Move shows the page to a person who has nothing against motion, until the next View.
+func (b *Browser) Move() {
+	b.t.Helper()
+	b.Do(prefer("", &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: "no-preference"}))
+}
+
+// prefer sets the medium, if it isn't empty, and what the person in front of it prefers.
+func prefer(media string, feature *emulation.MediaFeature) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{feature}})
+		return chromedp.Void{}, err
+	}
+}
+
 func (b *Browser) emulate(width, height int64, media, scheme string) {
 	b.t.Helper()
 	b.Do(chromedp.EmulateViewport(width, height),
-		func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-			features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: features})
-			return chromedp.Void{}, err
-		})
+		prefer(media, &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme}))
 }
 
 //go:embed looks.js

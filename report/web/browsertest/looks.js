@@ -46,12 +46,14 @@
   }
 
   // Texts and controls must not overlap. Sticky elements may cover those that scroll below them.
+  seen.sort((a, b) => a.box.top - b.box.top);
   for (let i = 0; i < seen.length; i++) {
     for (let j = i + 1; j < seen.length; j++) {
       const a = seen[i], b = seen[j];
+      if (b.box.top >= a.box.bottom) break; // all others are below, too: a long page has millions of pairs
       const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
       const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-      if (wide <= 0 || high <= 0) continue; // first, as a long page has millions of pairs
+      if (wide <= 0 || high <= 0) continue;
       if (a.e === b.e || a.e.contains(b.e) || b.e.contains(a.e) || a.fixed !== b.fixed) continue;
       // The boxes of neighbouring lines of text overlap by their leading.
       if (wide > 1.5 && high > (a.used || b.used ? 1.5 : 4)) faults.push(`${name(a.e)} and ${name(b.e)} overlap by ${wide.toFixed(0)} x ${high.toFixed(0)} px`);
