@@ -469,7 +469,7 @@ func (p *probe) deliveries(ctx context.Context, into *result.Histogram) error {
 	}
 	for i := 0; pause(ctx); i++ {
 		c := couples[i%len(couples)]
-		if p.window.foreign() && i < len(couples) { // without a log, the first message may come too early for the reader
+		if p.window.foreign() && p.window.way.Polls() && i < len(couples) { // without a log, the first message may come too early for the reader
 			if err := c.exchange(ctx, nil); err != nil && !errors.Is(err, errUnheard) {
 				return err
 			}

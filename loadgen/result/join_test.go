@@ -225,7 +225,7 @@ func TestRowTakesEveryNumber(t *testing.T) {
 	row.Theory, row.Doubts = nil, nil // of others, and words
 	numbers("Row", reflect.ValueOf(row), into)
 	for path, value := range into {
-		if value == 0 && !strings.HasPrefix(path, "len ") && !strings.HasPrefix(path, "Row.Way.") {
+		if value == 0 && !strings.HasPrefix(path, "len ") && !strings.HasPrefix(path, "Row.Way.") && path != "Row.Server.Resident" {
 			t.Errorf("%s is 0 in a row of windows that have everything", path)
 		}
 	}
