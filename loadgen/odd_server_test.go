@@ -2,12 +2,14 @@ package loadgen
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,5 +195,23 @@ func serveStrange() int {
 	signal.Notify(stop, syscall.SIGTERM)
 	go http.Serve(listener, &stranger{})
 	<-stop
+	return 0
+}
+
+// startOrphan starts a foreign server, notes its number, and waits to be killed.
+func startOrphan(note string) int {
+	program, err := OpenProgram("")
+	if err != nil {
+		return 1
+	}
+	server, err := startServer(context.Background(), program, nil, []string{os.Args[0], "strange"}, nil, true)
+	if err != nil {
+		return 1
+	}
+	if os.WriteFile(note, []byte(strconv.Itoa(server.PID)), 0o600) != nil {
+		return 1
+	}
+	fmt.Println("listening on http://127.0.0.1:1")
+	time.Sleep(time.Minute)
 	return 0
 }
