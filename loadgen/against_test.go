@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 // strangers starts a foreign server in this process.
@@ -144,6 +146,62 @@ func TestForgotten(t *testing.T) {
 		return d.Code == "rejoins" && (row.Lost == 0 || strings.Contains(d.Text, "doesn't resume"))
 	}) {
 		t.Errorf("%+v", row.Doubts)
+	}
+}
+
+// TestForeignSteps has a foreign server answer 4xx in a conversation that has begun: the user begins another one,
+// which it does not before any answer, nor with a server of ours, nor if that is refused as well.
+func TestForeignSteps(t *testing.T) {
+	refused := &transports.StatusError{Code: 401, Status: "401"}
+	for _, c := range []struct {
+		foreign, served bool
+		request         transports.Request
+		want            transports.Step
+	}{
+		{true, true, transports.Poll, transports.Rejoin},
+		{true, false, transports.Poll, transports.Stop},
+		{false, true, transports.Poll, transports.Stop},
+		{true, true, transports.Handshake, transports.Stop},
+	} {
+		w := &window{way: held}
+		if c.foreign {
+			w.dialect = strange{}
+		}
+		u := &user{window: w, served: c.served}
+		if got := u.step(c.request, fmt.Errorf("polling: %w", refused)); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+		if got := u.step(transports.Poll, &transports.StatusError{Code: 404}); (got == transports.Rejoin) != c.served {
+			t.Errorf("%+v: %v after 404", c, got)
+		}
+	}
+}
+
+// TestForeignRefusals has servers that refuse their users, each in one line that names how.
+func TestForeignRefusals(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		"401 Unauthorized\r\nContent-Length: 13\r\n\r\ntoken expired": "the server answered 401: token expired",
+		"413 Content Too Large":                                          "the server answered 413",
+		"302 Found\r\nLocation: /login":                                  "the server answered 302",
+		"200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx": "encoded the body of its answer as \"gzip\"",
+		"HELLO": "no answer of HTTP/1.1",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			s := small
+			s.Users, s.Transports = 2, []string{"odd/short-poll"}
+			s.Duration, s.Warmup = .1, 0
+			at := answering(t, "HTTP/1.1 "+answer+"\r\n\r\n")
+			windows := []result.Window{}
+			err := Run(t.Context(), Options{Scenario: s, Against: []Side{{Name: "odd", Dialect: strange{}, Target: at}}}, func(_ int, w *result.Window) error {
+				windows = append(windows, *w)
+				return nil
+			})
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

@@ -107,7 +107,7 @@ func (g *growth) add(users int, q *inquiry) {
 		}
 		return
 	}
-	if !q.window.foreign() && slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
+	if !q.resident && slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
 		*g = growth{}
 		return
 	}

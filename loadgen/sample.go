@@ -45,6 +45,8 @@ type inquiry struct {
 	stop   context.CancelFunc
 	asking sync.WaitGroup
 
+	resident bool // it reads processes: nothing tells what of their memory is in use
+
 	// Of each server. They are known once asking has ended.
 	stats []*serverStats
 	errs  []error
@@ -86,6 +88,7 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 // readTrees reads the processes of foreign servers, which takes some milliseconds.
 func (q *inquiry) readTrees() {
 	w := q.window
+	q.resident = true
 	for i := range q.stats {
 		if w.treeless != nil || i >= len(w.trees) {
 			q.errs[i] = cmp.Or(w.treeless, errNoStats)

@@ -495,6 +495,12 @@ func ended(t *testing.T, listener net.Listener) {
 }
 
 // TestStepAfter has errors after which joining again may help, or asking again, and others.
+// A saying is an error that says what a user does after it.
+type saying transports.Step
+
+func (saying) Error() string                             { return "the server says so" }
+func (s saying) Step(transports.Request) transports.Step { return transports.Step(s) }
+
 func TestStepAfter(t *testing.T) {
 	wrapped := func(err error) error { return fmt.Errorf("reading: %w", err) }
 	for _, c := range []struct {
@@ -517,6 +523,8 @@ func TestStepAfter(t *testing.T) {
 		{transports.ErrUnsent, transports.Rejoin, true},
 		{transports.ErrStopping, transports.Rejoin, true},
 		{errForeign, transports.Stop, false},
+		{saying(transports.Rejoin), transports.Rejoin, false},
+		{saying(transports.Stop), transports.Stop, false},
 		{context.Canceled, transports.Stop, false},
 	} {
 		for _, err := range []error{c.err, wrapped(c.err)} {
