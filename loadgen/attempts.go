@@ -38,7 +38,7 @@ func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress
 	client, err := a.client(at.Transport)
 	var w *window
 	if err == nil {
-		w, err = newWindowOf(client, s, at.Transport, at.Round, plan)
+		w, err = newWindow(client, s, at.Transport, at.Round, plan)
 	}
 	if err != nil { // as in any other window
 		return nil, fmt.Errorf("measuring %s: %w", at.Transport, err)

@@ -472,7 +472,7 @@ func TestConnectionsAreOpenedToJoin(t *testing.T) {
 		transport string
 		want      int
 	}{{"short-poll@1s", s.Users}, {"long-poll", s.Users + talk}, {"websocket", s.Users}} {
-		w, err := newWindow(s, c.transport, 1, plan)
+		w, err := aWindow(s, c.transport, plan)
 		if err != nil {
 			t.Fatal(err)
 		}

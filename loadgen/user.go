@@ -174,7 +174,7 @@ func (u *user) receive(ctx context.Context) {
 	for l := &u.first; l != nil; {
 		begun, cursor := time.Now(), u.cursor
 		err := u.read(ctx, l)
-		u.cursor = l.session.Cursor() // after a gap, past it: the missing messages count as lost
+		u.cursor = l.session.Cursor()                                              // after a gap, past it: the missing messages count as lost
 		u.served = u.served || l.pool.Answered() || u.cursor != "" && !w.foreign() // a foreign server may have places before any answer
 		w.ledger.receivers[u.id].waits = err == nil && !u.served && w.way.Polls()
 		if ctx.Err() != nil {

@@ -16,7 +16,6 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
-	"pushpull/transports/all"
 	"pushpull/transports/dialect"
 	"pushpull/transports/process"
 )
@@ -97,17 +96,8 @@ type phase struct {
 	since time.Time
 }
 
-// newWindow prepares a window; nothing is sent yet.
-func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, error) {
-	client, err := all.Client(transport)
-	if err != nil {
-		return nil, err
-	}
-	return newWindowOf(client, s, transport, round, plan)
-}
-
-// newWindowOf is newWindow with the user's side of the transport.
-func newWindowOf(client transports.Client, s Scenario, transport string, round int, plan *Plan) (*window, error) {
+// newWindow prepares a window of a transport, given its user's side; nothing is sent yet.
+func newWindow(client transports.Client, s Scenario, transport string, round int, plan *Plan) (*window, error) {
 	way := client.Way()
 	debug.FreeOSMemory() // the memory of earlier windows is not this one's
 	idle, err := process.Self()

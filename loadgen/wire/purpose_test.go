@@ -96,13 +96,13 @@ func TestOnce(t *testing.T) {
 		served := make(chan int)
 		go func() {
 			n := 0
-			for conns := 0; conns < 2; conns++ {
+			for range 2 {
 				conn, err := listener.Accept()
 				if err != nil {
 					break
 				}
 				buf := make([]byte, 1<<10)
-				for i := 0; i < 2; i++ {
+				for i := range 2 {
 					if _, err := conn.Read(buf); err != nil {
 						break
 					}
