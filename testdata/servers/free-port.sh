@@ -1,5 +1,9 @@
 # For start.sh of servers that can't choose a port themselves. Bash reads this file.
 
+# A server started with it ends if this script is killed, as far as the system offers that.
+orphaned=
+! setpriv --pdeathsig TERM true 2>/dev/null || orphaned="setpriv --pdeathsig TERM"
+
 # serve calls `server PORT`, which becomes the server, with a free port of this machine, or $PORT. It says where the
 # server listens once it does, and ends with it. A signal to end ends the server first.
 serve() {

@@ -136,7 +136,10 @@ func (t *talk) exchange(ctx context.Context, r Request) (*http.Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	header := r.Header
+	header, err := r.header(u)
+	if err != nil {
+		return nil, err
+	}
 	if header == nil {
 		header = http.Header{}
 	}

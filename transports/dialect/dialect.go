@@ -17,6 +17,7 @@ package dialect
 
 import (
 	"net/http"
+	"net/url"
 
 	"pushpull/transports"
 )
@@ -82,6 +83,17 @@ type Request struct {
 	Body   []byte
 	Binary bool // of a frame
 	Before bool // of a question: it does not open the stream or the WebSocket yet
+
+	// Sign, if it isn't nil, returns a copy of the headers that also holds the signature of the request to an address.
+	Sign func(to *url.URL, h http.Header) (http.Header, error)
+}
+
+// header returns the headers of r to an address.
+func (r Request) header(to *url.URL) (http.Header, error) {
+	if r.Sign == nil {
+		return r.Header, nil
+	}
+	return r.Sign(to, r.Header)
 }
 
 // Frame reports whether r is a frame.

@@ -161,7 +161,11 @@ func (p *poll) request(ctx context.Context, r Request) (*http.Request, error) {
 		p.last = nil
 	}
 	req.URL.RawQuery = query
-	if req.Header = r.Header; r.Header == nil {
+	header, err := r.header(req.URL)
+	if err != nil {
+		return nil, err
+	}
+	if req.Header = header; header == nil {
 		req.Header = noHeader
 	}
 	return req, nil

@@ -61,7 +61,11 @@ func (s *socket) open(ctx context.Context) error {
 			return err
 		}
 		asked := transports.For(transports.Within(ctx, transports.AnswerTime, "open a WebSocket"), transports.Purpose{Request: transports.Handshake})
-		conn, header, err := websocket.Dial(asked, s.Target.HTTP, u, r.Header)
+		header, err := r.header(u)
+		if err != nil {
+			return err
+		}
+		conn, header, err := websocket.Dial(asked, s.Target.HTTP, u, header)
 		if err != nil {
 			return fmt.Errorf("opening a WebSocket: %w", err)
 		}

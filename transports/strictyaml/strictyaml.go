@@ -5,6 +5,7 @@
 package strictyaml
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +39,8 @@ func At(at *token.Token, format string, args ...any) *Mistake {
 type Words struct {
 	Empty  string // of a file without a document
 	Second string // of a file with a second document
-	Shape  string // of a file that isn't a mapping, or of YAML that makes no sense
+	Shape  string // of a file that isn't a mapping
+	Syntax string // of a place where the YAML makes no sense; "": Shape
 }
 
 // Document returns the one mapping in a YAML text. The error is a *Mistake.
@@ -120,7 +122,7 @@ func plain(message string, words Words) string {
 			return known.text
 		}
 	}
-	return words.Shape
+	return cmp.Or(words.Syntax, words.Shape)
 }
 
 // Scalar returns the text of a scalar, and whether it is a plain one, without quotes. Values with tags, anchors

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ../free-port.sh
 [ -d node_modules ] || { echo "serverless-offline is missing: run $PWD/install.sh" >&2; exit 1; }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" || true
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/apigateway.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -15,7 +15,7 @@ export HOME=$dir SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE=off SLS_ANALYTI
 export AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none
 
 server() {
-	WEBSOCKET_PORT=$1 exec node node_modules/serverless/bin/serverless.js offline start --useInProcess \
+	WEBSOCKET_PORT=$1 exec $orphaned node node_modules/serverless/bin/serverless.js offline start --useInProcess \
 		--websocketPort "$1" --httpPort $((32000 + RANDOM % 700)) --lambdaPort $((32010 + RANDOM % 700))
 }
 serve

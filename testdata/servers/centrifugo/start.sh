@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 . ../free-port.sh
 centrifugo=${CENTRIFUGO:-${XDG_CACHE_HOME:-$HOME/.cache}/pushpull/centrifugo-6.9.1/centrifugo}
 [ -x "$centrifugo" ] || { echo "Centrifugo is missing: run $PWD/install.sh" >&2; exit 1; }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" || true
 
-server() { CENTRIFUGO_HTTP_SERVER_PORT=$1 exec "$centrifugo" -c config.json; }
+server() { CENTRIFUGO_HTTP_SERVER_PORT=$1 exec $orphaned "$centrifugo" -c config.json; }
 serve

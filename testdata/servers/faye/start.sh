@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")"
 [ -d node_modules ] || { echo "Faye is missing: run $PWD/install.sh" >&2; exit 1; }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" || true
 exec node server.mjs

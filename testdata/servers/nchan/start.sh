@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ../free-port.sh
 [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] || { echo "nchan is missing: run $PWD/install.sh as root" >&2; exit 1; }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" || true
 files=$(ulimit -n)
 [ "$files" != unlimited ] && [ "$files" -lt 65536 ] || files=65536
 
@@ -14,6 +14,6 @@ trap 'rm -rf "$dir"' EXIT
 
 server() {
 	sed -e "s#@dir@#$dir#; s#@port@#$1#; s#@files@#$files#" nginx.conf >"$dir/nginx.conf"
-	exec /usr/sbin/nginx -p "$dir" -c "$dir/nginx.conf" -e stderr
+	exec $orphaned /usr/sbin/nginx -p "$dir" -c "$dir/nginx.conf" -e stderr
 }
 serve

@@ -4,5 +4,5 @@
 set -eu
 cd "$(dirname "$0")"
 [ -d node_modules ] || { echo "Socket.IO is missing: run $PWD/install.sh" >&2; exit 1; }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" || true
 exec node server.mjs "$@"

@@ -109,6 +109,7 @@ func compileWay(key scalar, kind dialect.Way, text *wayText, server string) (*wa
 	if w.ask, err = w.requests(c, text.ask, true); err != nil {
 		return nil, err
 	}
+	w.asksBodies = slices.ContainsFunc(w.ask, func(r request) bool { return r.hasBody && r.body.constant == nil })
 	c.has = anywhere.with(fromNumber, fromBody)
 	if w.say, err = w.requests(c, text.say, true); err != nil {
 		return nil, err
@@ -239,7 +240,11 @@ func (w *way) variables(c *scope, text *wayText) error {
 		if err != nil {
 			return err
 		}
-		w.vars = append(w.vars, variable{e.key.text, first})
+		set := slices.ContainsFunc(text.hear, func(r ruleText) bool {
+			return slices.ContainsFunc(r.set, func(other entry) bool { return other.key.text == e.key.text })
+		})
+		isPlace := slices.ContainsFunc(text.cursor, func(s scalar) bool { return s.text == e.key.text })
+		w.vars = append(w.vars, variable{e.key.text, first, first.constant != nil && !set && !isPlace})
 	}
 	for _, s := range text.cursor {
 		i := slices.IndexFunc(w.vars, func(v variable) bool { return v.name == s.text })
@@ -296,7 +301,7 @@ func (w *way) promises(key scalar) error {
 	case len(w.cursor) == 0 && !l.Resume:
 		return mistake(key, "%s has no cursor, so users can't resume: add cursor, or lacks: [resume]", key.text)
 	case !gap && !l.Gaps && !l.Resume:
-		return mistake(key, "no rule of %s tells that messages are lost: add gap: true, or lacks: [gaps]", key.text)
+		return mistake(key, "no rule of %s reports that messages are lost: add gap: true, or lacks: [gaps]", key.text)
 	}
 	return nil
 }

@@ -52,11 +52,14 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 		switch {
 		case !w.Socket:
 			return r, mistake(text.frame, "only a websocket has frames: use get, post or put")
-		case text.body.given() || text.headers != nil:
-			return r, mistake(text.at, "a frame has no headers and no body: frame is all of it")
+		case text.body.given() || text.headers != nil || text.sign.given.given():
+			return r, mistake(text.at, "a frame has no headers, no body and no signature: frame is all of it")
 		}
 		r.hasBody = true
 		r.body, err = c.template(text.frame, inText)
+		return r, err
+	}
+	if r.sign, err = c.signature(&text.sign); err != nil {
 		return r, err
 	}
 	if r.path, err = c.template(text.path, inPath); err != nil {
@@ -65,6 +68,13 @@ func (w *way) request(c *scope, text *requestText) (request, error) {
 	if !isPath(sample(r.path.parts)) {
 		return r, mistake(text.path, "a path begins with / and has no blanks: write one like /sub/{room}")
 	}
+	_, query, _ := strings.Cut(text.path.text, "?")
+	for parameter := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(parameter, "="); isSecret(name) && value != "" && !strings.Contains(value, "{") {
+			return r, secret(text.path)
+		}
+	}
+	r.fixedPath = string(r.path.constant)
 	if text.body.given() {
 		if r.method == http.MethodGet {
 			return r, mistake(text.body, "a GET has no body: use post or put")
@@ -137,7 +147,7 @@ func secret(at scalar) error {
 	return mistake(at, "a secret can't be in the file: write ${NAME} and set NAME in the environment; ${NAME:-text} if the text isn't secret")
 }
 
-// isSecret reports whether a header or a variable of that name most probably holds a secret.
+// isSecret reports whether a header, parameter or variable of that name most probably holds a secret.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"authorization", "cookie", "key", "token", "secret", "password"}, func(word string) bool {
@@ -200,7 +210,7 @@ func (w *way) rules(c *scope, texts []ruleText) error {
 			return mistake(t.on, "%v", typo.Unknown("kind of unit", short(t.on.text), possible))
 		}
 		if !slices.Contains(possible, t.on.text) {
-			return mistake(t.on, "no unit on: %s comes here: use %s", t.on.text, strings.Join(possible, ", "))
+			return mistake(t.on, "%s has no units of the kind %s: use %s", w.Transport, t.on.text, strings.Join(possible, ", "))
 		}
 	}
 	if err := w.nesting(texts, kinds, origins); err != nil {
@@ -210,7 +220,7 @@ func (w *way) rules(c *scope, texts []ruleText) error {
 	for i := range texts {
 		c.has, c.holes = anywhere|origins[kinds[i]], map[string]*use{}
 		if before := w.hear[kinds[i]]; len(before) > 0 && before[len(before)-1].always() {
-			return mistake(texts[i].at, "no unit comes to this rule, as %s takes all: give that a condition, or put it last", &before[len(before)-1])
+			return mistake(texts[i].at, "no unit reaches this rule, as %s takes all of them: give that a condition, or put it last", &before[len(before)-1])
 		}
 		r, err := w.rule(c, &texts[i], kinds[i], i)
 		if err != nil {
@@ -279,7 +289,7 @@ func (w *way) conditions(c *scope, r *rule, t *ruleText) error {
 	for _, s := range t.status {
 		sp, ok := spanOf(s.text)
 		if !ok || !c.has.has(fromStatus) {
-			return mistake(s, "status is a code like 200 or a class like 4xx, of answer, opened, taken and closed")
+			return mistake(s, "this must be a code like 200 or a class like 4xx; answer, replied, opened, taken and closed have one")
 		}
 		r.status = append(r.status, sp)
 	}

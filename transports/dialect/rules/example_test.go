@@ -11,6 +11,7 @@ import (
 
 	"pushpull/transports/dialect"
 	"pushpull/transports/dialect/rules"
+	"pushpull/transports/strictyaml"
 )
 
 func example(t testing.TB) *rules.Dialect {
@@ -29,6 +30,9 @@ func TestKeys(t *testing.T) {
 	for _, k := range rules.Keys() {
 		if k.Type == "" || k.Text == "" || k.Example == "" || strings.ContainsAny(k.Text+k.Type+k.Example, "\n|") {
 			t.Errorf("the key %s of a %s is not explained in a line without |: %+v", k.Name, k.Where, k)
+		}
+		if _, err := strictyaml.Document(k.Example, strictyaml.Words{Shape: "is not YAML"}); err != nil {
+			t.Errorf("the example of the key %s of a %s: %v", k.Name, k.Where, err)
 		}
 		if seen[k.Where+k.Name] {
 			t.Errorf("the key %s of a %s is there twice", k.Name, k.Where)
@@ -61,7 +65,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal("README.md has no place for the keys")
 	}
 	titles := map[string]string{
-		"file": "The file", "way": "A way", "request": "A request", "rule": "A rule", "split": "A split",
+		"file": "The file", "way": "A way", "request": "A request", "rule": "A rule", "split": "A split", "sign": "A signature",
 		"value": "Values of templates and conditions", "function": "Functions of templates, like {json:body}",
 	}
 	var tables strings.Builder

@@ -80,7 +80,7 @@ func (s *speech) Hear(u dialect.Unit, h *dialect.Heard) error {
 	s.taken, s.parts = 0, 0
 	t := turn{unit: u, text: u.Body, number: u.Number}
 	err := s.hear(int(u.Kind), &t, h)
-	s.keeps[hearing] = s.arena
+	s.keeps[hearing], s.arena = s.arena, nil
 	if len(h.Messages) > 0 && len(s.given) > 0 || cap(s.given) > largeArena {
 		s.given = nil
 	}

@@ -108,6 +108,12 @@ func TestConditions(t *testing.T) {
 			[]unit{{Kind: dialect.Event, Event: "f", Body: []byte("hi")}},
 		},
 		{
+			"lines", `on: event, text: "m {x}"`, "{x}",
+			[]unit{{Kind: dialect.Event, Body: []byte("m hi")}},
+			[]string{"hi"},
+			[]unit{{Kind: dialect.Event, Body: []byte("n hi")}},
+		},
+		{
 			"websocket", `on: closed, status: 4000`, "{text}{status}",
 			[]unit{{Kind: dialect.Closed, Code: 4000, Body: []byte("bye")}},
 			[]string{"bye4000"},

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -97,8 +99,8 @@ func afterKey(doc []byte, at int, key string) (end int, is bool) {
 	if end = at + len(key) + 2; end <= len(doc) && doc[end-1] == '"' && string(doc[at+1:end-1]) == key {
 		return end, true
 	}
-	end = skipString(doc, at)
-	if end < 0 || bytes.IndexByte(doc[at:end], '\\') < 0 {
+	end, escaped := skipString(doc, at)
+	if end < 0 || !escaped {
 		return end, false
 	}
 	return end, string(unquote(nil, doc[at:end])) == key
@@ -119,7 +121,8 @@ func skip(doc []byte, at int) int {
 	}
 	switch doc[at] {
 	case '"':
-		return skipString(doc, at)
+		end, _ := skipString(doc, at)
+		return end
 	case '{', '[':
 		depth := 0
 		for at < len(doc) {
@@ -131,7 +134,7 @@ func skip(doc []byte, at int) int {
 					return at + 1
 				}
 			case '"':
-				if at = skipString(doc, at); at < 0 {
+				if at, _ = skipString(doc, at); at < 0 {
 					return -1
 				}
 				continue
@@ -152,29 +155,40 @@ func skip(doc []byte, at int) int {
 	return at
 }
 
-// skipString returns where the JSON string at doc[at:] ends; -1: it has no end.
-func skipString(doc []byte, at int) int {
-	const shortString = 12 // up to here a search costs more than it saves
-	from := at
-	for at++; at < len(doc) && at-from < shortString; at++ { // most names
-		if doc[at] == '"' {
-			return at + 1
-		} else if doc[at] == '\\' {
-			break
+// skipString returns where the JSON string at doc[at:] ends, and whether it has escapes; -1: it has no end. It looks at
+// eight bytes at a time.
+func skipString(doc []byte, at int) (end int, escaped bool) {
+	const (
+		ones    = 0x0101010101010101
+		quotes  = '"' * ones
+		slashes = '\\' * ones
+	)
+	for at++; at < len(doc); {
+		if at+8 <= len(doc) {
+			word := binary.LittleEndian.Uint64(doc[at:])
+			found := zeros(word^quotes) | zeros(word^slashes)
+			if found == 0 {
+				at += 8
+				continue
+			}
+			at += bits.TrailingZeros64(found) / 8
+		}
+		switch doc[at] {
+		case '"':
+			return at + 1, escaped
+		case '\\':
+			escaped = true
+			at += 2
+		default:
+			at++
 		}
 	}
-	for at <= len(doc) {
-		quote := bytes.IndexByte(doc[at:], '"')
-		if quote < 0 {
-			return -1
-		}
-		escape := bytes.IndexByte(doc[at:at+quote], '\\')
-		if escape < 0 {
-			return at + quote + 1
-		}
-		at += escape + 2
-	}
-	return -1
+	return -1, escaped
+}
+
+// zeros returns a word whose lowest bit that is set is in the lowest byte of word that is 0; 0 if none is.
+func zeros(word uint64) uint64 {
+	return (word - 0x0101010101010101) &^ word & 0x8080808080808080
 }
 
 // plainText returns the text of a JSON value as far as no memory is needed: of a string without escapes its
@@ -215,7 +229,7 @@ func unquote(dst, quoted []byte) []byte {
 		case 'u':
 			r := rune(-1)
 			if len(text) >= 4 {
-				r = hex(text[:4])
+				r = hexadecimal(text[:4])
 			}
 			if r < 0 {
 				dst = append(dst, '\\', 'u')
@@ -224,7 +238,7 @@ func unquote(dst, quoted []byte) []byte {
 			if text = text[4:]; utf16.IsSurrogate(r) {
 				second := rune(-1)
 				if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
-					second = hex(text[2:6])
+					second = hexadecimal(text[2:6])
 				}
 				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
 					text = text[6:]
@@ -237,8 +251,8 @@ func unquote(dst, quoted []byte) []byte {
 	}
 }
 
-// hex returns the hexadecimal number that text spells; -1: it spells none.
-func hex(text []byte) rune {
+// hexadecimal returns the hexadecimal number that text spells; -1: it spells none.
+func hexadecimal(text []byte) rune {
 	var n rune
 	for _, c := range text {
 		switch {

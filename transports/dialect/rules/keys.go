@@ -9,7 +9,7 @@ import (
 
 // A Key is a key of dialect files, or something else with a name that stands in them.
 type Key struct {
-	Where   string // what has the key: "file", "way", "request", "rule" or "split"; or "value" or "function", of templates
+	Where   string // what has the key: "file", "way", "request", "rule", "split" or "sign"; or "value" or "function", of templates
 	Name    string
 	Type    string // of its value, like "text"
 	Text    string // what it means
@@ -27,7 +27,7 @@ func Keys() []Key {
 		functions = append(functions, f.Key)
 	}
 	return slices.Concat(documented("file", fileKeys()), documented("way", wayKeys()), documented("request", requestKeys()),
-		documented("rule", ruleKeys()), documented("split", splitKeys()), values, functions)
+		documented("rule", ruleKeys()), documented("split", splitKeys()), documented("sign", signKeys()), values, functions)
 }
 
 func documented[T any](where string, keys []key[T]) []Key {
@@ -88,7 +88,7 @@ func wayKeys() []key[wayText] {
 			func(w *wayText, n ast.Node) (err error) { w.heartbeat, err = scalarOf(n); return },
 		},
 		{
-			"lacks", "list", "promises that the server doesn't make: replay (a new user doesn't get what was sent before), resume (a user that comes back doesn't get what it missed), gaps (what was lost is not told), acks (messages are not acknowledged), order (messages may arrive in another order), echo (users don't get their own messages)", "lacks: [replay, gaps]",
+			"lacks", "list", "promises that the server doesn't make: replay (a new user doesn't get what was sent before), resume (a user that comes back doesn't get what it missed), gaps (lost messages are not reported), acks (messages are not acknowledged), order (messages may arrive in another order), echo (users don't get their own messages)", "lacks: [replay, gaps]",
 			func(w *wayText, n ast.Node) (err error) { w.lacks, err = listOf(n); return },
 		},
 		{
@@ -112,11 +112,11 @@ func wayKeys() []key[wayText] {
 			func(w *wayText, n ast.Node) (err error) { w.let, err = entriesOf(n); return },
 		},
 		{
-			"ask", "request or list of requests", "the poll, or what opens the stream or WebSocket; the first one of which when and unless hold, so that a handshake may come first", "ask: {get: /sub/{room}}",
+			"ask", "request or list of requests", "the poll, or what opens the stream or WebSocket; the first one of which when and unless hold, so that a handshake may come first", `ask: {get: "/sub/{room}"}`,
 			func(w *wayText, n ast.Node) (err error) { w.ask, err = requestsOf(n); return },
 		},
 		{
-			"say", "request or list of requests", "what sends a message", `say: {post: /pub/{room}, body: "{body}"}`,
+			"say", "request or list of requests", "what sends a message", `say: {post: "/pub/{room}", body: "{body}"}`,
 			func(w *wayText, n ast.Node) (err error) { w.say, err = requestsOf(n); return },
 		},
 		{
@@ -156,6 +156,13 @@ func requestKeys() []key[requestText] {
 		{
 			"before", "true", "of ask, with sse, lines and websocket: it is part of a handshake, and doesn't open the stream or WebSocket yet", "before: true",
 			func(r *requestText, n ast.Node) (err error) { r.before, err = trueOf(n); return },
+		},
+		{
+			"sign", "mapping", "the request is signed as AWS asks for, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the environment", "sign: {service: execute-api, region: us-east-1}",
+			func(r *requestText, n ast.Node) error {
+				r.sign.given = scalar{at: begin(n)}
+				return read(n, "sign", signKeys(), &r.sign)
+			},
 		},
 		{
 			"when", "value or list of values", "only when all of these have a text", "when: sid",
@@ -238,11 +245,11 @@ func ruleKeys() []key[ruleText] {
 			flag(func(r *ruleText) *scalar { return &r.more }),
 		},
 		{
-			"gap", "true", "messages are lost to the user, and this says so", "gap: true",
+			"gap", "true", "the server reports that messages are lost to the user", "gap: true",
 			flag(func(r *ruleText) *scalar { return &r.gap }),
 		},
 		{
-			"reply", "request or list of requests", "what is sent now", "reply: {frame: pong}",
+			"reply", "request or list of requests", "what the user sends now", "reply: {frame: pong}",
 			func(r *ruleText, n ast.Node) (err error) { r.reply, err = requestsOf(n); return },
 		},
 		{
@@ -258,8 +265,21 @@ func ruleKeys() []key[ruleText] {
 			func(r *ruleText, n ast.Node) (err error) { r.fails, err = scalarOf(n); return },
 		},
 		{
-			"why", "template", "with error and refused: the reason, which is told as the server's words", `why: "{.error.message}"`,
+			"why", "template", "with error and refused: the reason, which is shown as the server's words", `why: "{.error.message}"`,
 			func(r *ruleText, n ast.Node) (err error) { r.why, err = scalarOf(n); return },
+		},
+	}
+}
+
+func signKeys() []key[signText] {
+	return []key[signText]{
+		{
+			"service", "text", "the service of AWS", "service: execute-api",
+			func(s *signText, n ast.Node) (err error) { s.service, err = scalarOf(n); return },
+		},
+		{
+			"region", "text", "its region", `region: "${AWS_REGION:-us-east-1}"`,
+			func(s *signText, n ast.Node) (err error) { s.region, err = scalarOf(n); return },
 		},
 	}
 }

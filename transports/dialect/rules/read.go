@@ -53,8 +53,12 @@ type requestText struct {
 	method                    string
 	path, frame, body, before scalar
 	headers                   []entry
+	sign                      signText
 	when, unless              []scalar
 }
+
+// signText is the text of a signature.
+type signText struct{ given, service, region scalar }
 
 // ruleText is the text of a rule.
 type ruleText struct {
@@ -91,7 +95,7 @@ func begin(n ast.Node) *token.Token {
 func pairsOf(n ast.Node) ([]pair, error) {
 	lines, ok := n.(ast.MapNode)
 	if !ok {
-		return nil, strictyaml.At(begin(n), "here must be lines like name: value")
+		return nil, strictyaml.At(begin(n), "this must be a mapping: write lines like name: value")
 	}
 	var pairs []pair
 	for line := lines.MapRange(); line.Next(); {
@@ -161,7 +165,7 @@ func scalarOf(n ast.Node) (scalar, error) {
 	s := scalar{text, begin(n)}
 	switch {
 	case !ok:
-		return s, mistake(s, `here must be a text: if it has characters of YAML, like { or :, put it in 'quotes'`)
+		return s, mistake(s, `this must be a text: if it has characters of YAML, like { or :, put it in 'quotes'`)
 	case plain && (text == "" || text == "~" || text == "null"):
 		return s, mistake(s, `a value is missing: add one, "" for an empty text, or leave the key out`)
 	}

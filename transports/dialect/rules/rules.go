@@ -5,7 +5,7 @@
 //	    status: 200
 //	    message: "{text}"
 //
-// A file is compiled when it is parsed, so that a message costs a fraction of a microsecond. It can only say what
+// A file is compiled when it is parsed, so that a message costs a microsecond at most. It can only say what
 // a server spells: it has no loops and no arithmetic, and whatever a server sends, a rule takes time and memory in
 // proportion to it. Example is a file with all there is to know, and Keys lists every key.
 //
@@ -151,6 +151,7 @@ func parse(data []byte) (*Dialect, error) {
 	body, err := strictyaml.Document(text, strictyaml.Words{
 		Empty:  "the dialect is empty: see pushpull dialect --example for one to start from",
 		Second: "a second document begins here: use one file per dialect",
+		Syntax: "the YAML makes no sense here: put a text with characters like { : # in 'quotes', and look at the lines around",
 		Shape:  "a dialect is made of lines like name: nchan: see pushpull dialect --example",
 	})
 	if err != nil {

@@ -214,7 +214,7 @@ func (c *scope) template(s scalar, in place) (template, error) {
 			}
 			*parts = append(*parts, part{literal: text})
 		case p.value != "":
-			made, err := c.part(s, p.value, in)
+			made, err := c.part(s, p.value, in, before == nil)
 			if err != nil {
 				return t, err
 			}
@@ -238,8 +238,9 @@ func (c *scope) template(s scalar, in place) (template, error) {
 	return t, nil
 }
 
-// part returns the value, with its functions, that stands in braces.
-func (c *scope) part(s scalar, text string, in place) (part, error) {
+// part returns the value, with its functions, that stands in braces. With fold, a variable that never changes becomes a
+// literal.
+func (c *scope) part(s scalar, text string, in place, fold bool) (part, error) {
 	var p part
 	escaped := in != inPath
 	for {
@@ -264,6 +265,13 @@ func (c *scope) part(s scalar, text string, in place) (part, error) {
 	p.value = &v
 	if !escaped {
 		p.encode = append(p.encode, escape)
+	}
+	if fold && v.source == fromVar && v.path == nil && c.way.vars[v.index].fixed {
+		made := c.way.vars[v.index].first.constant
+		for _, encode := range p.encode {
+			made = encode(nil, made)
+		}
+		return part{literal: string(made)}, nil
 	}
 	return p, nil
 }

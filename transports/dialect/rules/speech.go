@@ -13,24 +13,26 @@ import (
 // A way is a dialect.Way with what users say and hear on it.
 type way struct {
 	dialect.Way
-	name    string // "ways.sse"
-	vars    []variable
-	cursor  []int // of vars
-	lets    []template
-	ask     []request
-	say     []request
-	hear    [][]rule // by kinds of units, and then by the names of parts
-	kinds   []string
-	holes   int
-	kept    int    // how many requests have texts that a speech keeps
-	random  bool   // whether a template asks for one
-	missing string // a variable of the environment that isn't set; "": none
+	name       string // "ways.sse"
+	vars       []variable
+	cursor     []int // of vars
+	lets       []template
+	ask        []request
+	say        []request
+	hear       [][]rule // by kinds of units, and then by the names of parts
+	kinds      []string
+	holes      int
+	asksBodies bool   // whether a request of ask has a body with values
+	kept       int    // how many requests have texts that a speech keeps
+	random     bool   // whether a template asks for one
+	missing    string // a variable of the environment that isn't set; "": none
 }
 
 // A variable of a conversation.
 type variable struct {
 	name  string
 	first template
+	fixed bool // it never changes and is the same for all
 }
 
 // A request is what users ask or say.
@@ -40,9 +42,11 @@ type request struct {
 	header       []field
 	fixed        http.Header // the headers, if none of them has a value
 	when, unless []value
-	keep         int // where a speech keeps the path and headers; -1: it doesn't need to
+	fixedPath    string // the path, if it has no value
+	keep         int    // where a speech keeps the path and headers; -1: it doesn't need to
 	hasBody      bool
 	before       bool
+	sign         *signature // nil: it isn't signed
 }
 
 // A field is a header of a request.
@@ -96,9 +100,17 @@ func (s *speech) begin(method int) {
 
 // Ask implements dialect.Speech.
 func (s *speech) Ask() dialect.Request {
-	s.begin(asking)
+	if s.way.asksBodies {
+		s.begin(asking)
+		r := s.first(s.way.ask, &turn{})
+		s.keeps[asking], s.arena = s.arena, nil
+		return r
+	}
+	lent := s.dialect.lend()
+	s.arena = *lent
 	r := s.first(s.way.ask, &turn{})
-	s.keeps[asking] = s.arena
+	*lent, s.arena = s.arena, nil
+	s.dialect.giveBack(lent)
 	return r
 }
 
@@ -106,7 +118,7 @@ func (s *speech) Ask() dialect.Request {
 func (s *speech) Say(number uint64, body []byte) dialect.Request {
 	s.begin(saying)
 	r := s.first(s.way.say, &turn{number: number, body: body})
-	s.keeps[saying] = s.arena
+	s.keeps[saying], s.arena = s.arena, nil
 	return r
 }
 
@@ -154,8 +166,11 @@ func (s *speech) request(r *request, t *turn) dialect.Request {
 	if r.method == "" {
 		return q
 	}
+	if r.sign != nil {
+		q.Sign = r.sign.signs(r.method, q.Body)
+	}
 	if r.keep < 0 {
-		q.Path = string(r.path.constant)
+		q.Path = r.fixedPath
 		return q
 	}
 	if s.kept == nil {

@@ -3,7 +3,9 @@ package rules_test
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"pushpull/transports"
@@ -244,4 +246,21 @@ func TestMemory(t *testing.T) {
 	if got := summary(&heard[0]) + ", " + summary(&heard[1]); got != `message one "1", message two "2", reply frame pong` {
 		t.Errorf("heard %s", got)
 	}
+}
+
+// TestConcurrent lets many users of one dialect speak at once.
+func TestConcurrent(t *testing.T) {
+	d := example(t)
+	var users sync.WaitGroup
+	for i := range 8 {
+		users.Go(func() {
+			u := speak(t, d, "websocket", "")
+			name := strconv.Itoa(i)
+			for range 100 {
+				u.hears(dialect.Unit{Kind: dialect.Frame, Body: []byte(`{"to":"room1","text":"\"` + name + `\""}` + "\nping")}, `message "`+name+`", reply frame pong`)
+				u.same(u.Say(1, []byte(name)), `frame {"to":"room1","payload":"{\"number\":1,\"text\":\"`+name+`\"}"}`)
+			}
+		})
+	}
+	users.Wait()
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pushpull/transports/dialect"
@@ -84,7 +85,7 @@ func (s *speech) elements(r *rule, t *turn, h *dialect.Heard) error {
 		text, ok := plainText(raw)
 		if !ok {
 			from := len(s.given)
-			s.given = unquote(s.given, raw)
+			s.given = unquote(slices.Grow(s.given, len(raw)), raw)
 			text = s.given[from:]
 		}
 		if err := s.part(r, text, t, h); err != nil {

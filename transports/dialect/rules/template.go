@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"pushpull/transports/dialect"
@@ -88,7 +90,7 @@ func (s *speech) resolve(v *value, t *turn, memory *[]byte) []byte {
 		return plain
 	}
 	from = len(*memory)
-	*memory = unquote(*memory, raw)
+	*memory = unquote(slices.Grow(*memory, len(raw)), raw)
 	return (*memory)[from:]
 }
 
@@ -128,29 +130,38 @@ func functions() []string {
 // escape appends text to dst as a part of a path or of a query: all but the unreserved characters of RFC 3986,
 // section 2.3, is escaped.
 func escape(dst, text []byte) []byte {
-	for _, c := range text {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
-			dst = append(dst, c)
-		default:
-			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+	from := 0
+	for i, c := range text {
+		if c < 128 && unreserved[c] {
+			continue
 		}
+		dst = append(append(dst, text[from:i]...), '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		from = i + 1
 	}
-	return dst
+	return append(dst, text[from:]...)
 }
+
+var unreserved = func() (is [128]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~" {
+		is[c] = true
+	}
+	return is
+}()
 
 // unescape appends text to dst without the escapes of a path or query. A % that begins none stays as it is.
 func unescape(dst, text []byte) []byte {
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; c != '%' || i+2 >= len(text) {
-			dst = append(dst, c)
-		} else if n := hex(text[i+1 : i+3]); n < 0 {
-			dst = append(dst, c)
+	for {
+		i := bytes.IndexByte(text, '%')
+		if i < 0 || i+2 >= len(text) {
+			return append(dst, text...)
+		}
+		dst = append(dst, text[:i]...)
+		if n := hexadecimal(text[i+1 : i+3]); n >= 0 {
+			dst, text = append(dst, byte(n)), text[i+3:]
 		} else {
-			dst, i = append(dst, byte(n)), i+2
+			dst, text = append(dst, '%'), text[i+1:]
 		}
 	}
-	return dst
 }
 
 // A template makes a text of values.

@@ -71,12 +71,25 @@ func start(t *testing.T, name string) *url.URL {
 // stop ends a server, and checks that it leaves no process behind.
 func stop(t *testing.T, name string, group int, exited <-chan error) {
 	_ = syscall.Kill(-group, syscall.SIGTERM)
+	late := time.After(stopTimeout)
 	select {
 	case <-exited:
-	case <-time.After(stopTimeout):
+	case <-late:
 		t.Errorf("%s doesn't stop within %v", name, stopTimeout)
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+		<-exited
+		return
 	}
-	if err := syscall.Kill(-group, syscall.SIGKILL); err == nil {
-		t.Errorf("%s has left processes behind", name)
+	// A process that has ended counts until its parent knows.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for syscall.Kill(-group, 0) == nil {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Errorf("%s has left processes behind", name)
+			_ = syscall.Kill(-group, syscall.SIGKILL)
+			return
+		}
 	}
 }
