@@ -55,7 +55,7 @@ func (s *Split) Close() error {
 // StartServer is the function StartServer, for a process on the CPUs of the servers. A nil split leaves it all
 // CPUs of this process.
 func (s *Split) StartServer(ctx context.Context, program *Program, argv []string, env ...string) (*Server, error) {
-	return startServer(ctx, program, s, argv, env)
+	return startServer(ctx, program, s, argv, env, false)
 }
 
 // environment returns variables for each of a number of servers.

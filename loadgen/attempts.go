@@ -35,7 +35,11 @@ func (e *startError) Unwrap() error { return e.error }
 // nothing but that window. An error ends the run: it is the cause of ctx if ctx has ended, and then the window
 // is as far as it came, nil if nothing was measured.
 func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress, progress func(Progress)) (*result.Window, error) {
-	w, err := newWindow(s, at.Transport, at.Round, plan)
+	client, err := a.client(at.Transport)
+	var w *window
+	if err == nil {
+		w, err = newWindow(client, s, at.Transport, at.Round, plan)
+	}
 	if err != nil { // as in any other window
 		return nil, fmt.Errorf("measuring %s: %w", at.Transport, err)
 	}
@@ -127,7 +131,7 @@ func (a *attempts) failed(ctx context.Context, transport string, after time.Dura
 // ended, or its servers have not started twice in a row, or never.
 func (a *attempts) gone(ctx context.Context) bool {
 	if a.Target != nil {
-		_, err := Reach(ctx, a.Target, a.Authorities)
+		_, err := a.Reach(ctx)
 		return err != nil
 	}
 	return a.orphaned() != nil || a.unborn > 1 || a.unborn > 0 && len(a.measured) == 0

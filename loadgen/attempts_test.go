@@ -261,7 +261,7 @@ func TestJoinLimit(t *testing.T) {
 		return true
 	})
 	t.Cleanup(func() { close(gone) })
-	w, err := newWindow(s, "websocket", 1, NewPlan(s, 1))
+	w, err := aWindow(s, "websocket", NewPlan(s, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestStatsAreSlow(t *testing.T) {
 				return false
 			})
 			s := brief()
-			w, err := newWindow(s, "long-poll", 1, NewPlan(s, 1))
+			w, err := aWindow(s, "long-poll", NewPlan(s, 1))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -343,7 +343,7 @@ func TestStatsFail(t *testing.T) {
 		t.Run(fmt.Sprint("target ", target), func(t *testing.T) {
 			t.Parallel()
 			s := brief()
-			w, err := newWindow(s, "long-poll", 1, NewPlan(s, 1))
+			w, err := aWindow(s, "long-poll", NewPlan(s, 1))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -41,9 +41,15 @@ func spare(turns int) int { return (turns + 3) / 4 }
 // Duet hands each window to emit as its turn ends; its Round is the number of the pair. When ctx ends, emit
 // fails or a window can't be measured, it behaves like Run, except that it ends once either side is down, or
 // could not be measured at all in the first pair: there is nothing to compare.
+//
+// Either side may be a foreign server, with a Dialect. Its transports have plain names, like those of pushpull's own
+// server, and those that it lacks are not measured on either side.
 func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Window) error) error {
-	s := o.Scenario
-	if err := errors.Join(s.Validate(), CheckLimits(s)); err != nil {
+	s, _, err := o.Resolved()
+	if err == nil {
+		err = cmp.Or(checkLimits(s, o.Base.client), checkLimits(s, o.Head.client))
+	}
+	if err != nil {
 		return err
 	}
 	sides, closePrograms, err := withPrograms(o.Base, o.Head)
@@ -59,7 +65,8 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 			o.Progress(now)
 		}
 	}
-	turns := s.Rounds * slices * len(s.Transports)
+	measured := s.Measured()
+	turns := s.Rounds * slices * len(measured)
 	at := Progress{Rounds: s.Rounds, Windows: 2 * turns, Users: s.Users}
 	left := spare(turns)
 	begun := time.Now()
@@ -69,8 +76,8 @@ func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Win
 		var turns []turn
 		for slice := range slices {
 			plan := NewPlan(s, (pair-1)*slices+slice+1)
-			for _, i := range random.Perm(len(s.Transports)) {
-				turns = append(turns, turn{transport: s.Transports[i], plan: plan})
+			for _, i := range random.Perm(len(measured)) {
+				turns = append(turns, turn{transport: measured[i], plan: plan})
 			}
 		}
 		measure := func(t turn, head bool) (*result.Window, error) {

@@ -257,7 +257,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, s Scenario, base *url.URL) *crowd {
 	t.Helper()
-	w, err := newWindow(s, s.Transports[0], 1, NewPlan(s, 1))
+	w, err := aWindow(s, s.Transports[0], NewPlan(s, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,8 +69,9 @@ func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup
 					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
 					return
 				}
-				if greet && w.way.Every > 0 {
-					_, _ = roundTrip(joining, &u.first.pool) // the first poll will show what is wrong
+				if path := w.health(); greet && w.way.Every > 0 && path != "" {
+					_, _ = roundTrip(joining, &u.first.pool, path) // the first poll will show what is wrong
+					u.first.pool.Forget()
 				}
 				w.joined.Add(1)
 				receivers.Go(func() { u.receive(living) })
@@ -91,7 +92,7 @@ func (w *window) waiting() string {
 
 // A growth is the memory of the servers while users join.
 type growth struct {
-	samples []result.MemorySample // none: the servers don't report their memory in use, or one has stopped to do so
+	samples []result.MemorySample // none: the servers don't report their memory, or one has stopped to do so
 	lost    error                 // why one has
 }
 
@@ -106,7 +107,7 @@ func (g *growth) add(users int, q *inquiry) {
 		}
 		return
 	}
-	if slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
+	if !q.resident && slices.ContainsFunc(q.stats, func(s *serverStats) bool { return s.Process.InUseBytes == 0 }) {
 		*g = growth{}
 		return
 	}

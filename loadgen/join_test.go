@@ -61,7 +61,7 @@ func TestGreeting(t *testing.T) {
 				return false
 			})
 			s := brief()
-			w, err := newWindow(s, c.transport, 1, NewPlan(s, 1))
+			w, err := aWindow(s, c.transport, NewPlan(s, 1))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func TestMemoryUnknown(t *testing.T) {
 				return err == nil
 			})
 			s := brief()
-			w, err := newWindow(s, "long-poll", 1, NewPlan(s, 1))
+			w, err := aWindow(s, "long-poll", NewPlan(s, 1))
 			if err != nil {
 				t.Fatal(err)
 			}

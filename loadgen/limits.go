@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"pushpull/transports/all"
+	"pushpull/transports"
 	"pushpull/transports/process"
 )
 
@@ -12,12 +12,19 @@ import (
 const reserved = 64
 
 // Connections returns the largest number of connections that the users of a scenario have open at a
-// time, on the transport that needs most.
-func Connections(s Scenario) int {
+// time, on the transport that needs most, as Client finds it.
+func Connections(s Scenario, against ...Side) int {
+	return connectionsOf(s, func(name string) (transports.Client, error) { return Client(name, against...) })
+}
+
+// A finder finds the user's side of a transport by its name.
+type finder func(name string) (transports.Client, error)
+
+func connectionsOf(s Scenario, find finder) int {
 	most := 0
-	for _, spec := range s.Transports {
+	for _, name := range s.Measured() {
 		each := 2 // a user may read on one while it sends on another
-		if client, err := all.Client(spec); err == nil && client.Way().Duplex {
+		if client, err := find(name); err == nil && client.Way().Duplex {
 			each = 1
 		}
 		most = max(most, each)
@@ -46,21 +53,29 @@ func ConnectionLimit() Limit {
 }
 
 // Users returns how many users of a transport, like "short-poll@5s", this process can connect.
-func (l Limit) Users(transport string) int {
-	each := Connections(Scenario{Users: 1, Transports: []string{transport}})
+func (l Limit) Users(transport string, against ...Side) int {
+	return l.users(transport, func(name string) (transports.Client, error) { return Client(name, against...) })
+}
+
+func (l Limit) users(transport string, find finder) int {
+	each := connectionsOf(Scenario{Users: 1, Transports: []string{transport}}, find)
 	return max(0, l.Most-reserved) / each
 }
 
 // CheckLimits returns an error unless this process can connect all users of the scenario. The error
 // says how many it can connect.
-func CheckLimits(s Scenario) error {
-	need, l := Connections(s)+reserved, ConnectionLimit()
+func CheckLimits(s Scenario, against ...Side) error {
+	return checkLimits(s, func(name string) (transports.Client, error) { return Client(name, against...) })
+}
+
+func checkLimits(s Scenario, find finder) error {
+	need, l := connectionsOf(s, find)+reserved, ConnectionLimit()
 	if l.Of == "" || need <= l.Most {
 		return nil
 	}
 	fits := s.Users
-	for _, transport := range s.Transports {
-		fits = min(fits, l.Users(transport)/s.roomSize()*s.roomSize())
+	for _, transport := range s.Measured() {
+		fits = min(fits, l.users(transport, find)/s.roomSize()*s.roomSize())
 	}
 	advice := fmt.Sprintf("use --users %d, or raise the limit", fits)
 	if fits == 0 {

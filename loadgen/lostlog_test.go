@@ -77,7 +77,7 @@ func TestLogLost(t *testing.T) {
 			s.Users, s.Rate, s.Warmup, s.Duration, s.Transports = 8, 30, 0, 1.5, []string{transport}
 			s.Drain = 10
 			plan := NewPlan(s, 1)
-			w, err := newWindow(s, transport, 1, plan)
+			w, err := aWindow(s, transport, plan)
 			if err != nil {
 				t.Fatal(err)
 			}

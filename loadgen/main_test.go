@@ -26,6 +26,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serve())
 	}
+	if len(os.Args) > 1 && os.Args[1] == "strange" {
+		os.Exit(serveStrange())
+	}
+	if len(os.Args) > 2 && os.Args[1] == "orphan" {
+		os.Exit(startOrphan(os.Args[2]))
+	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else each server under -race takes a second to end
 	goleak.VerifyTestMain(m)
 }

@@ -11,6 +11,15 @@ func ownGroup(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
+// endGroup ends a child, as Windows has no signal that asks for it.
+func endGroup(c *exec.Cmd) { _ = c.Process.Kill() }
+
+// killGroup ends a child.
+func killGroup(c *exec.Cmd) { _ = c.Process.Kill() }
+
+// groupLives reports whether a child's group has a process, which is not known.
+func groupLives(*exec.Cmd) bool { return false }
+
 // ending returns how a process ended, like "exit status 2".
 func ending(state *os.ProcessState) string { return state.String() }
 

@@ -96,7 +96,7 @@ func TestPartsAreMeasured(t *testing.T) {
 			parts := make([]result.Window, 2)
 			var measuring sync.WaitGroup
 			for i := range parts {
-				w, err := newWindow(s, transport, 1, plan.Part(i, len(parts)))
+				w, err := aWindow(s, transport, plan.Part(i, len(parts)))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -19,7 +19,7 @@ func TestRejoin(t *testing.T) {
 			s.Users, s.Rate, s.Warmup, s.Duration, s.Transports = 30, 20, 0, 1.5, []string{transport}
 			s.Drain = 60 // enough for a busy machine
 			plan := NewPlan(s, 1)
-			w, err := newWindow(s, transport, 1, plan)
+			w, err := aWindow(s, transport, plan)
 			if err != nil {
 				t.Fatal(err)
 			}

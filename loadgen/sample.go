@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ type inquiry struct {
 	stop   context.CancelFunc
 	asking sync.WaitGroup
 
+	resident bool // it reads processes: nothing tells what of their memory is in use
+
 	// Of each server. They are known once asking has ended.
 	stats []*serverStats
 	errs  []error
@@ -65,6 +68,10 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 	if w.target {
 		query += askProgram
 	}
+	if w.foreign() {
+		q.readTrees()
+		return q
+	}
 	for i, server := range w.servers {
 		if w.noStats {
 			q.errs[i] = errNoStats
@@ -76,6 +83,25 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 		})
 	}
 	return q
+}
+
+// readTrees reads the processes of foreign servers, which takes some milliseconds.
+func (q *inquiry) readTrees() {
+	w := q.window
+	q.resident = true
+	for i := range q.stats {
+		if w.treeless != nil || i >= len(w.trees) {
+			q.errs[i] = cmp.Or(w.treeless, errNoStats)
+			continue
+		}
+		used, err := w.trees[i].Usage()
+		if err != nil {
+			q.errs[i] = err
+			continue
+		}
+		q.stats[i] = &serverStats{}
+		q.stats[i].Process.CPUS, q.stats[i].Process.RSSBytes = used.CPU.Seconds(), int64(used.RSS)
+	}
 }
 
 // askIdle asks for the stats before users join, and for the memory in use, from which memory begins. Servers that
@@ -182,7 +208,9 @@ func (w *window) fillServers(out *result.Window, idle, from, to *inquiry) {
 	if !follows {
 		return
 	}
-	out.Store = end.Store.since(start.Store)
+	if !w.foreign() {
+		out.Store = end.Store.since(start.Store)
+	}
 	out.Server = &result.Process{
 		CPUS:     end.Process.CPUS - start.Process.CPUS,
 		RSSBytes: end.Process.RSSBytes, RSSIdleBytes: first.Process.RSSBytes,
@@ -196,6 +224,11 @@ func (w *window) unanswered(out *result.Window, q *inquiry, i int, idle bool) (w
 	switch {
 	case silent(err):
 		return fmt.Sprintf("%s did not answer GET /stats within %v", w.some(1), getTimeout), true
+	case w.foreign() && w.target && errors.Is(err, process.ErrEnded):
+		out.Outages = append(out.Outages, result.Outage{Of: w.some(1), Did: "ended", How: "the process that was named has gone"})
+		return "", false
+	case w.foreign() && !errors.Is(err, errNoStats) && !errors.Is(err, process.ErrEnded):
+		return fmt.Sprintf("the processes of %s could not be read (%v)", w.some(1), err), true
 	case w.target && idle:
 		return "", false
 	case w.target && errors.Is(err, syscall.ECONNREFUSED):

@@ -61,7 +61,7 @@ func Builtins() []string {
 // maxSends is the most messages in one window. A scenario with more is taken for a typo.
 const maxSends = 20_000_000
 
-// Validate returns a *FieldError for the first invalid value.
+// Validate returns a *FieldError for the first invalid value. It knows no foreign servers: Options.Resolved does.
 func (s Scenario) Validate() error {
 	if wrong := input.WrongName(s.Name); wrong != "" {
 		return &FieldError{"name", wrong}
@@ -88,7 +88,7 @@ func (s Scenario) Validate() error {
 		return bad("rate", "makes %.0f messages in one window, more than %d: use a lower rate, fewer users or a shorter duration", s.sends(), maxSends)
 	}
 	for i, spec := range s.Transports {
-		if _, err := all.Client(spec); err != nil {
+		if err := valid(spec); err != nil {
 			return bad("transports", "can't be used: %v", err)
 		}
 		if slices.Contains(s.Transports[:i], spec) {

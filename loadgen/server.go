@@ -19,7 +19,9 @@ import (
 
 const (
 	startTimeout  = 10 * time.Second // for a server to print its address
+	foreignStart  = 30 * time.Second // the same of a foreign server, which may be a container
 	stopTimeout   = 6 * time.Second  // for a server to stop before it is killed
+	groupTimeout  = time.Second      // for the rest of a foreign server's process group, once the process itself has ended
 	outputTimeout = time.Second      // for the end of a server's standard error once it has ended itself
 )
 
@@ -38,6 +40,9 @@ type Server struct {
 	ended   chan struct{} // closed once the process has ended, and waited is set
 	waited  error
 	told    bool // Ended has reported the end
+
+	foreign bool           // it is stopped by a signal to its process group
+	drained sync.WaitGroup // of a foreign server's output, which it must be able to write to
 }
 
 // StartServer starts a program with argv, like pushpull serve --until-eof, and returns when it listens.
@@ -48,11 +53,11 @@ type Server struct {
 // env are variables, like NAME=value, that are added to the environment of this process. Other users of the
 // machine see argv, but not env.
 func StartServer(ctx context.Context, program *Program, argv []string, env ...string) (*Server, error) {
-	return startServer(ctx, program, nil, argv, env)
+	return startServer(ctx, program, nil, argv, env, false)
 }
 
 // startServer starts a server on the CPUs that cpus has for it.
-func startServer(ctx context.Context, program *Program, cpus *Split, argv, env []string) (*Server, error) {
+func startServer(ctx context.Context, program *Program, cpus *Split, argv, env []string, foreign bool) (*Server, error) {
 	if program == nil {
 		var err error
 		if program, err = OpenProgram(""); err != nil {
@@ -66,7 +71,7 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	defer childOutput.Close()
-	s := &Server{stderr: &tail{}, output: output, ended: make(chan struct{})}
+	s := &Server{stderr: &tail{}, output: output, ended: make(chan struct{}), foreign: foreign}
 	s.command = exec.Command(binary)
 	s.command.WaitDelay = outputTimeout
 	s.command.Args = argv
@@ -74,7 +79,11 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 	s.command.Stdout, s.command.Stderr = childOutput, s.stderr
 	ownGroup(s.command)
 	if s.input, err = s.command.StdinPipe(); err == nil {
-		err = cpus.start(s.command)
+		if foreign {
+			err = startForeign(s.command, cpus.start, s.ended)
+		} else {
+			err = cpus.start(s.command)
+		}
 	}
 	if err != nil {
 		output.Close()
@@ -87,7 +96,11 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 		s.waited = s.command.Wait()
 	}()
 
-	output.SetReadDeadline(time.Now().Add(startTimeout))
+	limit := startTimeout
+	if foreign {
+		limit = foreignStart
+	}
+	output.SetReadDeadline(time.Now().Add(limit))
 	stop := context.AfterFunc(ctx, func() { output.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	s.lines = bufio.NewReader(output)
@@ -96,6 +109,10 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 	if err == nil && ok && ctx.Err() == nil {
 		if s.Base, err = url.Parse(address); err == nil {
 			s.Other = program.differs(s.PID, same)
+			if foreign {
+				output.SetReadDeadline(time.Time{})
+				s.drained.Go(func() { _, _ = io.Copy(io.Discard, s.lines) })
+			}
 			return s, nil
 		}
 	}
@@ -107,7 +124,11 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 	case err == nil:
 		err = fmt.Errorf("it printed %.100q instead of its address", line)
 	}
-	s.command.Process.Kill()
+	if foreign {
+		killGroup(s.command)
+	} else {
+		s.command.Process.Kill()
+	}
 	_ = s.Stop()
 	return nil, fmt.Errorf("starting the server: %w", program.explain(s.explain(err)))
 }
@@ -130,9 +151,15 @@ func (s *Server) findProfiles() error {
 
 // Stop makes the server stop by closing its standard input, and waits for it. It kills a server that
 // takes too long. The error says how the server ended if it did not end well, unless Ended has reported that.
+//
+// A foreign server is stopped by SIGTERM to its process group. What is left of the group in the end is killed.
 func (s *Server) Stop() error {
+	defer s.drained.Wait()
 	defer s.output.Close()
 	s.input.Close()
+	if s.foreign {
+		return s.stopGroup()
+	}
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
 	select {
@@ -144,6 +171,25 @@ func (s *Server) Stop() error {
 	}
 	if s.waited != nil && !s.told && !errors.Is(s.waited, exec.ErrWaitDelay) { // a child of it, which it left behind, has its output
 		return fmt.Errorf("stopping the server: %w", s.explain(s.waited))
+	}
+	return nil
+}
+
+// stopGroup stops the process group of a foreign server. How the server ends after the signal is its own matter.
+func (s *Server) stopGroup() error {
+	defer killGroup(s.command)
+	endGroup(s.command)
+	limit := time.NewTimer(stopTimeout)
+	defer limit.Stop()
+	select {
+	case <-s.ended:
+	case <-limit.C:
+		killGroup(s.command)
+		<-s.ended
+		return fmt.Errorf("stopping the server: %w", s.explain(fmt.Errorf("it did not stop within %v after SIGTERM, and was killed", stopTimeout)))
+	}
+	for end := time.Now().Add(groupTimeout); groupLives(s.command) && time.Now().Before(end); {
+		time.Sleep(groupTimeout / 100) //nolint:forbidigo // nothing reports the end of a process that is not a child
 	}
 	return nil
 }

@@ -31,23 +31,37 @@ func (b *backoff) after(err error) time.Duration {
 }
 
 // step returns what the user does after an error of receiving or joining: Stop, Repeat or Rejoin.
+//
+// A foreign server may answer 4xx to a poll of a conversation that has begun: it no longer knows it, or a token has
+// expired. Joining again begins another one.
 func (u *user) step(r transports.Request, err error) transports.Step {
+	served := u.window.way.Stream || u.served // it has joined, or got an answer
 	step := stepAfter(r, err)
-	if step != transports.Return {
-		return step
-	}
-	if u.window.way.Stream || u.cursor != "" { // it has been served: it has joined, or got an answer
+	switch {
+	case step == transports.Return && served:
 		return transports.Rejoin
+	case step == transports.Return:
+		return transports.Stop
+	case step == transports.Stop && r == transports.Poll && served && u.window.foreign():
+		if status, ok := errors.AsType[*transports.StatusError](err); ok && status.Code/100 == 4 {
+			return transports.Rejoin
+		}
 	}
-	return transports.Stop
+	return step
+}
+
+// A stepper is an error that says what a user does after it, like a *transports.StatusError.
+type stepper interface {
+	error
+	Step(r transports.Request) transports.Step
 }
 
 // stepAfter returns what a user does after an error of a request. Joining again may help if a
 // connection, a server or a store is out of reach, or after a gap. It doesn't after an error of the
 // protocol.
 func stepAfter(r transports.Request, err error) transports.Step {
-	if status, ok := errors.AsType[*transports.StatusError](err); ok {
-		return status.Step(r)
+	if says, ok := errors.AsType[stepper](err); ok {
+		return says.Step(r)
 	}
 	if _, ok := errors.AsType[*transports.GapError](err); ok || broken(err) {
 		return transports.Rejoin

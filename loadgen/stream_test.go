@@ -109,7 +109,7 @@ func TestOneWayStream(t *testing.T) {
 	s := small
 	s.Warmup, s.Senders = 0, 1 // so that every send is counted, and half of the users only read
 	plan := NewPlan(s, 1)
-	w, err := newWindow(s, "websocket", 1, plan)
+	w, err := aWindow(s, "websocket", plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestStreamUsersRejoin(t *testing.T) {
 	}
 	s := small
 	s.Warmup = 0
-	w, err := newWindow(s, "websocket", 1, NewPlan(s, 1))
+	w, err := aWindow(s, "websocket", NewPlan(s, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
+	"pushpull/transports/dialect"
 )
 
 const (
@@ -28,6 +29,39 @@ const (
 // ParseTarget parses the address of a running server, as wire.ParseAddress does.
 func ParseTarget(address string) (*url.URL, error) { return wire.ParseAddress(address) }
 
+// Reach asks the server at the side's Target for an answer that costs it little, as the function Reach does. That is
+// the path that its dialect names; if it names none, a connection is all that is asked for. It returns nil for a side
+// with a Command.
+func (d *Side) Reach(ctx context.Context) (*url.URL, error) {
+	switch path := d.health(); {
+	case d.Target == nil:
+		return nil, nil
+	case path != "":
+		return reach(ctx, d.Target, path, d.Authorities, d.Dialect != nil)
+	}
+	dialer := wire.NewDialer(d.Target, &wire.Counts{})
+	dialer.Trust(d.Authorities)
+	pool := &wire.Pool{Dialer: dialer}
+	defer pool.Close()
+	if err := pool.Open(ctx); err != nil {
+		err = advise(ctx, d.Target, true, err)
+		return nil, d.secrets().RedactError(fmt.Errorf("reaching the server at %s: %w", strings.TrimSuffix(transports.Redacted(d.Target.String()), "/"), err))
+	}
+	return d.Target, nil
+}
+
+// health returns the path of a small answer of the side's servers; "" if none is known.
+func (d *Side) health() string { return healthOf(d.Dialect) }
+
+func (w *window) health() string { return healthOf(w.dialect) }
+
+func healthOf(d dialect.Dialect) string {
+	if d == nil {
+		return health
+	}
+	return d.About().Health
+}
+
 // Reach asks the server at target for GET /healthz, with the connections that users have, and
 // returns the address that users are to be given: target, or where it redirects to. authorities are
 // those whose certificates are accepted; nil: those of the system.
@@ -35,6 +69,11 @@ func ParseTarget(address string) (*url.URL, error) { return wire.ParseAddress(ad
 // Credentials and a query that the redirection doesn't replace go along to another port, but to no
 // other host, and not from https to http. The error says what to do and holds no secret.
 func Reach(ctx context.Context, target *url.URL, authorities *x509.CertPool) (*url.URL, error) {
+	return reach(ctx, target, health, authorities, false)
+}
+
+// reach is Reach with the path of a small answer, on pushpull's own server or on a foreign one.
+func reach(ctx context.Context, target *url.URL, health string, authorities *x509.CertPool, foreign bool) (*url.URL, error) {
 	secrets := transports.SecretsOf(target.String())
 	at := *target
 	if at.Path == "" {
@@ -42,7 +81,7 @@ func Reach(ctx context.Context, target *url.URL, authorities *x509.CertPool) (*u
 	}
 	at = *at.JoinPath(health)
 	for hop := 0; ; hop++ {
-		next, err := knock(ctx, &at, authorities)
+		next, err := knock(ctx, &at, authorities, foreign)
 		switch {
 		case err != nil:
 		case next == nil:
@@ -76,7 +115,7 @@ func Reach(ctx context.Context, target *url.URL, authorities *x509.CertPool) (*u
 
 // knock sends one GET to an address and returns nil if the answer is a success, or the address that
 // it redirects to.
-func knock(ctx context.Context, at *url.URL, authorities *x509.CertPool) (next *url.URL, err error) {
+func knock(ctx context.Context, at *url.URL, authorities *x509.CertPool, foreign bool) (next *url.URL, err error) {
 	d := wire.NewDialer(at, &wire.Counts{})
 	d.Trust(authorities)
 	err = get(ctx, d, d.Base(), func(resp *http.Response) error {
@@ -90,7 +129,7 @@ func knock(ctx context.Context, at *url.URL, authorities *x509.CertPool) (next *
 		return refusalOf(resp)
 	})
 	if err != nil {
-		return nil, advise(ctx, at, err)
+		return nil, advise(ctx, at, foreign, err)
 	}
 	return next, nil
 }
@@ -188,8 +227,11 @@ func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats,
 }
 
 // advise adds to an error of asking the server at an address what a person can do about it.
-func advise(ctx context.Context, at *url.URL, err error) error {
+func advise(ctx context.Context, at *url.URL, foreign bool, err error) error {
 	advice := "start it with pushpull serve, or check the URL"
+	if foreign {
+		advice = "start it, or check the URL"
+	}
 	code := 0 // of the answer; 0: there was none
 	if r, ok := errors.AsType[*refusal](err); ok {
 		code = r.code

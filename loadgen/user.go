@@ -32,6 +32,8 @@ type user struct {
 	server int               // of the latest link, an index in window.servers
 	cursor transports.Cursor // where to resume once a session has ended
 
+	served bool // the server has answered a poll; used by the receiving goroutine
+
 	mu    sync.Mutex
 	state state
 	link  *link         // nil unless the user is joined
@@ -172,8 +174,9 @@ func (u *user) receive(ctx context.Context) {
 	for l := &u.first; l != nil; {
 		begun, cursor := time.Now(), u.cursor
 		err := u.read(ctx, l)
-		u.cursor = l.session.Cursor() // after a gap, past it: the missing messages count as lost
-		w.ledger.receivers[u.id].waits = err == nil && u.cursor == "" && w.way.Polls()
+		u.cursor = l.session.Cursor()                                              // after a gap, past it: the missing messages count as lost
+		u.served = u.served || l.pool.Answered() || u.cursor != "" && !w.foreign() // a foreign server may have places before any answer
+		w.ledger.receivers[u.id].waits = err == nil && !u.served && w.way.Polls()
 		if ctx.Err() != nil {
 			return
 		}

@@ -12,6 +12,13 @@ import (
 // TestWayOf changes each field of a transport's Way, and each must change what a result keeps of it.
 func TestWayOf(t *testing.T) {
 	fields := reflect.TypeFor[transports.Way]()
+	for i := range reflect.TypeFor[transports.Lacks]().NumField() {
+		var w transports.Way
+		reflect.ValueOf(&w.Lacks).Elem().Field(i).SetBool(true)
+		if kept := WayOf(w); !reflect.ValueOf(kept.Lacks).Field(i).Bool() {
+			t.Errorf("a result keeps %+v of %+v", kept.Lacks, w.Lacks)
+		}
+	}
 	if kept := reflect.TypeFor[result.Way](); kept.NumField() != fields.NumField() {
 		t.Errorf("a result keeps %d fields of the %d of a Way", kept.NumField(), fields.NumField())
 	}
@@ -24,6 +31,10 @@ func TestWayOf(t *testing.T) {
 			v.SetInt(int64(time.Second))
 		case bool:
 			v.SetBool(true)
+		case int:
+			v.SetInt(1)
+		case transports.Lacks:
+			w.Lacks.Order = true
 		default:
 			t.Fatalf("a test must learn to change a %v", v.Type())
 		}

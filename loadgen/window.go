@@ -16,7 +16,7 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
-	"pushpull/transports/all"
+	"pushpull/transports/dialect"
 	"pushpull/transports/process"
 )
 
@@ -31,7 +31,8 @@ const (
 // A window measures one transport once, with the users of a plan or of a part of it: all users join,
 // warm up, send, and wait for the messages still under way.
 type window struct {
-	name    string // of the transport, as on the command line
+	name    string          // of the transport, as on the command line
+	dialect dialect.Dialect // that the servers speak; nil: they are pushpull's own
 	client  transports.Client
 	way     transports.Way // the client's
 	round   int
@@ -46,6 +47,9 @@ type window struct {
 	started []*Server     // the servers, if they were started for the window
 	store   *Server       // that keeps their messages; nil: it is none of ours
 	cores   int           // that this process is bound to; 0: it isn't bound
+
+	trees    []*process.Tree // of the foreign servers' processes, which are read instead of stats; none: they are unknown
+	treeless error           // why a tree can't be read; nil: it can
 
 	authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
@@ -70,6 +74,19 @@ type window struct {
 	joined    atomic.Int64
 }
 
+// foreign reports whether the servers are not pushpull's own.
+func (w *window) foreign() bool { return w.dialect != nil }
+
+// watchTree makes the CPU and the memory of the servers those of a process and its children.
+func (w *window) watchTree(pid int) {
+	tree, err := process.OpenTree(pid)
+	if err != nil {
+		w.treeless = err
+		return
+	}
+	w.trees = append(w.trees, tree)
+}
+
 // phaseJoining is the name of the phase in which the users join.
 const phaseJoining = "joining"
 
@@ -79,12 +96,8 @@ type phase struct {
 	since time.Time
 }
 
-// newWindow prepares a window; nothing is sent yet.
-func newWindow(s Scenario, transport string, round int, plan *Plan) (*window, error) {
-	client, err := all.Client(transport)
-	if err != nil {
-		return nil, err
-	}
+// newWindow prepares a window of a transport, given its user's side; nothing is sent yet.
+func newWindow(client transports.Client, s Scenario, transport string, round int, plan *Plan) (*window, error) {
 	way := client.Way()
 	debug.FreeOSMemory() // the memory of earlier windows is not this one's
 	idle, err := process.Self()
@@ -246,13 +259,14 @@ func WayOf(w transports.Way) result.Way {
 	return result.Way{
 		Title: w.Title, EveryS: w.Every.Seconds(), HoldS: w.Hold.Seconds(), ScanS: w.Scan.Seconds(),
 		Stream: w.Stream, Duplex: w.Duplex, HeartbeatS: w.Heartbeat.Seconds(),
-		Engine: w.Engine,
+		Engine: w.Engine, Server: w.Server, Lacks: result.Lacks(w.Lacks), Batch: w.Batch,
 	}
 }
 
-// WayOfTransport returns the way of a transport, like "short-poll@5s"; unknown if there is no such transport.
-func WayOfTransport(spec string) result.Way {
-	client, err := all.Client(spec)
+// WayOfTransport returns the way of a transport, like "short-poll@5s", as Client finds it; unknown if there is no
+// such transport.
+func WayOfTransport(name string, against ...Side) result.Way {
+	client, err := Client(name, against...)
 	if err != nil {
 		return result.Way{}
 	}

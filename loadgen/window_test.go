@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports/all"
 	"pushpull/transports/store/memory"
 )
 
@@ -137,7 +138,7 @@ func TestLateGenerator(t *testing.T) {
 	t.Parallel()
 	s := small
 	s.Warmup, s.Duration, s.Rate = 0, .3, 20
-	w, err := newWindow(s, "websocket", 1, NewPlan(s, 1))
+	w, err := aWindow(s, "websocket", NewPlan(s, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,4 +160,13 @@ func TestLateGenerator(t *testing.T) {
 	if row := result.Rows([]result.Window{*out})[0]; !slices.ContainsFunc(row.Doubts, func(d result.Doubt) bool { return d.Code == "generator-late" }) {
 		t.Errorf("doubts %+v", row.Doubts)
 	}
+}
+
+// aWindow prepares a window of round 1 of one of pushpull's own transports.
+func aWindow(s Scenario, transport string, plan *Plan) (*window, error) {
+	client, err := all.Client(transport)
+	if err != nil {
+		return nil, err
+	}
+	return newWindow(client, s, transport, 1, plan)
 }

@@ -9,6 +9,7 @@ import (
 type Purpose struct {
 	Request Request
 	Once    bool // a GET that must not be sent again on another connection, as the server may have acted on it
+	Stream  bool // of a Handshake: the answer is the stream itself, which has no end
 }
 
 // For returns a copy of ctx for requests with a purpose. An http.RoundTripper that counts requests or repeats

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -98,7 +99,10 @@ func doubts(row Row, all []Window) []Doubt {
 	if row.Duplicated > 0 {
 		add(true, "duplicated", "%d deliveries came more than once", row.Duplicated)
 	}
-	if row.Reordered > 0 {
+	switch {
+	case row.Reordered > 0 && row.Way.Lacks.Order:
+		add(false, "reordered", "%d deliveries came after a later message of the same sender: %s doesn't keep the order", row.Reordered, cmp.Or(row.Way.Server, "the server"))
+	case row.Reordered > 0:
 		add(true, "reordered", "%d deliveries came after a later message of the same sender", row.Reordered)
 	}
 	if row.Misdelivered > 0 {
@@ -136,11 +140,16 @@ func doubts(row Row, all []Window) []Doubt {
 		if row.Rejoins == 1 {
 			times = "once"
 		}
-		add(false, "rejoins", "%s a user had to join again after its session broke", times)
+		missed := ""
+		if row.Way.Lacks.Resume && row.Lost > 0 {
+			missed = ", and " + row.Way.Server + " doesn't resume: what was sent meanwhile is lost to it"
+		}
+		add(false, "rejoins", "%s a user had to join again after its session broke%s", times, missed)
 	}
 	if row.Limited > 0 {
 		add(false, "limited", "the target limits its users: %d requests were answered 429, or 503 with a time to wait, and made again after it, so the latencies hold these waits: use fewer users, or raise the limit", row.Limited)
 	}
+	foreign(row, add)
 	for _, text := range texts {
 		add(false, "errors", "%d times: %s", failures[text], text)
 	}

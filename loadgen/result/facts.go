@@ -98,6 +98,20 @@ func entries(runs []*Result) []entry {
 	add(SetUp, Ignored, "target", func(r *Result) string {
 		return joined(" -> ", r.Run.Scenario.Target, r.Run.Scenario.Redirected)
 	})
+	add(SetUp, Ignored, "other servers", func(r *Result) string {
+		var all []string
+		for _, s := range r.Run.Scenario.Against {
+			all = append(all, joined(" at ", s.Name, s.Address))
+		}
+		return strings.Join(all, ", ")
+	})
+	add(SetUp, Ignored, "lacking transports", func(r *Result) string {
+		var all []string
+		for _, l := range r.Run.Scenario.Lacking {
+			all = append(all, l.Transport)
+		}
+		return strings.Join(all, ", ")
+	})
 	// A comparison merges the windows of each round, however many there are.
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })

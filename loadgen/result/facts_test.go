@@ -24,6 +24,12 @@ func changed(t *testing.T, field reflect.Value) {
 	case reflect.String:
 		field.SetString(field.String() + "x")
 	case reflect.Slice:
+		if field.Type().Elem().Kind() == reflect.Struct {
+			one := reflect.New(field.Type().Elem()).Elem()
+			changed(t, one.Field(0))
+			field.Set(reflect.Append(field, one))
+			return
+		}
 		field.Set(reflect.AppendSlice(reflect.ValueOf([]string{"sse"}), field))
 	case reflect.Map:
 		field.Set(reflect.ValueOf(map[string]string{"example.com/m": "v1.2.4"}))
@@ -180,7 +186,7 @@ func TestFactsSideBySide(t *testing.T) {
 	if want := []string{"drain limit", "target", "servers", "store", "example.com/l", "example.com/m"}; !slices.Equal(differ, want) {
 		t.Errorf("they differ in %q, want %q", differ, want)
 	}
-	if want := []string{"target", "windows per round", "servers", "store", "profiled", "note", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
+	if want := []string{"target", "other servers", "lacking transports", "windows per round", "servers", "store", "profiled", "note", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
 		t.Errorf("of one or both %q are unknown, want %q", unknown, want)
 	}
 	for name, want := range map[string][]string{

@@ -44,10 +44,10 @@ func Measured(windows []Window) []Window {
 }
 
 // Measured reports whether the row has figures: at least one of its windows did not fail.
-func (r *Row) Measured() bool { return r.Rounds > 0 || r.Failed == 0 }
+func (r *Row) Measured() bool { return r.Lacking == "" && (r.Rounds > 0 || r.Failed == 0) }
 
 // knownOfFailed are the members of a row, in JSON, that have values without a measured window.
-var knownOfFailed = []string{"transport", "way", "users", "servers", "rounds", "failed_windows", "doubts"}
+var knownOfFailed = []string{"transport", "way", "users", "servers", "rounds", "failed_windows", "lacking", "doubts"}
 
 // MarshalJSON implements json.Marshaler. A row without a measured window has null for every figure.
 func (r Row) MarshalJSON() ([]byte, error) {

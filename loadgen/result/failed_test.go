@@ -68,7 +68,7 @@ func TestUnmeasuredRow(t *testing.T) {
 		}
 	}
 	for _, name := range knownOfFailed {
-		if _, ok := members[name]; !ok {
+		if _, ok := members[name]; !ok && name != "lacking" { // which is only there if it is true
 			t.Errorf("JSON lacks %s", name)
 		}
 	}

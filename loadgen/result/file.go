@@ -160,8 +160,14 @@ type Result struct {
 	Windows []Window
 }
 
-// Rows merges the windows into rows, in the order of the scenario's transports.
-func (r *Result) Rows() []Row { return Order(Rows(r.Windows), r.Run.Scenario.Transports) }
+// Rows merges the windows into rows, in the order of the scenario's transports. A transport that its server lacks
+// has an empty row.
+func (r *Result) Rows() []Row {
+	s := r.Run.Scenario
+	rows := Order(append(Rows(r.Windows), s.lackingRows()...), s.Transports)
+	s.settled(rows)
+	return rows
+}
 
 // A TruncatedError reports that the last line of a result is incomplete. The lines before it are valid.
 type TruncatedError struct {

@@ -152,6 +152,7 @@ func (w *Window) joinServer(p Window) {
 func (c *Calibration) join(p Calibration) {
 	c.Members += p.Members
 	c.RoundTrip.Merge(p.RoundTrip)
+	c.Connects = c.Connects || p.Connects
 	c.Delivery.Merge(p.Delivery)
 	if b := p.Bytes; b != nil { // the same in all parts, apart from numbers with more digits
 		if c.Bytes == nil {

@@ -7,7 +7,7 @@ import "slices"
 // would seem to take twice as much as many.
 type MemorySample struct {
 	Users      int   `json:"users"`        // that had joined
-	InUseBytes int64 `json:"in_use_bytes"` // objects on the heap and stacks of goroutines
+	InUseBytes int64 `json:"in_use_bytes"` // objects on the heap and stacks of goroutines; 0: a foreign server doesn't report it
 	RSSBytes   int64 `json:"rss_bytes"`    // resident memory
 }
 
@@ -22,37 +22,43 @@ const fewestForMemory = 16
 //
 // The first figure is of the memory in use, as resident memory comes in pages and larger blocks: of 40
 // users it varies by a fifth. The second one is of resident memory, as it is mostly code that is read for the
-// first time. ok is false if there are too few samples or users, or the samples are not in the order of their
+// first time. A server that doesn't report its memory in use has resident memory alone, and both are of that.
+//
+// ok is false if there are too few samples or users, or the samples are not in the order of their
 // users, none first.
-func growth(samples []MemorySample) (perUser, fixed float64, ok bool) {
+func growth(samples []MemorySample) (perUser, fixed float64, resident, ok bool) {
 	for i, s := range samples {
 		if i == 0 && s.Users != 0 || i > 0 && s.Users <= samples[i-1].Users {
-			return 0, 0, false
+			return 0, 0, false, false
 		}
+		resident = resident || s.InUseBytes == 0
 	}
 	if len(samples) < 3 || samples[len(samples)-1].Users < fewestForMemory {
-		return 0, 0, false
+		return 0, 0, false, false
 	}
 	idle, joined := samples[0], samples[1:]
 	perUser, _ = line(joined, func(s MemorySample) int64 { return s.InUseBytes })
-	_, resident := line(joined, func(s MemorySample) int64 { return s.RSSBytes })
-	return perUser, resident - float64(idle.RSSBytes), true
+	slope, start := line(joined, func(s MemorySample) int64 { return s.RSSBytes })
+	if resident {
+		perUser = slope
+	}
+	return perUser, start - float64(idle.RSSBytes), resident, true
 }
 
 // meanGrowth returns the means of growth over the windows that have it; nil if none has, or the memory did not
 // grow.
-func meanGrowth(windows []Window) (perUser, fixed *float64) {
+func meanGrowth(windows []Window) (perUser, fixed *float64, resident bool) {
 	n, users, shared := 0, 0.0, 0.0
 	for _, w := range windows {
-		if each, first, ok := growth(w.Joining); ok {
-			n, users, shared = n+1, users+each, shared+first
+		if each, first, of, ok := growth(w.Joining); ok {
+			n, users, shared, resident = n+1, users+each, shared+first, of
 		}
 	}
 	if n == 0 || users <= 0 {
-		return nil, nil
+		return nil, nil, false
 	}
 	users, shared = users/float64(n), max(0, shared/float64(n))
-	return &users, &shared
+	return &users, &shared, resident
 }
 
 // line returns the line of Theil and Sen through samples of different numbers of users: the median of the slopes

@@ -163,7 +163,7 @@ func Metrics() []Metric {
 		{Key: "store-appends", Per: "message", Value: rate(perMessage, func(r Rates) float64 { return r.Appends }), Worse: Higher, Shown: InStore},
 		{
 			Key: "store-reads", Per: "message", Value: rate(perMessage, func(r Rates) float64 { return r.Reads }),
-			Theory: predictedShare(func(t Theory, _ Row) float64 { return t.StoreReads }),
+			Theory: ofStore(predictedShare(func(t Theory, _ Row) float64 { return t.StoreReads })),
 			Worse:  Higher, Gate: Count, Shown: InStore | InMarkdown | InHistory,
 		},
 		{Key: "empty-reads", Per: "message", Value: rate(perMessage, func(r Rates) float64 { return r.EmptyReads }), Worse: Higher, Shown: InStore},
@@ -181,7 +181,7 @@ func Metrics() []Metric {
 		{Key: "total-store-appends", Title: "store appends", Value: total(func(s Store) int64 { return s.Appends }), Worse: Higher},
 		{
 			Key: "total-store-reads", Title: "store reads", Value: total(func(s Store) int64 { return s.Reads }),
-			Theory: predictedTotal(func(t Theory) float64 { return t.StoreReads }), Worse: Higher, Shown: InTheory,
+			Theory: ofStore(predictedTotal(func(t Theory) float64 { return t.StoreReads })), Worse: Higher, Shown: InTheory,
 		},
 		{Key: "total-empty-reads", Title: "empty reads", Value: total(func(s Store) int64 { return s.EmptyReads }), Worse: Higher},
 		{
@@ -452,6 +452,14 @@ func predictedTotal(of func(Theory) float64) func(Row) (float64, bool) {
 		x := of(t)
 		return &x
 	})
+}
+
+// ofStore wraps a prediction that a foreign server doesn't have, as nothing is known of its store.
+func ofStore(of func(Row) (float64, bool)) func(Row) (float64, bool) {
+	return func(r Row) (float64, bool) {
+		x, ok := of(r)
+		return x, ok && r.Way.Server == ""
+	}
 }
 
 // predictedShare wraps a predicted total, which it divides by the deliveries.

@@ -21,6 +21,7 @@ var unread = map[string]string{
 	"Way.HoldS":        "a property of the transport, not a result",
 	"Way.HeartbeatS":   "a property of the transport, not a result",
 	"Way.ScanS":        "a property of the transport, not a result",
+	"Way.Batch":        "a property of the transport, not a result",
 }
 
 // A rowNumber is the path of a numeric field of a row, and a function that returns the field.

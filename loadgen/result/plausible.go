@@ -121,7 +121,7 @@ func (w *Window) shorten() {
 		w.Joining = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
 	}
-	w.Way.Title, w.Way.Engine, w.Failed = Shorten(w.Way.Title), Shorten(w.Way.Engine), Shorten(w.Failed)
+	w.Way.Title, w.Way.Engine, w.Way.Server, w.Failed = Shorten(w.Way.Title), Shorten(w.Way.Engine), Shorten(w.Way.Server), Shorten(w.Failed)
 	w.Unprofiled = Shorten(w.Unprofiled)
 	w.Profiles = slices.Clone(w.Profiles[:min(len(w.Profiles), mostProfiles)])
 	for i := range w.Profiles {
@@ -207,13 +207,14 @@ func (w *Window) quantities() []quantity {
 	}
 
 	// Theory would compute with another way, and the name of the transport may be just as odd.
-	way := probe(costOfWay, func() { w.Way = Way{Title: cmp.Or(w.Way.Title, w.Transport)} })
+	way := probe(costOfWay, func() { w.Way = Way{Title: cmp.Or(w.Way.Title, w.Transport), Server: w.Way.Server} })
 	way("poll interval", intervals, &w.Way.EveryS)
 	way("hold", intervals, &w.Way.HoldS)
 	scans := intervals
 	scans.most = w.Way.HoldS // a held request is scanned for at least once
 	way("scan interval", scans, &w.Way.ScanS)
 	way("heartbeat", intervals, &w.Way.HeartbeatS)
+	way("batch", tallies, &w.Way.Batch)
 
 	probe("the share of the processors that the generator used is", func() { w.Cores = 0 })("cores", heads, &w.Cores)
 	year := w.Started.Year()

@@ -117,10 +117,11 @@ type Window struct {
 // A Calibration holds the inputs of theory: properties of the machine and the server. Extra members in
 // rooms of their own measure them during the warm-up, under the same load as the users.
 type Calibration struct {
-	Members   int        `json:"members"`    // extra members at a time: they use memory, too
-	RoundTrip *Histogram `json:"round_trip"` // of the smallest exchange over HTTP, on a kept connection
-	Delivery  *Histogram `json:"delivery"`   // from the start of sending to the decoded message; empty if users poll, or the server scans, on a timer
-	Bytes     *Bytes     `json:"bytes"`      // nil: there was no time to measure them
+	Members   int        `json:"members"`            // extra members at a time: they use memory, too
+	RoundTrip *Histogram `json:"round_trip"`         // of the smallest exchange over HTTP, on a kept connection
+	Connects  bool       `json:"connects,omitempty"` // RoundTrip is of making a TCP connection, as no small answer of the server is known
+	Delivery  *Histogram `json:"delivery"`           // from the start of sending to the decoded message; empty if users poll, or the server scans, on a timer
+	Bytes     *Bytes     `json:"bytes"`              // nil: there was no time to measure them
 }
 
 // Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP.

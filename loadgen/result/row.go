@@ -13,10 +13,11 @@ type Row struct {
 	Transport           string    `json:"transport"`
 	Way                 Way       `json:"way"`
 	Users               int       `json:"users"`
-	Servers             int       `json:"servers"`        // that share the users
-	Rounds              int       `json:"rounds"`         // that were measured
-	Failed              int       `json:"failed_windows"` // that could not be measured, and are not part of the row
-	DurationS           float64   `json:"duration_s"`     // measured time, all rounds together
+	Servers             int       `json:"servers"`           // that share the users
+	Rounds              int       `json:"rounds"`            // that were measured
+	Failed              int       `json:"failed_windows"`    // that could not be measured, and are not part of the row
+	Lacking             string    `json:"lacking,omitempty"` // why the transport was not measured: its server has none like it
+	DurationS           float64   `json:"duration_s"`        // measured time, all rounds together
 	Sent                int       `json:"sent"`
 	Expected            int       `json:"expected"`
 	Delivered           int       `json:"delivered"`
@@ -104,7 +105,8 @@ type Server struct {
 	// It is the slope over the users that joined, so it doesn't depend on how many there are. The kernel's buffers
 	// of its connections and the garbage of its messages come on top. nil: unknown, or the memory did not grow.
 	BytesPerUser *float64 `json:"bytes_per_user"`
-	FixedBytes   *float64 `json:"fixed_bytes"` // resident memory that the first users bring and all share, above that at idle; nil: BytesPerUser is
+	Resident     bool     `json:"resident,omitempty"` // BytesPerUser is of resident memory instead, as a foreign server doesn't report its memory in use
+	FixedBytes   *float64 `json:"fixed_bytes"`        // resident memory that the first users bring and all share, above that at idle; nil: BytesPerUser is
 }
 
 // A Generator is the load generator's own usage, and how late it was.
@@ -220,7 +222,7 @@ func Totals(windows []Window) Row {
 	row.StorePerDelivery, row.StorePerSecond = row.Store.over(float64(row.Delivered)), row.Store.over(row.DurationS)
 	if len(servers) == len(measured) && row.Measured() {
 		row.Server = &Server{Usage: usage(servers, row.Delivered)}
-		row.Server.BytesPerUser, row.Server.FixedBytes = meanGrowth(measured)
+		row.Server.BytesPerUser, row.Server.FixedBytes, row.Server.Resident = meanGrowth(measured)
 	}
 	row.Generator = Generator{
 		Usage: usage(generators, row.Delivered), RSSBytesPerUser: grown(generators, members), Replaced: replaced,

@@ -139,6 +139,11 @@ func drawn(random *rand.Rand) Scenario {
 		case reflect.String:
 			value.SetString(field.Name + " \"é\\\n<\x00" + string(rune('a'+random.IntN(26))))
 		case reflect.Slice:
+			if value.Type().Elem().Kind() == reflect.Struct {
+				value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+				value.Index(0).Field(0).SetString(field.Name)
+				continue
+			}
 			value.Set(reflect.ValueOf([]string{"a@" + string(rune('a'+random.IntN(26))), ""}))
 		}
 	}

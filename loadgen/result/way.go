@@ -18,6 +18,20 @@ type Way struct {
 	HeartbeatS float64 `json:"heartbeat_s,omitempty"` // the server of a stream is never silent for longer
 
 	Engine string `json:"engine,omitempty"` // what speaks the protocol on the server's side, if other transports differ only in that
+
+	Server string `json:"server,omitempty"` // the server's title, like "nchan"; empty: pushpull's own
+	Lacks  Lacks  `json:"lacks,omitzero"`   // what the server doesn't promise
+	Batch  int    `json:"batch,omitempty"`  // most messages in one answer to a poll; 0: no limit that a user would notice
+}
+
+// Lacks are the promises that a server doesn't make, those of transports.Lacks in JSON.
+type Lacks struct {
+	Replay bool `json:"replay,omitempty"`
+	Resume bool `json:"resume,omitempty"`
+	Gaps   bool `json:"gaps,omitempty"`
+	Acks   bool `json:"acks,omitempty"`
+	Order  bool `json:"order,omitempty"`
+	Echo   bool `json:"echo,omitempty"`
 }
 
 // Known reports whether the way is known; old results may lack it.

@@ -18,7 +18,7 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/input"
 	"pushpull/loadgen/result"
-	"pushpull/transports/all"
+	"pushpull/transports/dialect"
 	"pushpull/transports/typo"
 )
 
@@ -65,15 +65,16 @@ func knobOf(key string) (result.Knob, bool) {
 }
 
 // Parse reads what is to be varied in base: texts like "users=250,500,1000" or "interval=1s,5s". A key may be
-// spelled like its flag. Values come back in one spelling.
-func Parse(base loadgen.Scenario, texts []string) ([]result.Axis, error) {
+// spelled like its flag. Values come back in one spelling. against are the foreign servers that transports of base
+// are measured on.
+func Parse(base loadgen.Scenario, texts []string, against ...loadgen.Side) ([]result.Axis, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("nothing is varied: write it like users=250,500,1000")
 	}
 	var axes []result.Axis
 	combinations := 1
 	for _, text := range texts {
-		axis, err := parseAxis(base, text)
+		axis, err := parseAxis(base, text, against)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +90,7 @@ func Parse(base loadgen.Scenario, texts []string) ([]result.Axis, error) {
 }
 
 // parseAxis reads one text of Parse.
-func parseAxis(base loadgen.Scenario, text string) (result.Axis, error) {
+func parseAxis(base loadgen.Scenario, text string, against []loadgen.Side) (result.Axis, error) {
 	name, list, ok := strings.Cut(text, "=")
 	if !ok {
 		return result.Axis{}, fmt.Errorf("%.60q has no values: write it like users=250,500,1000", text)
@@ -103,7 +104,7 @@ func parseAxis(base loadgen.Scenario, text string) (result.Axis, error) {
 		return result.Axis{}, fmt.Errorf("the values of %s: %w", axis.Key, err)
 	}
 	for _, word := range words {
-		value, err := canonical(base, axis.Key, word)
+		value, err := canonical(base, axis.Key, word, against)
 		if err != nil {
 			return result.Axis{}, fmt.Errorf("%s=%.40s: %w", axis.Key, word, err)
 		}
@@ -129,15 +130,15 @@ func unknown(name string) error {
 }
 
 // canonical returns the one spelling of a value, which set understands.
-func canonical(base loadgen.Scenario, key, text string) (string, error) {
+func canonical(base loadgen.Scenario, key, text string, against []loadgen.Side) (string, error) {
 	if key == result.AxisInterval {
 		var every result.Seconds
 		if err := every.Set(text); err != nil {
 			return "", err
 		}
 		for _, spec := range base.Transports {
-			if kind, err := timer(spec); err != nil || kind != "" {
-				_, bad := all.Client(kind + "@" + every.String())
+			if kind, err := timer(spec, against); err != nil || kind != "" {
+				_, bad := loadgen.Client(kind+"@"+every.String(), against...)
 				return every.String(), cmp.Or(err, bad)
 			}
 		}
@@ -176,9 +177,13 @@ func set(s *result.Scenario, key, text string) (result.Knob, error) {
 	return k, err
 }
 
-// timer returns the kind of a transport that polls on a timer, or "" for any other.
-func timer(spec string) (kind string, err error) {
-	client, err := all.Client(spec)
+// timer returns the kind of a transport that polls on a timer, or "" for any other, also for one that its server
+// lacks.
+func timer(spec string, against []loadgen.Side) (kind string, err error) {
+	client, err := loadgen.Client(spec, against...)
+	if _, lacking := errors.AsType[*dialect.LackingError](err); lacking {
+		return "", nil
+	}
 	if err != nil || loadgen.WayOf(client.Way()).Class() != result.Timer {
 		return "", err
 	}
@@ -186,8 +191,8 @@ func timer(spec string) (kind string, err error) {
 }
 
 // Points returns every combination of the values of axes, those of the last axis changing fastest. An error
-// names the combination that makes no scenario.
-func Points(base loadgen.Scenario, axes []result.Axis) ([]Point, error) {
+// names the combination that makes no scenario. against is that of Parse.
+func Points(base loadgen.Scenario, axes []result.Axis, against ...loadgen.Side) ([]Point, error) {
 	points := []Point{{Scenario: base}}
 	for _, axis := range axes {
 		var more []Point
@@ -196,7 +201,7 @@ func Points(base loadgen.Scenario, axes []result.Axis) ([]Point, error) {
 				next := Point{Scenario: p.Scenario}
 				next.Values = append(slices.Clone(p.Values), value)
 				next.Dir = strings.TrimPrefix(p.Dir+","+axis.Key+"="+value, ",")
-				if err := next.vary(axis.Key, value, i == 0); err != nil {
+				if err := next.vary(axis.Key, value, i == 0, against); err != nil {
 					return nil, fmt.Errorf("%s: %w", next.Dir, err)
 				}
 				more = append(more, next)
@@ -215,14 +220,14 @@ func Points(base loadgen.Scenario, axes []result.Axis) ([]Point, error) {
 }
 
 // vary changes one value of the point's scenario. first is set for the first value of its axis.
-func (p *Point) vary(key, value string, first bool) error {
+func (p *Point) vary(key, value string, first bool, against []loadgen.Side) error {
 	if key != result.AxisInterval {
 		_, err := set((*result.Scenario)(&p.Scenario), key, value)
 		return err
 	}
 	var specs []string
 	for _, spec := range p.Scenario.Transports {
-		kind, err := timer(spec)
+		kind, err := timer(spec, against)
 		switch replaced := kind + "@" + value; {
 		case err != nil:
 			return err
@@ -258,13 +263,13 @@ func Order(points, rounds int, seed uint64) []Turn {
 
 // Estimate returns about how long one round of the scenario takes: its servers start, and the users of each
 // transport join, warm up, send, wait for the last poll, and leave.
-func Estimate(s loadgen.Scenario) time.Duration {
+func Estimate(s loadgen.Scenario, against ...loadgen.Side) time.Duration {
 	// As measured on two cores: starting and stopping a server, and what a user needs to join and leave.
 	const around, each = 400 * time.Millisecond, 700 * time.Microsecond
 	var sum time.Duration
-	for _, spec := range s.Transports {
+	for _, spec := range s.Measured() {
 		sum += (s.Warmup + s.Duration).Duration() + around + time.Duration(s.Users)*each
-		if client, err := all.Client(spec); err == nil {
+		if client, err := loadgen.Client(spec, against...); err == nil {
 			sum += client.Way().Every // the last message may have to wait for the timer
 		}
 	}

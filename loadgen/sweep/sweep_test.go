@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/sweep"
+	"pushpull/transports"
+	"pushpull/transports/dialect"
 )
 
 // base is a chat in pairs, with two transports that poll on a timer.
@@ -206,4 +209,38 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// foreign is a dialect of a server that is polled on a timer.
+type foreign struct{}
+
+func (foreign) About() dialect.About { return dialect.About{Name: "other", Title: "Other"} }
+
+func (foreign) Ways() []dialect.Way {
+	return []dialect.Way{{Transport: "short-poll", Way: transports.Way{Title: "short polling", Every: time.Second}}}
+}
+
+func (foreign) Speak(dialect.Way, string, transports.Cursor) (dialect.Speech, error) {
+	return nil, errors.New("nobody speaks")
+}
+
+// TestForeignInterval varies the interval of users of a foreign server. What it lacks has none.
+func TestForeignInterval(t *testing.T) {
+	s := base()
+	s.Transports = []string{"other/short-poll@5s", "other/websocket"}
+	other := loadgen.Side{Name: "other", Dialect: foreign{}}
+	axes, err := sweep.Parse(s, []string{"interval=1s,2s"}, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, err := sweep.Points(s, axes, other)
+	if err != nil || len(points) != 2 || !slices.Equal(points[1].Scenario.Transports, []string{"other/short-poll@2s"}) {
+		t.Errorf("%+v, %v", points, err)
+	}
+	if sweep.Estimate(points[1].Scenario, other) < 8*time.Second {
+		t.Error("the estimate leaves the interval out")
+	}
+	if _, err := sweep.Parse(s, []string{"interval=1s,2s"}); err == nil || !strings.Contains(err.Error(), "say where other is") {
+		t.Errorf("%v", err)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+
+	"pushpull/transports"
 )
 
 // A body is the body of a response. Once it has been read, its connection is idle again. Close may be called
@@ -21,6 +23,21 @@ type body struct {
 	stop   func() bool
 	chunks chunks
 	done   atomic.Bool
+	empty  bool // it was counted as an answer without a message
+
+	// The exchange is a handshake all of whose bytes are: those written, and those read since before.
+	handshake       bool
+	before, written int64
+}
+
+var _ transports.Emptier = (*body)(nil)
+
+// Empty implements transports.Emptier. Further calls do nothing.
+func (b *body) Empty() {
+	if !b.empty {
+		b.empty = true
+		b.pool.Dialer.Counts.empty.Add(1)
+	}
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -62,6 +79,11 @@ func (b *body) Close() error {
 func (b *body) release(whole bool) {
 	if b.done.Swap(true) {
 		return
+	}
+	if b.handshake {
+		counts := b.pool.Dialer.Counts
+		counts.handshakeIn.Add(b.conn.meter.consumed() - b.before - int64(b.conn.answers.Buffered()+len(b.conn.early)))
+		counts.handshakeOut.Add(b.written)
 	}
 	whole = whole && b.conn.answers.Buffered() == 0 && len(b.conn.early) == 0 // the rest would be read as the next response
 	if b.stop() && whole && b.keep {

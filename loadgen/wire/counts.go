@@ -1,10 +1,10 @@
 package wire
 
 import (
-	"net/http"
 	"sync/atomic"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 // Counts counts what connections carry. It is safe for concurrent use; its zero value is ready.
@@ -15,8 +15,8 @@ type Counts struct {
 	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
 }
 
-func (c *Counts) sent(req *http.Request) {
-	if req.Method == http.MethodPost {
+func (c *Counts) sent(purpose transports.Purpose) {
+	if purpose.Request == transports.Send {
 		c.posts.Add(1)
 	} else {
 		c.requests.Add(1)

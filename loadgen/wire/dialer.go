@@ -110,6 +110,21 @@ func (d *Dialer) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
+// Touch makes a TCP connection to the server and closes it again. It returns the time until the server has taken
+// it, which is a round trip. Counts leave it out.
+func (d *Dialer) Touch(ctx context.Context) (time.Duration, error) {
+	plain := *d
+	plain.tls, plain.Counts = nil, &Counts{}
+	begun := time.Now()
+	c, err := plain.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	took := time.Since(begun)
+	c.close()
+	return took, nil
+}
+
 // late returns a *transports.TimeoutError if err means that dialing took too long, else err.
 func (d *Dialer) late(ctx context.Context, err error, part string) error {
 	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() && ctx.Err() == nil {

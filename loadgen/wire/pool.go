@@ -35,9 +35,10 @@ const idleLimit = 30 * time.Second // a server may have closed a connection that
 type Pool struct {
 	Dialer *Dialer
 
-	mu     sync.Mutex
-	idle   []*conn // the last one was used last
-	closed bool
+	mu       sync.Mutex
+	idle     []*conn // the last one was used last
+	closed   bool
+	answered atomic.Bool
 }
 
 var _ http.RoundTripper = (*Pool)(nil)
@@ -48,29 +49,39 @@ var ErrStale = errors.New("the server closed the connection without an answer")
 // RoundTrip implements http.RoundTripper. A request goes out on a connection that is seen to be open
 // and on which nothing has arrived since the last answer; all others are closed. A GET that meets a
 // connection closed by the server in the next moment is tried once more on a new one. Other requests
-// can't be repeated. A *LimitError is the error of an answer that is too long, also of reading the
+// can't be repeated, and neither can a GET that must be sent Once (transports.Purpose). A *LimitError is the error of an answer that is too long, also of reading the
 // Body.
 func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	purpose, given := transports.PurposeOf(req)
+	if !given {
+		purpose.Stream = p.Dialer.Stream && req.Method == http.MethodGet
+	}
 	c := p.take()
 	for c != nil && !c.quiet() {
 		c.close()
 		c = p.take()
 	}
 	if c != nil {
-		resp, err := p.exchange(c, req)
-		if !errors.Is(err, ErrStale) || req.Method != http.MethodGet {
+		resp, err := p.exchange(c, req, purpose)
+		if !errors.Is(err, ErrStale) || req.Method != http.MethodGet || purpose.Once {
 			return resp, err
 		}
 	}
 	c, err := p.Dialer.dial(req.Context())
 	if err != nil {
-		if req.Method == http.MethodPost {
+		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
 		}
 		return nil, err
 	}
-	return p.exchange(c, req)
+	return p.exchange(c, req, purpose)
 }
+
+// Answered reports whether a poll was answered by a success, since Forget was called last.
+func (p *Pool) Answered() bool { return p.answered.Load() }
+
+// Forget makes Answered return false, as after requests that were no polls of the user.
+func (p *Pool) Forget() { p.answered.Store(false) }
 
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
@@ -121,7 +132,7 @@ func (p *Pool) put(c *conn) {
 
 // exchange sends req on c and reads the head of the response. The limit of the request is a deadline
 // of the connection, which costs no timer of its own.
-func (p *Pool) exchange(c *conn, req *http.Request) (_ *http.Response, err error) {
+func (p *Pool) exchange(c *conn, req *http.Request, purpose transports.Purpose) (_ *http.Response, err error) {
 	ctx := req.Context()
 	c.limitTo(transports.LimitOf(ctx)) // before AfterFunc, which must have the last word
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
@@ -151,7 +162,7 @@ func (p *Pool) exchange(c *conn, req *http.Request) (_ *http.Response, err error
 	// A server may answer and close before it has read all of a request (RFC 9112, section 9.5).
 	_, err = c.answers.Peek(1)
 	if c.cut == nil || err == nil {
-		counts.sent(req)
+		counts.sent(purpose)
 	}
 	if err != nil {
 		if c.cut != nil {
@@ -168,15 +179,23 @@ func (p *Pool) exchange(c *conn, req *http.Request) (_ *http.Response, err error
 	}
 	c.gentle = upgrade && resp.StatusCode != http.StatusSwitchingProtocols
 	framing.keep = framing.keep && c.cut == nil && !transports.Spent(resp.StatusCode)
-	opened := p.Dialer.opened(req, resp)
-	if opened {
+	opened := opens(purpose, resp)
+	handshake := opened
+	if purpose.Request == transports.Handshake {
+		handshake = true
+	}
+	if handshake {
 		counts.handshakes.Add(1)
+	}
+	if opened {
 		unread := c.unread()
 		counts.handshakeIn.Add(c.meter.consumed() - in - unread)
 		counts.handshakeOut.Add(c.meter.out.Load() - out)
 		c.allow("stream", unlimited)
 	} else {
-		counts.opening.Add(opening)
+		if !handshake {
+			counts.opening.Add(opening)
+		}
 		c.allow("body", bodyLimit)
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -193,12 +212,21 @@ func (p *Pool) exchange(c *conn, req *http.Request) (_ *http.Response, err error
 			return nil, context.Cause(ctx) // its deadline may be the one taken away
 		}
 	}
-	if resp.StatusCode == http.StatusNoContent && req.Method == http.MethodGet {
-		counts.empty.Add(1)
-	}
 	b := &body{framing: framing, pool: p, conn: c, req: req, stop: stop}
+	if purpose.Request == transports.Poll {
+		if resp.StatusCode < http.StatusBadRequest {
+			p.answered.Store(true)
+		}
+		if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+			b.Empty()
+		}
+	}
+	if handshake && !opened {
+		b.before, b.written = in, c.meter.out.Load()-out
+		b.handshake = true
+	}
 	resp.Body = b
-	if coding := contentCoding(resp); coding != "" && framing.length != 0 && req.Method == http.MethodGet {
+	if coding := contentCoding(resp); coding != "" && framing.length != 0 && purpose.Request != transports.Send {
 		if resp.StatusCode < 300 {
 			return nil, fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, req.URL.Path)
 		}
@@ -240,9 +268,9 @@ type note struct {
 	io.Closer
 }
 
-// opened reports whether an exchange has opened a stream.
-func (d *Dialer) opened(req *http.Request, resp *http.Response) bool {
-	return d.Stream && req.Method == http.MethodGet &&
+// opens reports whether an exchange has opened a stream. A request that was answered 101 has asked for that.
+func opens(purpose transports.Purpose, resp *http.Response) bool {
+	return purpose.Request != transports.Send && (purpose.Stream || purpose.Request == transports.Handshake && resp.StatusCode == http.StatusSwitchingProtocols) &&
 		(resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode == http.StatusOK)
 }
 

@@ -81,9 +81,9 @@ const steady = 1e6
 func (m parameters) vain(p prediction) float64 {
 	switch m.way.Class() {
 	case result.Timer:
-		return p.requests.mean * ShortPoll{Interval: m.way.EveryS, Rate: m.rate()}.EmptyShare()
+		return p.requests.mean * ShortPoll{Interval: m.way.EveryS, Rate: m.rate(), Batch: m.batch}.EmptyShare()
 	case result.Held:
-		woken := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: math.Inf(1), Wake: m.wake()}
+		woken := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: math.Inf(1), Wake: m.wake(), Batch: m.batch}
 		return max(0, p.requests.mean-m.users*m.seconds*woken.RequestsPerSecond())
 	case result.Scan:
 		woken := LongPollScan{Gap: m.trip, Rate: m.rate(), Hold: math.Inf(1), Scan: m.way.ScanS}

@@ -18,6 +18,8 @@ type LongPoll struct {
 	Rate float64 // λ, messages per second for this user
 	Hold float64 // H, hold time: seconds that a request waits at most, more than 0
 	Wake float64 // w, seconds from storing a message that a request waits for to reading the log; the answer includes the messages stored in between
+
+	Batch float64 // B, most messages in an answer; 0: no limit
 }
 
 // Cycle returns the mean time from one answer to the next, G + e^(-λG) (1-e^(-λH)) (1/λ + w), in
@@ -30,8 +32,13 @@ func (l LongPoll) Cycle() float64 {
 }
 
 // RequestsPerSecond returns the rate of requests, f = 1/Cycle. It is 1/(G+H) in a silent room and
-// approaches 1/G in a busy one; with neither gap nor wake it is λ/(1-e^(-λH)).
-func (l LongPoll) RequestsPerSecond() float64 { return 1 / l.Cycle() }
+// approaches 1/G in a busy one; with neither gap nor wake it is λ/(1-e^(-λH)). With a Batch it is at least λ/B.
+func (l LongPoll) RequestsPerSecond() float64 {
+	if l.Batch > 0 {
+		return max(1/l.Cycle(), l.Rate/l.Batch)
+	}
+	return 1 / l.Cycle()
+}
 
 // Requests returns the mean number of requests answered between two times, both in seconds since
 // the user's first request. In the long run it grows by RequestsPerSecond. It starts slower: no hold

@@ -21,6 +21,9 @@ func Rows(r *result.Result) []result.Row {
 			continue
 		}
 		p := predict(m)
+		if m.foreign {
+			p.foreign(*row)
+		}
 		row.Theory = p.theory(*row)
 		row.Doubts = append(row.Doubts, p.doubts(*row)...)
 	}
@@ -51,11 +54,15 @@ type parameters struct {
 	seconds float64 // measured, all windows together
 	sends   float64 // messages in that time, all rooms together
 	members float64 // of a room
+	copies  float64 // of a message that are read: one for each member, or for each one but the sender
+	batch   float64 // most messages in an answer; 0: no limit
+
+	foreign bool // it isn't pushpull's own server: nothing is known of its store, and of how it writes to a room
 
 	delay      Distribution // from the intended time of a message to the start of sending
 	accept     Distribution // from there to the acknowledgement: the way up, the store, the way back
 	calibrated bool         // whether trip and delivery are known
-	trip       float64      // round trip of the smallest HTTP request
+	trip       float64      // round trip of the smallest HTTP request; 0: unknown
 	delivery   Distribution // from the start of sending to delivery at the other of two members, without any other wait
 	processors float64
 	write      float64       // from one member's copy to the next one's; 0 if unknown
@@ -78,6 +85,11 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 		way: row.Way, users: float64(row.Users), servers: float64(row.Servers), members: float64(run.Scenario.RoomSize),
 		warmup: float64(run.Scenario.Warmup), seconds: row.DurationS,
 		processors: float64(run.Environment.Cores), heartbeat: heartbeatBytes,
+		batch: float64(row.Way.Batch), foreign: row.Way.Server != "",
+	}
+	m.copies = m.members
+	if row.Way.Lacks.Echo {
+		m.copies--
 	}
 	if strings.HasPrefix(cmp.Or(run.Scenario.Redirected, run.Scenario.Target), "https:") {
 		m.heartbeat += recordBytes
@@ -95,7 +107,9 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 		delay.Merge(w.SendDelay)
 		accept.Merge(w.Accept)
 		if c := w.Calibration; c != nil {
-			trip.Merge(c.RoundTrip)
+			if !c.Connects {
+				trip.Merge(c.RoundTrip)
+			}
 			delivery.Merge(c.Delivery)
 			if c.Bytes != nil {
 				m.bytes = c.Bytes // the same in all windows, except for the digits of a number
@@ -104,7 +118,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	}
 	m.delay, m.accept = sampled(delay), sampled(accept)
 	m.trip, m.delivery = trip.Quantile(.5).Seconds(), sampled(delivery)
-	m.calibrated = trip.Count() > 0 && delivery.Count() > 0
+	m.calibrated = (trip.Count() > 0 || m.foreign) && delivery.Count() > 0
 	if row.Server != nil && row.Delivered > 0 {
 		copies := float64(row.Delivered) * m.members / (m.members - 1)
 		each := func(cpu float64) float64 { return min(max(0, cpu), 1000*m.seconds) / copies } // a result may hold any number
@@ -124,20 +138,28 @@ func sampled(h *result.Histogram) Distribution {
 	return Sample(func(p float64) float64 { return h.Quantile(p).Seconds() })
 }
 
-// known reports whether the parameters are those of a real run: a result may come from anywhere.
+// known reports whether the parameters are those of a real run: a result may come from anywhere. Of users that ask
+// again at once, the round trip to a foreign server must be known.
 func (m parameters) known() bool {
+	if m.foreign && m.way.Class() == result.Held && m.trip == 0 {
+		return false
+	}
 	return m.users > 0 && m.members > 1 && m.processors > 0 && m.seconds > 0 && m.warmup >= 0 && m.sends > 0 && m.way.Known()
 }
 
-// rate returns the messages per second for one user, including its own.
-func (m parameters) rate() float64 { return m.sends * m.members / m.users / m.seconds }
+// rate returns the messages per second for one user, including its own if the server returns them.
+func (m parameters) rate() float64 { return m.sends * m.copies / m.users / m.seconds }
 
-// waited returns the latency of a message that waits for a timer.
-func (m parameters) waited(wait func() Distribution) (d Distribution) {
-	if m.rates {
-		return d
+// waited returns the latency of a message that waits for a timer. It is not known of a server whose
+// acknowledgements come with the polls, or not at all: their time stands for the way to the server and back.
+func (m parameters) waited(wait func() Distribution) (d Distribution, known bool) {
+	if m.foreign && (m.way.Lacks.Acks || m.accept.Quantile(.5) > m.timer()/4) {
+		return d, false
 	}
-	return m.delay.Plus(m.accept).Plus(wait())
+	if m.rates {
+		return d, true
+	}
+	return m.delay.Plus(m.accept).Plus(wait()), true
 }
 
 // pushed returns the latency of a message that wakes its readers: the delivery time of the
@@ -150,8 +172,10 @@ func (m parameters) waited(wait func() Distribution) (d Distribution) {
 // other. From one copy to the next it takes the server's processor time for one, or, if that is more,
 // the share of all processors that a copy needs until its member has read it: the members read while
 // the next copies are written, but a machine can't do more than its processors.
+//
+// How a foreign server writes to the members is not known: only in rooms of two does nothing depend on it.
 func (m parameters) pushed() (d Distribution, known bool) {
-	if m.rates || !m.calibrated || m.members > 2 && m.write == 0 {
+	if m.rates || !m.calibrated || m.members > 2 && (m.write == 0 || m.foreign) {
 		return d, false
 	}
 	f := FanOut{Members: int(m.members) - 1, Writers: 1, Write: m.write}
@@ -187,11 +211,15 @@ type count struct{ mean, sd float64 }
 type slack struct{ ratio, seconds float64 }
 
 func shortPoll(m parameters) prediction {
-	s := ShortPoll{Interval: m.way.EveryS, Rate: m.rate()}
+	s := ShortPoll{Interval: m.way.EveryS, Rate: m.rate(), Batch: m.batch}
 	p := prediction{
-		latency: m.waited(s.Wait), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends * (m.members - 1),
 		requests: count{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
+	}
+	p.latency, p.known = m.waited(s.Wait)
+	if m.batch > 0 { // the messages of an interval come by several answers, one after another
+		p.known = p.known && s.Asked()*m.trip < timed.seconds
+		p.requests.sd += m.unbalanced()
 	}
 	if m.seconds/m.windows < m.way.EveryS {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same request
@@ -208,7 +236,7 @@ func shortPoll(m parameters) prediction {
 }
 
 func longPoll(m parameters) prediction {
-	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.way.HoldS, Wake: m.wake()}
+	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.way.HoldS, Wake: m.wake(), Batch: m.batch}
 	requests := m.users * m.windows * l.Requests(m.begun())
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
@@ -229,11 +257,11 @@ func longPollScan(m parameters) prediction {
 	// all of them, and a scan at a border of the window is inside or outside for all of them.
 	together := math.Sqrt(m.members * m.merged(requests))
 	p := prediction{
-		latency: m.waited(l.Wait), known: true,
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends,
 		requests: count{requests, m.borders() + together},
 		reads:    count{m.users * m.windows * l.Reads(m.begun()), m.users*math.Sqrt(m.windows/12) + together},
 	}
+	p.latency, p.known = m.waited(l.Wait)
 	if m.seconds/m.windows < m.way.ScanS {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same scan
 	}
@@ -319,7 +347,7 @@ func (m parameters) polled(requests, full, share float64) float64 {
 // carried returns the bytes of the messages themselves: each is sent once, and that share of the
 // copies for all members is read in the measured part.
 func (m parameters) carried(b *result.Bytes, share float64) float64 {
-	return m.sends * (float64(b.Send) + share*m.members*float64(b.Message))
+	return m.sends * (float64(b.Send) + share*m.copies*float64(b.Message))
 }
 
 // timer returns the time within which users fetch a message, in seconds.
@@ -332,8 +360,27 @@ func (m parameters) strays() float64 {
 	if m.bytes == nil {
 		return 0
 	}
+	return m.unbalanced() * float64(m.bytes.Message)
+}
+
+// unbalanced returns the standard deviation of the number of copies of those messages.
+func (m parameters) unbalanced() float64 {
 	at := min(m.timer(), m.seconds/m.windows) + min(m.timer(), m.warmup) // the end, and the start
-	return m.members * math.Sqrt(m.windows*m.sends/m.seconds*at/3) * float64(m.bytes.Message)
+	return m.copies * math.Sqrt(m.windows*m.sends/m.seconds*at/3)
+}
+
+// foreign makes p fit a row of a foreign server: a user may join by several requests, and reads of its store are not
+// known. Neither are the bytes of heartbeats, so those of a stream are predicted only if it has none.
+func (p *prediction) foreign(row result.Row) {
+	p.reads = count{}
+	if row.Way.Stream {
+		p.requests = count{mean: float64(row.Handshakes)}
+		if row.Way.HeartbeatS > 0 {
+			p.bytes = 0
+		}
+		return
+	}
+	p.requests.mean += float64(row.Handshakes)
 }
 
 // fetched returns how many messages polling users fetch in the measured part, as a share of the

@@ -71,7 +71,7 @@ func (s *stream) open(ctx, living context.Context) error {
 
 // opened opens the stream.
 func (s *stream) opened(ctx, living context.Context, r Request) error {
-	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once})
+	asked := transports.For(living, transports.Purpose{Request: transports.Handshake, Once: s.way.Once, Stream: true})
 	if !s.way.Lines {
 		header := http.Header{"Accept": {"text/event-stream"}}
 		maps.Copy(header, r.Header)

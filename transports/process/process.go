@@ -1,7 +1,7 @@
-// Package process reports the resource usage of this process, CPU time and resident memory, how many files
-// it may open, and which program it runs.
+// Package process reports the resource usage of this process and of others with their children, CPU time and
+// resident memory, how many files this one may open, and which program it runs.
 //
-// It reports on no other process and not on the machine as a whole.
+// It does not report on the machine as a whole.
 package process
 
 import (

@@ -1,0 +1,164 @@
+package loadgen
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"slices"
+	"sync"
+
+	"pushpull/loadgen/result"
+	"pushpull/transports"
+	"pushpull/transports/dialect"
+)
+
+// A Side is what is measured: a running server, or a command that starts one or more servers for each
+// window. Several servers share the users.
+type Side struct {
+	Name    string   // distinguishes it from other sides; may be empty, except of those in Options.Against
+	Target  *url.URL // of a running server, as Reach returns it; nil: Command starts the servers
+	NoStats bool     // Target is not asked for its stats, as when it shares its process with the generator
+	Program *Program // that Command starts, or that Target runs; nil: this binary, that of Command[0] with a Dialect, or the one that is running
+	Command []string // arguments, beginning with argv[0]; see StartServer
+	Env     []string // variables for Command's environment; see StartServer
+	Servers int      // number of servers to start; 0: one
+	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
+	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
+
+	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
+
+	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
+	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
+	// stopped by SIGTERM to its process group, as it may know nothing of standard input.
+	Dialect dialect.Dialect
+
+	// PID is that of the foreign server at Target, on this machine: CPU and memory of the server are those
+	// of the process and of all that descend from it. 0: they are unknown.
+	PID int
+}
+
+// secrets returns those of the address of the side's target.
+func (d Side) secrets() *transports.Secrets {
+	if d.Target == nil {
+		return nil
+	}
+	return transports.SecretsOf(d.Target.String())
+}
+
+// withPrograms gives each side without a Program one, for all its windows. The caller must call stop at
+// the end.
+func withPrograms(sides ...Side) (_ []*attempts, stop func(), err error) {
+	opened := map[string]*Program{}
+	stop = func() {
+		for _, program := range opened {
+			program.Close()
+		}
+	}
+	var all []*attempts
+	for _, side := range sides {
+		switch {
+		case side.Program != nil:
+		case side.Target != nil:
+			side.Program = new(Program)
+		default:
+			path := "" // this binary
+			if side.Dialect != nil && len(side.Command) > 0 {
+				if path, err = exec.LookPath(side.Command[0]); err != nil {
+					stop()
+					return nil, nil, fmt.Errorf("finding the program that starts %s: %w", side.Name, err)
+				}
+			}
+			if opened[path] == nil {
+				program, err := OpenProgram(path)
+				if err != nil {
+					stop()
+					return nil, nil, err
+				}
+				opened[path] = program
+			}
+			side.Program = opened[path]
+		}
+		all = append(all, &attempts{Side: side})
+	}
+	return all, stop, nil
+}
+
+// start starts the servers of a window.
+func (d Side) start(ctx context.Context) (servers []*Server, err error) {
+	number := max(1, d.Servers)
+	env := slices.Concat(d.Env, d.CPUs.environment(number))
+	for range number {
+		server, err := startServer(ctx, d.Program, d.CPUs, d.Command, env, d.Dialect != nil)
+		if err != nil {
+			stopAll(servers) // their errors matter less than err
+			return nil, err
+		}
+		servers = append(servers, server)
+	}
+	return servers, nil
+}
+
+// stopAll stops all servers at the same time and returns their errors.
+func stopAll(servers []*Server) []error {
+	errs := make([]error, len(servers))
+	var stopping sync.WaitGroup
+	for i, server := range servers {
+		stopping.Go(func() { errs[i] = server.Stop() })
+	}
+	stopping.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// measure measures one window on servers of its own, or on the target.
+func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
+	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
+	w.dialect, w.cores = d.Dialect, d.CPUs.cores()
+	bases := []*url.URL{d.Target}
+	if d.Target == nil {
+		var err error
+		if w.started, err = d.start(ctx); err != nil {
+			return nil, &startError{err}
+		}
+		bases = nil
+		for _, server := range w.started {
+			bases = append(bases, server.Base)
+			at.ServerPIDs = append(at.ServerPIDs, server.PID)
+			switch {
+			case d.Dialect != nil:
+				w.watchTree(server.PID)
+				w.nowhere = errors.New("a foreign server has no profiles")
+			case w.profiling && w.nowhere == nil:
+				w.nowhere = server.findProfiles()
+			}
+		}
+	} else if d.PID > 0 {
+		w.watchTree(d.PID)
+	}
+	stop := watch(w, at, progress)
+	out, err := w.measure(ctx, bases)
+	stop()
+	if out != nil {
+		other := slices.ContainsFunc(w.started, func(s *Server) bool { return s.Other })
+		out.OtherProgram = other || d.Program.reports(w.programs)
+	} else {
+		err = w.explain(err)
+	}
+	for _, failed := range stopAll(w.started) {
+		if out != nil {
+			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
+		}
+	}
+	secrets := d.secrets()
+	if out != nil {
+		for i := range out.Dropped {
+			out.Dropped[i].What = secrets.Redact(out.Dropped[i].What)
+		}
+		for i := range out.Outages {
+			out.Outages[i].How = secrets.Redact(out.Outages[i].How)
+		}
+	}
+	return out, secrets.RedactError(err)
+}
