@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"nhooyr.io/websocket"
+	"golang.org/x/net/websocket"
 
 	"pushpull/loadgen/result"
 	"pushpull/transports/dialect/servers"
 )
 
 // TestTimedPlainClient measures nchan with the dialect, and with clients that were written for nchan alone, on
-// net/http and nhooyr.io/websocket: what they count must be equal, and the medians within 5%. Both send the
+// net/http and golang.org/x/net/websocket: what they count must be equal, and the medians within 5%. Both send the
 // messages of the same plans, in turns, each time to a server of its own.
 func TestTimedPlainClient(t *testing.T) {
 	script, err := filepath.Abs("../testdata/servers/nchan/start.sh")
@@ -100,7 +100,7 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 			}
 		})
 	}
-	time.Sleep(time.Second) //nolint:forbidigo // for all to listen
+	time.Sleep(time.Second) // for all to listen
 	p.start = time.Now()
 	senders := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.plan.Users}}
 	var sending sync.WaitGroup
@@ -125,7 +125,7 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 		})
 	}
 	sending.Wait()
-	time.Sleep(time.Second) //nolint:forbidigo // for the last ones to arrive
+	time.Sleep(time.Second) // for the last ones to arrive
 	cancel()
 	users.Wait()
 	senders.CloseIdleConnections()
@@ -146,14 +146,15 @@ func (p *plain) got(user int, body []byte) {
 
 // socket listens on a WebSocket.
 func (p *plain) socket(ctx context.Context, user int, room string) error {
-	c, _, err := websocket.Dial(ctx, p.base.String()+"/sub/"+room, nil)
+	c, err := websocket.Dial("ws://"+p.base.Host+"/sub/"+room, "", p.base.String())
 	if err != nil {
 		return err
 	}
-	defer c.CloseNow()
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
 	for {
-		_, body, err := c.Read(ctx)
-		if err != nil {
+		var body []byte
+		if err := websocket.Message.Receive(c, &body); err != nil {
 			return err
 		}
 		p.got(user, body)
