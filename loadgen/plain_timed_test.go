@@ -42,7 +42,7 @@ func TestTimedPlainClient(t *testing.T) {
 	for transport, listen := range map[string]func(*plain, context.Context, int, string) error{"websocket": (*plain).socket, "long-poll": (*plain).poll} {
 		var ratios []float64
 		s := Scenario{
-			Name: "pairs", Users: 200, RoomSize: 2, Rate: 1, Size: 100, Warmup: .5, Duration: 4, Drain: 5, Rounds: 1, Seed: 1,
+			Name: "pairs", Users: 200, RoomSize: 2, Rate: 1, Size: 100, Warmup: .5, Duration: 3, Drain: 5, Rounds: 1, Seed: 1,
 			Transports: []string{"nchan/" + transport},
 		}
 		for round := 1; round <= 5; round++ {
@@ -104,8 +104,15 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 	p.start = time.Now()
 	senders := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.plan.Users}}
 	var sending sync.WaitGroup
+	alarm, err := newAlarm() // time.Sleep would be up to a millisecond late
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer alarm.close()
 	for _, send := range p.plan.Sends {
-		time.Sleep(time.Until(p.start.Add(send.At))) //nolint:forbidigo // open loop
+		if err := alarm.wait(ctx, p.start.Add(send.At)); err != nil {
+			p.t.Fatal(err)
+		}
 		sending.Go(func() {
 			body := Stamp{User: int(send.User), Number: int(send.Number), Intended: send.At}.appendTo(nil, p.size)
 			resp, err := senders.Post(p.base.String()+"/pub/room-"+strconv.Itoa(p.plan.Room(int(send.User))), "text/plain", bytes.NewReader(body))
