@@ -33,7 +33,8 @@ type Conn struct {
 // subprotocols are offered by its Sec-WebSocket-Protocol. wire must answer an upgrade as net/http does: with
 // status 101 and a Body that is an io.ReadWriteCloser. Any other answer is the error of transports.AnswerError.
 func Dial(ctx context.Context, wire http.RoundTripper, u *url.URL, header http.Header) (*Conn, http.Header, error) {
-	asked := upgradeHeader()
+	key := newKey()
+	asked := upgradeHeader(key)
 	maps.Copy(asked, header)
 	resp, err := wire.RoundTrip(transports.NewRequest(ctx, http.MethodGet, u, asked, nil))
 	if err != nil {
@@ -43,7 +44,7 @@ func Dial(ctx context.Context, wire http.RoundTripper, u *url.URL, header http.H
 		defer resp.Body.Close()
 		return nil, nil, transports.AnswerError(resp)
 	}
-	err = checkUpgrade(resp.Header, header["Sec-Websocket-Protocol"])
+	err = checkUpgrade(resp.Header, key, header["Sec-Websocket-Protocol"])
 	conn, ok := resp.Body.(io.ReadWriteCloser)
 	if err == nil && !ok {
 		err = fmt.Errorf("the Body of a 101 is a %T, want an io.ReadWriteCloser", resp.Body)

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -11,14 +12,16 @@ import (
 	"pushpull/transports"
 )
 
-// challenge is the Sec-WebSocket-Key of every user. It need not be random: it only rules out caches.
-var challenge = base64.StdEncoding.EncodeToString([]byte("pushpull-user-16"))
+// newKey returns the Sec-WebSocket-Key of a new connection: 16 random bytes; RFC 6455, section 4.1. Servers may tell
+// connections that are being opened apart by it, as serverless-offline does.
+func newKey() string {
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // can't fail
+	return base64.StdEncoding.EncodeToString(random)
+}
 
-// challengeAnswer is the Sec-WebSocket-Accept of a server that has understood the handshake; RFC 6455,
-// section 4.2.2.
-var challengeAnswer = acceptOf(challenge)
-
-// acceptOf returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
+// acceptOf returns the Sec-WebSocket-Accept of a server that has understood a handshake with that
+// Sec-WebSocket-Key; RFC 6455, section 4.2.2.
 func acceptOf(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -41,19 +44,19 @@ func checkHandshake(r *http.Request) (key string, err error) {
 }
 
 // upgradeHeader returns the header of a user's handshake. It offers no extension and no subprotocol.
-func upgradeHeader() http.Header {
+func upgradeHeader(key string) http.Header {
 	return http.Header{
 		"Connection":            {"Upgrade"},
 		"Upgrade":               {"websocket"},
 		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {challenge},
+		"Sec-Websocket-Key":     {key},
 	}
 }
 
-// checkUpgrade returns an error if the header of a 101 doesn't open a WebSocket as it was asked for, with the
-// subprotocols that were offered; RFC 6455, section 4.1.
-func checkUpgrade(h http.Header, offered []string) error {
-	accept := h.Get("Sec-Websocket-Accept")
+// checkUpgrade returns an error if the header of a 101 doesn't open a WebSocket as it was asked for, with the key
+// and the subprotocols that were offered; RFC 6455, section 4.1.
+func checkUpgrade(h http.Header, key string, offered []string) error {
+	accept, want := h.Get("Sec-Websocket-Accept"), acceptOf(key)
 	switch {
 	case !transports.Lists(h["Upgrade"], "websocket"):
 		return fmt.Errorf("the server switched to the protocol %.100q, not to websocket: is a proxy in between?", strings.Join(h["Upgrade"], ", "))
@@ -61,8 +64,8 @@ func checkUpgrade(h http.Header, offered []string) error {
 		return fmt.Errorf("the server's 101 has the header Connection: %.100q without Upgrade: a proxy may have dropped it", strings.Join(h["Connection"], ", "))
 	case accept == "":
 		return errors.New("the server's 101 has no Sec-WebSocket-Accept header: a proxy may have dropped it")
-	case accept != challengeAnswer:
-		return fmt.Errorf("the server's Sec-WebSocket-Accept is %.100q, want %q: a cache may have answered", accept, challengeAnswer)
+	case accept != want:
+		return fmt.Errorf("the server's Sec-WebSocket-Accept is %.100q, want %q: a cache may have answered", accept, want)
 	case len(h["Sec-Websocket-Extensions"]) > 0:
 		return fmt.Errorf("the server uses the extension %.100q, which was not offered: switch it off", strings.Join(h["Sec-Websocket-Extensions"], ", "))
 	case len(h["Sec-Websocket-Protocol"]) > 0 && !transports.Lists(offered, strings.Join(h["Sec-Websocket-Protocol"], ", ")):

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"encoding/base64"
 	"errors"
 	"io"
 	"maps"
@@ -18,7 +19,10 @@ type answering struct {
 	body   io.ReadCloser
 }
 
-func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+func (a answering) RoundTrip(req *http.Request) (*http.Response, error) {
+	if _, given := a.header["Sec-Websocket-Accept"]; !given {
+		a.header.Set("Sec-Websocket-Accept", accept(req.Header.Get("Sec-Websocket-Key")))
+	}
 	return &http.Response{StatusCode: http.StatusSwitchingProtocols, Status: "101 Switching Protocols", Header: a.header, Body: a.body}, nil
 }
 
@@ -49,7 +53,7 @@ func TestUpgradeHeaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			user, server := net.Pipe()
 			defer server.Close()
-			header := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {challengeAnswer}}
+			header := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
 			maps.Copy(header, test.change)
 			s, err := join(t, answering{header, user})
 			switch {
@@ -74,5 +78,17 @@ func TestRefusedHandshake(t *testing.T) {
 		if status, ok := errors.AsType[*transports.StatusError](err); !ok || status.Code != code || status.Text != "slow down" {
 			t.Errorf("a handshake that is answered with %d: %v", code, err)
 		}
+	}
+}
+
+// Each connection has a key of its own: a server may tell connections that are being opened apart by it.
+func TestKeysDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		key := newKey()
+		if random, err := base64.StdEncoding.DecodeString(key); err != nil || len(random) != 16 || seen[key] {
+			t.Fatalf("the key %q: %v, seen before: %t", key, err, seen[key])
+		}
+		seen[key] = true
 	}
 }

@@ -124,7 +124,7 @@ func TestUserWithSignsOfLife(t *testing.T) {
 func promised(t *testing.T, header string) (*session, net.Conn) {
 	t.Helper()
 	user, server := net.Pipe()
-	h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {challengeAnswer}}
+	h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
 	if header != "" {
 		h.Set(transports.HeartbeatHeader, header)
 	}

@@ -41,7 +41,7 @@ func TestFramesWithTheHandshake(t *testing.T) {
 	defer conn.Close()
 	const n = 20
 	request := "GET /rooms/room/websocket HTTP/1.1\r\nHost: " + server.Listener.Addr().String() + "\r\nUpgrade: h2c, WebSocket\r\nConnection: keep-alive\r\nConnection: ,upgrade\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + challenge + "\r\n\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + newKey() + "\r\n\r\n"
 	var frames []byte
 	for i := range n {
 		frames = appendFrame(frames, opText, fmt.Appendf(nil, `{"body":"message %d"}`, i))

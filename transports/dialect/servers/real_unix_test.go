@@ -46,6 +46,7 @@ func TestRealServers(t *testing.T) {
 			for _, way := range d.Ways() {
 				t.Run(way.Transport, func(t *testing.T) {
 					client := clientOf(t, d, way)
+					t.Run("Crowd", func(t *testing.T) { crowd(t, base, client) })
 					t.Run("Converse", func(t *testing.T) { converse(t, base, client) })
 					t.Run("History", func(t *testing.T) { history(t, base, client) })
 					t.Run("Long", func(t *testing.T) { long(t, base, client) })
@@ -70,6 +71,35 @@ func clientOf(t *testing.T, d dialect.Dialect, way dialect.Way) transports.Clien
 		t.Fatal(err)
 	}
 	return client
+}
+
+// crowd lets users join rooms of two at the same time. The server must not mix them up.
+func crowd(t *testing.T, base *url.URL, client transports.Client) {
+	const users = 40
+	room := newRoom()
+	roomOf := func(i int) string { return fmt.Sprint(room, "-", i/2) }
+	var all [users]*user
+	var joining sync.WaitGroup
+	for i := range all {
+		joining.Go(func() {
+			var err error
+			if all[i], err = tryJoin(t, base, client, roomOf(i), ""); err != nil {
+				t.Errorf("joining: %v", err)
+			}
+		})
+	}
+	joining.Wait()
+	if t.Failed() {
+		return
+	}
+	for i, user := range all {
+		user.send(roomOf(i))
+	}
+	for i, user := range all {
+		if got := user.wait(2); got[0] != roomOf(i) || got[1] != roomOf(i) {
+			t.Errorf("a user in %s got %q", roomOf(i), got)
+		}
+	}
 }
 
 // converse lets two users send to a room. Each message must reach both, once, and acknowledged; another room's must
@@ -260,6 +290,15 @@ type user struct {
 // join lets a user join a room and read it until the test ends.
 func join(t *testing.T, base *url.URL, client transports.Client, room string, from transports.Cursor) *user {
 	t.Helper()
+	u, err := tryJoin(t, base, client, room, from)
+	if err != nil {
+		t.Fatalf("joining: %v", err)
+	}
+	return u
+}
+
+// tryJoin is join for any goroutine.
+func tryJoin(t *testing.T, base *url.URL, client transports.Client, room string, from transports.Cursor) (*user, error) {
 	u := &user{t: t, ended: make(chan struct{}), more: make(chan struct{})}
 	u.http = &http.Transport{DisableCompression: true, DialContext: u.dial}
 	ctx, stop := context.WithTimeout(t.Context(), patience)
@@ -267,12 +306,12 @@ func join(t *testing.T, base *url.URL, client transports.Client, room string, fr
 	var err error
 	u.session, err = client.Join(ctx, transports.Target{Base: base, HTTP: u.http}, room, from)
 	if err != nil {
-		t.Fatalf("joining: %v", err)
+		return nil, err
 	}
 	ctx, u.stop = context.WithCancel(context.Background())
 	go u.read(ctx)
 	t.Cleanup(u.leave)
-	return u
+	return u, nil
 }
 
 // dial keeps the connections for cut.
