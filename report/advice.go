@@ -130,6 +130,25 @@ func (a *Advice) Refuted() string {
 	return ""
 }
 
+// untimed says which options have a delay that can't be predicted, as the server's round trip is unknown; they can't be
+// chosen. It is empty if there are none.
+func (a *Advice) untimed() string {
+	var names []string
+	for _, o := range a.Options {
+		if o.P99 == 0 {
+			names = append(names, a.call(o))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	what := "it"
+	if len(names) > 1 {
+		what = "them"
+	}
+	return "How late messages would be with " + list(names) + " can't be predicted, as the round trip to the server is unknown. The answer leaves " + what + " out: compare " + what + " with pushpull run."
+}
+
 // refutation says which prediction did not come true; empty: all did.
 func (a *Advice) refutation() string {
 	const advice = ": measure with --thorough, on a quiet machine"
@@ -190,8 +209,11 @@ func spec(o cost.Option) string {
 	return o.Model.Transport
 }
 
-// many reports whether a name is a plural.
-func many(way result.Way) bool { return strings.HasSuffix(text.Clean(way.Title), "s") }
+// many reports whether the title of a way is a plural: "server-sent events on nchan" is.
+func many(way result.Way) bool {
+	title := strings.TrimSuffix(way.Title, " on "+way.Server)
+	return way.Known() && strings.HasSuffix(text.Clean(title), "s")
+}
 
 // form returns the form of a verb that goes with an option.
 func form(o cost.Option, one, more string) string {
@@ -591,6 +613,10 @@ func (a *Advice) Table(w io.Writer, on text.Screen) error {
 	out.lines(aligned(rows, on.Width())...)
 	if slices.ContainsFunc(a.Options, func(o cost.Option) bool { return !o.Meets }) && a.Chosen() {
 		out.wrap(on, text.Plain, "Those that are too late come last.", 0)
+		out.gap()
+	}
+	if unknown := a.untimed(); unknown != "" {
+		out.wrap(on, text.Plain, unknown, 0)
 		out.gap()
 	}
 	for _, said := range a.checks() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"slices"
 	"strings"
 
 	"golang.org/x/image/font"
@@ -50,6 +51,7 @@ type drawing struct {
 
 // figures returns the charts in the order of the page.
 func figures(all []series) []figure {
+	all = slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.Lacking != "" })
 	figures := []figure{latencyFigure(all), overTimeFigure(all)}
 	for _, m := range result.Metrics() {
 		if m.Chart != nil {

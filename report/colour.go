@@ -70,7 +70,7 @@ func hueOf(class string) (h hue, known bool) {
 
 // colourOf returns the colour of a transport. It depends on nothing else, so that a transport looks the
 // same in every chart of every result. Its way decides the hue, and its setting how dark it is: the
-// shorter, the darker. Its name changes both a little, as several transports may have the same way; one
+// shorter, the darker. That of a foreign server is paler. Its name changes both a little, as several transports may have the same way; one
 // whose way is unknown gets a greyish hue by its name alone.
 func colourOf(transport string, way result.Way) paint {
 	h, known := hueOf(way.Class())
@@ -89,6 +89,10 @@ func colourOf(transport string, way result.Way) paint {
 		h.lightness += .14 * math.Log10(setting/h.usual)
 	}
 	h.lightness = max(.36, min(h.lightness, .72))
+	if way.Server != "" { // paler than pushpull's own
+		h.lightness += .14
+		h.chroma *= .7
+	}
 	return h.paint()
 }
 

@@ -27,6 +27,7 @@ type page struct {
 	Fatal    []Remark
 	Differs  []string
 	Numbers  table
+	Servers  []string // other than pushpull's own: what they are
 	Figures  []pageFigure
 	Details  []table // of the store and of theory, as far as there are any
 	Remarks  []Remark
@@ -118,6 +119,7 @@ func renderPage(back Link, runs []Run, all []series, drawings []drawing) ([]byte
 	}
 	p.Figures = figuresOf(drawings)
 	p.Numbers, p.Details = tablesOf(len(runs), all)
+	p.Servers = foreign(runs)
 	p.Facts = []facts{{Title: "Scenario"}, {Title: "Environment"}}
 	for _, f := range conditions(runs) {
 		if f.Differs {

@@ -208,6 +208,36 @@ func TestSameClass(t *testing.T) {
 	}
 }
 
+// The rows of one way on pushpull's own server and on others can be told apart: by a step in a colour, and by a mark.
+func TestForeignColours(t *testing.T) {
+	servers := []string{"", "nchan/", "nchan-2/", "centrifugo/", "socketio/", "faye/", "sockjs/", "mine/"}
+	for kind, way := range map[string]result.Way{
+		"short-poll@200ms": {EveryS: .2}, "short-poll@5s": {EveryS: 5}, "long-poll": {HoldS: 30}, "sse": {Stream: true}, "websocket": {Stream: true, Duplex: true},
+	} {
+		var all []series
+		for _, server := range servers {
+			of := way
+			of.Title, of.Server = "way", server
+			all = append(all, series{Row: result.Row{Transport: server + kind, Way: of}})
+		}
+		styles := stylesOf(all)
+		for i, a := range all {
+			for _, b := range all[:i] {
+				x, y := styles[a.Transport], styles[b.Transport]
+				const step = 8 // as in TestColours
+				c, d := x.colour.light, y.colour.light
+				if x.mark == y.mark && max(apartBy(c.R, d.R), apartBy(c.G, d.G), apartBy(c.B, d.B)) < step {
+					t.Errorf("%s and %s look alike: %s with mark %d, %s with mark %d", a.Transport, b.Transport, cssOf(c), x.mark, cssOf(d), y.mark)
+				}
+			}
+			own, other := styles[kind].colour.light, styles[a.Transport].colour.light
+			if i > 0 && max(apartBy(own.R, other.R), apartBy(own.G, other.G), apartBy(own.B, other.B)) < 16 {
+				t.Errorf("%s looks like pushpull's own: %s and %s", a.Transport, cssOf(other), cssOf(own))
+			}
+		}
+	}
+}
+
 func apartBy(a, b uint8) uint8 { return max(a, b) - min(a, b) }
 
 func TestAxes(t *testing.T) {

@@ -221,10 +221,13 @@ func seriesOf(runs []Run) []series {
 	return all
 }
 
-// missing returns the transports of the scenario without a window.
+// missing returns the transports of the scenario without a window, apart from those that their servers lack.
 func (r Run) missing() []string {
 	var names []string
 	for _, transport := range r.Run.Scenario.Transports {
+		if slices.ContainsFunc(r.Run.Scenario.Lacking, func(l result.Lack) bool { return l.Transport == transport }) {
+			continue
+		}
 		if !slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Transport == transport }) {
 			names = append(names, transport)
 		}

@@ -45,6 +45,26 @@ func setups(runs []Run) []string {
 	return lines
 }
 
+// foreign returns a line for each foreign server of runs; with several runs, each begins with the name of its run,
+// unless all runs have the same lines.
+func foreign(runs []Run) []string {
+	var lines []string
+	_, labels := namesOf(runs)
+	same := true
+	first := text.Foreign(runs[0].Run, runs[0].Rows)
+	for i, run := range runs {
+		of := text.Foreign(run.Run, run.Rows)
+		same = same && slices.Equal(of, first)
+		for _, line := range of {
+			lines = append(lines, labels[i]+": "+line)
+		}
+	}
+	if same {
+		return first
+	}
+	return lines
+}
+
 // several reports whether any series was measured on more than one server.
 func several(all []series) bool {
 	return slices.ContainsFunc(all, func(s series) bool { return s.Servers > 1 })

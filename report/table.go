@@ -66,3 +66,26 @@ func remarksOf(runs []Run, all []series) []Remark {
 	}
 	return remarks
 }
+
+// distrusted returns the names of the series that are not to be believed.
+func distrusted(rows []series, call func(series) string) []string {
+	var names []string
+	for _, s := range rows {
+		for _, d := range s.Doubts {
+			if d.Fatal && s.Measured() {
+				names = append(names, call(s))
+				break
+			}
+		}
+	}
+	return names
+}
+
+func (s series) doubted(code string) bool {
+	for _, d := range s.Doubts {
+		if d.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -32,6 +32,10 @@ func Table(w io.Writer, on text.Screen, runs ...Run) error {
 	parts := l.parts()
 	parts[len(parts)-1] = append(parts[len(parts)-1], l.legend()...)
 	out.lines(parts...)
+	for _, line := range foreign(runs) {
+		out.wrap(on, text.Plain, line, 2)
+	}
+	out.gap()
 	for _, r := range remarksOf(runs, all) {
 		ink := text.Plain
 		if r.Fatal {

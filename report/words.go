@@ -73,10 +73,7 @@ func (s speaker) verb(i int, one, many string) string {
 	return one
 }
 
-func (s speaker) plural(i int) bool {
-	way := s.rows[i].Way
-	return way.Known() && strings.HasSuffix(text.Clean(way.Title), "s")
-}
+func (s speaker) plural(i int) bool { return many(s.rows[i].Way) }
 
 // sentences returns at least one sentence, the verdict first.
 func sentences(run Run) []string {
@@ -141,7 +138,7 @@ func (s speaker) verdict() []string {
 	first := front[0]
 	speed := s.speed(first)
 	switch {
-	case len(s.rows) == 1 && len(s.missing) == 0:
+	case s.alone() && len(s.missing) == 0:
 		return []string{text.Upper(s.call(first)) + " alone " + s.verb(first, "was", "were") + " measured: " + speed + ".", s.costs(first)}
 	case len(s.choice.Ranked) == 1:
 		return []string{"Only " + s.call(first) + " can be recommended: " + speed + "."}
@@ -155,9 +152,9 @@ func (s speaker) verdict() []string {
 	case len(front) == 1:
 		said := "Choose " + s.call(first) + ": " + s.verb(first, "it is", "they are") + " the fastest (" + speed + ")"
 		if _, known := s.choice.Cost.Value(s.rows[first]); known {
-			said += ", and " + s.cheapest(first)
+			return []string{said + ", and " + s.cheapest(first) + "."}
 		}
-		return []string{said + "."}
+		return []string{said + ".", "The " + noun(s.choice.Cost) + " of " + s.call(first) + " is unknown, so it is compared by latency alone."}
 	}
 	said := []string{"Choose " + s.call(first) + " if messages have to arrive as early as possible: " + speed + "."}
 	for k, i := range front[1:] {
@@ -177,6 +174,17 @@ func (s speaker) speed(i int) string {
 		said += ", 99% within " + text.Duration(row.Latency.P99, digits)
 	}
 	return said
+}
+
+// alone reports whether all other rows are of transports that their servers lack.
+func (s speaker) alone() bool {
+	n := 0
+	for _, row := range s.rows {
+		if row.Lacking == "" {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // digits is how many significant digits of a figure a sentence shows, as tables do.
@@ -425,8 +433,12 @@ func times(ratio float64, noun string) string {
 // beaten says which rows are never the better choice.
 func (s speaker) beaten() []string {
 	by := map[int][]string{}
-	many := map[int]bool{} // whether the sentence about those beaten by a row has a plural
+	many := map[int]bool{}    // whether the sentence about those beaten by a row has a plural
+	known := map[int]string{} // " that is known" if one of them lacks a figure
 	for _, b := range s.choice.Beaten {
+		if _, ok := s.choice.Cost.Value(s.rows[b.Row]); !ok {
+			known[b.By] = " that is known"
+		}
 		by[b.By] = append(by[b.By], s.call(b.Row))
 		many[b.By] = len(by[b.By]) > 1 || s.plural(b.Row)
 	}
@@ -435,9 +447,9 @@ func (s speaker) beaten() []string {
 		switch names := text.Upper(list(by[k])); {
 		case names == "":
 		case many[k]:
-			said = append(said, names+" are never the better choice: they are no better than "+s.call(k)+" in any figure.")
+			said = append(said, names+" are never the better choice: they are no better than "+s.call(k)+" in any figure"+known[k]+".")
 		default:
-			said = append(said, names+" is never the better choice: it is no better than "+s.call(k)+" in any figure.")
+			said = append(said, names+" is never the better choice: it is no better than "+s.call(k)+" in any figure"+known[k]+".")
 		}
 	}
 	return said
@@ -449,6 +461,8 @@ func (s speaker) failures() []string {
 	for i, row := range s.rows {
 		name := s.call(i)
 		switch {
+		case row.Lacking != "":
+			continue
 		case !row.Measured():
 			unmeasured = append(unmeasured, name)
 			continue
@@ -476,26 +490,4 @@ func (s speaker) failures() []string {
 		said = append(said, "The run ended before "+list(s.missing)+" had a turn.")
 	}
 	return said
-}
-
-func distrusted(rows []series, call func(series) string) []string {
-	var names []string
-	for _, s := range rows {
-		for _, d := range s.Doubts {
-			if d.Fatal && s.Measured() {
-				names = append(names, call(s))
-				break
-			}
-		}
-	}
-	return names
-}
-
-func (s series) doubted(code string) bool {
-	for _, d := range s.Doubts {
-		if d.Code == code {
-			return true
-		}
-	}
-	return false
 }

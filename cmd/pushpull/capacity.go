@@ -27,6 +27,7 @@ import (
 
 type capacityOptions struct {
 	scenario         scenarioOptions
+	against          againstOptions
 	p99              time.Duration
 	vary             string
 	from, most       float64
@@ -66,6 +67,11 @@ embedded store, apart: on Linux each is bound to CPUs of its own. On other syste
 each server gets no more CPUs (GOMAXPROCS), which is a weaker limit. Where the generator, a limit
 of this process or the machine as a whole was met first, the answer is a lower bound: "at least".
 
+` + aboutForeign + `
+
+--server-cpus and --servers are for pushpull's own server: other servers share all CPUs with the
+load generator, unless you bind them.
+
 Each load is a result of its own below the directory of the search, with an index.json. The page
 report.html has a chart of p50 and p99 against the load; pushpull report DIR draws it again. Ctrl-C
 ends the search, and prints the bounds known by then.
@@ -100,6 +106,7 @@ func (o *capacityOptions) addFlags(f *pflag.FlagSet) {
 		}
 	}
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		o.against.addFlags(f)
 		f.StringVar(&o.store, "store", store.Default, "`ADDRESS` where the servers keep messages")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
 		intVar(f, &o.cpus, "server-cpus", 0, "`N` CPUs that the servers have for themselves; 0: they share all with the load generator (default half of them)")
@@ -113,6 +120,11 @@ func (o *capacityOptions) addFlags(f *pflag.FlagSet) {
 
 // plan returns how the loads are measured. All of its errors are those of usage.
 func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPlan, error) {
+	against, err := o.against.parse(nil)
+	if err != nil {
+		return capacityPlan{}, err
+	}
+	o.scenario.against = against
 	scenario, err := o.scenario.scenario(flags, args)
 	if err != nil {
 		return capacityPlan{}, err
@@ -150,12 +162,18 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 			return capacityPlan{}, fmt.Errorf("--servers %d need a --store that they can share: %w", o.servers, err)
 		}
 	}
+	if against.only && (flags.Changed("store") || flags.Changed("servers") || flags.Changed("server-cpus")) {
+		return capacityPlan{}, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers and --server-cpus")
+	}
+	if !measuresOwn(scenario.Transports) {
+		o.cpus = 0
+	}
 	plan := capacityPlan{scenario: scenario, vary: o.vary}
 	if flags.Lookup(o.vary) != nil && flags.Changed(o.vary) && !flags.Changed("from") {
 		o.from = plan.value() // the first load
 	}
 	return newCapacityPlan(capacityPlan{
-		scenario: scenario, vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
+		scenario: scenario, against: against, vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
 		options: search.Options{From: o.from, Most: o.most, Precision: float64(o.precision), Repeat: o.repeat},
 	})
 }
@@ -188,11 +206,17 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		}
 		defer func() { _ = split.Close() }() // what follows needs few CPUs
 	}
-	back, err := openBackingOn(ctx, []string{opts.store}, split)
-	if err != nil {
+	plan.against.remark(cmd.ErrOrStderr())
+	if err := plan.against.reach(ctx); err != nil {
 		return err
 	}
-	defer back.close()
+	var back *backing // of pushpull's own servers
+	if measuresOwn(plan.scenario.Transports) {
+		if back, err = openBackingOn(ctx, []string{opts.store}, split); err != nil {
+			return err
+		}
+		defer back.close()
+	}
 	begun := time.Now().UTC().Truncate(time.Second)
 	dir, made, err := opts.destination.make("capacity-"+plan.scenario.Name, begun)
 	if err != nil {
@@ -203,7 +227,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		Memory: int64(loadgen.Environment().MemoryBytes), Cores: runtime.NumCPU(), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
 	}}
 	c.survey = survey{
-		dir: dir, backing: back, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
+		dir: dir, backing: back, against: plan.against, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 		index: result.Index{
 			Schema: result.Schema, Kind: result.KindCapacity, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
@@ -265,12 +289,18 @@ type hunt struct {
 	search    *search.Search // nil: the transport can't hold the p99
 	options   search.Options
 	text      string // why there is no search
+	lacking   bool   // that is, the server has no such transport
 }
 
 // huntsOf begins the search on each transport. given: the largest load was asked for.
 func huntsOf(p capacityPlan, given bool) (hunts []*hunt, err error) {
 	for _, transport := range p.scenario.Transports {
-		h := &hunt{transport: transport, way: loadgen.WayOfTransport(transport)}
+		h := &hunt{transport: transport, way: loadgen.WayOf(p.against.way(transport))}
+		if _, err := p.against.client(transport); err != nil { // its server lacks it: all else is wrong usage
+			h.text, h.lacking = err.Error(), true
+			hunts = append(hunts, h)
+			continue
+		}
 		if timer := p.late(transport); timer > 0 {
 			h.text = fmt.Sprintf("a message waits up to %v for the timer of %s", timer, transport)
 			hunts = append(hunts, h)
@@ -292,6 +322,9 @@ func (h *hunt) found() result.Found {
 	f := result.Found{Transport: h.transport, Way: h.way}
 	if h.search == nil {
 		f.Complete, f.Limit, f.Text = true, search.Timer, h.text
+		if h.lacking {
+			f.Limit = search.None
+		}
 		return f
 	}
 	a := h.search.Answer()
@@ -399,7 +432,7 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	}
 	t.turns = c.survey.turns + c.left()
 	t.left = time.Duration(c.left()) * c.windowTime()
-	if err := loadgen.CheckLimits(t.scenario); err != nil {
+	if err := loadgen.CheckLimits(t.scenario, c.plan.against.all()...); err != nil {
 		return err
 	}
 	begun, others := time.Now(), &meter{read: machineCPU}

@@ -10,7 +10,6 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/search"
-	"pushpull/transports/all"
 )
 
 // The knobs that a search for the capacity can vary.
@@ -29,6 +28,7 @@ const (
 // A capacityPlan says how the loads of a search are measured.
 type capacityPlan struct {
 	scenario loadgen.Scenario // before it is varied
+	against  *foreigns        // servers of its transports
 	vary     string           // its key
 	p99      time.Duration
 	options  search.Options // without From, Least and Most, if they are 0
@@ -215,8 +215,8 @@ func (p *capacityPlan) ceiling(transport string, given bool) (ceiling, error) {
 	if given {
 		c.text = fmt.Sprintf("no more than --most %s were tried", plainNumber(o.Most))
 	}
-	if l := loadgen.ConnectionLimit(); p.vary == varyUsers && l.Of != "" && float64(l.Users(transport)) < c.most {
-		c = ceiling{math.Floor(float64(l.Users(transport))/o.Step) * o.Step, search.Files, fmt.Sprintf("this process may have %d %s, which are used up by more users", l.Most, l.Of)}
+	if l := loadgen.ConnectionLimit(); p.vary == varyUsers && l.Of != "" && float64(l.Users(transport, p.against.all()...)) < c.most {
+		c = ceiling{math.Floor(float64(l.Users(transport, p.against.all()...))/o.Step) * o.Step, search.Files, fmt.Sprintf("this process may have %d %s, which are used up by more users", l.Most, l.Of)}
 		if l.Of != "open files" {
 			c.limit = search.Ports
 		}
@@ -229,11 +229,7 @@ func (p *capacityPlan) ceiling(transport string, given bool) (ceiling, error) {
 
 // late returns the timer of a transport that delays deliveries by more than the p99, or 0 if there is none.
 func (p *capacityPlan) late(transport string) time.Duration {
-	client, err := all.Client(transport)
-	if err != nil {
-		return 0
-	}
-	if timer := client.Way().Timer(); time.Duration(.99*float64(timer)) > p.p99 {
+	if timer := p.against.way(transport).Timer(); time.Duration(.99*float64(timer)) > p.p99 {
 		return timer
 	}
 	return 0

@@ -34,6 +34,8 @@ type chooseOptions struct {
 	busy                           share
 	prices                         prices
 	transports                     []string
+	against                        againstOptions
+	servers                        *foreigns // of against
 	store, from                    string
 	quick, thorough                bool
 	printJSON, quiet               bool
@@ -61,6 +63,9 @@ measured last. Where a prediction is refuted the exit code is 4. It takes about 
 Users that poll on a timer get the longest interval that is in time. Costs are those of this
 machine's processors and of pushpull's server. --from answers from costs that were measured
 before, for rooms of the same size, without measuring anything.
+
+` + aboutForeign + `
+choose needs the CPU of each server: name the process of a running one.
 
 --price makes money decide: cpu-hour (a core), gb-hour (memory), gb-out (traffic to the users),
 million-requests, and million-messages (each one sent, and each copy delivered). No price is built
@@ -93,6 +98,7 @@ func (o *chooseOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		listVar(f, &o.transports, "transports", "`LIST` which transports; users that poll on a timer get the interval that suits (default all but those that scan)")
 		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
+		o.against.addFlags(f)
 		o.busy = .6
 		f.Var(&o.busy, "load", "`SHARE` how busy the cores of your servers may be, like 60%; the rest is for peaks")
 		intVar(f, &o.cores, "server-cores", 0, "`N` cores of each of your servers (default those of this machine)")
@@ -187,18 +193,24 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 	if err := store.Validate(opts.store); err != nil {
 		return usageError(fmt.Errorf("bad --store: %w", err))
 	}
-	b, err := openBacking(ctx, []string{opts.store})
-	if err != nil {
+	opts.servers.remark(cmd.ErrOrStderr())
+	if err := opts.servers.reach(ctx); err != nil {
 		return err
 	}
-	defer b.close()
+	var b *backing // of pushpull's own server
+	if measuresOwn(base.Transports) {
+		if b, err = openBacking(ctx, []string{opts.store}); err != nil {
+			return err
+		}
+		defer b.close()
+	}
 	begun := time.Now().UTC().Truncate(time.Second)
 	dir, made, err := opts.destination.make("choose", begun)
 	if err != nil {
 		return err
 	}
 	s := &survey{
-		dir: dir, backing: b, begun: begun, store: store.Kind(opts.store),
+		dir: dir, backing: b, against: opts.servers, begun: begun, store: store.Kind(opts.store),
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 		index: result.Index{
 			Schema: result.Schema, Kind: result.KindChoice, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
@@ -255,8 +267,8 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	switch {
 	case o.quick && o.thorough:
 		return base, wanted, errors.New("--quick and --thorough exclude each other: leave one out")
-	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports") || flags.Changed("note") || flags.Changed("tag")):
-		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store, --transports, --note and --tag")
+	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports") || len(o.against.named) > 0 || o.against.only || flags.Changed("note") || flags.Changed("tag")):
+		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store, --transports, --against, --note and --tag")
 	case flags.Changed("users") && (o.users < 2 || o.users > 1e9):
 		return base, wanted, fmt.Errorf("--users must be 2 to 1000000000, not %d", o.users)
 	case flags.Changed("every") && (o.every < 100*time.Microsecond || o.every > 30*24*time.Hour):
@@ -293,6 +305,17 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 		base.Size = o.size
 	}
 	base.Users = base.RoomSize
+	if o.servers, err = o.against.parse(nil); err != nil {
+		return base, wanted, err
+	}
+	for _, side := range o.servers.sides {
+		if side.Target != nil && side.PID == 0 {
+			return base, wanted, fmt.Errorf("choose needs the CPU of %s: name its process, as in --against %s=%s,pid=4711", side.Name, side.Name, shown(side.Target.String()))
+		}
+	}
+	if o.servers.only && o.store != "" {
+		return base, wanted, errors.New("--only-against leaves out pushpull's own server: leave out --store")
+	}
 	if base.Transports, err = o.chosen(); err != nil {
 		return base, wanted, err
 	}
@@ -309,7 +332,7 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 			wanted.CustomaryS = result.SecondsOf(client.Way().Every)
 		}
 	}
-	if err := base.Validate(); err != nil {
+	if _, err := o.servers.resolved(base); err != nil {
 		return base, wanted, err
 	}
 	return base, wanted, nil
@@ -326,17 +349,17 @@ func (o *chooseOptions) chosen() ([]string, error) {
 	seen := map[string]bool{}
 	names := o.transports
 	if len(names) == 0 {
-		names = all.Names()
+		names = slices.DeleteFunc(all.Names(), func(name string) bool { return o.servers.way(name).Scan > 0 })
 	}
-	for _, spec := range names {
-		client, err := all.Client(spec)
+	for _, spec := range o.servers.expand(names, len(o.transports) > 0) {
+		client, err := o.servers.client(spec)
+		if o.servers.lacks(spec) {
+			return nil, fmt.Errorf("--transports has %s: %w", spec, err)
+		}
 		if err != nil {
 			return nil, err
 		}
 		way := client.Way()
-		if len(o.transports) == 0 && way.Scan > 0 {
-			continue
-		}
 		if way.Every > 0 && !strings.Contains(spec, "@") {
 			spec += "@" + result.SecondsOf(every).String()
 		}

@@ -14,7 +14,6 @@ import (
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/cost"
-	"pushpull/transports/all"
 )
 
 // An effort is how much a choice measures.
@@ -55,7 +54,7 @@ func (c *choosing) measure(ctx context.Context) error {
 	}
 	if limit.Of != "" {
 		for _, spec := range c.base.Transports {
-			most = min(most, limit.Users(spec))
+			most = min(most, limit.Users(spec, c.survey.against.all()...))
 		}
 	}
 	rooms := func(users int) int { return max(1, users/room) }
@@ -169,7 +168,7 @@ func (c *choosing) quiet(users int) *choosePoint {
 	p.Dir = "quiet"
 	p.scenario.Warmup, p.scenario.Duration = held, max(s.Duration, 2)
 	for i, spec := range p.scenario.Transports {
-		if client, err := all.Client(spec); err == nil && client.Way().Hold > 0 && client.Way().Scan == 0 {
+		if way := c.survey.against.way(spec); way.Server == "" && way.Hold > 0 && way.Scan == 0 {
 			p.scenario.Transports[i] = result.Kind(spec) + "@" + held.String()
 		}
 	}

@@ -121,6 +121,10 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return listed(func(string) []cobra.Completion {
 			return slices.Concat(all.Names(), check.Allowable())
 		})
+	case "against":
+		return completeAgainst
+	case "transport":
+		return offered(transportsFor)
 	case "store":
 		return offered(storesFor)
 	case "price":
@@ -263,6 +267,19 @@ func transportsFor(typed string) (specs []cobra.Completion) {
 		}
 	}
 	return specs
+}
+
+// completeAgainst completes the name of what a server speaks, and then a program that starts it.
+func completeAgainst(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if strings.Contains(typed, "=") || cmd.Flags().Lookup("dialect") == nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []cobra.Completion
+	for _, name := range builtinDialects() {
+		word, about, _ := strings.Cut(name, "\t")
+		names = append(names, cobra.CompletionWithDesc(word+"=", about))
+	}
+	return begun(names, typed)
 }
 
 // storesFor returns the addresses of stores as far as they are the same for everybody.

@@ -24,6 +24,7 @@ import (
 
 type duetOptions struct {
 	base, head, ca   string
+	dialects         dialectOptions
 	scenario         scenarioOptions
 	slices           int
 	brief            bool // --quick
@@ -57,6 +58,9 @@ A window in which the generator was late, as other processes kept the machine bu
 again together with its counterpart of the other side; at most a quarter of all are. Significantly
 more late windows in head than in base are a regression: its server starves the generator.
 
+A SERVER like nchan=http://127.0.0.1:8900,pid=4711 is another one than pushpull's own: see
+--against in pushpull run --help. Both sides are measured on the same transports.
+
 ` + aboutURLs + `
 
 A head that is a URL needs --allow-missing servers,store if the base is a binary: whether they
@@ -74,7 +78,8 @@ regression in numbers that are not to be believed.`,
 		Example: `  pushpull duet --base ./pushpull-main
   pushpull duet --base ./pushpull-main --head ./pushpull --quick
   pushpull duet --base http://127.0.0.1:8080 --head http://127.0.0.1:8081
-  pushpull duet --base ./pushpull-main --metric p50,p95 --min-effect 10%`,
+  pushpull duet --base ./pushpull-main --metric p50,p95 --min-effect 10%
+  pushpull duet --base nchan=http://127.0.0.1:8900 --transports long-poll`,
 		Args:              operands,
 		ValidArgsFunction: completeScenario,
 		RunE:              func(cmd *cobra.Command, args []string) error { return runDuet(cmd.Context(), cmd, opts, args) },
@@ -87,6 +92,7 @@ func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringVar(&o.base, "base", "", "`SERVER` what to compare with: a pushpull binary, or the URL of a running server")
 		f.StringVar(&o.head, "head", "", "`SERVER` what must not be worse, likewise (default this binary)")
+		o.dialects.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for servers at a URL")
 	})
 	o.scenario.addFlags(f)
@@ -136,6 +142,8 @@ func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Sc
 	side := loadgen.Side{Command: serverCommand(s)}
 	var err error
 	switch {
+	case isPlace(named):
+		return o.foreign(ctx, flag, named, s, trusted)
 	case isURL(named):
 		running, err := reach(ctx, flag, named, trusted)
 		if err != nil {
@@ -156,6 +164,27 @@ func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Sc
 		side.Program, err = loadgen.OpenProgram("")
 	}
 	return side, nil, err
+}
+
+// foreign returns the side of a foreign server that a flag names.
+func (o *duetOptions) foreign(ctx context.Context, flag, named string, s loadgen.Scenario, trusted *x509.CertPool) (loadgen.Side, *target, error) {
+	known, err := o.dialects.open()
+	if err != nil {
+		return loadgen.Side{}, nil, usageError(err)
+	}
+	side, err := known.side(flag, named)
+	if err != nil {
+		return side, nil, usageError(err)
+	}
+	for _, spec := range s.Transports {
+		if err := speaks(side.Dialect, spec); err != nil {
+			return side, nil, usageError(err)
+		}
+	}
+	if side.Target != nil {
+		side.Authorities = trusted
+	}
+	return side, nil, reachForeign(ctx, &side)
 }
 
 // tryServer starts a server and stops it again, so that a wrong binary is reported before anything is
@@ -291,13 +320,17 @@ func (d *duet) unjudged(out io.Writer, err error, base, head *result.Result) err
 // measure measures both sides and keeps their results in a subdirectory of the duet's directory.
 func (d *duet) measure(ctx context.Context, within string) (base, head *result.Result, err error) {
 	var sides [2]*recorder
+	ofBase, ofHead, err := d.options.Resolved()
+	if err != nil {
+		return nil, nil, usageError(err)
+	}
 	for i, name := range []string{"base", "head"} {
 		dir, _, err := destination{out: filepath.Join(d.dir, within, name)}.make("", d.run.Started)
 		if err != nil {
 			return nil, nil, err
 		}
 		run := d.run
-		run.Scenario = d.options.Scenario.Result()
+		run.Scenario = []loadgen.Scenario{ofBase, ofHead}[i].Result()
 		run.Scenario.Slices = d.options.Slices
 		d.targets[i].describe(&run.Scenario)
 		if sides[i], err = newRecorder(dir, true, run); err != nil {

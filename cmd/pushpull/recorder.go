@@ -185,7 +185,8 @@ func (r *recorder) discard() {
 type record struct {
 	dir     string // of the run
 	results []*recorder
-	names   []string // of the stores; a single store has the name ""
+	names   []string  // of the stores; a single store has the name ""
+	against *foreigns // part of the first result
 }
 
 // newRecord begins a result for each name, in subdirectories of dir if there are several.
@@ -235,6 +236,19 @@ func (r *record) discard() {
 func (r *record) windows() (n int) {
 	for _, one := range r.results {
 		n += one.measured()
+	}
+	return n
+}
+
+// planned returns the number of windows of the whole run.
+func (r *record) planned() (n int) {
+	for i, one := range r.results {
+		s := one.result.Run.Scenario
+		transports := loadgen.Scenario(s).Measured()
+		if i > 0 { // foreign servers are part of the first result alone
+			transports = slices.DeleteFunc(transports, isForeign)
+		}
+		n += s.Rounds * len(transports)
 	}
 	return n
 }

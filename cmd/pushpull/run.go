@@ -20,6 +20,7 @@ import (
 
 type runOptions struct {
 	scenario         scenarioOptions
+	against          againstOptions
 	target, ca       string
 	stores           []string
 	servers          int
@@ -50,6 +51,8 @@ the store of its messages:
 With several --store every transport is measured on each, and the results are shown side by side.
 --servers starts several servers that share a store, and spreads the members of each room over
 them.
+
+` + aboutForeign + `
 
 ` + aboutURLs + `
 
@@ -84,7 +87,8 @@ that can't be written is reported before anything is measured.`,
   pushpull run rooms --users 500 --transports long-poll,websocket
   pushpull run chat --watch 127.0.0.1:8090 --open
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
-  pushpull run chat --target http://127.0.0.1:8080 --json`,
+  pushpull run chat --target http://127.0.0.1:8080 --json
+  pushpull run chat --against nchan=./nchan.sh`,
 		Args:              operands,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -101,7 +105,8 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
-		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target")
+		o.against.addFlags(f)
+		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
 	})
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
@@ -113,11 +118,23 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []string) error {
+	if opts.ca != "" && !isURL(opts.target) && !opts.against.urls() {
+		return usageError(errNoURL)
+	}
+	trusted, err := authorities(opts.ca)
+	if err != nil {
+		return err
+	}
+	against, err := opts.against.parse(trusted)
+	if err != nil {
+		return usageError(err)
+	}
+	opts.scenario.against = against
 	scenario, err := opts.scenario.scenario(cmd.Flags(), args)
 	if err != nil {
 		return usageError(err)
 	}
-	if err := loadgen.CheckLimits(scenario); err != nil {
+	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
 		return err
 	}
 	if err := opts.validate(); err != nil {
@@ -137,8 +154,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if listener != nil {
 		defer listener.Close()
 	}
-	trusted, err := authorities(opts.ca)
-	if err != nil {
+	against.remark(cmd.ErrOrStderr())
+	if err := against.reach(ctx); err != nil {
 		return err
 	}
 	var running *target
@@ -158,17 +175,22 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, side := range sides {
-		names = append(names, side.Name)
+	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
+	resolved, err := options.Resolved()
+	if err != nil {
+		return usageError(err)
+	}
+	names := []string{""}
+	if len(sides) > 1 {
+		names = storeNames(opts.stores)
 	}
 	rec, err := newRecord(dir, made, names, func(i int) result.Run {
 		run := result.Run{
 			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
-			Scenario: scenario.Result(), Environment: loadgen.Environment(),
+			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
-		if running == nil {
+		if running == nil && len(sides) > 0 {
 			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
 		}
 		return run
@@ -177,6 +199,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return err
 	}
 	defer rec.close()
+	rec.against = against
 
 	var watch *watcher
 	if listener != nil {
@@ -185,7 +208,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if opts.watch.address != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)
 	}
-	err = opts.measure(ctx, cmd, scenario, sides, rec, watch)
+	err = opts.measure(ctx, cmd, options, rec, watch)
 	stop() // the report, which may be served for long, needs no store
 	kept, page := "", ""
 	if rec.windows() > 0 {
@@ -199,27 +222,27 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 }
 
 // measure runs the scenario on all sides, records the windows in rec, and delivers the result.
-func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario loadgen.Scenario, sides []loadgen.Side, rec *record, watch *watcher) error {
+func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, options loadgen.Options, rec *record, watch *watcher) error {
 	show := newProgress(cmd.ErrOrStderr(), o.quiet, false, o.look.colour)
 	show.runs = rec.underWay()
-	var profile func(int, loadgen.Profile) (string, error)
 	if o.profile {
-		profile = func(side int, p loadgen.Profile) (string, error) { return rec.results[side].keepProfile(p) }
+		options.Profile = func(side int, p loadgen.Profile) (string, error) { return rec.results[side].keepProfile(p) }
 	}
-	measuring := loadgen.Run(ctx, loadgen.Options{
-		Scenario: scenario, Sides: sides, Profile: profile,
-		Progress: func(now loadgen.Progress) {
-			if ctx.Err() != nil {
-				show.stopping()
-				now.Phase = "stopping"
-			}
-			show.update(now)
-			watch.update(now)
-		},
-	}, func(side int, w *result.Window) error {
+	options.Progress = func(now loadgen.Progress) {
+		if ctx.Err() != nil {
+			show.stopping()
+			now.Phase = "stopping"
+		}
+		if isForeign(now.Transport) {
+			now.Side = rec.names[0]
+		}
+		show.update(now)
+		watch.update(now)
+	}
+	measuring := loadgen.Run(ctx, options, func(side int, w *result.Window) error {
 		defer watch.window(rec)
 		err := rec.results[side].add(w)
-		show.window(loadgen.Progress{Round: w.Round, Rounds: scenario.Rounds, Transport: w.Transport, Side: sides[side].Name}, w, rec.underWay())
+		show.window(loadgen.Progress{Round: w.Round, Rounds: options.Scenario.Rounds, Transport: w.Transport, Side: rec.names[side]}, w, rec.underWay())
 		return err
 	})
 	show.end()
@@ -231,7 +254,7 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, scenario l
 		measuring = errors.New("interrupted before anything was measured")
 	default:
 		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s",
-			windows, scenario.Rounds*len(scenario.Transports)*len(sides), rec.location())
+			windows, rec.planned(), rec.location())
 	}
 	if windows == 0 {
 		return measuring
@@ -252,10 +275,12 @@ func (o *runOptions) validate() error {
 		}
 	}
 	switch {
+	case o.against.only && (o.target != "" || len(o.stores) > 0 || o.servers != 1):
+		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --store and --servers")
+	case len(o.against.named) > 0 && len(o.stores) > 1:
+		return errors.New("--against is measured beside one --store: leave out the others, or --against")
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
-	case o.target == "" && o.ca != "":
-		return errNoURL
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
@@ -279,7 +304,10 @@ func (o *runOptions) validate() error {
 // sides returns the sides to measure: the target, or servers to start on each store. stop stops the
 // embedded stores that it has started.
 func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
-	if running != nil {
+	switch {
+	case !measuresOwn(s.Transports):
+		return nil, func() {}, nil
+	case running != nil:
 		return []loadgen.Side{running.side()}, func() {}, nil
 	}
 	b, err := openBacking(ctx, o.stores)
@@ -322,8 +350,23 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			for _, text := range texts {
 				words = append(words, "--"+f.Name+"="+text)
 			}
-		case "target", "base", "head":
+		case "dialect":
+			files, _ := cmd.Flags().GetStringArray(f.Name)
+			for _, file := range files {
+				words = append(words, "--dialect="+file)
+			}
+		case "against":
+			named, err := cmd.Flags().GetStringArray(f.Name)
+			if err != nil { // of a command that takes one place
+				named = []string{value}
+			}
+			for _, one := range named {
+				words = append(words, "--against="+shownPlace(one))
+			}
+		case "target":
 			words = append(words, "--"+f.Name+"="+shown(value))
+		case "base", "head":
+			words = append(words, "--"+f.Name+"="+shownPlace(value))
 		default:
 			value = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]")
 			words = append(words, "--"+f.Name+"="+value)

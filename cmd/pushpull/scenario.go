@@ -18,8 +18,9 @@ import (
 
 // scenarioOptions choose a scenario and override its values.
 type scenarioOptions struct {
-	usual  string          // name of the default scenario
-	values result.Scenario // of the flags
+	usual   string          // name of the default scenario
+	values  result.Scenario // of the flags
+	against *foreigns       // that are measured too; nil: none
 }
 
 // addFlags adds a flag for each knob that has one.
@@ -70,7 +71,8 @@ func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen
 			set[k.Key] = k.Flag()
 		}
 	}
-	if err := s.Validate(); err != nil {
+	s.Transports = o.against.expand(s.Transports, set["transports"] != "")
+	if _, err := o.against.resolved(s); err != nil {
 		field, ok := errors.AsType[*loadgen.FieldError](err)
 		if ok && set[field.Key] != "" {
 			return s, fmt.Errorf("--%s %s", set[field.Key], field.Text)

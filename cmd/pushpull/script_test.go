@@ -38,7 +38,7 @@ import (
 var costs, _ = filepath.Abs(filepath.Join("..", "..", "testdata", "choice"))
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakFree{m}, map[string]func(){"pushpull": main})
+	testscript.Main(leakFree{m}, map[string]func(){"pushpull": main, "chatty": chattyProgram})
 }
 
 // leakFree fails if the tests leak goroutines.
@@ -78,31 +78,32 @@ func runScripts(t *testing.T, p testscript.Params) {
 	}
 	p.Condition = condition
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"raced":       cmdRaced,
-		"exits":       cmdExits,
-		"says":        cmdSays,
-		"measure":     cmdMeasure,
-		"json":        cmdJSON,
-		"has":         cmdHas,
-		"result":      cmdResult,
-		"chop":        cmdChop,
-		"http":        cmdHTTP,
-		"crowd":       cmdCrowd,
-		"lossy":       cmdLossy,
-		"limiting":    cmdLimiting,
-		"guarded":     cmdGuarded,
-		"refusing":    cmdRefusing,
-		"start":       cmdStart,
-		"await":       cmdAwait,
-		"await-sent":  cmdAwaitSent,
-		"signal":      cmdSignal,
-		"ended":       cmdEnded,
-		"address":     cmdAddress,
-		"kill-server": cmdKillServer,
-		"kill-store":  cmdKillStore,
-		"server-gone": cmdServerGone,
-		"same-sweep":  cmdSameSweep,
-		"costs":       cmdCosts,
+		"raced":        cmdRaced,
+		"exits":        cmdExits,
+		"says":         cmdSays,
+		"measure":      cmdMeasure,
+		"json":         cmdJSON,
+		"has":          cmdHas,
+		"result":       cmdResult,
+		"chop":         cmdChop,
+		"http":         cmdHTTP,
+		"crowd":        cmdCrowd,
+		"lossy":        cmdLossy,
+		"limiting":     cmdLimiting,
+		"guarded":      cmdGuarded,
+		"refusing":     cmdRefusing,
+		"start":        cmdStart,
+		"await":        cmdAwait,
+		"await-sent":   cmdAwaitSent,
+		"signal":       cmdSignal,
+		"ended":        cmdEnded,
+		"address":      cmdAddress,
+		"kill-server":  cmdKillServer,
+		"kill-store":   cmdKillStore,
+		"server-gone":  cmdServerGone,
+		"same-sweep":   cmdSameSweep,
+		"costs":        cmdCosts,
+		"serve-chatty": cmdChatty,
 	}
 	testscript.Run(t, p)
 }

@@ -15,7 +15,6 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/report"
-	"pushpull/transports/all"
 )
 
 // A survey measures the points of an index, each into a result of its own. Windows are on the disk as they
@@ -24,7 +23,8 @@ type survey struct {
 	dir     string
 	index   result.Index
 	backing *backing
-	servers int // of each window; 0: one
+	servers int       // of each window; 0: one
+	against *foreigns // that are measured too
 	show    *progress
 	begun   time.Time
 	store   string // its kind, for the results
@@ -76,19 +76,26 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	one := t.scenario
 	one.Rounds = 1
 	one.Transports = t.order()
-	side := s.backing.side(0, s.servers, serverCommand(one))
-	side.Name = t.name()
-	if s.prepare != nil {
-		side = s.prepare(side)
+	var sides []loadgen.Side
+	if measuresOwn(one.Transports) {
+		side := s.backing.side(0, s.servers, serverCommand(one))
+		side.Name = t.name()
+		if s.prepare != nil {
+			side = s.prepare(side)
+		}
+		sides = append(sides, side)
 	}
 	measured := map[string]bool{}
 	begun := time.Now()
 	err = loadgen.Run(ctx, loadgen.Options{
-		Scenario: one, Sides: []loadgen.Side{side}, First: t.round,
+		Scenario: one, Sides: sides, Against: s.against.all(), First: t.round,
 		Progress: func(now loadgen.Progress) {
 			if ctx.Err() != nil {
 				s.show.stopping()
 				now.Phase = "stopping"
+			}
+			if isForeign(now.Transport) {
+				now.Side = t.name()
 			}
 			if s.watch != nil {
 				s.watch(now)
@@ -112,7 +119,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		return err
 	}
 	for _, spec := range one.Transports {
-		if client, ok := all.Client(spec); ok == nil && !measured[spec] {
+		if client, ok := s.against.client(spec); ok == nil && !measured[spec] {
 			w := &result.Window{
 				Transport: spec, Round: t.round, Started: begun.UTC(), Way: loadgen.WayOf(client.Way()),
 				Users: one.Users, Servers: s.servers, Failed: err.Error(),
@@ -139,19 +146,24 @@ func (s *survey) recorder(t turn) (*recorder, error) {
 	if rec := s.recorders[t.point.Dir]; rec != nil {
 		return rec, nil
 	}
+	described, err := s.against.resolved(t.scenario)
+	if err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(s.dir, filepath.FromSlash(t.point.Dir))
-	_, err := os.Stat(dir)
+	_, err = os.Stat(dir)
 	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the results directory: %w: use --results with one that can be written", err)
 	}
-	described := t.scenario
 	described.Rounds = s.index.Scenario.Rounds
 	run := result.Run{
 		Schema: result.Schema, Started: s.begun, Command: s.index.Command, Note: s.index.Note, Tags: s.index.Tags,
 		Scenario: described.Result(), Environment: loadgen.Environment(),
 	}
-	run.Scenario.Store, run.Scenario.Servers = s.store, s.servers
+	if measuresOwn(described.Transports) {
+		run.Scenario.Store, run.Scenario.Servers = s.store, s.servers
+	}
 	rec, err := newRecorder(dir, made, run)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type sweepOptions struct {
 	goOn             string // --continue
 	dry              bool
 	scenario         scenarioOptions
+	against          againstOptions
 	store            string
 	servers          int
 	destination      destination
@@ -66,6 +67,9 @@ Ctrl-C ends the window under way and keeps what was measured. --continue DIR mea
 interrupted sweep lacks, and again what could not be measured or ended early. The result is that of
 a sweep without an interruption. The scenario and its values are in the index, so nothing else is
 given, except for --store if its address has a password.
+
+` + aboutForeign + `
+With --continue, the flags that name servers are given again.
 
 --within names the delay that the p99 of delivery may not exceed. Then the cheapest transport is
 chosen among those that hold it.
@@ -106,6 +110,7 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.against.addFlags(f)
 	})
 	o.scenario.addFlags(f)
 	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -123,6 +128,8 @@ type grid struct {
 	index  result.Index
 	points []sweep.Point
 	store  string // address
+
+	against *foreigns // servers of the scenarios' transports
 }
 
 // windows returns how many windows a round of the grid has.
@@ -136,18 +143,26 @@ func (g *grid) windows() (n int) {
 // left estimates how long the turns take.
 func (g *grid) left(turns []sweep.Turn) (d time.Duration) {
 	for _, t := range turns {
-		d += sweep.Estimate(g.points[t.Point].Scenario)
+		d += sweep.Estimate(g.points[t.Point].Scenario, g.against.all()...)
 	}
 	return d
 }
 
 // plan returns the grid that the flags describe.
 func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
+	against, err := o.against.parse(nil)
+	if err != nil {
+		return nil, err
+	}
+	o.scenario.against = against
 	scenario, err := o.scenario.scenario(cmd.Flags(), args)
 	if err != nil {
 		return nil, err
 	}
-	axes, err := sweep.Parse(scenario, o.vary)
+	if against.only && (o.store != "" || o.servers != 1) {
+		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store and --servers")
+	}
+	axes, err := sweep.Parse(scenario, o.vary, against.all()...)
 	if err != nil {
 		return nil, fmt.Errorf("bad --vary: %w", err)
 	}
@@ -164,7 +179,7 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 		return nil, fmt.Errorf("--within must be more than 0, not %v", o.within)
 	}
 	g := &grid{
-		store: cmp.Or(o.store, store.Default),
+		store: cmp.Or(o.store, store.Default), against: against,
 		index: result.Index{
 			Schema: result.Schema, Kind: result.KindSweep, Started: time.Now().UTC().Truncate(time.Second),
 			Command: commandLine(cmd, args), Note: note, Tags: tags,
@@ -199,7 +214,7 @@ func validStore(address string, servers int) error {
 
 // combine makes the points of the grid out of its index.
 func (g *grid) combine() (err error) {
-	if g.points, err = sweep.Points(loadgen.Scenario(g.index.Scenario), g.index.Axes); err != nil {
+	if g.points, err = sweep.Points(loadgen.Scenario(g.index.Scenario), g.index.Axes, g.against.all()...); err != nil {
 		return fmt.Errorf("bad --vary: %w", err)
 	}
 	g.index.Points = nil
@@ -216,7 +231,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 		given = append(given, args[0])
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"continue", "store", "dry-run", "json", "quiet", "color", "markdown"}, f.Name) {
+		if !slices.Contains([]string{"continue", "store", "against", "dialect", "dry-run", "json", "quiet", "color", "markdown"}, f.Name) {
 			given = append(given, "--"+f.Name)
 		}
 	})
@@ -232,7 +247,15 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 	case index.Kind != result.KindSweep:
 		return nil, usageError(fmt.Errorf("%s holds a %s, not a sweep: name the directory of a sweep", o.goOn, index.Kind))
 	}
-	g := &grid{index: index, store: cmp.Or(o.store, index.Store)}
+	against, err := o.against.parse(nil)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	against.only = !measuresOwn(index.Scenario.Transports)
+	if _, err := against.resolved(loadgen.Scenario(index.Scenario)); err != nil {
+		return nil, usageError(fmt.Errorf("the index of the sweep: %w", err))
+	}
+	g := &grid{index: index, store: cmp.Or(o.store, index.Store), against: against}
 	if g.store == "" && index.Scenario.NotableStore() != "" {
 		return nil, usageError(fmt.Errorf("the index holds no secrets: give the address of the %s store with --store again", index.Scenario.Store))
 	}
@@ -263,12 +286,12 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 		return err
 	}
 	for _, p := range g.points {
-		if err := loadgen.CheckLimits(p.Scenario); err != nil {
+		if err := loadgen.CheckLimits(p.Scenario, g.against.all()...); err != nil {
 			return fmt.Errorf("%s: %w", p.Dir, err)
 		}
 	}
 	s := &survey{
-		index: g.index, servers: max(1, g.index.Scenario.Servers), store: g.index.Scenario.Store, begun: g.index.Started,
+		index: g.index, against: g.against, servers: max(1, g.index.Scenario.Servers), store: g.index.Scenario.Store, begun: g.index.Started,
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 	}
 	if opts.goOn != "" {
@@ -293,6 +316,12 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 		fmt.Fprint(cmd.ErrOrStderr(), g.ahead(turns))
 	}
 	if len(turns) > 0 {
+		g.against.remark(cmd.ErrOrStderr())
+		if err := g.against.reach(ctx); err != nil {
+			return err
+		}
+	}
+	if len(turns) > 0 && measuresOwn(g.index.Scenario.Transports) {
 		if s.backing, err = openBacking(ctx, []string{g.store}); err != nil {
 			return err
 		}

@@ -123,11 +123,15 @@ func redact(text string, args []string) string {
 			words = append(words, value)
 		}
 		for _, word := range words {
-			if !addresses.MatchString(word) || strings.HasPrefix(word, "-") || shown(word) == word {
+			visible := shownPlace(word)
+			if !addresses.MatchString(word) || strings.HasPrefix(word, "-") || visible == word {
 				continue
 			}
 			quoted := strconv.Quote(word)
-			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], shown(word))
+			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], visible)
+			if _, where, ok := strings.Cut(word, "="); ok && isPlace(word) {
+				word, _, _ = cutPID(where)
+			}
 			text = transports.SecretsOf(word).Redact(text)
 		}
 	}

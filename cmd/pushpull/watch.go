@@ -24,7 +24,6 @@ import (
 	"pushpull/report/theory"
 	"pushpull/report/web"
 	"pushpull/transports"
-	"pushpull/transports/all"
 )
 
 type watchOptions struct {
@@ -153,11 +152,11 @@ func standings(rec *record) []web.Standing {
 	run := rec.results[0].result.Run.Scenario
 	found := make([]web.Standing, 0, len(run.Transports)*len(rec.results))
 	for _, transport := range run.Transports {
-		way := ""
-		if client, err := all.Client(transport); err == nil {
-			way = loadgen.WayOf(client.Way()).Class()
-		}
+		way := loadgen.WayOf(rec.against.way(transport)).Class()
 		for i := range rec.results {
+			if i > 0 && isForeign(transport) { // foreign servers are part of the first result alone
+				continue
+			}
 			found = append(found, web.Standing{Transport: transport, Way: way, Side: rec.names[i], Rounds: run.Rounds})
 		}
 	}

@@ -81,6 +81,9 @@ func Compare(base, head *result.Result, o Options) (*Report, error) {
 	var drafts []draft
 	judged, needed := 0, 0 // numbers of gated timings: with a value, and all that base gates
 	for _, row := range baseRows {
+		if row.Lacking != "" {
+			continue // there is nothing to compare with
+		}
 		var headRow result.Row // of no windows, if head lacks the transport
 		if i := slices.IndexFunc(headRows, func(r result.Row) bool { return r.Transport == row.Transport }); i >= 0 {
 			headRow = headRows[i]

@@ -59,6 +59,8 @@ var comparable = map[string]string{
 	"Transports": "those of both are compared",
 	"Target":     "two servers are compared on purpose",
 	"Redirected": "it is the address of the target's server",
+	"Against":    "servers are compared on purpose",
+	"Lacking":    "the transports that both servers have are compared",
 }
 
 // change gives a field of a scenario another value.
@@ -74,6 +76,10 @@ func change(t *testing.T, name string, value reflect.Value) {
 	case reflect.String:
 		value.SetString(value.String() + "x")
 	case reflect.Slice:
+		if value.Type().Elem().Kind() == reflect.Struct {
+			value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+			return
+		}
 		value.Set(reflect.ValueOf([]string{"websocket", "x"}))
 	default:
 		t.Fatalf("the test can't change %s, a %s: add a case", name, value.Kind())

@@ -68,6 +68,9 @@ func bothSides(baseRow, headRow result.Row, base, head *result.Result) *both {
 
 // reason returns the first reason why a transport was not measured.
 func reason(row result.Row) string {
+	if row.Lacking != "" {
+		return text.Clean(row.Lacking)
+	}
 	for _, d := range row.Doubts {
 		if d.Code == result.CodeUnmeasured {
 			return text.Clean(strings.TrimPrefix(d.Text, "not measured: "))

@@ -65,6 +65,9 @@ func addRows(suite *junit.Testsuite, o Outcome) {
 					test.Failure.Message, test.Failure.Type = reasons[0], "missing" // it begins with "not measured"
 				}
 			}
+			if row.Lacking != "" {
+				test.Skipped = &junit.Result{Message: line(row.Lacking)}
+			}
 			test.SystemOut = output(doubts(row, false))
 			suite.AddTestcase(test)
 		}

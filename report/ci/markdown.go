@@ -68,6 +68,11 @@ func writeRows(out *strings.Builder, o Outcome) {
 			writeRow(out, cells)
 		}
 	}
+	for _, side := range o.Sides {
+		for _, line := range text.Foreign(side.Result.Run, side.Rows) {
+			out.WriteString("\n" + escape(line) + "\n")
+		}
+	}
 }
 
 func anyRow(o Outcome, is func(result.Row) bool) bool {

@@ -23,7 +23,7 @@ type Choice struct {
 // A Beaten row is, in every figure of the main table, no better than another one, and worse in one of them.
 type Beaten struct{ Row, By int }
 
-// A Break is the poll interval from which on polling costs less than Front[0], found from the costs of two or
+// A Break is the poll interval from which on polling the same server costs less than Front[0], found from the costs of two or
 // more intervals: the cost of a message is a + b/interval, as each poll costs the same. The interval may lie
 // outside those measured.
 type Break struct {
@@ -116,8 +116,8 @@ func beats(a, b result.Row) bool {
 	return better
 }
 
-// breakOf returns the break between polling and Front[0], if polls at two or more intervals were measured and
-// Front[0] does not poll.
+// breakOf returns the break between polling and Front[0], if polls of its server at two or more intervals were
+// measured and Front[0] does not poll.
 func breakOf(cost result.Metric, rows []result.Row, c Choice) *Break {
 	pushed := rows[c.Front[0]]
 	if pushed.Way.Class() == result.Timer {
@@ -126,7 +126,7 @@ func breakOf(cost result.Metric, rows []result.Row, c Choice) *Break {
 	var polled []result.Row
 	b := Break{}
 	for _, i := range c.Ranked {
-		if rows[i].Way.Class() == result.Timer {
+		if rows[i].Way.Class() == result.Timer && rows[i].Way.Server == pushed.Way.Server {
 			polled = append(polled, rows[i])
 			b.Longest = max(b.Longest, rows[i].Way.EveryS)
 		}
