@@ -4,8 +4,8 @@ package loadgen
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -103,7 +103,13 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 	}
 	time.Sleep(time.Second) // for all to listen
 	p.start = time.Now()
-	senders := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.plan.Users}}
+	senders := make([]*line, p.plan.Users)
+	for i := range senders {
+		if senders[i], err = p.dial(); err != nil {
+			p.t.Fatal(err)
+		}
+		defer senders[i].Close()
+	}
 	var sending sync.WaitGroup
 	alarm, err := newAlarm() // time.Sleep would be up to a millisecond late
 	if err != nil {
@@ -116,20 +122,16 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 		}
 		sending.Go(func() {
 			body := Stamp{User: int(send.User), Number: int(send.Number), Intended: send.At}.appendTo(nil, p.size)
-			resp, err := senders.Post(p.base.String()+"/pub/room-"+strconv.Itoa(p.plan.Room(int(send.User))), "text/plain", bytes.NewReader(body))
-			if err != nil {
+			head := fmt.Sprintf("POST /pub/room-%d HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n", p.plan.Room(int(send.User)), p.base.Host, len(body))
+			if _, _, err := senders[send.User].ask(head + string(body)); err != nil {
 				p.t.Error(err)
-				return
 			}
-			_, _ = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
 		})
 	}
 	sending.Wait()
 	time.Sleep(time.Second) // for the last ones to arrive
 	cancel()
 	users.Wait()
-	senders.CloseIdleConnections()
 }
 
 // got takes a message that user has received.
@@ -162,24 +164,43 @@ func (p *plain) socket(ctx context.Context, user int, room string) error {
 	}
 }
 
-// poll listens by long polls, on a connection of its own: net/http would add a tenth to the median.
-func (p *plain) poll(ctx context.Context, user int, room string) error {
+// A line is a connection that asks one thing at a time. The client of net/http would add a tenth to the medians.
+type line struct {
+	net.Conn
+	answers *bufio.Reader
+	asking  sync.Mutex
+}
+
+func (p *plain) dial() (*line, error) {
 	c, err := net.Dial("tcp", p.base.Host)
+	return &line{Conn: c, answers: bufio.NewReader(c)}, err
+}
+
+// ask sends a request and returns the answer, whose body is read.
+func (l *line) ask(request string) (*http.Response, []byte, error) {
+	l.asking.Lock()
+	defer l.asking.Unlock()
+	if _, err := io.WriteString(l, request); err != nil {
+		return nil, nil, err
+	}
+	resp, err := http.ReadResponse(l.answers, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, err
+}
+
+// poll listens by long polls.
+func (p *plain) poll(ctx context.Context, user int, room string) error {
+	l, err := p.dial()
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	answers, place := bufio.NewReader(c), ""
-	for {
-		if _, err := io.WriteString(c, "GET /sub/"+room+" HTTP/1.1\r\nHost: "+p.base.Host+"\r\n"+place+"\r\n"); err != nil {
-			return err
-		}
-		resp, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	for place := ""; ; {
+		resp, body, err := l.ask("GET /sub/" + room + " HTTP/1.1\r\nHost: " + p.base.Host + "\r\n" + place + "\r\n")
 		if err != nil {
 			return err
 		}
