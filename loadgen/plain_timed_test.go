@@ -23,9 +23,10 @@ import (
 	"pushpull/transports/dialect/servers"
 )
 
-// TestTimedPlainClient measures nchan with the dialect, and with clients that were written for nchan alone: what they count must be equal, and the medians alike. The plain client
-// knows no deadlines, no joining again and no ledger, and is some 100 µs faster; one that sends by net/http is as much
-// slower. Both send the messages of the same plans, in turns, each time to a server of its own.
+// TestTimedPlainClient measures nchan with the dialect, and with clients that were written for nchan alone: what
+// they count must be equal, and the medians alike. The plain client knows no deadlines, no joining again and no ledger,
+// and is some 100 µs faster; one that sends by net/http is as much slower. Both send the messages of the same plans, in
+// turns, each time to a server of its own.
 func TestTimedPlainClient(t *testing.T) {
 	script, err := filepath.Abs("../testdata/servers/nchan/start.sh")
 	if err != nil {
