@@ -1,7 +1,5 @@
 package result
 
-import "strings"
-
 // A ForeignServer is a server other than pushpull's own that a run measured.
 type ForeignServer struct {
 	Name    string `json:"name"`              // its transports are NAME/TRANSPORT, except in a duet
@@ -67,31 +65,5 @@ func foreign(row Row, add func(fatal bool, code, format string, args ...any)) {
 	}
 	if row.Way.Lacks.Gaps && row.Lost > 0 {
 		add(false, "no-gaps", "%s jumps over lost messages in silence: no error says when a delivery was lost", name)
-	}
-	if s := row.Server; s != nil && s.Resident {
-		add(false, "resident-memory", "the server's memory for one more user is resident memory, which varies: %s doesn't report its memory in use", name)
-	}
-}
-
-// settled adds to rows of foreign servers what the header knows of them.
-func (s *Scenario) settled(rows []Row) {
-	for i := range rows {
-		for _, server := range s.Against {
-			prefix := server.Name + "/"
-			inDuet := len(s.Against) == 1 && rows[i].Way.Server == server.Title && !strings.Contains(rows[i].Transport, "/")
-			if !strings.HasPrefix(rows[i].Transport, prefix) && !inDuet || !rows[i].Measured() {
-				continue
-			}
-			if !server.Started {
-				rows[i].Doubts = append(rows[i].Doubts, Doubt{
-					Code: "not-started", Text: server.Title + " was not started for the windows: its figures hold what it did before",
-				})
-			}
-			if server.Untried != "" {
-				rows[i].Doubts = append(rows[i].Doubts, Doubt{
-					Code: "untried", Text: "the dialect was never tried on the real " + server.Title + ": " + server.Untried,
-				})
-			}
-		}
 	}
 }

@@ -99,11 +99,4 @@ func TestLackingRow(t *testing.T) {
 			t.Errorf("%s is %v", m.Key, x)
 		}
 	}
-	if doubtOf(rows[1], "not-started") == nil || doubtOf(rows[1], "untried") == nil || doubtOf(rows[0], "not-started") != nil {
-		t.Errorf("%+v", rows[1].Doubts)
-	}
-	r.Run.Scenario.Against[0] = ForeignServer{Name: "nchan", Title: "nchan", Started: true}
-	if rows := r.Rows(); doubtOf(rows[1], "not-started") != nil || doubtOf(rows[1], "untried") != nil {
-		t.Errorf("%+v", rows[1].Doubts)
-	}
 }

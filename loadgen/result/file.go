@@ -165,7 +165,6 @@ type Result struct {
 func (r *Result) Rows() []Row {
 	s := r.Run.Scenario
 	rows := Order(append(Rows(r.Windows), s.lackingRows()...), s.Transports)
-	s.settled(rows)
 	return rows
 }
 

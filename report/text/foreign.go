@@ -36,14 +36,14 @@ func foreign(s result.ForeignServer, rows []result.Row) string {
 	}
 	how := "a command started it for each window"
 	if !s.Started {
-		how = "it ran at " + Clean(s.Address)
-	}
-	if slices.ContainsFunc(rows, func(row result.Row) bool { return row.Server != nil }) {
-		how += ", and CPU and memory are those of its processes"
-	} else {
-		how += ", and its CPU and memory are unknown"
+		how = "it ran at " + Clean(s.Address) + ", and its figures hold what it did before"
 	}
 	said = append(said, Upper(how))
+	if !slices.ContainsFunc(rows, func(row result.Row) bool { return row.Server != nil }) {
+		said = append(said, "Its CPU and memory are unknown")
+	} else {
+		said = append(said, "CPU and memory are those of its processes on this machine; memory is resident memory, which varies")
+	}
 	if missing := missing(rows); missing != "" {
 		said = append(said, "Unlike pushpull's server: "+missing)
 	}

@@ -21,14 +21,14 @@ func TestForeign(t *testing.T) {
 			[]result.ForeignServer{{Name: "far-2", Title: "Far", Address: "http://h/", PID: true}, near},
 			[]result.Row{{Transport: "far-2/websocket", Way: stream, Server: &result.Server{}}, {Transport: "far-2/long-poll", Way: poll}, {Transport: "far-2/sse"}},
 			[]string{
-				"far-2 (Far): It ran at http://h/, and CPU and memory are those of its processes. Unlike pushpull's server: doesn't acknowledge; doesn't keep order (long-poll); one message an answer (long-poll).",
-				"near: A command started it for each window, and its CPU and memory are unknown. Its dialect was never tried on the real server: it can't be installed here.",
+				"far-2 (Far): It ran at http://h/, and its figures hold what it did before. CPU and memory are those of its processes on this machine; memory is resident memory, which varies. Unlike pushpull's server: doesn't acknowledge; doesn't keep order (long-poll); one message an answer (long-poll).",
+				"near: A command started it for each window. Its CPU and memory are unknown. Its dialect was never tried on the real server: it can't be installed here.",
 			},
 		},
 		{ // a side of a duet
 			[]result.ForeignServer{{Name: "far", Title: "Far", Started: true}},
 			[]result.Row{{Transport: "websocket", Way: stream, Server: &result.Server{}}},
-			[]string{"far: A command started it for each window, and CPU and memory are those of its processes. Unlike pushpull's server: doesn't acknowledge."},
+			[]string{"far: A command started it for each window. CPU and memory are those of its processes on this machine; memory is resident memory, which varies. Unlike pushpull's server: doesn't acknowledge."},
 		},
 	} {
 		got := text.Foreign(result.Run{Scenario: result.Scenario{Against: c.servers}}, c.rows)
