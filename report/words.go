@@ -150,7 +150,11 @@ func (s speaker) verdict() []string {
 		said := "Choose " + either(names) + ": the rounds show no difference in latency or " + noun(s.choice.Cost)
 		return []string{said + " (over " + s.call(first) + " " + speed + ")."}
 	case len(front) == 1:
-		said := "Choose " + s.call(first) + ": " + s.verb(first, "it is", "they are") + " the fastest (" + speed + ")"
+		fastest := s.verb(first, "it is", "they are") + " the fastest"
+		if first != s.choice.Ranked[0] {
+			fastest = "the rounds show none that is faster"
+		}
+		said := "Choose " + s.call(first) + ": " + fastest + " (" + speed + ")"
 		if _, known := s.choice.Cost.Value(s.rows[first]); known {
 			return []string{said + ", and " + s.cheapest(first) + "."}
 		}

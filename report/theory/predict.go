@@ -212,12 +212,16 @@ type slack struct{ ratio, seconds float64 }
 
 func shortPoll(m parameters) prediction {
 	s := ShortPoll{Interval: m.way.EveryS, Rate: m.rate(), Batch: m.batch}
+	asks := s
+	if m.batch > 0 { // the messages of an interval come by several answers; in the measured part, only those fetched in it
+		asks.Rate *= m.fetched()
+	}
 	p := prediction{
 		judged: []float64{.5, .99}, slack: timed, samples: m.sends * (m.members - 1),
-		requests: count{m.users * m.seconds * s.RequestsPerSecond(), m.borders()},
+		requests: count{m.users * m.seconds * asks.RequestsPerSecond(), m.borders()},
 	}
 	p.latency, p.known = m.waited(s.Wait)
-	if m.batch > 0 { // the messages of an interval come by several answers, one after another
+	if m.batch > 0 { // one after another
 		p.known = p.known && s.Asked()*m.trip < timed.seconds
 		p.requests.sd += m.unbalanced()
 	}
@@ -225,7 +229,7 @@ func shortPoll(m parameters) prediction {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same request
 	}
 	p.reads = p.requests
-	p.bytes, p.strays = m.polled(p.requests.mean, p.requests.mean*(1-s.EmptyShare()), m.fetched()), m.strays()
+	p.bytes, p.strays = m.polled(p.requests.mean, p.requests.mean*(1-asks.EmptyShare()), m.fetched()), m.strays()
 	if b := m.bytes; b != nil && b.Fresh > 0 { // whose cursors are shorter
 		fresh := m.users * m.windows * s.FreshPolls(m.begun())
 		p.bytes -= fresh * float64(b.Empty-b.Fresh)

@@ -52,7 +52,8 @@ func Choose(rows []result.Row) Choice {
 		}
 	}
 	for _, i := range tied {
-		if cheaper(cost, rows[i], rows[first]) {
+		slower := func(k int) bool { d := Compare(p50, rows[i], rows[k]); return d.Differs && d.Ratio > 1 } // than another one of those
+		if cheaper(cost, rows[i], rows[first]) && !slices.ContainsFunc(tied, slower) {
 			first = i
 		}
 	}

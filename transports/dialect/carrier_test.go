@@ -93,7 +93,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, context.Cause(req.Context())
 	}
 	header := http.Header{"Content-Type": {"text/event-stream"}}
-	return &http.Response{StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)), Header: header, Body: emptied{body, w}}, nil
+	return &http.Response{StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)), Header: header, ContentLength: -1, Body: emptied{body, w}}, nil
 }
 
 func join(t *testing.T, d toy, w *wire) (transports.Session, error) {

@@ -67,7 +67,7 @@ func (p *poll) Messages(ctx context.Context) iter.Seq2[transports.Message, error
 		defer p.ticks.Stop()
 		for {
 			asked := time.Now()
-			err := p.once(asking)
+			err := p.take(p.fetch(asking))
 			if !p.yield(yield) || !p.yieldQueue(yield) {
 				return
 			}
@@ -109,30 +109,28 @@ func (p *poll) wait(ctx context.Context, took time.Duration) bool {
 	return p.ticks.Wait(ctx)
 }
 
-// once makes one poll.
-func (p *poll) once(ctx context.Context) error {
+// fetch asks, and waits for the head of the answer: a user is here most of the time, in a small frame of the stack,
+// as a kilobyte more of it would make the stack twice as large.
+func (p *poll) fetch(ctx context.Context) (*http.Response, error) {
+	req, err := p.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.Target.HTTP.RoundTrip(req)
+}
+
+// take reads and hears the answer that fetch returned.
+func (p *poll) take(resp *http.Response, err error) error {
 	p.heard.Reset()
-	r, err := p.ask()
-	if err != nil {
-		return err
-	}
-	req, err := p.request(ctx, r)
-	if err != nil {
-		return err
-	}
-	resp, err := p.Target.HTTP.RoundTrip(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	body := bytes.NewBuffer(p.body[:0])
-	if cap(p.body) > keptBody {
-		body = new(bytes.Buffer) // else one long answer would cost its size from then on
-	}
-	if _, err := body.ReadFrom(resp.Body); err != nil {
+	if resp.ContentLength == 0 {
+		p.body = p.body[:0] // reading would need a buffer
+	} else if err := p.read(resp); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
-	p.body = body.Bytes()
 	err = p.hear(Unit{Kind: Answered, Status: resp.StatusCode, Header: resp.Header, Body: p.body}, &p.heard)
 	if len(p.heard.Messages) > 0 {
 		p.empty = 0
@@ -145,9 +143,24 @@ func (p *poll) once(ctx context.Context) error {
 	return err
 }
 
+// read reads the body of an answer.
+func (p *poll) read(resp *http.Response) error {
+	body := bytes.NewBuffer(p.body[:0])
+	if cap(p.body) > keptBody {
+		body = new(bytes.Buffer) // else one long answer would cost its size from then on
+	}
+	_, err := body.ReadFrom(resp.Body)
+	p.body = body.Bytes()
+	return err
+}
+
 // request returns the HTTP request of a poll. It is the last one if that asked in the same way: making a new one
 // costs a microsecond.
-func (p *poll) request(ctx context.Context, r Request) (*http.Request, error) {
+func (p *poll) request(ctx context.Context) (*http.Request, error) {
+	r, err := p.ask()
+	if err != nil {
+		return nil, err
+	}
 	path, query, _ := strings.Cut(r.Path, "?")
 	if p.last == nil || p.last.Context() != ctx || r.Body != nil || p.path != path || p.last.Method != r.Method {
 		u, err := p.url(r.Path)

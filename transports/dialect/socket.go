@@ -32,7 +32,7 @@ func (s *socket) join(ctx context.Context) error {
 	defer joined()
 	err := s.reply(ctx, &s.heard)
 	for err == nil && !s.ready && !s.gap {
-		if err = s.next(); err == nil {
+		if err = s.take(s.conn.Next()); err == nil {
 			s.keep()
 			err = s.reply(ctx, &s.heard)
 		}
@@ -83,23 +83,23 @@ func (s *socket) open(ctx context.Context) error {
 	return errNotReady
 }
 
-// next reads and hears one message of the WebSocket.
-func (s *socket) next() error {
+// take hears what conn.Next returned.
+func (s *socket) take(payload []byte, isBinary bool, err error) error {
 	s.heard.Reset()
-	payload, isBinary, err := s.conn.Next()
-	if closed, ok := errors.AsType[*websocket.ClosedError](err); ok {
-		if err := s.hear(Unit{Kind: Closed, Code: int(closed.Code), Body: []byte(closed.Reason)}, &s.heard); err != nil {
-			return err
-		}
-		if s.gap {
-			return nil
-		}
+	if err == nil {
+		return s.hear(Unit{Kind: Frame, Body: payload, Binary: isBinary}, &s.heard)
+	}
+	closed, ok := errors.AsType[*websocket.ClosedError](err)
+	if !ok {
 		return err
 	}
-	if err != nil {
+	if err := s.hear(Unit{Kind: Closed, Code: int(closed.Code), Body: []byte(closed.Reason)}, &s.heard); err != nil {
 		return err
 	}
-	return s.hear(Unit{Kind: Frame, Body: payload, Binary: isBinary}, &s.heard)
+	if s.gap {
+		return nil
+	}
+	return err
 }
 
 // reply sends replies: frames on the WebSocket, and requests.
@@ -127,7 +127,7 @@ func (s *socket) Messages(ctx context.Context) iter.Seq2[transports.Message, err
 		for {
 			err := s.missed()
 			if err == nil {
-				err = s.next()
+				err = s.take(s.conn.Next())
 				if !s.yield(yield) {
 					return
 				}

@@ -35,7 +35,7 @@ func (e endless) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	var body io.ReadCloser = &loop{text: e.text, once: header.Get(transports.NextCursor) != ""}
-	return &http.Response{StatusCode: e.status, Status: http.StatusText(e.status), Header: header, Body: body, Request: req}, nil
+	return &http.Response{StatusCode: e.status, Status: http.StatusText(e.status), Header: header, ContentLength: -1, Body: body, Request: req}, nil
 }
 
 // A loop is a body, or the connection of a WebSocket. Each read returns the whole text.
