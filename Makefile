@@ -8,7 +8,7 @@ UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./loadgen/se
 
 # So do these tests of the command. The rest of its tests run with the detector. A test that is missing here is run
 # with it too, so a new name costs time only.
-COMPUTING = ^(TestBadFlags|TestOwnOutputs|TestValues|TestReadmeShowsItsAnswer|TestReadmeShowsItsResult)$$
+COMPUTING = ^(TestBadFlags|TestOwnOutputs|TestValues|TestReadmeShowsItsAnswer|TestReadmeShowsItsResult|TestReadmeShowsServers)$$
 
 # The packages that take longest, apart from ./report/web: they start first, as one that starts last runs alone.
 LONGEST = ./cmd/pushpull ./loadgen ./loadgen/selftest

@@ -413,7 +413,7 @@ func (s speaker) versus(i, k int) string {
 func (s speaker) factor(m result.Metric, i int, ratio float64) string {
 	switch {
 	case m.Quantile > 0:
-		return s.figure(m, i) + " for half of its messages"
+		return s.figure(m, i) + " for half of " + s.verb(i, "its", "their") + " messages"
 	case math.IsInf(ratio, 1):
 		return strings.TrimSuffix(s.bare(m, i)+" "+noun(m)+" a "+m.Per, " a ")
 	case ratio == 0:

@@ -137,6 +137,28 @@ func TestReadmeShowsItsResult(t *testing.T) {
 	}
 }
 
+// The main README shows the table of a result with other servers.
+func TestReadmeShowsServers(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "## Your server")
+	_, shown, _ = strings.Cut(shown, "```text\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	res, err := result.Open("../../results/servers/chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	if err := report.Table(&printed, text.Screen{UTF8: true}, report.NewRun("", res)); err != nil {
+		t.Fatal(err)
+	}
+	if shown == "" || !strings.Contains(printed.String(), shown) {
+		t.Errorf("the README shows\n%s\nbut LANG=C.UTF-8 pushpull report results/servers/chat prints\n%s", shown, printed.String())
+	}
+}
+
 // The main README answers its question with the costs beside it.
 func TestReadmeShowsItsAnswer(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
