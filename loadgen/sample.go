@@ -45,7 +45,7 @@ type inquiry struct {
 	stop   context.CancelFunc
 	asking sync.WaitGroup
 
-	resident bool // it reads processes: nothing tells what of their memory is in use
+	resident bool // it reads processes: the system doesn't say how much of their memory is in use
 
 	// Of each server. They are known once asking has ended.
 	stats []*serverStats

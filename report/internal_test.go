@@ -208,7 +208,7 @@ func TestSameClass(t *testing.T) {
 	}
 }
 
-// The rows of one way on pushpull's own server and on others can be told apart: by a step in a colour, and by a mark.
+// The rows of one way on pushpull's own server and on others look different: by a step in a colour, and by a mark.
 func TestForeignColours(t *testing.T) {
 	servers := []string{"", "nchan/", "nchan-2/", "centrifugo/", "socketio/", "faye/", "sockjs/", "mine/"}
 	for kind, way := range map[string]result.Way{

@@ -12,7 +12,7 @@ import (
 
 var errHeard = errors.New("heard")
 
-// parrot is a dialect of which each method returns something that can be told apart.
+// parrot is a dialect of which each method returns something of its own.
 type parrot struct{ dialect.Speech }
 
 func (parrot) About() dialect.About      { return dialect.About{Name: "parrot"} }

@@ -23,7 +23,7 @@ type member struct {
 	parent int32
 	born   uint64
 	own    time.Duration // CPU time of all its threads, those that have ended included
-	reaped time.Duration // CPU time of its children that have ended, as the system tells it to the parent
+	reaped time.Duration // CPU time of its children that have ended, as the system reports it to the parent
 	kept   time.Duration // of what has ended below it, as far as the Tree knows
 	group  int32         // its process group; 0: unknown
 }
