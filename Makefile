@@ -6,12 +6,14 @@ FUZZTIME = 10s
 UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./loadgen/search ./loadgen/sweep ./report ./report/check ./report/ci ./report/cost \
 	./report/text ./report/theory ./report/verdict
 
-# So do these tests of the command. The rest of its tests run with the detector. A test that is missing here is run
-# with it too, so a new name costs time only.
-COMPUTING = ^(TestBadFlags|TestOwnOutputs|TestValues|TestReadmeShowsItsAnswer|TestReadmeShowsItsResult|TestReadmeShowsServers)$$
+# These packages link the databases' libraries. To compile those for the race detector takes a third of the time of
+# all tests, so make race does it.
+STORES = ./transports/store ./transports/store/nats ./transports/store/postgres ./transports/store/redis ./transports/store/sqlite
+LINKED = ./cmd/pushpull $(STORES)
 
-# The packages that take longest, apart from ./report/web: they start first, as one that starts last runs alone.
-LONGEST = ./cmd/pushpull ./loadgen ./loadgen/selftest
+# The packages that take longest, apart from ./report/web and ./cmd/pushpull: they start first, as one that starts last
+# runs alone.
+LONGEST = ./loadgen ./loadgen/selftest
 
 # The tools have module files of their own, so that go.mod lists only the
 # dependencies of pushpull itself.
@@ -21,10 +23,11 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test servers timed vet format platforms programs fmt lint bench fuzz
+.PHONY: help build test race servers timed vet format platforms parts programs fmt lint bench fuzz
 
 help:
-	@echo 'make test       vet, formatting, other platforms, and every test'
+	@echo 'make test       vet, formatting, code for other platforms, and every test'
+	@echo 'make race       the tests of the command and the stores with the race detector, and all code on other platforms'
 	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
 	@echo 'make lint       golangci-lint'
@@ -39,21 +42,21 @@ build:
 # The race detector needs a C compiler and its headers; building runtime/cgo
 # shows whether both are there. Under PUSHPULL_CI they are required.
 # vet has checked the tests already, hence -vet=off. The tests of pages wait for a browser most of the time, so
-# they run beside the longest of the others, and then so do the selftest and platforms. Not more than two run at a
-# time, as some measure.
+# they run beside the longest of the others. Not more than two run at a time, as some measure.
 test: vet format programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
-	unraced=$$(go list $(UNRACED)) && longest=$$(go list $(LONGEST)) || exit 1; \
-	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$unraced"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && \
-		go test -vet=off -timeout 12m -run '$(COMPUTING)' ./cmd/pushpull && \
-		go test $$race -vet=off -timeout 12m ./loadgen/selftest && make platforms; } & beside=$$!; \
+	apart=$$(go list $(UNRACED) $(LINKED)) && longest=$$(go list $(LONGEST)) || exit 1; \
+	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$apart"); \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) $(STORES) && make parts; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	go test $$race -vet=off -timeout 12m -skip '$(COMPUTING)' ./cmd/pushpull && \
-	go test $$race -vet=off -timeout 12m ./loadgen && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
+	go test -vet=off -timeout 12m ./cmd/pushpull && \
+	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status
+
+race: platforms
+	go test -race -vet=off -timeout 20m $(LINKED)
 
 # These tests fail on a busy machine, so plain go test leaves them out. A failed package is run again, at
 # most twice, as the regression check measures again: a noisy minute passes, a fault stays.
@@ -74,18 +77,14 @@ format:
 	[ -z "$$files" ] || { echo 'not formatted (run make fmt):'; echo "$$files"; exit 1; }
 
 # The code must at least compile on the other platforms. It isn't run, so optimizing the libraries would
-# waste time. Compiling all of them takes over a minute: everything, with its tests, is checked on Windows
-# only, and on macOS the packages that have files for some platforms, but for the command.
-platforms:
-	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet -tags timed -gcflags='all=-N -l' ./...
-	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -gcflags='all=-N -l' \
-		$$(go list -tags timed -f '{{if and .IgnoredGoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
+# waste time. parts compiles the packages that have files for some platforms, but for the command; platforms compiles
+# everything on Windows, with its tests.
+parts:
+	@set -e; packages=$$(go list -tags timed -f '{{if and .IgnoredGoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...); set -x; \
+	for os in windows darwin; do GOOS=$$os CGO_ENABLED=0 go build -gcflags='all=-N -l' $$packages; done
 
-# Centrifugo and serverless-offline take minutes to install, so plain go test leaves them out.
-servers: programs
-	testdata/servers/centrifugo/install.sh
-	testdata/servers/apigateway/install.sh
-	PUSHPULL_CI=1 PUSHPULL_TEST_SERVERS=1 go test -vet=off -count=1 -timeout 10m ./transports/dialect/servers
+platforms: parts
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet -tags timed -gcflags='all=-N -l' ./...
 
 # PostgreSQL, Redis, Chromium and foreign servers: missing programs are installed, or their tests are skipped.
 programs:
