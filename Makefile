@@ -49,9 +49,9 @@ test: vet format programs
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	apart=$$(go list $(UNRACED) $(LINKED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$apart"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) $(STORES) && make parts; } & beside=$$!; \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && make parts; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	go test -vet=off -timeout 12m ./cmd/pushpull && \
+	go test -vet=off -timeout 12m ./cmd/pushpull && go test -vet=off -timeout 12m $(STORES) && \
 	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status
 
