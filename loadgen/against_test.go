@@ -62,7 +62,8 @@ func TestAgainst(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", w.Transport, w.Calibration, w.Joining)
 		}
 		sends := int64(len(NewPlan(s, 1).Sends))
-		if foreign && (w.Traffic.Posts > sends || w.Traffic.Posts < int64(w.Planned)) || w.Traffic.Handshakes != 20 {
+		early := int64(20) // sends near the start of the measured part
+		if foreign && (w.Traffic.Posts > sends || w.Traffic.Posts < int64(w.Planned)-early) || w.Traffic.Handshakes != 20 {
 			t.Errorf("%s: %+v", w.Transport, w.Traffic)
 		}
 		if w.Transport == "odd/short-poll@100ms" && (w.Traffic.EmptyResponses == 0 || w.Traffic.Requests < 150) {
