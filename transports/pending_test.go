@@ -39,9 +39,8 @@ func TestPending(t *testing.T) {
 // TestPendingOverdue notices a message that is not acknowledged in time, and sets a timer only while one waits.
 func TestPendingOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var late []time.Duration
-		begun := time.Now()
-		p := transports.Pending{Overdue: func() { late = append(late, time.Since(begun)) }}
+		late := make(chan time.Time, 9)
+		p := transports.Pending{Overdue: func() { late <- time.Now() }}
 		add := func() {
 			if err := p.Add(1, transports.AnswerTime, func(error) {}); err != nil {
 				t.Fatal(err)
@@ -53,14 +52,17 @@ func TestPendingOverdue(t *testing.T) {
 			p.Oldest()(nil)
 		}
 		time.Sleep(time.Minute)
-		begun = time.Now()
+		begun := time.Now()
 		add()
 		time.Sleep(3 * time.Second)
 		add()
 		p.Oldest()(nil)
 		time.Sleep(time.Hour)
-		if len(late) != 1 || late[0] != 3*time.Second+transports.AnswerTime {
-			t.Errorf("overdue after %v, want once, 10 s after the second message", late)
+		if n := len(late); n != 1 {
+			t.Fatalf("overdue %d times, want once", n)
+		}
+		if after := (<-late).Sub(begun); after != 3*time.Second+transports.AnswerTime {
+			t.Errorf("overdue after %v, want 10 s after the second message", after)
 		}
 	})
 }
