@@ -87,6 +87,7 @@ func TestForeign(t *testing.T) {
 		"a timer":                   {foreign(onTimer, same), nil, false, seconds / 5, true, (seconds/5*(math.Exp(-10)*100+(1-math.Exp(-10))*150) + sent*(300+4*80)) / 2400},
 		"one message an answer":     {foreign(onTimer, func(w *result.Way) { w.Batch = 1 }), nil, false, seconds/5 + seconds*2, false, 0},
 		"one at a time, but near":   {foreign(onTimer, func(w *result.Way) { w.Batch = 1 }), nearby, false, seconds/5 + seconds*2, true, 0},
+		"a window that is shorter":  {foreign(onTimer, func(w *result.Way) { w.Batch, w.EveryS = 1, 40 }), nil, false, seconds/40 + seconds*2/2, false, 0}, // half of its messages are fetched in it
 		"acknowledged with a poll":  {foreign(onTimer, same), slow, false, seconds / 5, false, 0},
 		"a timer, unacknowledged":   {foreign(onTimer, func(w *result.Way) { w.Lacks.Acks = true }), nil, false, seconds / 5, false, 0},
 		"held, without round trips": {foreign(held, same), connects, true, 0, false, 0},

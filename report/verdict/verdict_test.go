@@ -3,6 +3,7 @@ package verdict_test
 import (
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -248,6 +249,32 @@ func TestChoose(t *testing.T) {
 		}
 		if !slices.Equal(c.Front, test.front) || !slices.Equal(c.Either, test.either) || !slices.Equal(c.Beaten, test.beaten) {
 			t.Errorf("%s: the front is %v, as good are %v, beaten are %v", test.name, c.Front, c.Either, c.Beaten)
+		}
+	}
+}
+
+// TestNoneIsFaster holds that no row is shown to be faster than the one that is chosen for its speed, in all results
+// of this repository. Among rows as fast as the fastest one, the cheapest may still be slower than a third.
+func TestNoneIsFaster(t *testing.T) {
+	p50 := metric(t, "p50")
+	for _, pattern := range []string{"../../results/*/result.jsonl", "../../results/*/*/result.jsonl"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			res, err := result.Open(filepath.Dir(path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := res.Rows()
+			verdict.Fill(rows, res.Windows)
+			c := verdict.Choose(rows)
+			for _, i := range c.Ranked {
+				if d := verdict.Compare(p50, rows[c.Front[0]], rows[i]); d.Differs && d.Ratio > 1 {
+					t.Errorf("%s: %s is chosen as the fastest, but %s is faster", path, rows[c.Front[0]].Transport, rows[i].Transport)
+				}
+			}
 		}
 	}
 }

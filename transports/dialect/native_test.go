@@ -71,7 +71,7 @@ func (s *speech) Cursor() transports.Cursor {
 	return transports.CursorAt(s.seq)
 }
 
-// refusal returns the error of an answer, or notes the gap that it tells of.
+// refusal returns the error of an answer, or notes the gap that the answer names.
 func (s *speech) refusal(u dialect.Unit, h *dialect.Heard) error {
 	var said struct {
 		Error  string

@@ -49,7 +49,7 @@ func OpenTree(pid int) (*Tree, error) {
 // Usage returns the usage of all processes together. CPU is that of the processes since they started, and so are only
 // differences between two calls of use: they hold what processes have used that were started and ended in between, as
 // far as their parents waited for them (in units of 10 ms on Linux). RSS is resident memory of which each page counts
-// once if the system tells how many processes share it (PSS, on Linux, of processes of the same user), else once for
+// once if the system reports how many processes share it (PSS, on Linux, of processes of the same user), else once for
 // each process. The error is ErrEnded if the first process has ended.
 func (t *Tree) Usage() (Usage, error) {
 	if born, err := bornAt(t.root); err != nil || born != t.born {

@@ -88,7 +88,7 @@ func (c *Conn) Next() (message []byte, isBinary bool, err error) {
 	}
 }
 
-// refuse tells the server the code of a violation.
+// refuse sends the server the close code of a violation.
 func (c *Conn) refuse(err error) error {
 	if v, ok := errors.AsType[*violation](err); ok {
 		c.sendClose(binary.BigEndian.AppendUint16(nil, v.code))
