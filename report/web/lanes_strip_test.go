@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -15,7 +14,6 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"pushpull/loadgen/result"
-	"pushpull/report/web"
 	"pushpull/report/web/browsertest"
 	"pushpull/transports/store/memory"
 )
@@ -115,26 +113,15 @@ func TestLanesSayWhy(t *testing.T) {
 	p.Until("document.getAnimations().length > 0 && !" + moves)
 }
 
-// TestLanesRefuse holds that the page keeps no more than 100 messages for a server that is gone. Lanes send by requests
-// or on their connection, so a poll of each kind and a WebSocket stand for all lanes.
+// TestLanesRefuse holds that the page keeps no more than 100 messages for a server that is gone.
 func TestLanesRefuse(t *testing.T) {
-	var lanes []web.Lane
-	for _, lane := range allLanes {
-		if class := lane.Way.Class(); class == result.Timer || class == result.Held || class == result.Duplex {
-			lanes = append(lanes, lane)
-		}
-	}
-	lanes = slices.CompactFunc(lanes, func(a, b web.Lane) bool { return a.Way.Class() == b.Way.Class() })
-	if len(lanes) != 3 {
-		t.Fatalf("the lanes are %v, want three", lanes)
-	}
-	s := startSite(t, lanes...)
+	s := startSite(t, allLanes...)
 	p := openLanes(t, s)
 	s.end()
 	p.until("the lanes are cut off", func(l laneState) bool { return l.Name == "short-poll" || l.State == "lost" })
 	p.send(0, 103)
 	p.until("the last are refused", func(l laneState) bool { return l.Arrived == "0 of 103, 3 refused" })
-	p.Until(fmt.Sprintf(`document.querySelectorAll('[data-view="John"] li[data-sent="refused"] .bad').length === %d`, 3*len(lanes)))
+	p.Until(fmt.Sprintf(`document.querySelectorAll('[data-view="John"] li[data-sent="refused"] .bad').length === %d`, 3*len(allLanes)))
 	s.start()
 	for _, n := range []int{30, 60, 100} { // a busy machine takes a while, as each lane sends one message after another
 		p.Until(fmt.Sprintf(`Array.from(document.querySelectorAll(".lane")).every(lane => {
