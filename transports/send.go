@@ -95,7 +95,15 @@ func NewRequest(ctx context.Context, method string, u *url.URL, header http.Head
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
 	}
 	if body != nil {
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		text := &requestBody{}
+		text.Reset(body)
+		req.Body, req.ContentLength = text, int64(len(body))
 	}
 	return req.WithContext(ctx)
 }
+
+// A requestBody is a body in one allocation.
+type requestBody struct{ bytes.Reader }
+
+// Close implements io.Closer.
+func (*requestBody) Close() error { return nil }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -88,7 +89,10 @@ func (c *conn) unread() int64 {
 	return int64(c.answers.Buffered() + len(c.early))
 }
 
-var requests = sync.Pool{New: func() any { return new([]byte) }}
+var (
+	requests = sync.Pool{New: func() any { return new([]byte) }}
+	bodies   = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+)
 
 // send writes a request in one piece, with the query and the credentials of the server's address. The
 // error is of reading its body: nothing is written then. If writing fails, cut says so.
@@ -117,21 +121,22 @@ func (c *conn) send(req *http.Request, d *Dialer) error {
 			buf = append(buf, "\r\n"...)
 		}
 	}
-	var text []byte
+	text := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(text)
+	text.Reset()
 	if req.Body != nil {
 		defer req.Body.Close()
-		var err error
-		if text, err = io.ReadAll(req.Body); err != nil {
+		if _, err := text.ReadFrom(req.Body); err != nil {
 			return err
 		}
 	}
-	if len(text) > 0 || req.Method == http.MethodPost {
+	if text.Len() > 0 || req.Method == http.MethodPost {
 		buf = append(buf, "Content-Length: "...)
-		buf = strconv.AppendInt(buf, int64(len(text)), 10)
+		buf = strconv.AppendInt(buf, int64(text.Len()), 10)
 		buf = append(buf, "\r\n"...)
 	}
 	buf = append(buf, "\r\n"...)
-	buf = append(buf, text...)
+	buf = append(buf, text.Bytes()...)
 	*pooled = buf
 	_, c.cut = c.Write(buf)
 	return nil

@@ -230,7 +230,7 @@ func (p *Pool) exchange(c *conn, req *http.Request, purpose transports.Purpose) 
 		if resp.StatusCode < 300 {
 			return nil, fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, req.URL.Path)
 		}
-		resp.Body = note{strings.NewReader("a body encoded as " + coding), b} // the status says enough
+		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), b}, -1 // the status says enough
 	}
 	if resp.ContentLength == 0 {
 		b.release(true)

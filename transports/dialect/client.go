@@ -224,8 +224,16 @@ func (t *talk) settleOldest(err error) error {
 }
 
 // answer reads the body of an answer to a send or a reply, as far as it matters.
-func answer(resp *http.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+func answer(resp *http.Response) (body []byte, err error) {
+	if resp.ContentLength == 0 {
+		return nil, nil // reading would need a buffer
+	}
+	if n := resp.ContentLength; n > 0 && n <= mostAnswer {
+		body = make([]byte, n)
+		_, err = io.ReadFull(resp.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
 	}
