@@ -85,7 +85,7 @@ func (c *client) Join(ctx context.Context, target transports.Target, room string
 	default:
 		s = &poll{}
 	}
-	s.begin(c.way, speech, target, func() { s.cut(errUnacknowledged) })
+	s.begin(&c.way, speech, target, func() { s.cut(errUnacknowledged) })
 	ctx, cancel := context.WithTimeoutCause(ctx, transports.AnswerTime, errUnready)
 	defer cancel()
 	if err := s.join(ctx); err != nil {
@@ -101,7 +101,7 @@ func (c *client) Join(ctx context.Context, target transports.Target, room string
 // A session is that of a carrier.
 type session interface {
 	transports.Session
-	begin(w Way, speech Speech, target transports.Target, overdue func())
+	begin(w *Way, speech Speech, target transports.Target, overdue func())
 	join(ctx context.Context) error
 	cut(why error) // ends both halves at once
 }

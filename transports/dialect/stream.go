@@ -82,7 +82,8 @@ func (s *stream) opened(ctx, living context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	s.body.Store(&resp.Body)
+	body := resp.Body // a pointer into resp would keep the headers too
+	s.body.Store(&body)
 	if s.why() != nil { // quit may have come before the body was known
 		resp.Body.Close()
 		return s.why()

@@ -16,7 +16,7 @@ import (
 type talk struct {
 	transports.Sender
 
-	way     Way
+	way     *Way // of all users
 	pending transports.Pending
 	said    atomic.Uint64 // number of the last message
 
@@ -33,7 +33,7 @@ type talk struct {
 var errClosed = errors.New("the session is closed")
 
 // begin sets the talk up.
-func (t *talk) begin(w Way, speech Speech, target transports.Target, overdue func()) {
+func (t *talk) begin(w *Way, speech Speech, target transports.Target, overdue func()) {
 	t.way, t.speech, t.Target, t.pending.Overdue = w, speech, target, overdue
 }
 
