@@ -21,9 +21,9 @@ import (
 	"pushpull/transports/transporttest"
 )
 
-// A relay stands between users and a server, like a proxy or a router with NAT. It can freeze its connections:
+// A router stands between users and a server, like one with NAT, or a proxy. It can freeze its connections:
 // they stay open, but nothing passes any more, not even that one side has closed. New ones work.
-type relay struct {
+type router struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
@@ -32,8 +32,8 @@ type relay struct {
 	copies sync.WaitGroup
 }
 
-// serve relays what l accepts, until l and then the relay are closed.
-func (r *relay) serve(l net.Listener) {
+// serve relays what l accepts, until l and then the router are closed.
+func (r *router) serve(l net.Listener) {
 	for {
 		near, err := l.Accept()
 		if err != nil {
@@ -75,19 +75,19 @@ func pass(to, from net.Conn, frozen chan struct{}) {
 }
 
 // freeze freezes all connections of now.
-func (r *relay) freeze() {
+func (r *router) freeze() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.frozen)
 	r.frozen = make(chan struct{})
 }
 
-func newRelay(dial func(context.Context, string, string) (net.Conn, error)) *relay {
-	return &relay{dial: dial, frozen: make(chan struct{})}
+func newRouter(dial func(context.Context, string, string) (net.Conn, error)) *router {
+	return &router{dial: dial, frozen: make(chan struct{})}
 }
 
 // close closes all connections. The listener must be closed.
-func (r *relay) close() {
+func (r *router) close() {
 	r.mu.Lock()
 	for _, c := range r.conns {
 		c.Close()
@@ -124,7 +124,7 @@ func frozen(t *testing.T, spec string) {
 	// A user that sees nothing of a connection in memory can't see either that the server has closed one that it
 	// opened for its first message, so the server waits for that.
 	stop := serving(t, &server.Server{HeaderTimeout: time.Hour}, back)
-	between := newRelay(back.Dial)
+	between := newRouter(back.Dial)
 	go between.serve(front)
 	w := newCrowd(t, s, &url.URL{Scheme: "http", Host: "localhost"})
 	w.servers[0].dialer.Connect = front.Dial
@@ -177,7 +177,7 @@ func TestFrozenSockets(t *testing.T) {
 			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, back.Addr().String())
 			}
-			between := newRelay(dial)
+			between := newRouter(dial)
 			go between.serve(front)
 			w := newCrowd(t, s, &url.URL{Scheme: "http", Host: front.Addr().String()})
 			leave := w.enterAll(t)
@@ -188,7 +188,7 @@ func TestFrozenSockets(t *testing.T) {
 			between.freeze()
 			w.publish(t, back.Addr().String(), after, len(before))
 			eventually(t, "all users join again", func() bool { return int(w.rejoins.Load()) >= s.Users })
-			if w.way.Duplex { // else the relay's system answers for the users
+			if w.way.Duplex { // else the router's system answers for the users
 				eventually(t, "the dead connections leave the server", func() bool { return usersOf(t, dial, spec) == s.Users })
 			}
 			leave()

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serve())
 	}
+	if len(os.Args) > 1 && os.Args[1] == "relay" {
+		os.Exit(serveRelay())
+	}
 	if len(os.Args) > 1 && os.Args[1] == "strange" {
 		os.Exit(serveStrange())
 	}

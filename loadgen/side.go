@@ -30,6 +30,10 @@ type Side struct {
 
 	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
 
+	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
+	// users and the servers of each window; nil: users connect to the servers.
+	Relay []string
+
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
 	// stopped by SIGTERM to its process group, as it may know nothing of standard input.
@@ -137,6 +141,12 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else if d.PID > 0 {
 		w.watchTree(d.PID)
 	}
+	relayed, err := d.relay(ctx, bases)
+	if err != nil {
+		stopAll(w.started) // their errors matter less than err
+		return nil, &startError{err}
+	}
+	w.routes = relayed.routes
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()
@@ -146,7 +156,7 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else {
 		err = w.explain(err)
 	}
-	for _, failed := range stopAll(w.started) {
+	for _, failed := range append(stopAll(w.started), relayed.stop()...) {
 		if out != nil {
 			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
 		}

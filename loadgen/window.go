@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
@@ -38,15 +39,16 @@ type window struct {
 	round   int
 	servers []served
 	plan    *Plan
-	size    int           // bytes of a body
-	rooms   string        // prefix of the rooms' names
-	drain   time.Duration // longest wait for messages under way
-	idle    process.Usage // of the generator, before the window allocated anything
-	target  bool          // the servers were not started for the window, so they are asked what they run
-	noStats bool          // the target is not asked for its stats
-	started []*Server     // the servers, if they were started for the window
-	store   *Server       // that keeps their messages; nil: it is none of ours
-	cores   int           // that this process is bound to; 0: it isn't bound
+	size    int            // bytes of a body
+	rooms   string         // prefix of the rooms' names
+	drain   time.Duration  // longest wait for messages under way
+	idle    process.Usage  // of the generator, before the window allocated anything
+	target  bool           // the servers were not started for the window, so they are asked what they run
+	noStats bool           // the target is not asked for its stats
+	started []*Server      // the servers, if they were started for the window
+	routes  []*relay.Route // through the relay to the servers, in their order; nil: there is no relay
+	store   *Server        // that keeps their messages; nil: it is none of ours
+	cores   int            // that this process is bound to; 0: it isn't bound
 
 	trees    []*process.Tree // of the foreign servers' processes, which are read instead of stats; none: they are unknown
 	treeless error           // why a tree can't be read; nil: it can
@@ -123,8 +125,11 @@ type served struct {
 // serve sets the addresses of the servers that share the users. Their requests count as polls or
 // handshakes, as the transport uses them.
 func (w *window) serve(addresses []*url.URL) {
-	for _, address := range addresses {
+	for i, address := range addresses {
 		d := wire.NewDialer(address, &w.counts)
+		if w.routes != nil {
+			d.Through = w.routes[i].Address()
+		}
 		d.Stream, d.Departures = w.way.Stream, &w.departures
 		d.Trust(w.authorities)
 		w.servers = append(w.servers, served{d.Base(), d})

@@ -61,6 +61,7 @@ had.`,
 		newServeCommand(),
 		newSelftestCommand(),
 		newStoreCommand(),
+		newRelayCommand(),
 		newCompletionCommand(),
 		help,
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,6 +27,10 @@ type Dialer struct {
 
 	// Departures are closed when the users have gone; dialers may share them.
 	Departures *Departures
+
+	// Through is the host and port of a relay that passes the connections on to the server; "": they go to the server
+	// itself. What requests say, and the name in a TLS handshake, is the server's either way.
+	Through string
 
 	// Connect opens a connection to a host and port. nil: over TCP, within transports.AnswerTime. A test in
 	// virtual time has a network of its own.
@@ -55,18 +60,22 @@ func NewDialer(address *url.URL, counts *Counts) *Dialer {
 	}
 	if port != "" {
 		d.base.Host += ":" + port
-	} else {
-		port = map[string]string{"http": "80", "https": "443"}[address.Scheme]
 	}
 	if d.base.Path == "" {
 		d.base.Path = "/"
 	}
-	d.address = net.JoinHostPort(host, port)
+	d.address = HostPort(address)
 	if name, password := credentials(address); name != "" || password != "" {
 		pair := base64.StdEncoding.EncodeToString([]byte(name + ":" + password)) // RFC 7617, section 2
 		d.header = "Authorization: Basic " + pair + "\r\n"
 	}
 	return d
+}
+
+// HostPort returns the host and port of an address, like those of ParseAddress.
+func HostPort(address *url.URL) string {
+	port := cmp.Or(address.Port(), map[string]string{"http": "80", "https": "443"}[address.Scheme])
+	return net.JoinHostPort(address.Hostname(), port)
 }
 
 // Base returns the URL that requests are made for. It holds no secret: the connections add the
@@ -94,7 +103,7 @@ func (d *Dialer) dial(ctx context.Context) (*conn, error) {
 	if connect == nil {
 		connect = (&net.Dialer{Timeout: d.limit}).DialContext
 	}
-	plain, err := connect(ctx, "tcp", d.address)
+	plain, err := connect(ctx, "tcp", cmp.Or(d.Through, d.address))
 	if err != nil {
 		return nil, d.late(ctx, portError(err), "take a connection")
 	}
