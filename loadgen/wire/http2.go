@@ -93,6 +93,9 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	var err error
 	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
+		if speaksHTTP1(err) {
+			return nil, errHTTP1
+		}
 		return nil, d.late(ctx, err, "open a connection over HTTP/2")
 	}
 	p.shared = s
@@ -106,16 +109,23 @@ func (d *Dialer) scheme() string {
 	return "http"
 }
 
-// errUpgrade is the error of a WebSocket.
-var errUpgrade = errors.New("over HTTP/2 there is no upgrade to a WebSocket (RFC 9113, section 8.6), and net/http doesn't speak RFC 8441")
+// ErrUpgrade is the error of a WebSocket over HTTP/2.
+var ErrUpgrade = errors.New("over HTTP/2 there is no upgrade to a WebSocket (RFC 9113, section 8.6), and net/http doesn't speak RFC 8441")
 
 // errHTTP1 is the error of a server that doesn't speak HTTP/2.
 var errHTTP1 = errors.New("the server doesn't speak HTTP/2: measure it over HTTP/1.1")
 
+// speaksHTTP1 reports whether err is that of a server that doesn't speak HTTP/2: it refuses the protocol in the TLS
+// handshake, or answers the beginning of a connection in HTTP/1.1.
+func speaksHTTP1(err error) bool {
+	text := err.Error() // neither crypto/tls nor net/http exports these errors
+	return strings.HasSuffix(text, "tls: no application protocol") || strings.Contains(text, "looked like an HTTP/1.1 header")
+}
+
 // roundTrip makes a request over HTTP/2.
 func (p *Pool) roundTrip(req *http.Request, purpose transports.Purpose) (*http.Response, error) {
 	if req.Header["Upgrade"] != nil {
-		return nil, errUpgrade
+		return nil, ErrUpgrade
 	}
 	for again := req.Method == http.MethodGet && !purpose.Once; ; again = false {
 		s, err := p.share(req.Context())
@@ -156,8 +166,11 @@ func (p *Pool) stream(s *shared, req *http.Request, purpose transports.Purpose) 
 	}
 	if err != nil {
 		defer b.end()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case speaksHTTP1(err):
+			return nil, errHTTP1
 		}
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)
 	}
