@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pushpull/loadgen/result"
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/dialect"
@@ -152,6 +153,25 @@ func (s Scenario) lacking(find func(name string) error) (Scenario, error) {
 		return s, &FieldError{"transports", fmt.Sprintf("can't be used, as none is left to be measured: %s", s.Lacking[n-1].Why)}
 	}
 	return s, nil
+}
+
+// Lacking returns those of the scenario's transports that the side lacks because of how its users speak.
+func (d *Side) Lacking(s Scenario) []result.Lack {
+	var all []result.Lack
+	for _, name := range s.Measured() {
+		if why := d.lacks(name); why != "" {
+			all = append(all, result.Lack{Transport: name, Why: why})
+		}
+	}
+	return all
+}
+
+// lacks returns why a transport can't be measured on the side; "": it can.
+func (d *Side) lacks(name string) string {
+	if client, err := d.client(name); err == nil && d.HTTP2 && client.Way().Duplex {
+		return wire.ErrUpgrade.Error()
+	}
+	return ""
 }
 
 // checkPID returns an error if the processes of the side's server can't be read: there is no such process, or the

@@ -34,6 +34,9 @@ type Side struct {
 	// users and the servers of each window; nil: users connect to the servers.
 	Relay []string
 
+	// HTTP2 makes users speak HTTP/2, each on one connection: with prior knowledge, or as TLS agrees on it.
+	HTTP2 bool
+
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
 	// stopped by SIGTERM to its process group, as it may know nothing of standard input.
@@ -119,7 +122,7 @@ func stopAll(servers []*Server) []error {
 // measure measures one window on servers of its own, or on the target.
 func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
-	w.dialect, w.cores = d.Dialect, d.CPUs.cores()
+	w.dialect, w.cores, w.http2 = d.Dialect, d.CPUs.cores(), d.HTTP2
 	bases := []*url.URL{d.Target}
 	if d.Target == nil {
 		var err error

@@ -22,6 +22,7 @@ func (o Options) visits(s Scenario, sides []*attempts) (all []visit, used []*att
 		for i, side := range sides {
 			switch of := i >= len(o.Sides); {
 			case of != foreign || foreign && side.Name != server:
+			case side.lacks(name) != "":
 			case foreign:
 				all = append(all, visit{name, side, 0, timer})
 			default:

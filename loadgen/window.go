@@ -46,6 +46,7 @@ type window struct {
 	target  bool           // the servers were not started for the window, so they are asked what they run
 	noStats bool           // the target is not asked for its stats
 	started []*Server      // the servers, if they were started for the window
+	http2   bool           // users speak HTTP/2
 	routes  []*relay.Route // through the relay to the servers, in their order; nil: there is no relay
 	store   *Server        // that keeps their messages; nil: it is none of ours
 	cores   int            // that this process is bound to; 0: it isn't bound
@@ -130,7 +131,7 @@ func (w *window) serve(addresses []*url.URL) {
 		if w.routes != nil {
 			d.Through = w.routes[i].Address()
 		}
-		d.Stream, d.Departures = w.way.Stream, &w.departures
+		d.Stream, d.HTTP2, d.Departures = w.way.Stream, w.http2, &w.departures
 		d.Trust(w.authorities)
 		w.servers = append(w.servers, served{d.Base(), d})
 	}
@@ -221,6 +222,7 @@ func (w *window) empty() *result.Window {
 	out := &result.Window{
 		Transport: w.name, Way: WayOf(w.way), Round: w.round, Started: time.Now(), Users: w.plan.Users,
 	}
+	out.Way.HTTP2 = w.http2
 	if n := len(w.servers); n > 1 {
 		out.Servers = n
 	}
@@ -244,7 +246,7 @@ func (w *window) makeUsers() {
 // one. Opening it during the measured part delayed single deliveries, the user's own and others', by
 // 4 to 16 ms, which is not a property of the transport.
 func (w *window) connections(user int) int {
-	if len(w.plan.byUser[user]) == 0 {
+	if w.http2 || len(w.plan.byUser[user]) == 0 {
 		return 1
 	}
 	return connections(w.way)

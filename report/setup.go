@@ -16,6 +16,9 @@ func (r Run) setup() string {
 	if store := text.Name(r.Run.Scenario.StoreKind()); store != "" {
 		words += ", store " + store
 	}
+	if version := text.Name(r.Run.Scenario.HTTP); version != "" {
+		words += ", over HTTP/" + version
+	}
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -29,7 +32,7 @@ func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != ""
+		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || run.Run.Scenario.HTTP != ""
 		lines = append(lines, run.setup())
 	}
 	if !notable {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/store"
@@ -86,6 +87,17 @@ func storeNames(stores []string) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// storeVariants returns the variants of --store. What starts a server knows which store is its own.
+func storeVariants(stores []string) []variant {
+	var all []variant
+	for i, name := range storeNames(stores) {
+		if len(stores) > 0 {
+			all = append(all, variant{name: name, keep: func(s *result.Scenario) { s.Store = store.Kind(stores[i]) }})
+		}
+	}
+	return all
 }
 
 // tryStore opens a store and closes it again, so that an unreachable one is reported before

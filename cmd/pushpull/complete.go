@@ -125,6 +125,8 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return completeAgainst
 	case "transport":
 		return offered(transportsFor)
+	case "http":
+		return offered(func(string) []cobra.Completion { return []cobra.Completion{http1, http2, http1 + "," + http2} })
 	case "store":
 		return offered(storesFor)
 	case "price":

@@ -181,11 +181,12 @@ func (r *recorder) discard() {
 	}
 }
 
-// A record keeps the results of a run, one for each store.
+// A record keeps the results of a run, one for each variant.
 type record struct {
 	dir     string // of the run
 	results []*recorder
-	names   []string  // of the stores; a single store has the name ""
+	names   []string  // of the variants; a single one has the name ""
+	stores  bool      // the variants are stores
 	against *foreigns // part of the first result
 }
 
@@ -299,7 +300,11 @@ func (r *record) delivery(d delivery, as look) delivery {
 	d.kept = "the result is in " + d.dir + ", pushpull report prints and draws it"
 	d.print = func(out io.Writer) error { return as.print(out, d.runs...) }
 	if d.data {
-		d.print = func(out io.Writer) error { return report.JSONOfStores(out, d.runs...) }
+		print := report.JSON
+		if r.stores {
+			print = report.JSONOfStores
+		}
+		d.print = func(out io.Writer) error { return print(out, d.runs...) }
 	}
 	if r.full() { // the disk has no room for charts, nor for the result
 		d.dir, d.kept = "", ""

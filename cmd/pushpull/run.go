@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ type runOptions struct {
 	target, ca       string
 	stores           []string
 	servers          int
+	http             []string
+	variants         []variant // set by validate
 	destination      destination
 	remarks          remarks
 	watch            watchOptions
@@ -48,7 +51,9 @@ the store of its messages:
 
 ` + store.Usage() + `
 
-With several --store every transport is measured on each, and the results are shown side by side.
+With several --store every transport is measured on each, and the results are shown side by side;
+so it is with --http 1.1,2. Over HTTP/2 each user has one connection, for polls, long polls and
+server-sent events; there is no WebSocket on it.
 --servers starts several servers that share a store, and spreads the members of each room over
 them.
 
@@ -106,6 +111,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
+		f.StringSliceVar(&o.http, "http", nil, "`VERSION` that users speak, 1.1 (the default) or 2; 1.1,2 compares them")
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
 	})
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -144,7 +150,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(err)
 	}
-	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
+	if err := opts.outputs.try(opts.destination.own(args, namesOf(opts.variants)...)...); err != nil {
 		return err
 	}
 	listener, err := opts.watch.listen()
@@ -171,27 +177,35 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	stop = sync.OnceFunc(stop)
 	defer stop()
 	begun := time.Now().UTC().Truncate(time.Second)
-	dir, made, err := opts.destination.make(scenario.Name, begun)
-	if err != nil {
-		return err
-	}
 	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
+	for i := range options.Against {
+		opts.variants[0].apply(&options.Against[i])
+	}
 	resolved, err := options.Resolved()
 	if err != nil {
 		return usageError(err)
 	}
-	names := []string{""}
-	if len(sides) > 1 {
-		names = storeNames(opts.stores)
+	for _, side := range sides {
+		if lacking := side.Lacking(resolved); len(lacking) > 0 && len(lacking) == len(resolved.Measured()) {
+			return usageError(fmt.Errorf("transports can't be used, as none is left to be measured: %s", lacking[0].Why))
+		}
 	}
-	rec, err := newRecord(dir, made, names, func(i int) result.Run {
+	dir, made, err := opts.destination.make(scenario.Name, begun)
+	if err != nil {
+		return err
+	}
+	rec, err := newRecord(dir, made, namesOf(opts.variants), func(i int) result.Run {
 		run := result.Run{
 			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
 			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
 		if running == nil && len(sides) > 0 {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
+			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[0]), opts.servers
+		}
+		opts.variants[i].keep(&run.Scenario)
+		if len(sides) > 0 {
+			run.Scenario.Lacking = slices.Concat(run.Scenario.Lacking, sides[i].Lacking(resolved))
 		}
 		return run
 	})
@@ -199,7 +213,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return err
 	}
 	defer rec.close()
-	rec.against = against
+	rec.against, rec.stores = against, len(opts.stores) > 1
 
 	var watch *watcher
 	if listener != nil {
@@ -277,13 +291,23 @@ func (o *runOptions) validate() error {
 	switch {
 	case o.against.only && (o.target != "" || len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --store and --servers")
-	case len(o.against.named) > 0 && len(o.stores) > 1:
-		return errors.New("--against is measured beside one --store: leave out the others, or --against")
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
+	choices, err := o.choices()
+	if err != nil {
+		return err
+	}
+	several, err := varied(choices)
+	switch {
+	case err != nil:
+		return err
+	case len(o.against.named) > 0 && len(several.variants) > 1:
+		return fmt.Errorf("--against is measured beside one --%s: leave out the others, or --against", several.flag)
+	}
+	o.variants = variantsOf(choices)
 	if len(o.stores) == 0 {
 		o.stores = []string{store.Default}
 	}
@@ -308,16 +332,25 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	case !measuresOwn(s.Transports):
 		return nil, func() {}, nil
 	case running != nil:
-		return []loadgen.Side{running.side()}, func() {}, nil
+		for range o.variants {
+			sides = append(sides, running.side())
+		}
+		stop = func() {}
+	default:
+		b, err := openBacking(ctx, o.stores)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range o.variants {
+			sides = append(sides, b.side(min(i, len(o.stores)-1), o.servers, o.serverCommand(s)))
+		}
+		stop = b.close
 	}
-	b, err := openBacking(ctx, o.stores)
-	if err != nil {
-		return nil, nil, err
+	for i, v := range o.variants {
+		sides[i].Name = v.name
+		v.apply(&sides[i])
 	}
-	for i := range o.stores {
-		sides = append(sides, b.side(i, o.servers, o.serverCommand(s)))
-	}
-	return sides, b.close, nil
+	return sides, stop, nil
 }
 
 // serverCommand is that of all runs, with what the flags ask of the servers.

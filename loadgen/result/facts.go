@@ -115,6 +115,7 @@ func entries(runs []*Result) []entry {
 	// A comparison merges the windows of each round, however many there are.
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
+	add(SetUp, Refused, "HTTP", func(r *Result) string { return r.Run.Scenario.HTTP })
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.

@@ -34,6 +34,8 @@ type Scenario struct {
 	Store      string   `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
 	Servers    int      `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
 
+	HTTP string `json:"http,omitempty" yaml:"-"` // version that users speak, like "2"; empty: 1.1
+
 	Against []ForeignServer `json:"against,omitempty" yaml:"-"` // the other servers that transports like "nchan/long-poll" are measured on
 	Lacking []Lack          `json:"lacking,omitempty" yaml:"-"` // those of Transports that are not measured, as their servers lack them
 }

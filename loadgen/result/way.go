@@ -19,6 +19,8 @@ type Way struct {
 
 	Engine string `json:"engine,omitempty"` // what speaks the protocol on the server's side, if other transports differ only in that
 
+	HTTP2 bool `json:"http2,omitempty"` // users speak HTTP/2, each on one connection
+
 	Server string `json:"server,omitempty"` // the server's title, like "nchan"; empty: pushpull's own
 	Lacks  Lacks  `json:"lacks,omitzero"`   // what the server doesn't promise
 	Batch  int    `json:"batch,omitempty"`  // most messages in one answer to a poll; 0: no limit that a user would notice

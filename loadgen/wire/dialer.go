@@ -8,8 +8,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"pushpull/transports"
@@ -25,6 +27,9 @@ type Dialer struct {
 	// counts as a handshake, its bytes up to the end of the response's head included.
 	Stream bool
 
+	// HTTP2 says that each user makes all its requests on one connection over HTTP/2.
+	HTTP2 bool
+
 	// Departures are closed when the users have gone; dialers may share them.
 	Departures *Departures
 
@@ -38,9 +43,10 @@ type Dialer struct {
 
 	base    *url.URL
 	address string
-	query   string        // without the question mark
-	header  string        // lines of every request's header
-	tls     *tls.Config   // nil for plain HTTP
+	query   string      // without the question mark
+	header  string      // lines of every request's header
+	tls     *tls.Config // nil for plain HTTP
+	http2   func() *http.Transport
 	limit   time.Duration // for a connection to be taken, and for a TLS handshake
 }
 
@@ -69,6 +75,7 @@ func NewDialer(address *url.URL, counts *Counts) *Dialer {
 		pair := base64.StdEncoding.EncodeToString([]byte(name + ":" + password)) // RFC 7617, section 2
 		d.header = "Authorization: Basic " + pair + "\r\n"
 	}
+	d.http2 = sync.OnceValue(d.newTransport)
 	return d
 }
 
@@ -97,7 +104,8 @@ func (d *Dialer) Counting(counts *Counts) *Dialer {
 	return &other
 }
 
-func (d *Dialer) dial(ctx context.Context) (*conn, error) {
+// connect makes a TCP connection.
+func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	d.Departures.reset()
 	connect := d.Connect
 	if connect == nil {
@@ -108,6 +116,14 @@ func (d *Dialer) dial(ctx context.Context) (*conn, error) {
 		return nil, d.late(ctx, portError(err), "take a connection")
 	}
 	d.Counts.connections.Add(1)
+	return plain, nil
+}
+
+func (d *Dialer) dial(ctx context.Context) (*conn, error) {
+	plain, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	c := newConn(plain, d.Counts)
 	if d.tls != nil {
 		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own

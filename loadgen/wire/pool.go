@@ -7,7 +7,7 @@
 // Connections are closed so that they hold no local port afterwards.
 //
 // The package measures no time and knows no transport. It follows no redirect, decodes no compressed
-// answer, and speaks neither HTTP/2 nor to a proxy.
+// answer, and speaks to no proxy.
 package wire
 
 import (
@@ -38,6 +38,7 @@ type Pool struct {
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
+	shared   *shared // the connection over HTTP/2; nil: there is none
 	answered atomic.Bool
 }
 
@@ -55,6 +56,9 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	purpose, given := transports.PurposeOf(req)
 	if !given {
 		purpose.Stream = p.Dialer.Stream && req.Method == http.MethodGet
+	}
+	if p.Dialer.HTTP2 {
+		return p.roundTrip(req, purpose)
 	}
 	c := p.take()
 	for c != nil && !c.quiet() {
@@ -85,6 +89,10 @@ func (p *Pool) Forget() { p.answered.Store(false) }
 
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
+	if p.Dialer.HTTP2 {
+		_, err := p.share(ctx)
+		return err
+	}
 	c, err := p.Dialer.dial(ctx)
 	if err == nil {
 		p.put(c)
@@ -96,8 +104,12 @@ func (p *Pool) Open(ctx context.Context) error {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	idle := p.idle
+	shared := p.shared
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
+	if shared != nil {
+		shared.Close()
+	}
 	for _, c := range idle {
 		c.close()
 	}
@@ -213,29 +225,41 @@ func (p *Pool) exchange(c *conn, req *http.Request, purpose transports.Purpose) 
 		}
 	}
 	b := &body{framing: framing, pool: p, conn: c, req: req, stop: stop}
-	if purpose.Request == transports.Poll {
-		if resp.StatusCode < http.StatusBadRequest {
-			p.answered.Store(true)
-		}
-		if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
-			b.Empty()
-		}
-	}
 	if handshake && !opened {
 		b.before, b.written = in, c.meter.out.Load()-out
 		b.handshake = true
 	}
 	resp.Body = b
-	if coding := contentCoding(resp); coding != "" && framing.length != 0 && purpose.Request != transports.Send {
-		if resp.StatusCode < 300 {
-			return nil, fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, req.URL.Path)
-		}
-		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), b}, -1 // the status says enough
+	if err := p.took(resp, b, purpose); err != nil {
+		return nil, err
 	}
 	if resp.ContentLength == 0 {
 		b.release(true)
 	}
 	return resp, nil
+}
+
+// took takes note of an answer to a poll, and makes a body that can't be read say so. body is that of resp.
+func (p *Pool) took(resp *http.Response, body interface {
+	io.Closer
+	transports.Emptier
+}, purpose transports.Purpose,
+) error {
+	if purpose.Request == transports.Poll {
+		if resp.StatusCode < http.StatusBadRequest {
+			p.answered.Store(true)
+		}
+		if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+			body.Empty()
+		}
+	}
+	if coding := contentCoding(resp); coding != "" && resp.ContentLength != 0 && purpose.Request != transports.Send {
+		if resp.StatusCode < 300 {
+			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, resp.Request.URL.Path)
+		}
+		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), body}, -1 // the status says enough
+	}
+	return nil
 }
 
 // limitTo sets the deadline of an exchange, or takes it away if there is none.

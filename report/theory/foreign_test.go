@@ -91,6 +91,7 @@ func TestForeign(t *testing.T) {
 		"acknowledged with a poll":  {foreign(onTimer, same), slow, false, seconds / 5, false, 0},
 		"a timer, unacknowledged":   {foreign(onTimer, func(w *result.Way) { w.Lacks.Acks = true }), nil, false, seconds / 5, false, 0},
 		"held, without round trips": {foreign(held, same), connects, true, 0, false, 0},
+		"over HTTP/2":               {foreign(onTimer, func(w *result.Way) { w.HTTP2 = true }), nil, false, seconds / 5, true, 0},
 		"a stream":                  {foreign(stream, same), nil, false, 120, false, sent * (300 + 4*80) / 2400},
 		"a stream of rooms of two":  {foreign(stream, same), func(r *result.Result) { r.Run.Scenario.RoomSize = 2 }, false, 120, true, sent * (300 + 2*80) / 2400},
 		"without one's own":         {foreign(stream, func(w *result.Way) { w.Lacks.Echo = true }), nil, false, 120, false, sent * (300 + 3*80) / 2400},

@@ -239,7 +239,6 @@ func TestAnswersAsNetHTTPDoes(t *testing.T) {
 		"a head that never ends":      {get + host, 0, 0},
 		"another protocol":            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, 0},
 		"TLS":                         {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, 0},
-		"a preface of HTTP/2":         {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 0},
 		"words":                       {"hello\r\n\r\n", 400, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

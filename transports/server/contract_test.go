@@ -19,8 +19,19 @@ func TestContract(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			transporttest.RunServed(t, client.(transports.Transport), func(ctx context.Context, l net.Listener, store transports.Store) error {
+			serve := func(ctx context.Context, l net.Listener, store transports.Store) error {
 				return (&Server{Store: store, Hosts: []string{"server.test"}}).Serve(ctx, l)
+			}
+			transporttest.RunServed(t, client.(transports.Transport), func() *transporttest.Network { return transporttest.Buffered(0) }, serve)
+			if client.Way().Duplex {
+				return // there is no upgrade over HTTP/2
+			}
+			t.Run("HTTP2", func(t *testing.T) {
+				transporttest.RunServed(t, client.(transports.Transport), func() *transporttest.Network {
+					n := transporttest.Buffered(0)
+					n.HTTP2 = true
+					return n
+				}, serve)
 			})
 		})
 	}

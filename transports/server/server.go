@@ -176,7 +176,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	// The contexts of requests don't end with ctx, so that they can end with another cause.
 	requests, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // with prior knowledge
 	server := &http.Server{
+		Protocols:         protocols,
 		Handler:           sv.routes,
 		MaxHeaderBytes:    sv.HeaderBytes,
 		ReadHeaderTimeout: sv.HeaderTimeout,

@@ -34,21 +34,28 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		case err != nil:
 			transports.StoreError(w, err)
 			return
-		case r.ProtoMajor != 1 || r.ProtoMinor == 0:
+		case r.ProtoMajor == 1 && r.ProtoMinor == 0:
 			transports.Error(w, http.StatusHTTPVersionNotSupported, "a stream of events needs HTTP/1.1, not %s", r.Proto)
 			return
 		}
 		setHead(w.Header(), limits)
+		framing := chunked
+		if r.ProtoMajor > 1 {
+			framing = bare
+		} else {
+			w.Header().Set("Transfer-Encoding", "chunked")
+			w.Header().Set("Connection", "close")
+		}
 		if r.Method == http.MethodHead {
 			return
 		}
 		w.WriteHeader(http.StatusOK)
-		conn, _, err := http.NewResponseController(w).Hijack()
+		conn, err := framing.open(w, r)
 		if err != nil {
 			return // the client has gone, or the server can't stream
 		}
-		p := &peer{limits: limits}
-		p.stream = transports.Stream{Log: log, Room: room, Conn: conn, Spelling: events, Limits: limits, Last: farewell}
+		p := &peer{limits: limits, framing: framing}
+		p.stream = transports.Stream{Log: log, Room: room, Conn: conn, Spelling: framing.events, Limits: limits, Last: framing.farewell}
 		ctx := r.Context()
 		transports.Detach(w, func() { p.stream.Serve(ctx, after, p.listen) })
 	})
@@ -73,21 +80,20 @@ func setHead(h http.Header, limits transports.Limits) {
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	h.Set("Transfer-Encoding", "chunked")
-	h.Set("Connection", "close")
 	transports.PromiseHeartbeat(h, limits)
 }
 
 // A peer is the server's side of one user's stream. One goroutine waits for its end.
 type peer struct {
-	stream transports.Stream
-	limits transports.Limits
+	stream  transports.Stream
+	limits  transports.Limits
+	framing *framing
 }
 
 // listen writes the first lines, and heartbeats, until the user has gone. What it sends is dropped: it has no
 // say on this connection any more.
 func (p *peer) listen(_ context.Context, end func(error)) {
-	_, err := p.stream.Write(chunk(nil, beginning))
+	_, err := p.stream.Write(p.framing.piece(nil, beginning))
 	beat := transports.FirstBeat(time.Now(), p.limits.Heartbeat)
 	_ = p.stream.Conn.SetReadDeadline(beat)
 	var drop [64]byte
@@ -95,7 +101,7 @@ func (p *peer) listen(_ context.Context, end func(error)) {
 		if _, err = p.stream.Conn.Read(drop[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
-		_, err = p.stream.Write(heartbeat)
+		_, err = p.stream.Write(p.framing.heartbeat)
 		beat = transports.NextBeat(beat, time.Now(), p.limits.Heartbeat)
 		_ = p.stream.Conn.SetReadDeadline(beat)
 	}
@@ -112,31 +118,6 @@ const beginning = "retry: " + retry + "\n\n"
 // comment is what a heartbeat is: readers ignore it.
 const comment = ":\n\n"
 
-var heartbeat = chunk(nil, comment)
-
-// events is how messages are written: all of a batch in one chunk.
-var events = &transports.Spelling{Append: func(buf []byte, messages []transports.Message) []byte {
-	const room = 8 // for the size of a chunk, in hex, and the end of its line
-	start := len(buf)
-	buf = append(buf, "00000000\r\n"...)
-	for _, m := range messages {
-		buf = appendEvent(buf, m)
-	}
-	size := len(buf) - start - room - 2
-	buf = append(buf, "\r\n"...)
-	digits := strconv.AppendUint(make([]byte, 0, room), uint64(size), 16)
-	unused := copy(buf[start+room-len(digits):], digits) // behind leading zeros, which are cut off
-	return append(buf[:start], buf[start+room-unused:]...)
-}}
-
-// chunk appends text as one chunk (RFC 9112, section 7.1).
-func chunk(buf []byte, text string) []byte {
-	buf = strconv.AppendUint(buf, uint64(len(text)), 16)
-	buf = append(buf, "\r\n"...)
-	buf = append(buf, text...)
-	return append(buf, "\r\n"...)
-}
-
 // appendEvent appends the event of a message.
 func appendEvent(buf []byte, m transports.Message) []byte {
 	buf = append(buf, "id: "...)
@@ -148,12 +129,12 @@ func appendEvent(buf []byte, m transports.Message) []byte {
 
 // farewell returns the end of a stream: an event that says why the log can't be read any further, unless the
 // server stops or the user has gone, and the last chunk.
-func farewell(why error) []byte {
+func (f *framing) farewell(why error) []byte {
 	var buf []byte
-	if !errors.Is(why, transports.ErrStopping) && !errors.Is(why, errGone) {
-		buf = chunk(buf, string(appendEnd(nil, why)))
+	if !errors.Is(why, transports.ErrStopping) && !errors.Is(why, errGone) && !errors.Is(why, context.Canceled) {
+		buf = f.piece(buf, string(appendEnd(nil, why)))
 	}
-	return append(buf, "0\r\n\r\n"...)
+	return append(buf, f.end...)
 }
 
 // appendEnd appends the last event of a stream: why the log can't be read any further.

@@ -309,7 +309,7 @@ func TestOneChunkABatch(t *testing.T) {
 		for seq := range uint64(30) {
 			messages = append(messages, transports.Message{Seq: seq + 1, Body: []byte(body)})
 			want = appendEvent(want, messages[seq])
-			got := events.Append([]byte("before "), messages)
+			got := chunked.events.Append([]byte("before "), messages)
 			if head := fmt.Sprintf("before %x\r\n", len(want)); string(got) != head+string(want)+"\r\n" {
 				t.Fatalf("%d messages are %.200q..., want %q and %d bytes of events", len(messages), got, head, len(want))
 			}

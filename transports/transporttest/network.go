@@ -13,6 +13,8 @@ import (
 // A Network connects users to a server in memory. Sockets would stop the bubble's clock while a goroutine
 // waits for them. It is a net.Listener, for the server.
 type Network struct {
+	HTTP2 bool // users speak HTTP/2 on it
+
 	pair    func() (user, server net.Conn)
 	conns   chan net.Conn
 	closed  chan struct{}

@@ -103,6 +103,10 @@ func (s *Server) Stop() {
 func (s *Server) Target() (transports.Target, *Conns) {
 	conns := new(Conns)
 	conns.dials(s.network.Dial)
+	if s.network.HTTP2 {
+		conns.Protocols = new(http.Protocols)
+		conns.Protocols.SetUnencryptedHTTP2(true)
+	}
 	s.t.Cleanup(conns.CloseIdleConnections)
 	return transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: conns}, conns
 }

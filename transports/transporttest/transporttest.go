@@ -37,12 +37,12 @@ func networks() map[string]func() *Network {
 	return map[string]func() *Network{"Pipes": Pipes, "Buffered": func() *Network { return Buffered(0) }}
 }
 
-// RunServed is Run for a serving process, which must serve transport to http://server.test. serve accepts
+// RunServed is Run for a serving process on networks of one kind, which must serve transport to http://server.test. serve accepts
 // the connections of l until ctx ends; then it must answer what is held, end every connection, and return.
 // Rooms have the names that a serving process takes.
-func RunServed(t *testing.T, transport transports.Transport, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
+func RunServed(t *testing.T, transport transports.Transport, on func() *Network, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
 	run(t, stage{plain: true, serve: func(t testing.TB, store transports.Store) *Server {
-		network := Buffered(0)
+		network := on()
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, network, store) }()
