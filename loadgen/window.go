@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pushpull/loadgen/alarm"
 	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
@@ -281,13 +282,13 @@ func WayOfTransport(name string, against ...Side) result.Way {
 // schedule sends every message at its intended time, whatever the server does. If it is late itself
 // it still sends all of them: skipped messages would not show in any latency.
 func (w *window) schedule(ctx, living context.Context) error {
-	alarm, err := newAlarm()
+	ringing, err := alarm.New()
 	if err != nil {
 		return err
 	}
-	defer alarm.close()
+	defer ringing.Close()
 	for i, send := range w.plan.Sends {
-		if err := alarm.wait(ctx, w.ledger.start.Add(send.At)); err != nil {
+		if err := ringing.Wait(ctx, w.ledger.start.Add(send.At)); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
