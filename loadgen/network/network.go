@@ -86,7 +86,7 @@ func Find(name string) (Profile, error) {
 // Example is a profile as it is written.
 const Example = "{rtt: 80ms, jitter: 20ms, up: 5Mbit/s, down: 20Mbit/s, loss: 1%}"
 
-// Parse reads a name or a text like Example. Its error begins with no subject.
+// Parse reads a name or a text like Example.
 func Parse(text string) (Profile, error) {
 	inner, isMap := strings.CutPrefix(strings.TrimSpace(text), "{")
 	if !isMap {
@@ -94,7 +94,7 @@ func Parse(text string) (Profile, error) {
 	}
 	inner, closed := strings.CutSuffix(inner, "}")
 	if !closed {
-		return Profile{}, fmt.Errorf("has no } at its end: write it like %s", Example)
+		return Profile{}, fmt.Errorf("a } is missing at its end: write it like %s", Example)
 	}
 	var p Profile
 	var seen []string
@@ -102,11 +102,11 @@ func Parse(text string) (Profile, error) {
 		key, value, ok := strings.Cut(pair, ":")
 		key = strings.TrimSpace(key)
 		if !ok {
-			return Profile{}, fmt.Errorf("has %.40q where a key and its value belong: write it like %s", strings.TrimSpace(pair), Example)
+			return Profile{}, fmt.Errorf("there is %.40q where a key and its value belong: write it like %s", strings.TrimSpace(pair), Example)
 		}
 		for _, other := range seen {
 			if other == key {
-				return Profile{}, fmt.Errorf("has %s twice: leave one out", key)
+				return Profile{}, fmt.Errorf("%s is there twice: leave one out", key)
 			}
 		}
 		seen = append(seen, key)
@@ -114,10 +114,7 @@ func Parse(text string) (Profile, error) {
 			return Profile{}, err
 		}
 	}
-	if err := p.Validate(); err != nil {
-		return Profile{}, err
-	}
-	return p, nil
+	return p, p.Written()
 }
 
 // A property is one of the properties of a profile.
@@ -139,13 +136,20 @@ func properties() []property {
 	}
 }
 
+// Keys returns the keys of the properties.
+func Keys() []string {
+	var keys []string
+	for _, one := range properties() {
+		keys = append(keys, one.key)
+	}
+	return keys
+}
+
 // Set sets the property with a key, like rtt, to the value that a text spells. Its error says what the value must be,
 // or which keys there are.
 func (p *Profile) Set(key, text string) error {
-	var keys []string
 	for _, one := range properties() {
 		if one.key != key {
-			keys = append(keys, one.key)
 			continue
 		}
 		x, err := one.read(text)
@@ -155,7 +159,7 @@ func (p *Profile) Set(key, text string) error {
 		*one.field(p) = x
 		return nil
 	}
-	return typo.Unknown("key", fmt.Sprintf("%.40s", key), keys)
+	return typo.Unknown("key", fmt.Sprintf("%.40s", key), Keys())
 }
 
 // The largest values of a valid profile, and the smallest bandwidth.
@@ -175,8 +179,6 @@ func (p Profile) Validate() error {
 		return fmt.Errorf("jitter must be 0s to the rtt, %s, not %s", duration(p.RTTS), duration(p.JitterS))
 	case !(p.Loss >= 0 && p.Loss <= maxLoss):
 		return fmt.Errorf("loss must be 0%% to %s, not %s", percent(maxLoss), percent(p.Loss))
-	case p == Profile{}:
-		return fmt.Errorf("changes nothing: write %s, or a network like %s", None, Example)
 	}
 	for _, one := range properties() {
 		if x := *one.field(&p); (one.key == "up" || one.key == "down") && x != 0 && !(x >= minRate && x <= maxRate) {
@@ -186,21 +188,35 @@ func (p Profile) Validate() error {
 	return nil
 }
 
+// Written returns an error if p, whose properties were written one by one, is invalid or changes nothing.
+func (p Profile) Written() error {
+	if p.IsNone() {
+		return fmt.Errorf("it changes nothing: write %s, or a network like %s", None, Example)
+	}
+	return p.Validate()
+}
+
+// IsNone reports whether p is no network.
+func (p Profile) IsNone() bool { return p == Profile{} }
+
 // String returns the name, or a text that Parse reads.
 func (p Profile) String() string {
 	switch {
 	case p.Name != "":
 		return p.Name
-	case p == Profile{}:
+	case p.IsNone():
 		return None
 	}
 	return "{" + p.join(", ", func(one property, value string) string { return one.key + ": " + value }) + "}"
 }
 
+// MarshalYAML writes p as String does.
+func (p Profile) MarshalYAML() (any, error) { return p.String(), nil }
+
 // Words describes the profile in words, like "4g: 170ms round trip, 9Mbit/s up, 9Mbit/s down".
 func (p Profile) Words() string {
 	switch {
-	case p == Profile{}:
+	case p.IsNone():
 		return None
 	case p.Name == "":
 		return p.figures()
@@ -214,7 +230,7 @@ func (p Profile) figures() string {
 
 // Label returns a name that may be that of a directory, like 4g or rtt80ms-loss1.
 func (p Profile) Label() string {
-	if p.Name != "" || p == (Profile{}) {
+	if p.Name != "" || p.IsNone() {
 		return p.String()
 	}
 	return p.join("-", func(one property, value string) string {

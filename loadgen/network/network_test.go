@@ -15,7 +15,7 @@ func TestKnown(t *testing.T) {
 		if err != nil || p.String() != name || p.Label() != name {
 			t.Errorf("%s is %v, %v", name, p, err)
 		}
-		if err := p.Validate(); (err == nil) != (name != None) {
+		if err := p.Validate(); err != nil || p.IsNone() != (name == None) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if name != None && !strings.Contains(Usage(), "  "+name+" ") {
@@ -58,10 +58,10 @@ func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                  `unknown network "": use lan, wifi, 4g, 3g, satellite, none, ` + Example,
 		"5g":                                `unknown network "5g": did you mean "4g"?`,
-		"{rtt: 80ms":                        "has no } at its end: write it like " + Example,
-		"{}":                                `has "" where a key and its value belong: write it like ` + Example,
-		"{80ms}":                            `has "80ms" where a key and its value belong: write it like ` + Example,
-		"{rtt: 80ms, rtt: 90ms}":            "has rtt twice: leave one out",
+		"{rtt: 80ms":                        "a } is missing at its end: write it like " + Example,
+		"{}":                                `there is "" where a key and its value belong: write it like ` + Example,
+		"{80ms}":                            `there is "80ms" where a key and its value belong: write it like ` + Example,
+		"{rtt: 80ms, rtt: 90ms}":            "rtt is there twice: leave one out",
 		"{rtt: 80}":                         "rtt must be a time with its unit, like 500ms or 5s",
 		"{rtt: -1ms}":                       "rtt must be 0s to 1m0s, not -1ms",
 		"{rtt: 2m}":                         "rtt must be 0s to 1m0s, not 2m0s",
@@ -73,8 +73,8 @@ func TestParseErrors(t *testing.T) {
 		"{loss: 1}":                         `must be a share in percent, like 1%, not "1"`,
 		"{loss: 51%}":                       "loss must be 0% to 50%, not 51%",
 		"{delay: 1ms}":                      `unknown key "delay": use rtt, jitter, up, down, loss`,
-		"{rtt: 0s}":                         "changes nothing: write none, or a network like " + Example,
-		"{" + strings.Repeat("x", 99) + "}": `has "` + strings.Repeat("x", 40) + `" where a key`,
+		"{rtt: 0s}":                         "it changes nothing: write none, or a network like " + Example,
+		"{" + strings.Repeat("x", 99) + "}": `there is "` + strings.Repeat("x", 40) + `" where a key`,
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)

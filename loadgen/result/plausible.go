@@ -316,6 +316,9 @@ func (s *Scenario) plausible() error {
 			all = append(all, n)
 		}
 	}
+	if err := s.Network.Validate(); err != nil {
+		return fmt.Errorf("the network: %w: no scenario has that", err)
+	}
 	for _, n := range all {
 		if !n.holds(n.value) {
 			return fmt.Errorf("%s is %v: no scenario has that", n.name, n.value)
