@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/dialect"
@@ -33,6 +34,9 @@ type Side struct {
 	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
 	// users and the servers of each window; nil: users connect to the servers.
 	Relay []string
+
+	// Network is what the relay puts between the users and the servers; the zero value is none. Its Relay must be set.
+	Network network.Profile
 
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
@@ -146,7 +150,7 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 		stopAll(w.started) // their errors matter less than err
 		return nil, &startError{err}
 	}
-	w.routes = relayed.routes
+	w.routes, w.network = relayed.routes, d.Network
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
 	"pushpull/transports"
@@ -34,7 +35,7 @@ type runOptions struct {
 }
 
 func newRunCommand() *cobra.Command {
-	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0]}}
+	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0], several: true}}
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
@@ -51,6 +52,9 @@ the store of its messages:
 With several --store every transport is measured on each, and the results are shown side by side.
 --servers starts several servers that share a store, and spreads the members of each room over
 them.
+
+` + aboutNetwork + ` With several --network every transport is measured over each, and
+the results are shown side by side.
 
 ` + aboutForeign + `
 
@@ -134,17 +138,21 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(err)
 	}
+	networks := opts.scenario.networks
+	if len(networks) == 0 {
+		networks = []network.Profile{scenario.Network}
+	}
 	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
 		return err
 	}
-	if err := opts.validate(); err != nil {
+	if err := opts.validate(networks); err != nil {
 		return usageError(err)
 	}
 	note, tags, err := opts.remarks.parse()
 	if err != nil {
 		return usageError(err)
 	}
-	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
+	if err := opts.outputs.try(opts.destination.own(args, opts.names(networks)...)...); err != nil {
 		return err
 	}
 	listener, err := opts.watch.listen()
@@ -164,7 +172,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			return err
 		}
 	}
-	sides, stop, err := opts.sides(ctx, scenario, running)
+	sides, stop, err := opts.sides(ctx, scenario, running, networks)
 	if err != nil {
 		return err
 	}
@@ -175,14 +183,14 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return err
 	}
-	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
+	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: overNetwork(against.all(), networks[0])}
 	resolved, err := options.Resolved()
 	if err != nil {
 		return usageError(err)
 	}
 	names := []string{""}
 	if len(sides) > 1 {
-		names = storeNames(opts.stores)
+		names = opts.names(networks)
 	}
 	rec, err := newRecord(dir, made, names, func(i int) result.Run {
 		run := result.Run{
@@ -190,8 +198,9 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
+		run.Scenario.Network = networks[min(i, len(networks)-1)]
 		if running == nil && len(sides) > 0 {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
+			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[min(i, len(opts.stores)-1)]), opts.servers
 		}
 		return run
 	})
@@ -266,9 +275,17 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, options lo
 	return done.deliver(cmd.OutOrStdout())
 }
 
+// names returns the names of the sides: those of the stores or of the networks, of which one kind is varied.
+func (o *runOptions) names(networks []network.Profile) []string {
+	if len(networks) > 1 {
+		return networkNames(networks)
+	}
+	return storeNames(o.stores)
+}
+
 // validate checks the address of the live page, the stores, and the number of servers that share
 // each. Without --store it sets the default.
-func (o *runOptions) validate() error {
+func (o *runOptions) validate(networks []network.Profile) error {
 	if o.watch.address != "" {
 		if _, err := listenAddress("watch", o.watch.address); err != nil {
 			return err
@@ -279,6 +296,10 @@ func (o *runOptions) validate() error {
 		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --store and --servers")
 	case len(o.against.named) > 0 && len(o.stores) > 1:
 		return errors.New("--against is measured beside one --store: leave out the others, or --against")
+	case len(networks) > 1 && len(o.stores) > 1:
+		return errors.New("several --store and several --network can't be compared at once: vary one of them, or use pushpull run twice")
+	case len(networks) > 1 && len(o.against.named) > 0:
+		return errors.New("--against is measured over one --network: leave out the others, or --against")
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
 	case o.servers < 1 || o.servers > 100:
@@ -303,12 +324,12 @@ func (o *runOptions) validate() error {
 
 // sides returns the sides to measure: the target, or servers to start on each store. stop stops the
 // embedded stores that it has started.
-func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
+func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target, networks []network.Profile) (sides []loadgen.Side, stop func(), err error) {
 	switch {
 	case !measuresOwn(s.Transports):
 		return nil, func() {}, nil
 	case running != nil:
-		return []loadgen.Side{running.side()}, func() {}, nil
+		return overEach([]loadgen.Side{running.side()}, networks), func() {}, nil
 	}
 	b, err := openBacking(ctx, o.stores)
 	if err != nil {
@@ -317,7 +338,7 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	for i := range o.stores {
 		sides = append(sides, b.side(i, o.servers, o.serverCommand(s)))
 	}
-	return sides, b.close, nil
+	return overEach(sides, networks), b.close, nil
 }
 
 // serverCommand is that of all runs, with what the flags ask of the servers.
@@ -349,6 +370,10 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			texts, _ := cmd.Flags().GetStringArray(f.Name)
 			for _, text := range texts {
 				words = append(words, "--"+f.Name+"="+text)
+			}
+		case "network":
+			for _, text := range f.Value.(*networksValue).texts() {
+				words = append(words, "--network="+text)
 			}
 		case "dialect":
 			files, _ := cmd.Flags().GetStringArray(f.Name)

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
@@ -189,7 +190,7 @@ func TestStoreIsNoArgument(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := runOptions{stores: []string{address}, servers: 1}
-	sides, stop, err := opts.sides(t.Context(), scenario, nil)
+	sides, stop, err := opts.sides(t.Context(), scenario, nil, []network.Profile{{}})
 	if err != nil {
 		t.Fatal(err)
 	}

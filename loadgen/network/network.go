@@ -199,6 +199,19 @@ func (p Profile) Written() error {
 // IsNone reports whether p is no network.
 func (p Profile) IsNone() bool { return p == Profile{} }
 
+// RoundTrip returns the seconds that the network adds to an exchange of so many bytes up and down; the median, with
+// jitter.
+func (p Profile) RoundTrip(up, down float64) float64 {
+	trip := p.RTTS
+	if p.UpBPS > 0 {
+		trip += 8 * up / p.UpBPS
+	}
+	if p.DownBPS > 0 {
+		trip += 8 * down / p.DownBPS
+	}
+	return trip
+}
+
 // String returns the name, or a text that Parse reads.
 func (p Profile) String() string {
 	switch {

@@ -252,6 +252,7 @@ func (w *Window) quantities() []quantity {
 
 	if c := w.Calibration; c != nil {
 		probe("the calibration is", func() { w.Calibration = nil })("members", heads, &c.Members)
+		probe("the check of the network is", func() { c.Direct, c.NetworkS = nil, 0 })("round trip of the network", spans, &c.NetworkS)
 		if b := c.Bytes; b != nil {
 			exchange := probe("the bytes of the calibration are", func() { c.Bytes = nil })
 			exchange("send", sizes, &b.Send)

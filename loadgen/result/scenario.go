@@ -203,6 +203,7 @@ func Knobs() []Knob {
 		},
 		{
 			Key: "network", Field: func(s *Scenario) any { return &s.Network },
+			Group: GroupTransports, Usage: "`NETWORK` between users and servers: a name like 4g, or one like {rtt: 80ms, loss: 1%}",
 			Scope: SetUp,
 		},
 	}
