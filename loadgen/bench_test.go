@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"pushpull/loadgen/alarm"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
@@ -161,13 +162,13 @@ func BenchmarkAlarm(b *testing.B) {
 		b.ReportMetric(median(late), "us-late/p50")
 	}
 	b.Run("wake=alarm", func(b *testing.B) {
-		a, err := newAlarm()
+		a, err := alarm.New()
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer a.close()
+		defer a.Close()
 		late(b, func(at time.Time) {
-			if err := a.wait(context.Background(), at); err != nil {
+			if err := a.Wait(context.Background(), at); err != nil {
 				b.Fatal(err)
 			}
 		})

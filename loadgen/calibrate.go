@@ -25,7 +25,9 @@ const (
 )
 
 // calibrate measures the inputs of theory until ctx ends. It uses members in rooms of their own, whose
-// connections are not counted in the window. A measurement that fails is left out, and the window is
+// connections are not counted in the window. If there is a network between users and servers, the members are on the
+// servers' side of it, as theory adds what the network does; only the round trip is measured through it, too, to find
+// out whether that is true. A measurement that fails is left out, and the window is
 // measured nevertheless.
 func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	if ctx.Err() != nil {
@@ -48,15 +50,34 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 		probing.Go(countBytes) // it takes a second
 	}
 	c.Members++
-	probing.Go(func() { // after an error, the round trips before it are kept
-		_ = roundTrips(ctx, w.servers[0].dialer.Counting(&wire.Counts{}), health, c.RoundTrip, func() bool { return pause(ctx) })
-	})
+	w.measureTrips(ctx, &probing, health, c)
 	if w.way.Timer() == 0 { // else it would only measure the timer
 		c.Members += 2 * probeCouples
 		probing.Go(func() { _ = p.deliveries(ctx, c.Delivery) })
 	}
 	probing.Wait()
 	return c
+}
+
+// measureTrips begins to measure the round trip of the smallest exchange, to the path of a small answer: that of users,
+// and, if there is a network between them and the servers, that without it. After an error, the round trips before it
+// are kept.
+func (w *window) measureTrips(ctx context.Context, probing *sync.WaitGroup, path string, c *result.Calibration) {
+	more := func() bool { return pause(ctx) }
+	var counts wire.Counts
+	probing.Go(func() {
+		_ = roundTrips(ctx, w.servers[0].dialer.Counting(&counts), path, c.RoundTrip, more)
+		total := counts.Total()
+		if n := float64(c.RoundTrip.Count()); n > 0 {
+			c.NetworkS = w.network.RoundTrip(float64(total.BytesOut)/n, float64(total.BytesIn)/n)
+		}
+	})
+	if w.network.IsNone() {
+		return
+	}
+	c.Members++
+	c.Direct = result.NewHistogram()
+	probing.Go(func() { _ = roundTrips(ctx, w.beside(0, &wire.Counts{}), path, c.Direct, more) })
 }
 
 // A probe makes measurements for a window's calibration in one room, on one server.
@@ -82,9 +103,8 @@ func (p *probe) join(ctx context.Context, from transports.Cursor) (*probeSession
 // joinOn is join with a target that adjust may change.
 func (p *probe) joinOn(ctx context.Context, from transports.Cursor, adjust func(*transports.Target)) (*probeSession, error) {
 	s := &probeSession{}
-	server := p.window.servers[p.server]
-	base := server.base
-	s.pool.Dialer = server.dialer.Counting(&s.counts)
+	base := p.window.servers[p.server].base
+	s.pool.Dialer = p.window.beside(p.server, &s.counts)
 	if err := s.pool.Open(ctx); err != nil {
 		return nil, err
 	}

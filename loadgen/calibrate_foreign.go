@@ -26,14 +26,14 @@ func (w *window) calibrateForeign(ctx context.Context) *result.Calibration {
 	c := &result.Calibration{RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram()}
 	p := &probe{window: w, room: w.rooms + "-probe"}
 	var probing sync.WaitGroup
-	more := func() bool { return pause(ctx) }
-	dialer := w.servers[0].dialer.Counting(&wire.Counts{})
 	if path := w.health(); path != "" {
 		c.Members++
-		probing.Go(func() { _ = roundTrips(ctx, dialer, path, c.RoundTrip, more) })
+		w.measureTrips(ctx, &probing, path, c)
 	} else {
 		c.Connects = true
-		probing.Go(func() { _ = touches(ctx, dialer, c.RoundTrip, more) })
+		probing.Go(func() {
+			_ = touches(ctx, w.beside(0, &wire.Counts{}), c.RoundTrip, func() bool { return pause(ctx) })
+		})
 	}
 	probing.Go(func() {
 		if counted, err := p.foreignBytes(ctx); err == nil {

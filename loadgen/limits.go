@@ -37,17 +37,20 @@ type Limit struct {
 	Of   string // the resource, like "open files"; empty: no limit is known
 	Most int    // the amount of it that this process may have
 
+	each  int                   // of it that a connection takes; 0: one
 	raise func(need int) string // the command that raises it
 }
+
+const openFiles = "open files"
 
 // ConnectionLimit returns the limit that connections reach first.
 func ConnectionLimit() Limit {
 	l := Limit{}
 	if files := process.FileLimit(); files > 0 {
-		l = Limit{"open files", files, func(need int) string { return "ulimit -n " + strconv.Itoa(need) }}
+		l = Limit{Of: openFiles, Most: files, raise: func(need int) string { return "ulimit -n " + strconv.Itoa(need) }}
 	}
 	if ports := portLimit(); ports > 0 && (l.Of == "" || ports < l.Most) {
-		l = Limit{"local ports", ports, func(int) string { return "sysctl net.ipv4.ip_local_port_range" }}
+		l = Limit{Of: "local ports", Most: ports, raise: func(int) string { return "sysctl net.ipv4.ip_local_port_range" }}
 	}
 	return l
 }
@@ -59,7 +62,7 @@ func (l Limit) Users(transport string, against ...Side) int {
 
 func (l Limit) users(transport string, find finder) int {
 	each := connectionsOf(Scenario{Users: 1, Transports: []string{transport}}, find)
-	return max(0, l.Most-reserved) / each
+	return max(0, l.Most-reserved) / (max(1, l.each) * each)
 }
 
 // CheckLimits returns an error unless this process can connect all users of the scenario. The error
@@ -69,7 +72,11 @@ func CheckLimits(s Scenario, against ...Side) error {
 }
 
 func checkLimits(s Scenario, find finder) error {
-	need, l := connectionsOf(s, find)+reserved, ConnectionLimit()
+	l := ConnectionLimit()
+	if !s.Network.IsNone() && l.Of == openFiles { // the relay has two files for each connection
+		l.each = 2
+	}
+	need := max(1, l.each)*connectionsOf(s, find) + reserved
 	if l.Of == "" || need <= l.Most {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"pushpull/loadgen/network"
 	"pushpull/transports/all"
 )
 
@@ -25,6 +26,15 @@ func TestConnectionLimit(t *testing.T) {
 			t.Errorf("%s: %d users by %d %s: %v", transport, s.Users, limit.Most, limit.Of, err)
 		}
 		s.Users++
+		if far := s; limit.Of == openFiles {
+			far.Users, far.Network = limit.Users(transport)/2, network.Profile{RTTS: .1}
+			if err := CheckLimits(far); err != nil {
+				t.Errorf("%s: %d users through a relay: %v", transport, far.Users, err)
+			}
+			if far.Users++; CheckLimits(far) == nil {
+				t.Errorf("%s: %d users through a relay fit", transport, far.Users)
+			}
+		}
 		if CheckLimits(s) == nil {
 			t.Errorf("%s: %d users by %d %s, and one more fits", transport, s.Users-1, limit.Most, limit.Of)
 		}

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports/strictyaml"
 	"pushpull/transports/typo"
@@ -91,6 +93,9 @@ func decode(body ast.MapNode, s *Scenario, values map[string]*token.Token) error
 		}
 		values[key.Value] = value.GetToken()
 		if err := set(knobs[i].Field((*result.Scenario)(s)), value); err != nil {
+			if m, ok := errors.AsType[*strictyaml.Mistake](err); ok { // within the value
+				return m
+			}
 			return strictyaml.At(value.GetToken(), "%s %v", key.Value, err)
 		}
 	}
@@ -125,10 +130,51 @@ func set(field any, value ast.Node) error {
 		*field = text
 	case *[]string:
 		*field, err = list(value)
+	case *network.Profile:
+		*field, err = profile(value)
 	default:
 		panic(fmt.Sprintf("no YAML can be read into a %T", field)) // can't happen: TestParse sets every knob
 	}
 	return err
+}
+
+// profile returns the network that a name or a YAML mapping describes. Its error is a *strictyaml.Mistake.
+func profile(value ast.Node) (p network.Profile, err error) {
+	wrong := func(at ast.Node, err error) error { return strictyaml.At(at.GetToken(), "network: %v", err) }
+	text, _, scalar := strictyaml.Scalar(value)
+	if scalar {
+		if p, err = network.Parse(text); err != nil {
+			return p, wrong(value, err)
+		}
+		return p, nil
+	}
+	body, ok := value.(ast.MapNode)
+	if !ok {
+		return p, wrong(value, fmt.Errorf("it must be one of %s, or like %s", strings.Join(network.Names(), ", "), network.Example))
+	}
+	seen := map[string]bool{}
+	for pair := body.MapRange(); pair.Next(); {
+		key := pair.Key().GetToken()
+		if seen[key.Value] {
+			return p, strictyaml.At(key, "network: %s is there twice: leave one out", key.Value)
+		}
+		seen[key.Value] = true
+		text, _, scalar := strictyaml.Scalar(pair.Value())
+		if !scalar {
+			return p, wrong(pair.Value(), fmt.Errorf("%s must be a text: write it like %s", key.Value, network.Example))
+		}
+		if err := p.Set(key.Value, text); err != nil {
+			at := pair.Value()
+			if !slices.Contains(network.Keys(), key.Value) {
+				at = pair.Key()
+			}
+			return p, wrong(at, err)
+		}
+	}
+	if err := p.Written(); err != nil {
+		return p, wrong(value, err)
+	}
+	return p, nil
 }
 
 // list returns the texts of a YAML list.

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/websocket"
 
+	"pushpull/loadgen/alarm"
 	"pushpull/loadgen/result"
 	"pushpull/transports/dialect/servers"
 )
@@ -122,13 +123,13 @@ func (p *plain) measure(side Side, listen func(*plain, context.Context, int, str
 		defer senders[i].Close()
 	}
 	var sending sync.WaitGroup
-	alarm, err := newAlarm() // time.Sleep would be up to a millisecond late
+	ringing, err := alarm.New() // time.Sleep would be up to a millisecond late
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer alarm.close()
+	defer ringing.Close()
 	for _, send := range p.plan.Sends {
-		if err := alarm.wait(ctx, p.start.Add(send.At)); err != nil {
+		if err := ringing.Wait(ctx, p.start.Add(send.At)); err != nil {
 			p.t.Fatal(err)
 		}
 		sending.Go(func() {

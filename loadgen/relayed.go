@@ -31,6 +31,12 @@ func (d Side) relay(ctx context.Context, bases []*url.URL) (r relayed, err error
 			r.stop() // its errors matter less than err
 			return relayed{}, err
 		}
+		if !d.Network.IsNone() {
+			if err := route.Distance(d.Network); err != nil {
+				r.stop()
+				return relayed{}, err
+			}
+		}
 		r.routes = append(r.routes, route)
 	}
 	return r, nil

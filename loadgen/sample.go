@@ -72,13 +72,13 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 		q.readTrees()
 		return q
 	}
-	for i, server := range w.servers {
+	for i := range w.servers {
 		if w.noStats {
 			q.errs[i] = errNoStats
 			continue
 		}
 		q.asking.Go(func() {
-			q.stats[i], q.errs[i] = readStats(ctx, server.dialer.Counting(&wire.Counts{}), query)
+			q.stats[i], q.errs[i] = readStats(ctx, w.beside(i, &wire.Counts{}), query)
 			q.took[i] = time.Since(q.asked)
 		})
 	}

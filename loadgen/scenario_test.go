@@ -21,6 +21,7 @@ import (
 	encodings "golang.org/x/text/encoding/unicode"
 
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports/all"
 )
@@ -317,6 +318,15 @@ func TestParseErrors(t *testing.T) {
 		{"transport with a bad interval", instead(transports, "transports: [long-poll, short-poll@5]")},
 		{"transport with an interval that it has not", instead(transports, "transports: [websocket@5s]")},
 		{"transport twice", instead(transports, "transports: [websocket, long-poll, websocket]")},
+		{"unknown network", instead("rate: 0.25", "network: 5g")},
+		{"number for a network", instead("rate: 0.25", "network: 5")},
+		{"list for a network", instead("rate: 0.25", "network: [lan]")},
+		{"unknown key of a network", instead("rate: 0.25", "network: {rtt: 80ms, latency: 5ms}")},
+		{"bad value of a network", instead("rate: 0.25", "network:\n  rtt: 80ms\n  up: 5")},
+		{"key of a network twice", instead("rate: 0.25", "network: {rtt: 80ms, rtt: 5ms}")},
+		{"list in a network", instead("rate: 0.25", "network: {rtt: [80ms]}")},
+		{"impossible network", instead("rate: 0.25", "network: {rtt: 80ms, jitter: 100ms}")},
+		{"network that changes nothing", instead("rate: 0.25", "network: {rtt: 0s}")},
 		{"too long", strings.Repeat("# long\n", 3000)},
 	} {
 		s, err := Parse("bad.yaml", []byte(c.data))
@@ -405,6 +415,7 @@ func TestScenarioYAML(t *testing.T) {
 			Rate: random.ExpFloat64(), Size: between(minSize, maxSize), Warmup: span(0, time.Minute),
 			Duration: span(time.Second, time.Hour), Drain: span(0, time.Hour), Rounds: between(1, 10000), Seed: random.Uint64(),
 			Transports: all.Names()[:between(1, len(all.Names()))],
+			Network:    []network.Profile{{}, {Name: "lan", RTTS: .001, UpBPS: 1e9, DownBPS: 1e9}, {RTTS: .08, JitterS: .02, UpBPS: 1.5e6, Loss: .01}}[random.IntN(3)],
 		}
 		data, err := yaml.Marshal(written)
 		if err != nil {

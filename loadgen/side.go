@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/dialect"
@@ -36,6 +37,9 @@ type Side struct {
 
 	// HTTP2 makes users speak HTTP/2, each on one connection: with prior knowledge, or as TLS agrees on it.
 	HTTP2 bool
+
+	// Network is what the relay puts between the users and the servers; the zero value is none. Its Relay must be set.
+	Network network.Profile
 
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
@@ -149,7 +153,7 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 		stopAll(w.started) // their errors matter less than err
 		return nil, &startError{err}
 	}
-	w.routes = relayed.routes
+	w.routes, w.network = relayed.routes, d.Network
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()

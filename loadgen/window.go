@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pushpull/loadgen/alarm"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
@@ -39,17 +41,18 @@ type window struct {
 	round   int
 	servers []served
 	plan    *Plan
-	size    int            // bytes of a body
-	rooms   string         // prefix of the rooms' names
-	drain   time.Duration  // longest wait for messages under way
-	idle    process.Usage  // of the generator, before the window allocated anything
-	target  bool           // the servers were not started for the window, so they are asked what they run
-	noStats bool           // the target is not asked for its stats
-	started []*Server      // the servers, if they were started for the window
-	http2   bool           // users speak HTTP/2
-	routes  []*relay.Route // through the relay to the servers, in their order; nil: there is no relay
-	store   *Server        // that keeps their messages; nil: it is none of ours
-	cores   int            // that this process is bound to; 0: it isn't bound
+	size    int             // bytes of a body
+	rooms   string          // prefix of the rooms' names
+	drain   time.Duration   // longest wait for messages under way
+	idle    process.Usage   // of the generator, before the window allocated anything
+	target  bool            // the servers were not started for the window, so they are asked what they run
+	noStats bool            // the target is not asked for its stats
+	started []*Server       // the servers, if they were started for the window
+	http2   bool            // users speak HTTP/2
+	routes  []*relay.Route  // through the relay to the servers, in their order; nil: there is no relay
+	network network.Profile // that the relay replays
+	store   *Server         // that keeps their messages; nil: it is none of ours
+	cores   int             // that this process is bound to; 0: it isn't bound
 
 	trees    []*process.Tree // of the foreign servers' processes, which are read instead of stats; none: they are unknown
 	treeless error           // why a tree can't be read; nil: it can
@@ -121,6 +124,15 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 type served struct {
 	base   *url.URL // the dialer's
 	dialer *wire.Dialer
+}
+
+// beside returns a dialer of connections that are not the users', and go past the network, if there is one.
+func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
+	d := w.servers[server].dialer.Counting(counts)
+	if !w.network.IsNone() {
+		d.Through = ""
+	}
+	return d
 }
 
 // serve sets the addresses of the servers that share the users. Their requests count as polls or
@@ -283,13 +295,13 @@ func WayOfTransport(name string, against ...Side) result.Way {
 // schedule sends every message at its intended time, whatever the server does. If it is late itself
 // it still sends all of them: skipped messages would not show in any latency.
 func (w *window) schedule(ctx, living context.Context) error {
-	alarm, err := newAlarm()
+	ringing, err := alarm.New()
 	if err != nil {
 		return err
 	}
-	defer alarm.close()
+	defer ringing.Close()
 	for i, send := range w.plan.Sends {
-		if err := alarm.wait(ctx, w.ledger.start.Add(send.At)); err != nil {
+		if err := ringing.Wait(ctx, w.ledger.start.Add(send.At)); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/selftest"
 	"pushpull/loadgen/sweep"
@@ -129,6 +130,8 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return offered(func(string) []cobra.Completion { return []cobra.Completion{http1, http2, http1 + "," + http2} })
 	case "store":
 		return offered(storesFor)
+	case "network":
+		return offered(func(string) []cobra.Completion { return network.Names() })
 	case "price":
 		return listed(func(string) (keys []cobra.Completion) {
 			for _, name := range tariffs() {

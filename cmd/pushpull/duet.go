@@ -253,6 +253,8 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		return err
 	}
 	defer d.options.Head.Program.Close()
+	both := overNetwork([]loadgen.Side{d.options.Base, d.options.Head}, scenario.Network)
+	d.options.Base, d.options.Head = both[0], both[1]
 	if d.dir, d.made, err = opts.destination.make("duet", d.run.Started); err != nil {
 		return err
 	}

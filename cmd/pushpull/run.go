@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
 	"pushpull/transports"
@@ -37,7 +38,7 @@ type runOptions struct {
 }
 
 func newRunCommand() *cobra.Command {
-	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0]}}
+	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0], several: true}}
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
@@ -56,6 +57,9 @@ so it is with --http 1.1,2. Over HTTP/2 each user has one connection, for polls,
 server-sent events; there is no WebSocket on it.
 --servers starts several servers that share a store, and spreads the members of each room over
 them.
+
+` + aboutNetwork + ` With several --network every transport is measured over each, and
+the results are shown side by side.
 
 ` + aboutForeign + `
 
@@ -140,10 +144,14 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(err)
 	}
+	networks := opts.scenario.networks
+	if len(networks) == 0 {
+		networks = []network.Profile{scenario.Network}
+	}
 	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
 		return err
 	}
-	if err := opts.validate(); err != nil {
+	if err := opts.validate(networks); err != nil {
 		return usageError(err)
 	}
 	note, tags, err := opts.remarks.parse()
@@ -282,7 +290,7 @@ func (o *runOptions) measure(ctx context.Context, cmd *cobra.Command, options lo
 
 // validate checks the address of the live page, the stores, and the number of servers that share
 // each. Without --store it sets the default.
-func (o *runOptions) validate() error {
+func (o *runOptions) validate(networks []network.Profile) error {
 	if o.watch.address != "" {
 		if _, err := listenAddress("watch", o.watch.address); err != nil {
 			return err
@@ -296,7 +304,7 @@ func (o *runOptions) validate() error {
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
-	choices, err := o.choices()
+	choices, err := o.choices(networks)
 	if err != nil {
 		return err
 	}
@@ -382,6 +390,10 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			texts, _ := cmd.Flags().GetStringArray(f.Name)
 			for _, text := range texts {
 				words = append(words, "--"+f.Name+"="+text)
+			}
+		case "network":
+			for _, text := range f.Value.(*networksValue).texts() {
+				words = append(words, "--network="+text)
 			}
 		case "dialect":
 			files, _ := cmd.Flags().GetStringArray(f.Name)

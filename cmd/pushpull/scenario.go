@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 )
 
@@ -21,6 +22,9 @@ type scenarioOptions struct {
 	usual   string          // name of the default scenario
 	values  result.Scenario // of the flags
 	against *foreigns       // that are measured too; nil: none
+
+	networks []network.Profile // of the flags
+	several  bool              // networks are compared, so there may be several
 }
 
 // addFlags adds a flag for each knob that has one.
@@ -48,6 +52,13 @@ func (o *scenarioOptions) addFlag(f *pflag.FlagSet, k result.Knob) {
 		f.StringVar(value, name, "", k.Usage)
 	case *[]string:
 		listVar(f, value, name, k.Usage)
+	case *network.Profile:
+		usage := k.Usage
+		if o.several {
+			usage += "; repeat it to compare networks"
+		}
+		f.Var(&networksValue{value, &o.networks}, name, usage)
+		f.Lookup(name).DefValue = "" // the default is the scenario's
 	default:
 		panic(fmt.Sprintf("knob %s: no flag can hold a %T", k.Key, value))
 	}
@@ -70,6 +81,9 @@ func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen
 			reflect.ValueOf(k.Field((*result.Scenario)(&s))).Elem().Set(value)
 			set[k.Key] = k.Flag()
 		}
+	}
+	if len(o.networks) > 1 && !o.several {
+		return s, errors.New("--network can be given once: only pushpull run compares networks")
 	}
 	s.Transports = o.against.expand(s.Transports, set["transports"] != "")
 	if _, err := o.against.resolved(s); err != nil {

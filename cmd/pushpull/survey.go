@@ -88,7 +88,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	measured := map[string]bool{}
 	begun := time.Now()
 	err = loadgen.Run(ctx, loadgen.Options{
-		Scenario: one, Sides: sides, Against: s.against.all(), First: t.round,
+		Scenario: one, Sides: overNetwork(sides, one.Network), Against: overNetwork(s.against.all(), one.Network), First: t.round,
 		Progress: func(now loadgen.Progress) {
 			if ctx.Err() != nil {
 				s.show.stopping()

@@ -31,6 +31,10 @@ func TestValues(t *testing.T) {
 			"cpu-hour=0.04": "cpu-hour=0.04", "gb-out=1, cpu-hour=2": "cpu-hour=2,gb-out=1", "cpu-hour": "", "cpu-hour=-1": "",
 			"cpu-hour=0x1p1": "", "cpuhour=1": "", "cpu-hour=1,cpu-hour=2": "", "": "",
 		},
+		"network": {
+			"4g": "4g", "none": "none", "{rtt: 80ms,loss: 01%}": "{rtt: 80ms, loss: 1%}",
+			"5g": "", "": "", "{rtt: 80}": "", "{loss: 0x1p1%}": "", "{up: 1_0Mbit/s}": "",
+		},
 		"growth": {"5%": "1.05", "05%": "1.05", "1.05": "1.05", "0x1p1": "", "1_0%": "", "1,05": ""},
 	}
 	tried := map[string]bool{}

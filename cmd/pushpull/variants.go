@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 )
 
@@ -23,9 +24,9 @@ type choice struct {
 }
 
 // choices are the flags that name variants. At most one of them, --store included, may name several.
-func (o *runOptions) choices() ([]choice, error) {
+func (o *runOptions) choices(networks []network.Profile) ([]choice, error) {
 	overHTTP, err := httpVariants(o.http)
-	return []choice{{"store", storeVariants(o.stores)}, {"http", overHTTP}}, err
+	return []choice{{"store", storeVariants(o.stores)}, {"network", networkVariants(networks)}, {"http", overHTTP}}, err
 }
 
 // varied returns the choice with several variants; its zero value if no choice has several. The error names two that do.

@@ -20,8 +20,11 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	client "github.com/Shopify/toxiproxy/v2/client"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"pushpull/loadgen/network"
 )
 
 // Serve runs a relay until ctx ends. It listens for control on a port of the loopback interface, and first writes where,
@@ -31,6 +34,7 @@ func Serve(ctx context.Context, announce io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("starting the relay: %w", err)
 	}
+	toxics.Register(kindDistance, new(distance))
 	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	control := &http.Server{Handler: proxies.Routes()}
 	stop := context.AfterFunc(ctx, func() { control.Close() })
@@ -85,6 +89,17 @@ type Attributes = client.Attributes
 func (r *Route) Add(name, kind string, d Direction, a Attributes) error {
 	if _, err := r.proxy.AddToxic(name, kind, string(d), 1, a); err != nil {
 		return fmt.Errorf("adding the toxic %s: %w", name, err)
+	}
+	return nil
+}
+
+// Distance puts a network between the users and the server, behind the toxics that are there. It is meant for a route
+// without connections: for one that is there already, it is as if it had just been made.
+func (r *Route) Distance(p network.Profile) error {
+	for d, up := range map[Direction]bool{Up: true, Down: false} {
+		if err := r.Add("distance "+string(d), kindDistance, d, Attributes{"network": p, "up": up}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

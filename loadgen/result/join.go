@@ -153,6 +153,13 @@ func (c *Calibration) join(p Calibration) {
 	c.Members += p.Members
 	c.RoundTrip.Merge(p.RoundTrip)
 	c.Connects = c.Connects || p.Connects
+	if p.Direct != nil {
+		if c.Direct == nil {
+			c.Direct = NewHistogram()
+		}
+		c.Direct.Merge(p.Direct)
+	}
+	c.NetworkS = max(c.NetworkS, p.NetworkS)
 	c.Delivery.Merge(p.Delivery)
 	if b := p.Bytes; b != nil { // the same in all parts, apart from numbers with more digits
 		if c.Bytes == nil {

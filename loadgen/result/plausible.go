@@ -252,6 +252,7 @@ func (w *Window) quantities() []quantity {
 
 	if c := w.Calibration; c != nil {
 		probe("the calibration is", func() { w.Calibration = nil })("members", heads, &c.Members)
+		probe("the check of the network is", func() { c.Direct, c.NetworkS = nil, 0 })("round trip of the network", spans, &c.NetworkS)
 		if b := c.Bytes; b != nil {
 			exchange := probe("the bytes of the calibration are", func() { c.Bytes = nil })
 			exchange("send", sizes, &b.Send)
@@ -315,6 +316,9 @@ func (s *Scenario) plausible() error {
 			}
 			all = append(all, n)
 		}
+	}
+	if err := s.Network.Validate(); err != nil {
+		return fmt.Errorf("the network: %w: no scenario has that", err)
 	}
 	for _, n := range all {
 		if !n.holds(n.value) {

@@ -121,7 +121,12 @@ type Calibration struct {
 	RoundTrip *Histogram `json:"round_trip"`         // of the smallest exchange over HTTP, on a kept connection
 	Connects  bool       `json:"connects,omitempty"` // RoundTrip is of making a TCP connection, as no small answer of the server is known
 	Delivery  *Histogram `json:"delivery"`           // from the start of sending to the decoded message; empty if users poll, or the server scans, on a timer
-	Bytes     *Bytes     `json:"bytes"`              // nil: there was no time to measure them
+
+	// With a network between users and servers, Delivery and Bytes are measured on the servers' side of it.
+	Direct   *Histogram `json:"direct,omitempty"`    // RoundTrip without the network; nil: there is none
+	NetworkS float64    `json:"network_s,omitempty"` // seconds that the network adds to RoundTrip, if it is as it should be
+
+	Bytes *Bytes `json:"bytes"` // nil: there was no time to measure them
 }
 
 // Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP.

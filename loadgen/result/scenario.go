@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/network"
 )
 
 // A Scenario describes what the simulated users do. A result keeps it as it was run, with the flags
@@ -29,10 +30,13 @@ type Scenario struct {
 	Slices     int      `json:"slices,omitempty" yaml:"-"`  // windows of each transport in a round; 0: one
 	Seed       uint64   `json:"seed" yaml:"seed"`           // of all random numbers
 	Transports []string `json:"transports" yaml:"transports"`
-	Target     string   `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets; empty: it starts servers for each window
-	Redirected string   `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
-	Store      string   `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
-	Servers    int      `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
+
+	Network network.Profile `json:"network,omitzero" yaml:"network"` // between users and servers, as a relay replays it; none: there is no relay
+
+	Target     string `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets; empty: it starts servers for each window
+	Redirected string `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
+	Store      string `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
+	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
 
 	HTTP string `json:"http,omitempty" yaml:"-"` // version that users speak, like "2"; empty: 1.1
 
@@ -103,7 +107,7 @@ func (s Seconds) MarshalYAML() (any, error) { return s.String(), nil }
 // and how reports and comparisons treat it.
 type Knob struct {
 	Key   string                // in YAML
-	Field func(s *Scenario) any // a pointer to its value: *int, *uint64, *float64, *Seconds, *string or *[]string
+	Field func(s *Scenario) any // a pointer to its value: *int, *uint64, *float64, *Seconds, *string, *[]string or *network.Profile
 
 	Group string // heading of its flag in help
 	Usage string // help of its flag, after what stands for the value, in backquotes; empty: it has no flag
@@ -199,6 +203,11 @@ func Knobs() []Knob {
 			Group: GroupTransports, Usage: "`LIST` which transports, like short-poll@5s,websocket; after the @: poll interval, hold time or scan interval",
 			Scope: SetUp, Difference: Ignored, // the transports that both runs have are compared
 		},
+		{
+			Key: "network", Field: func(s *Scenario) any { return &s.Network },
+			Group: GroupTransports, Usage: "`NETWORK` between users and servers: a name like 4g, or one like {rtt: 80ms, loss: 1%}",
+			Scope: SetUp,
+		},
 	}
 }
 
@@ -216,6 +225,12 @@ func (k Knob) Name() string {
 // Wrong returns "" if the knob's value in s is within its bounds. Otherwise it returns the end of an
 // error that begins with the knob: what is wrong, and which values are valid.
 func (k Knob) Wrong(s *Scenario) string {
+	if p, ok := k.Field(s).(*network.Profile); ok {
+		if err := p.Validate(); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
 	x, ok := k.number(s)
 	if !ok || k.Max == 0 || (x > k.Min || x == k.Min && !k.Exclusive) && x <= k.Max {
 		return ""
@@ -246,6 +261,8 @@ func (k Knob) Text(s *Scenario) string {
 		return strings.Join(*v, ", ")
 	case *uint64:
 		return strconv.FormatUint(*v, 10)
+	case *network.Profile:
+		return v.Words()
 	case *Seconds:
 		return plain(float64(SecondsOf(v.Duration()))) + " s" // rounded, as .1 + .2 is not .3
 	}

@@ -21,7 +21,7 @@ func TestKnobsAreTheFields(t *testing.T) {
 	var s Scenario
 	names := map[string]bool{}
 	for field, value := range reflect.ValueOf(&s).Elem().Fields() {
-		key, json := field.Tag.Get("yaml"), strings.TrimSuffix(field.Tag.Get("json"), ",omitempty")
+		key, json := field.Tag.Get("yaml"), strings.TrimSuffix(strings.TrimSuffix(field.Tag.Get("json"), ",omitempty"), ",omitzero")
 		knobs := knobsOf(&s, value)
 		if key == "-" {
 			if len(knobs) > 0 {
@@ -138,6 +138,8 @@ func drawn(random *rand.Rand) Scenario {
 			value.SetFloat(x)
 		case reflect.String:
 			value.SetString(field.Name + " \"é\\\n<\x00" + string(rune('a'+random.IntN(26))))
+		case reflect.Struct:
+			value.FieldByName("RTTS").SetFloat(random.Float64())
 		case reflect.Slice:
 			if value.Type().Elem().Kind() == reflect.Struct {
 				value.Set(reflect.MakeSlice(value.Type(), 1, 1))

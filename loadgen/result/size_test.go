@@ -133,7 +133,7 @@ func TestLargestWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	h = &Histogram{encoded: encoded} // else each use of it would be encoded
-	w.Latency, w.SendDelay, w.Accept, w.Late, w.Calibration.RoundTrip, w.Calibration.Delivery = h, h, h, h, h, h
+	w.Latency, w.SendDelay, w.Accept, w.Late, w.Calibration.RoundTrip, w.Calibration.Direct, w.Calibration.Delivery = h, h, h, h, h, h, h
 	w.Slices = nil
 	const slices = 4 // each takes a while
 	for i := range slices {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 )
 
@@ -16,6 +17,7 @@ func Rows(r *result.Result) []result.Row {
 	rows := r.Rows()
 	for i := range rows {
 		row := &rows[i]
+		row.Doubts = append(row.Doubts, offNetwork(*row, r.Windows)...)
 		m := parametersOf(r.Run, *row, r.Windows)
 		if !m.known() || row.Delivered == 0 {
 			continue
@@ -63,7 +65,8 @@ type parameters struct {
 	accept     Distribution // from there to the acknowledgement: the way up, the store, the way back
 	calibrated bool         // whether trip and delivery are known
 	trip       float64      // round trip of the smallest HTTP request; 0: unknown
-	delivery   Distribution // from the start of sending to delivery at the other of two members, without any other wait
+	delivery   Distribution // from the start of sending to delivery at the other of two members, without any other wait and without the network
+	network    network.Profile
 	processors float64
 	write      float64       // from one member's copy to the next one's; 0 if unknown
 	bytes      *result.Bytes // nil if unknown
@@ -118,6 +121,9 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	}
 	m.delay, m.accept = sampled(delay), sampled(accept)
 	m.trip, m.delivery = trip.Quantile(.5).Seconds(), sampled(delivery)
+	if m.network = run.Scenario.Network; m.trip == 0 {
+		m.trip = m.network.RTTS
+	}
 	m.calibrated = (trip.Count() > 0 || m.foreign) && delivery.Count() > 0
 	if row.Server != nil && row.Delivered > 0 {
 		copies := float64(row.Delivered) * m.members / (m.members - 1)
@@ -179,28 +185,84 @@ func (m parameters) pushed() (d Distribution, known bool) {
 		return d, false
 	}
 	f := FanOut{Members: int(m.members) - 1, Writers: 1, Write: m.write}
-	delivery := m.delivery
+	up, down := m.links()
+	delivery := m.delivery.Plus(up.Transit()).Plus(down.Transit())
 	if feeds := m.feeds(); feeds > 1 {
 		// The users of the calibration are on different servers. A server delivers messages that it
 		// stored itself about as early as it acknowledges them.
-		delivery = Mixture((m.members/feeds-1)/(m.members-1), m.accept, m.delivery)
+		delivery = Mixture((m.members/feeds-1)/(m.members-1), m.accept, delivery)
 	}
 	// Both copies of the calibration's pair are in its deliveries, in either order. In a larger room 0 to
 	// K-2 further copies are written before that of a member, which are the turns of K-1 but the first.
 	return m.delay.Plus(delivery).Plus(f.Turns().Shift(-f.Write)), true
 }
 
+// links returns the ways of a message from its sender to the server and from there to another member. On a connection
+// for requests nothing follows a message until it has been answered.
+func (m parameters) links() (up, down Link) {
+	up, down = Link{Network: m.network, Up: true}, Link{Network: m.network}
+	if b := m.bytes; b != nil {
+		up.Bytes, down.Bytes = float64(b.Send), float64(b.Message)+float64(b.Answer)/2 // about half of an exchange is the request
+	}
+	sends := m.sends / m.users / m.seconds
+	switch m.way.Class() {
+	case result.Duplex:
+		up.Rate, down.Rate = sends, m.rate()+sends // the acknowledgements are among the messages
+	case result.Stream:
+		down.Rate = m.rate()
+	}
+	return up, down
+}
+
+// gap returns the distribution of the time in which a user has no request pending.
+func (m parameters) gap() Distribution {
+	if m.network.JitterS == 0 && m.network.Loss == 0 {
+		return Of(m.trip)
+	}
+	there, back := Link{Network: m.network, Up: true}, Link{Network: m.network}
+	return there.Transit().Plus(back.Transit()).Shift(max(0, m.trip-m.network.RTTS))
+}
+
+// offNetwork returns a doubt if the network of a row was not as it should have been.
+func offNetwork(row result.Row, windows []result.Window) []result.Doubt {
+	const (
+		fewest = 5    // round trips
+		share  = .03  // of the network's
+		least  = .001 // seconds
+	)
+	through, direct, want := result.NewHistogram(), result.NewHistogram(), 0.
+	for _, w := range windows {
+		if c := w.Calibration; w.Transport == row.Transport && w.Failed == "" && c != nil && c.Direct != nil && !c.Connects {
+			through.Merge(c.RoundTrip)
+			direct.Merge(c.Direct)
+			want = max(want, c.NetworkS)
+		}
+	}
+	n := min(through.Count(), direct.Count())
+	if n < fewest || want == 0 {
+		return nil
+	}
+	got := (through.Quantile(.5) - direct.Quantile(.5)).Seconds()
+	spread := (through.Quantile(.75) - through.Quantile(.25)).Seconds()
+	// The median of n has a standard deviation of about 0.93 interquartile ranges by √n, for normal times.
+	if math.Abs(got-want) <= max(least, share*want)+chance*.93*spread/math.Sqrt(float64(n)) {
+		return nil
+	}
+	return []result.Doubt{{Code: "network", Text: fmt.Sprintf("a round trip over the network took %.3g ms, where it should take %.3g ms: the machine may be too busy for the relay", 1e3*got, 1e3*want)}}
+}
+
 // A prediction covers all users and all windows of a row together.
 type prediction struct {
 	latency  Distribution
-	known    bool      // whether latency is
-	judged   []float64 // quantiles of the latency that are compared with the measurement
-	slack    slack     // of these quantiles
-	samples  float64   // independent ones of the latency
-	requests count     // including handshakes
-	reads    count     // of the store
-	bytes    float64   // in both directions, without handshakes; 0 if unknown
-	strays   float64   // standard deviation of the bytes, as strays returns it
+	known    bool          // whether latency is
+	judged   []float64     // quantiles of the latency that are compared with the measurement
+	slack    slack         // of these quantiles
+	machine  *Distribution // the part of the latency that is the machine's, to which the slack applies; nil: all of it
+	samples  float64       // independent ones of the latency
+	requests count         // including handshakes
+	reads    count         // of the store
+	bytes    float64       // in both directions, without handshakes; 0 if unknown
+	strays   float64       // standard deviation of the bytes, as strays returns it
 }
 
 // A count is the prediction of a number that varies from run to run.
@@ -240,15 +302,17 @@ func shortPoll(m parameters) prediction {
 }
 
 func longPoll(m parameters) prediction {
-	l := LongPoll{Gap: m.trip, Rate: m.rate(), Hold: m.way.HoldS, Wake: m.wake(), Batch: m.batch}
+	gap := m.gap()
+	l := LongPoll{Gap: gap.Mean(), Rate: m.rate(), Hold: m.way.HoldS, Wake: m.wake(), Batch: m.batch}
 	requests := m.users * m.windows * l.Requests(m.begun())
 	p := prediction{
 		judged: []float64{.5}, slack: woken, samples: m.sends,
 		requests: count{requests, m.borders() + math.Sqrt(m.merged(requests))}, reads: m.fed(),
 	}
 	if p.latency, p.known = m.pushed(); p.known {
-		p.latency = p.latency.Plus(l.Wait())
+		p.latency = p.latency.Plus(Residual(gap, 1/l.Cycle()))
 	}
+	p.far(m)
 	l.Hold = math.Inf(1)
 	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), 1)
 	return p
@@ -280,6 +344,7 @@ func stream(m parameters) prediction {
 		requests: count{mean: m.users * m.windows}, reads: m.fed(),
 	}
 	p.latency, p.known = m.pushed()
+	p.far(m)
 	if b := m.bytes; b != nil {
 		p.bytes = m.carried(b, 1)
 		if every := m.way.HeartbeatS; every > 0 { // whatever else is written
@@ -287,6 +352,36 @@ func stream(m parameters) prediction {
 		}
 	}
 	return p
+}
+
+// far makes p one of messages that wake their readers over a network: what the network does to them is known well, to
+// the p99.
+func (p *prediction) far(m parameters) {
+	if m.network.IsNone() {
+		return
+	}
+	machine := m.delay.Plus(m.delivery)
+	p.judged, p.machine = []float64{.5, .99}, &machine
+}
+
+// bounds returns between which latencies the q-quantile may be.
+func (p prediction) bounds(q float64) (low, high float64) {
+	// Of n samples a share q ± sqrt(q(1-q)/n) lies below the q-quantile, whatever the distribution.
+	off := chance * math.Sqrt(q*(1-q)/p.samples)
+	low, high = p.latency.Quantile(max(0, q-off)), p.latency.Quantile(min(1, q+off))
+	sure := 0.
+	if p.machine != nil {
+		sure = max(0, p.latency.Quantile(q)-p.machine.Quantile(q))
+	}
+	tolerance := 1.02
+	if q > .5 {
+		tolerance = 1.03
+	}
+	known := min(sure, low)
+	low = known/tolerance + (low-known)/p.slack.ratio - p.slack.seconds
+	known = min(sure, high)
+	high = known*tolerance + (high-known)*p.slack.ratio + p.slack.seconds
+	return low, high
 }
 
 // woken is the slack of a latency that consists of wake-ups only, timed that of a latency that is
@@ -317,7 +412,7 @@ func (m parameters) wake() float64 {
 	if !m.calibrated {
 		return 0
 	}
-	wake := max(0, m.delivery.Quantile(.5)-m.accept.Quantile(.5))
+	wake := max(0, m.delivery.Quantile(.5)-max(0, m.accept.Quantile(.5)-m.network.RTTS))
 	if feeds := m.feeds(); feeds > 1 {
 		wake *= 1 - 1/feeds
 	}
@@ -432,10 +527,7 @@ func (p prediction) doubts(row result.Row) []result.Doubt {
 	}
 	if p.known && p.samples > 0 {
 		for _, q := range p.judged {
-			// Of n samples a share q ± sqrt(q(1-q)/n) lies below the q-quantile, whatever the distribution.
-			off := chance * math.Sqrt(q*(1-q)/p.samples)
-			low := p.latency.Quantile(max(0, q-off))/p.slack.ratio - p.slack.seconds
-			high := p.latency.Quantile(min(1, q+off))*p.slack.ratio + p.slack.seconds
+			low, high := p.bounds(q)
 			got := row.Histogram.Quantile(q).Seconds()
 			if got == result.Longest.Seconds() {
 				continue // or longer: there is a doubt already
