@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -203,9 +204,7 @@ func (c *client) ask(ctx context.Context, method, path string, header http.Heade
 	if err != nil {
 		return nil, nil, err
 	}
-	for key, values := range header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, header)
 	resp, err := (&http.Client{Transport: &c.http}).Do(req)
 	if err != nil {
 		return nil, nil, err

@@ -85,7 +85,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 		return p.shared, nil
 	}
 	if p.shared != nil {
-		p.shared.Close()
+		_ = p.shared.Close() // it has ended
 		p.shared = nil
 	}
 	d := p.Dialer
@@ -193,7 +193,7 @@ func (p *Pool) stream(s *shared, req *http.Request, purpose transports.Purpose) 
 		limit()
 	}
 	if err := p.took(resp, b, purpose); err != nil {
-		b.Close()
+		_ = b.Close() // err says more
 		return nil, err
 	}
 	return resp, nil

@@ -108,7 +108,7 @@ func (p *Pool) Close() {
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
 	if shared != nil {
-		shared.Close()
+		_ = shared.Close() // whatever it says, the user has gone
 	}
 	for _, c := range idle {
 		c.close()
