@@ -40,6 +40,7 @@ type window struct {
 	servers []served
 	plan    *Plan
 	size    int            // bytes of a body
+	resend  bool           // messages have keys, and those of broken links are sent again
 	rooms   string         // prefix of the rooms' names
 	drain   time.Duration  // longest wait for messages under way
 	idle    process.Usage  // of the generator, before the window allocated anything
@@ -108,7 +109,7 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size,
+		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend,
 		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
 		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}

@@ -24,7 +24,7 @@ type writer struct {
 	begin, commit, rollback *stmt
 	newest, changed         *stmt
 	grow, add, trim, remove *stmt
-	known                   *stmt
+	known, addKeyed         *stmt // for messages with keys
 
 	mark  int64 // seq of the newest message that was rung for
 	away  bool  // the last look failed
@@ -66,7 +66,8 @@ func (w *writer) prepareAll(ctx context.Context) error {
 
 		`INSERT INTO rooms (name, last, kept) VALUES (?1, ?2, 1)
 			ON CONFLICT (name) DO UPDATE SET last = ?2, kept = kept + 1 RETURNING id, kept`: &w.grow,
-		"INSERT INTO messages (seq, room, body, key) VALUES (?1, ?2, ?3, ?4)":                       &w.add,
+		"INSERT INTO messages (seq, room, body) VALUES (?1, ?2, ?3)":                                &w.add,
+		"INSERT INTO messages (seq, room, body, key) VALUES (?1, ?2, ?3, ?4)":                       &w.addKeyed,
 		"SELECT seq FROM messages WHERE room = (SELECT id FROM rooms WHERE name = ?1) AND key = ?2": &w.known,
 
 		`UPDATE rooms SET kept = ?2, trimmed =
@@ -240,7 +241,12 @@ func (w *writer) addOne(j *job) error {
 	if err != nil {
 		return err
 	}
-	if err := w.add.run(nil, j.seq, id, j.body, j.key); err != nil {
+	if j.key == nil {
+		err = w.add.run(nil, j.seq, id, j.body)
+	} else {
+		err = w.addKeyed.run(nil, j.seq, id, j.body, j.key)
+	}
+	if err != nil {
 		return err
 	}
 	keep := int64(w.retention)
