@@ -169,7 +169,6 @@ func Knobs() []Knob {
 		{
 			Key: "resend", Field: func(s *Scenario) any { return &s.Resend },
 			Group: GroupLoad, Usage: "a message whose acknowledgement was lost is sent again, with a key by which the servers store it once",
-			Title: "sent again",
 		},
 		{
 			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },
