@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"runtime"
@@ -71,6 +72,8 @@ type window struct {
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
 	phase      atomic.Pointer[phase] // for the progress
+
+	mostMemory int64 // bytes that the users may take; 0: memoryFor
 
 	joinLimit time.Duration // for all users to join
 	connected atomic.Int64  // users that have their connections
@@ -141,12 +144,30 @@ func (w *window) serve(addresses []*url.URL) {
 // it stops early and returns the window as measured until then, marked as interrupted; nil if
 // nothing was measured. Any other error says why the window could not be measured.
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stop := guardMemory(cmp.Or(w.mostMemory, memoryFor(w.plan.Users)), end)
+	out, err := w.run(ctx, bases)
+	stop()
+	if flooded := context.Cause(ctx); errors.Is(flooded, errFlooded) {
+		return nil, flooded
+	}
+	return out, err
+}
+
+// run is measure, for which it must stop at once if ctx ends as the users are flooded.
+func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	w.serve(bases)
 	idle, memory := w.askIdle(ctx)
 	w.makeUsers()
 
 	// The users stay until everything is drained, even if ctx ends.
 	living, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errFlooded) {
+			kill()
+		}
+	})()
 	var receivers sync.WaitGroup
 	leave := sync.OnceFunc(func() {
 		for i := range w.users {
