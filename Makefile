@@ -1,4 +1,5 @@
 FUZZTIME = 10s
+SOAK = 1h
 
 # These packages compute and draw on one goroutine: the race detector would find nothing and take ten
 # times as long. That holds for the tests with a browser too, which drive pages. Builds with the detector leave
@@ -23,13 +24,14 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test race servers timed vet format platforms parts programs fmt lint bench fuzz
+.PHONY: help build test race servers timed soak vet format platforms parts programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, code for other platforms, and every test'
 	@echo 'make race       the tests of the command and the stores with the race detector, and all code on other platforms'
 	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
+	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -68,6 +70,10 @@ timed:
 		done; \
 		exit 1; \
 	done
+
+# It needs Linux, whose /proc says what a process takes. SOAK_TRANSPORT names another transport than websocket.
+soak:
+	SOAK=$(SOAK) go test -tags timed -vet=off -count=1 -timeout 0 -run '^TestSoak$$' -v ./cmd/pushpull
 
 vet:
 	go vet -tags timed ./...

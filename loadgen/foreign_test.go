@@ -64,13 +64,13 @@ func (s *mortalStore) die() {
 	s.dead = true
 }
 
-func (s *mortalStore) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *mortalStore) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.dead {
 		return 0, transports.ErrStopping
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, key)
 }
 
 // TestForeign measures a server that reports no stats: a window leaves its figures out.

@@ -212,7 +212,7 @@ func (w *crowd) publish(t *testing.T, host string, sends []Send, from int) {
 		now := time.Now()
 		w.ledger.sending(from+i, now, 0)
 		body := Stamp{int(send.User), int(send.Number), send.At, send.At}.appendTo(nil, w.size)
-		err := transports.Publish(t.Context(), transports.Target{Base: base, HTTP: pool}, w.users[send.User].room, body)
+		err := transports.Publish(t.Context(), transports.Target{Base: base, HTTP: pool}, w.users[send.User].room, body, "")
 		w.ledger.accepted(from+i, now, err)
 	}
 }

@@ -115,6 +115,8 @@ func set(field any, value ast.Node) error {
 	}
 	var err error
 	switch field := field.(type) {
+	case *bool:
+		*field, err = input.Bool(number)
 	case *int:
 		*field, err = input.Int(number)
 	case *uint64:

@@ -60,8 +60,9 @@ type scene struct {
 	lasts  time.Duration
 	cursor transports.Cursor
 	ends   error
-	send   func(body []byte, stored func(error)) // nil: stored at once
-	read   func() error                          // called each time that it is read, for its end; nil: ends is the end
+	send   func(body []byte, stored func(error))                     // nil: stored at once
+	once   func(body []byte, key transports.Key, stored func(error)) // nil: as send
+	read   func() error                                              // called each time that it is read, for its end; nil: ends is the end
 
 	onClose func() // nil: nothing happens
 
@@ -69,7 +70,15 @@ type scene struct {
 	closed atomic.Bool
 }
 
-var _ transports.Session = (*scene)(nil)
+var _ transports.OnceSender = (*scene)(nil)
+
+func (s *scene) SendOnce(ctx context.Context, body []byte, key transports.Key, stored func(error)) {
+	if s.once == nil {
+		s.Send(ctx, body, stored)
+		return
+	}
+	s.once(body, key, stored)
+}
 
 func (s *scene) Send(_ context.Context, body []byte, stored func(error)) {
 	if s.send == nil {

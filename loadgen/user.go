@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -39,6 +41,8 @@ type user struct {
 	link  *link         // nil unless the user is joined
 	back  chan struct{} // closed when the user is no longer away; nil if nothing waits for that
 	queue []int         // indexes in Plan.Sends of messages whose time has come; the first one is being sent
+
+	unsure map[int]time.Time // when the messages of the queue that are sent again were first sent; nil: there are none
 }
 
 // A state of a user.
@@ -260,18 +264,17 @@ func (u *user) send(ctx context.Context, i int) {
 	}
 }
 
-// sendQueue sends until the queue is empty. Messages wait while the user is away. One that was on
-// its way when the link broke may have been stored, so it is not sent again. One that was refused for
-// now is not stored: it is sent again before the next one, after a wait.
+// sendQueue sends until the queue is empty. Messages wait while the user is away. One that was on its way when the
+// link broke may have been stored, so it is sent again only with a key. One that was refused for now is not stored:
+// it is sent again before the next one, after a wait.
 func (u *user) sendQueue(ctx context.Context) {
 	l := u.window.ledger
 	var body []byte
 	var free time.Duration // when the message could be sent, as nothing held it up any more
 	tried := -1            // the message that was tried before
-	var begun time.Time    // of its first try
 	again := firstBackoff
 	for more := true; more; {
-		i, link, waited := u.hold()
+		i, link, begun, waited := u.hold()
 		if link == nil {
 			return
 		}
@@ -281,26 +284,38 @@ func (u *user) sendQueue(ctx context.Context) {
 		if waited {
 			free = actual
 		}
-		if i != tried {
+		if begun.IsZero() {
 			l.sending(i, now, actual-max(planned.At, free))
-			tried, begun, again = i, now, firstBackoff
+			begun = now
+		}
+		if i != tried {
+			tried, again = i, firstBackoff
 		}
 		body = Stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
-		from := begun      // the acknowledgement may come when the next message is sent
 		var unstored error // why the message must be sent again; final when Send returns
-		link.session.Send(ctx, body, func(err error) {
+		once, asked := u.keyed(link)
+		stored := func(err error) { // the acknowledgement may come when the next message is sent
 			switch {
-			case errors.Is(err, transports.ErrUnsent) || err != nil && stepAfter(transports.Send, err) == transports.Repeat:
+			case errors.Is(err, transports.ErrUnsent) || err != nil && stepAfter(asked, err) == transports.Repeat:
 				unstored = err
 			case err != nil && u.left():
 				// The user has given it up; the ledger knows that it is not acknowledged.
+			case err != nil && asked == transports.SendKeyed && broken(err):
+				l.fail(err)
+				u.move(away, link)
+				u.sendAgain(ctx, i, begun)
 			default:
-				l.accepted(i, from, err)
+				l.accepted(i, begun, err)
 				if err != nil && broken(err) {
 					u.move(away, link)
 				}
 			}
-		})
+		}
+		if once != nil {
+			once.SendOnce(ctx, body, keyOf(planned), stored)
+		} else {
+			link.session.Send(ctx, body, stored)
+		}
 		unsent := errors.Is(unstored, transports.ErrUnsent)
 		if unsent {
 			if !u.left() {
@@ -308,7 +323,10 @@ func (u *user) sendQueue(ctx context.Context) {
 			}
 			u.move(away, link)
 		}
-		more = u.sent(link, unstored == nil)
+		if unstored != nil {
+			u.sendAgain(ctx, i, begun)
+		}
+		more = u.sent(link, i)
 		if unstored != nil && !unsent {
 			l.refused(unstored)
 			pauseUntil(ctx, time.Now().Add(again.after(unstored))) // if ctx ends, the user has left
@@ -317,9 +335,46 @@ func (u *user) sendQueue(ctx context.Context) {
 	}
 }
 
+// keyed returns the session of a link if its messages have keys, and what they are to the server then; else nil.
+func (u *user) keyed(l *link) (transports.OnceSender, transports.Request) {
+	if session, ok := l.session.(transports.OnceSender); ok && u.window.resend {
+		return session, transports.SendKeyed
+	}
+	return nil, transports.Send
+}
+
+// keyOf returns the key of a message, in a room that no other window uses.
+func keyOf(s Send) transports.Key {
+	text := strconv.AppendInt(make([]byte, 0, 16), int64(s.User), 36)
+	return transports.Key(strconv.AppendInt(append(text, '.'), int64(s.Number), 36))
+}
+
+// sendAgain makes a message that was first sent at a time one of the queue again, or leaves it there. The messages
+// of the queue keep their order.
+func (u *user) sendAgain(ctx context.Context, i int, begun time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.state == gone {
+		return
+	}
+	if u.unsure == nil {
+		u.unsure = map[int]time.Time{}
+	}
+	u.unsure[i] = begun
+	at, found := slices.BinarySearch(u.queue, i)
+	if found {
+		return
+	}
+	u.queue = slices.Insert(u.queue, at, i)
+	if len(u.queue) == 1 {
+		u.window.senders.Go(func() { u.sendQueue(ctx) })
+	}
+}
+
 // hold waits until the user is joined, and returns the first message of the queue and the link to
-// send it on, which is held for it. The link is nil if the user is gone.
-func (u *user) hold() (i int, l *link, waited bool) {
+// send it on, which is held for it. begun is when it was first sent, if it is sent again. The link is nil if the user
+// is gone.
+func (u *user) hold() (i int, l *link, begun time.Time, waited bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for u.state == away {
@@ -333,19 +388,25 @@ func (u *user) hold() (i int, l *link, waited bool) {
 		waited = true
 	}
 	if u.state == gone {
-		return 0, nil, waited
+		return 0, nil, begun, waited
 	}
 	u.link.held++
-	return u.queue[0], u.link, waited
+	i = u.queue[0]
+	begun = u.unsure[i]
+	delete(u.unsure, i)
+	return i, u.link, begun, waited
 }
 
-// sent gives up the hold of a message on its link, and takes the message off the queue if it is
-// done. It reports whether there are more.
-func (u *user) sent(l *link, done bool) (more bool) {
+// sent gives up the hold of message i on its link, and takes it off the queue unless it is sent again. It reports
+// whether there are more.
+func (u *user) sent(l *link, i int) (more bool) {
 	u.mu.Lock()
 	unused := l.free()
-	if done {
-		if u.queue = u.queue[1:]; len(u.queue) == 0 {
+	if _, again := u.unsure[i]; !again {
+		at, _ := slices.BinarySearch(u.queue, i) // others may have come before it, to be sent again
+		if at > 0 {
+			u.queue = slices.Delete(u.queue, at, at+1)
+		} else if u.queue = u.queue[1:]; len(u.queue) == 0 {
 			u.queue = nil
 		}
 	}

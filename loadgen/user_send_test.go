@@ -176,6 +176,69 @@ func TestUserSendsAgain(t *testing.T) {
 	}
 }
 
+// TestUserSendsAgainWithKeys breaks a link on which three messages wait for their acknowledgements, as on a
+// WebSocket. They are sent again on the next link, in their order and before those that came meanwhile, with the keys
+// of the first time; each is acknowledged once. One whose server is in doubt is sent again after a wait.
+func TestUserSendsAgainWithKeys(t *testing.T) {
+	bases := hosts(t)
+	synctest.Test(t, func(t *testing.T) {
+		var keys []transports.Key
+		var pending []func(error)
+		doubts := 1
+		first := &scene{once: func(_ []byte, key transports.Key, stored func(error)) {
+			keys, pending = append(keys, key), append(pending, stored)
+		}}
+		second := &scene{once: func(_ []byte, key transports.Key, stored func(error)) {
+			keys = append(keys, key)
+			if len(keys) == 5 && doubts > 0 {
+				doubts--
+				stored(&transports.StatusError{Code: 502, Status: "502 Bad Gateway"})
+				return
+			}
+			stored(nil)
+		}}
+		c := &script{way: streaming, join: func(n int) (*scene, error) { return []*scene{first, second}[n], nil }}
+		u := play(c, bases, at(1*s), at(2*s), at(3*s), at(4*s))
+		u.window.resend = true
+		if err := u.join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			time.Sleep(s)
+			u.send(t.Context(), i)
+			synctest.Wait()
+		}
+		for _, stored := range pending {
+			stored(io.ErrUnexpectedEOF)
+		}
+		synctest.Wait()
+		if stateOf(u) != away {
+			t.Errorf("state %d after the link broke", stateOf(u))
+		}
+		time.Sleep(s)
+		u.send(t.Context(), 3)
+		next := &link{}
+		if err := u.connect(t.Context(), next, ""); err != nil {
+			t.Fatal(err)
+		}
+		u.move(joined, next)
+		u.window.senders.Wait()
+		if want := []transports.Key{"0.0", "0.1", "0.2", "0.0", "0.1", "0.1", "0.2", "0.3"}; !slices.Equal(keys, want) {
+			t.Errorf("sent with the keys %v, want %v", keys, want)
+		}
+		l := u.window.ledger
+		if l.sent.Load() != 4 || l.accept.Count() != 4 || l.delay.Count() != 4 || !about(l.accept.Max(), 3*s) {
+			t.Errorf("%d sends ended, %d were acknowledged after %v at most, %d began; want 4 each, and 3 s", l.sent.Load(), l.accept.Count(), l.accept.Max(), l.delay.Count())
+		}
+		for i := range l.stored {
+			if !l.stored[i].Load() {
+				t.Errorf("message %d is not known to be stored", i)
+			}
+		}
+		u.leave()
+	})
+}
+
 // TestUnsentAfterLeaving has a message that can't be sent because the user has left: that is no
 // failure.
 func TestUnsentAfterLeaving(t *testing.T) {

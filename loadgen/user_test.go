@@ -49,20 +49,21 @@ func TestUserMoves(t *testing.T) {
 		}},
 		{"the link breaks while a message is sent", func(t *testing.T, u *user, l *link, s *idleSession) {
 			u.queue = []int{7, 8}
-			i, held, waited := u.hold()
+			i, held, _, waited := u.hold()
 			if i != 7 || held != l || waited {
 				t.Errorf("sending %d on %p, waited: %t", i, held, waited)
 			}
 			if u.move(away, l); s.closed != 0 {
 				t.Error("closed under the message")
 			}
-			if !u.sent(l, true) || s.closed != 1 || u.queue[0] != 8 {
+			if !u.sent(l, 7) || s.closed != 1 || u.queue[0] != 8 {
 				t.Errorf("closed %d times, queue %v", s.closed, u.queue)
 			}
 		}},
 		{"a message is not sent", func(t *testing.T, u *user, l *link, s *idleSession) {
 			u.queue = []int{7}
-			if u.hold(); !u.sent(l, false) || s.closed != 0 || u.queue[0] != 7 {
+			u.hold()
+			if u.sendAgain(t.Context(), 7, time.Now()); !u.sent(l, 7) || s.closed != 0 || u.queue[0] != 7 {
 				t.Errorf("closed %d times, queue %v", s.closed, u.queue)
 			}
 		}},
@@ -72,7 +73,7 @@ func TestUserMoves(t *testing.T) {
 			if u.leave(); s.closed != 1 || !u.left() {
 				t.Errorf("closed %d times, want at once", s.closed)
 			}
-			if u.sent(l, true) || s.closed != 1 {
+			if u.sent(l, 7) || s.closed != 1 {
 				t.Errorf("closed %d times, queue %v", s.closed, u.queue)
 			}
 		}},
@@ -142,7 +143,7 @@ func TestUserMoves(t *testing.T) {
 func waitingHold(u *user) <-chan *link {
 	got := make(chan *link, 1)
 	go func() {
-		_, l, _ := u.hold()
+		_, l, _, _ := u.hold()
 		got <- l
 	}()
 	for waits := false; !waits; {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"runtime"
@@ -42,6 +43,7 @@ type window struct {
 	servers []served
 	plan    *Plan
 	size    int             // bytes of a body
+	resend  bool            // messages have keys, and those of broken links are sent again
 	rooms   string          // prefix of the rooms' names
 	drain   time.Duration   // longest wait for messages under way
 	idle    process.Usage   // of the generator, before the window allocated anything
@@ -74,6 +76,8 @@ type window struct {
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
 	phase      atomic.Pointer[phase] // for the progress
+
+	mostMemory int64 // bytes that the users may take; 0: memoryFor
 
 	joinLimit time.Duration // for all users to join
 	connected atomic.Int64  // users that have their connections
@@ -112,7 +116,7 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size,
+		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend,
 		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
 		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}
@@ -153,12 +157,30 @@ func (w *window) serve(addresses []*url.URL) {
 // it stops early and returns the window as measured until then, marked as interrupted; nil if
 // nothing was measured. Any other error says why the window could not be measured.
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stop := guardMemory(cmp.Or(w.mostMemory, memoryFor(w.plan.Users)), end)
+	out, err := w.run(ctx, bases)
+	stop()
+	if flooded := context.Cause(ctx); errors.Is(flooded, errFlooded) {
+		return nil, flooded
+	}
+	return out, err
+}
+
+// run is measure, for which it must stop at once if ctx ends as the users are flooded.
+func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	w.serve(bases)
 	idle, memory := w.askIdle(ctx)
 	w.makeUsers()
 
 	// The users stay until everything is drained, even if ctx ends.
 	living, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errFlooded) {
+			kill()
+		}
+	})()
 	var receivers sync.WaitGroup
 	leave := sync.OnceFunc(func() {
 		for i := range w.users {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 	"pushpull/transports/all"
 	"pushpull/transports/store/memory"
 )
@@ -91,11 +92,11 @@ type stuck struct {
 	release chan struct{}
 }
 
-func (s *stuck) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *stuck) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if s.left.Add(-1) < 0 {
 		<-s.release
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, key)
 }
 
 // TestInterruptCountsNothingUnderWay interrupts a window during sends that are never acknowledged: they

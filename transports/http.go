@@ -2,6 +2,7 @@ package transports
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 //
 //	POST /rooms/{room}/messages            the text, or {"body":"the text"} as application/json
 //	                                       -> 201 {"seq":7}
+//	     Idempotency-Key: "4.7"            known again: a message sent twice is stored once, see Key
 //	GET  /rooms/{room}/{transport}?after=7 -> 200 [{"seq":8,"body":"..."}] and Next-Cursor: 8
 //	                                          and Retry-After: 0 when there is more than fits into one response
 //	                                       -> 204 and Next-Cursor: 7 when there is nothing new
@@ -103,7 +105,7 @@ func parseMessages(into []Message, data []byte) ([]Message, error) {
 func Publisher(log Log, limits Limits) http.Handler {
 	limits = limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := readText(w, r, limits.MessageBytes)
+		body, key, err := readText(w, r, limits.MessageBytes)
 		if err != nil {
 			status := http.StatusBadRequest
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -113,7 +115,7 @@ func Publisher(log Log, limits Limits) http.Handler {
 			return
 		}
 		// A message that has arrived is stored even if the server is stopping or the sender has gone.
-		seq, err := log.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body)
+		seq, err := log.Append(context.WithoutCancel(r.Context()), r.PathValue("room"), body, key)
 		if err != nil {
 			StoreError(w, err)
 			return
@@ -124,8 +126,33 @@ func Publisher(log Log, limits Limits) http.Handler {
 	})
 }
 
-// readText reads the text of a POST: its body, or the member "body" of a JSON object.
-func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+// IdempotencyKey is the header with the key of a message, of draft-ietf-httpapi-idempotency-key-header: a string
+// in quotes, which may be left out.
+const IdempotencyKey = "Idempotency-Key"
+
+// headerKey returns the key in the header of a POST; "" if there is none.
+func headerKey(h http.Header) (Key, error) {
+	values := h[IdempotencyKey]
+	if len(values) == 0 {
+		return "", nil
+	}
+	text := values[0]
+	if n := len(text); n > 1 && text[0] == '"' && text[n-1] == '"' {
+		text = text[1 : n-1]
+	}
+	key := Key(text)
+	if key == "" || len(values) > 1 {
+		return "", fmt.Errorf("%w: send one %s with a key, or none", ErrText, IdempotencyKey)
+	}
+	return key, key.Validate()
+}
+
+// readText reads the text of a POST: its body, or the member "body" of a JSON object. Its key is in the header.
+func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, Key, error) {
+	key, err := headerKey(r.Header)
+	if err != nil {
+		return nil, "", err
+	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	bound := int64(limit)
 	if kind == "application/json" {
@@ -133,20 +160,25 @@ func readText(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bound))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge(limit)
+		return nil, "", tooLarge(limit)
 	}
 	if err != nil {
-		return nil, errors.New("the message did not arrive whole, send it again") // err names the server's addresses
+		return nil, "", errors.New("the message did not arrive whole, send it again") // err names the server's addresses
 	}
-	if kind == "application/json" {
-		return ParseText(data, limit)
+	if kind != "application/json" {
+		return data, key, CheckText(data, limit)
 	}
-	return data, CheckText(data, limit)
+	text, within, err := ParseText(data, limit)
+	return text, cmp.Or(key, within), err
 }
 
-// AppendText appends body as {"body":"..."}, which ParseText reads.
-func AppendText(buf, body []byte) []byte {
-	buf = append(buf, `{"body":`...)
+// AppendText appends body as {"body":"..."}, or {"key":"4.7","body":"..."} if there is a key. ParseText reads it.
+func AppendText(buf, body []byte, key Key) []byte {
+	buf = append(buf, '{')
+	if key != "" {
+		buf = append(append(append(buf, keyPrefix[1:]...), key...), `",`...)
+	}
+	buf = append(buf, `"body":`...)
 	buf = appendString(buf, body)
 	return append(buf, '}')
 }
@@ -154,39 +186,62 @@ func AppendText(buf, body []byte) []byte {
 // ErrText means that the data sent is not the text of a message.
 var ErrText = errors.New("unreadable message")
 
-// ParseText parses {"body":"..."}, a message sent as JSON. Its errors are ErrText, or
-// *http.MaxBytesError if the text has more than limit bytes. The text may be a part of data.
-func ParseText(data []byte, limit int) ([]byte, error) {
-	if text, ok := plainText(data); ok {
-		return text, CheckText(text, limit)
+// keyPrefix begins a message with a key, as AppendText writes it.
+const keyPrefix = `{"key":"`
+
+// ParseText parses {"body":"..."}, a message sent as JSON, which may have a key: {"key":"4.7","body":"..."}. Its
+// errors are ErrText, or *http.MaxBytesError if the text has more than limit bytes. The text may be a part of data.
+func ParseText(data []byte, limit int) ([]byte, Key, error) {
+	if text, key, ok := plainText(data); ok {
+		return checked(text, Key(key), limit)
 	}
 	if !utf8.Valid(data) {
-		return nil, notUTF8() // json would replace it by U+FFFD
+		return nil, "", notUTF8() // json would replace it by U+FFFD
 	}
 	var sent struct {
 		Body *string `json:"body"`
+		Key  *string `json:"key"`
 	}
-	if err := json.Unmarshal(data, &sent); err != nil || sent.Body == nil {
-		return nil, fmt.Errorf(`%w: bad JSON, send {"body":"the text"}`, ErrText)
+	if err := json.Unmarshal(data, &sent); err != nil || sent.Body == nil || sent.Key != nil && *sent.Key == "" {
+		return nil, "", fmt.Errorf(`%w: bad JSON, send {"body":"the text"}`, ErrText)
 	}
-	return []byte(*sent.Body), CheckText([]byte(*sent.Body), limit)
+	var key Key
+	if sent.Key != nil {
+		key = Key(*sent.Key)
+	}
+	return checked([]byte(*sent.Body), key, limit)
 }
 
-// plainText returns the text in data if it is ASCII, as most are, and spelled as AppendText does, without
-// escapes. encoding/json takes five times as long and, above all, more stack, which every connection that
-// has sent a message would keep.
-func plainText(data []byte) (text []byte, ok bool) {
-	text, ok = bytes.CutPrefix(data, []byte(`{"body":"`))
-	text, end := bytes.CutSuffix(text, []byte(`"}`))
-	if !ok || !end {
-		return nil, false
+// checked returns a text and its key unless one of them is invalid.
+func checked(text []byte, key Key, limit int) ([]byte, Key, error) {
+	if err := CheckText(text, limit); err != nil {
+		return nil, "", err
 	}
+	return text, key, key.Validate()
+}
+
+// plainText returns the text in data, and its key if it has one, if they are ASCII, as most are, and spelled as
+// AppendText does, without escapes. encoding/json takes five times as long and, above all, more stack, which every
+// connection that has sent a message would keep.
+func plainText(data []byte) (text, key []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"`))
+	if after, keyed := bytes.CutPrefix(rest, []byte(keyPrefix[2:])); keyed {
+		key, rest, ok = bytes.Cut(after, []byte(`","`))
+		ok = ok && len(key) > 0 && plain(key)
+	}
+	text, body := bytes.CutPrefix(rest, []byte(`body":"`))
+	text, end := bytes.CutSuffix(text, []byte(`"}`))
+	return text, key, ok && body && end && plain(text)
+}
+
+// plain reports whether text is ASCII that JSON spells without escapes.
+func plain(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return nil, false
+			return false
 		}
 	}
-	return text, true
+	return true
 }
 
 // CheckText returns an error if data can't be the text of a message: ErrText if it is not UTF-8,

@@ -136,7 +136,7 @@ func (breaks) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func TestPoll(t *testing.T) {
 	store := &memory.Store{Retention: 3, First: 1}
 	for i := range 5 {
-		store.Append(t.Context(), "room", fmt.Append(nil, "<", i+1, ">"))
+		store.Append(t.Context(), "room", fmt.Append(nil, "<", i+1, ">"), "")
 	}
 	handler := api(store)
 	for query, want := range map[string]struct {
@@ -213,11 +213,12 @@ func FuzzCursor(f *testing.F) {
 }
 
 func FuzzParseText(f *testing.F) {
-	for _, s := range []string{`{"body":"hello"}`, `{"body":""}`, `{}`, `{"body":1}`, "{\"body\":\"\xff\"}", `{"body":"\ud800"}`, `{"body":"a","body":"b"}`, ""} {
+	for _, s := range []string{`{"body":"hello"}`, `{"body":""}`, `{}`, `{"body":1}`, "{\"body\":\"\xff\"}", `{"body":"\ud800"}`, `{"body":"a","body":"b"}`, "",
+		`{"key":"4.7","body":"hello"}`, `{"body":"hello","key":"4.7"}`, `{"key":"","body":""}`, `{"key":"a b","body":""}`, `{"key":"a","key":"b","body":"ü"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, err := transports.ParseText(data, 100)
+		text, key, err := transports.ParseText(data, 100)
 		if err != nil {
 			_, large := errors.AsType[*http.MaxBytesError](err)
 			if large == errors.Is(err, transports.ErrText) {
@@ -225,12 +226,12 @@ func FuzzParseText(f *testing.F) {
 			}
 			return
 		}
-		if !utf8.Valid(text) || len(text) > 100 {
-			t.Errorf("%q is read as %q", data, text)
+		if !utf8.Valid(text) || len(text) > 100 || key.Validate() != nil {
+			t.Errorf("%q is read as %q, with key %q", data, text, key)
 		}
-		again, err := transports.ParseText(transports.AppendText(nil, text), 100)
-		if err != nil || !bytes.Equal(again, text) {
-			t.Errorf("%q is read back as %q, %v", text, again, err)
+		again, same, err := transports.ParseText(transports.AppendText(nil, text, key), 100)
+		if err != nil || !bytes.Equal(again, text) || same != key {
+			t.Errorf("%q with key %q is read back as %q with key %q, %v", text, key, again, same, err)
 		}
 	})
 }
@@ -278,4 +279,50 @@ func BenchmarkParseMessage(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A message that is sent again with its key is stored once; without one, or in another room, it is another message.
+func TestPublishOnce(t *testing.T) {
+	store := &memory.Store{First: 1}
+	server := api(store)
+	post := func(room, kind, body string, keys ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/rooms/"+room+"/messages", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		r.Header["Idempotency-Key"] = keys
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, r)
+		return w
+	}
+	const text, js = "text/plain", "application/json"
+	for i, sent := range []struct {
+		room, kind, body string
+		keys             []string
+		seq              int
+	}{
+		{"room", text, "hello", []string{`"4.7"`}, 1},
+		{"room", text, "hello", []string{`"4.7"`}, 1},
+		{"room", text, "hello", []string{`4.7`}, 1}, // as people write it
+		{"room", js, `{"body":"hello"}`, []string{`"4.7"`}, 1},
+		{"room", js, `{"key":"4.7","body":"hello"}`, nil, 1},
+		{"room", js, `{"body":"hello", "key":"4\u002e7"}`, nil, 1},
+		{"room", text, "hello", nil, 2},
+		{"room", text, "hello", nil, 3},
+		{"room", js, `{"key":"4.8","body":"hello"}`, nil, 4},
+		{"room", text, "hello", []string{`"4.8"`}, 4},
+		{"other", text, "hello", []string{`"4.7"`}, 1},
+		{"room", text, "hello", []string{`"` + strings.Repeat("k", transports.MaxKey) + `"`}, 5},
+	} {
+		if w := post(sent.room, sent.kind, sent.body, sent.keys...); w.Code != http.StatusCreated || w.Body.String() != fmt.Sprintf("{\"seq\":%d}\n", sent.seq) {
+			t.Errorf("%d. %s %q is answered %d %s, want seq %d", i, sent.body, sent.keys, w.Code, w.Body, sent.seq)
+		}
+	}
+	for _, bad := range [][]string{{""}, {`""`}, {"a b"}, {"käse"}, {`a"b`}, {`a\b`}, {"a\x00"}, {"1", "2"}, {strings.Repeat("k", transports.MaxKey+1)}} {
+		says(t, fmt.Sprintf("the key %q", bad), post("bad", text, "hello", bad...), http.StatusBadRequest, "key")
+	}
+	for _, bad := range []string{`{"key":"","body":"x"}`, `{"key":7,"body":"x"}`, `{"key":"a b","body":"x"}`, `{"key":"` + strings.Repeat("k", 65) + `","body":"x"}`} {
+		says(t, bad, post("bad", js, bad), http.StatusBadRequest, "")
+	}
+	if got, _ := store.After(t.Context(), "bad", 0, 1); len(got) > 0 {
+		t.Errorf("a message with a bad key is stored: %v", got)
+	}
 }

@@ -28,7 +28,7 @@ type Poller struct {
 	messages []Message // parsed from answer
 }
 
-var _ Session = (*Poller)(nil)
+var _ OnceSender = (*Poller)(nil)
 
 // Cursor implements Receiver.
 func (p *Poller) Cursor() Cursor {

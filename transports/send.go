@@ -16,7 +16,11 @@ import (
 type Sender struct {
 	Target Target
 	Room   string
+	Life
+}
 
+// A Life is how long the calls of a session may last: until it is closed. Its zero value is ready.
+type Life struct {
 	mu               sync.Mutex
 	closed           bool
 	sending, reading context.CancelCauseFunc // of the last contexts that open returned; nil: none yet
@@ -24,30 +28,35 @@ type Sender struct {
 
 // Send sends body by POST and waits for the response: sending one message at a time keeps the order.
 func (s *Sender) Send(ctx context.Context, body []byte, stored func(error)) {
+	s.SendOnce(ctx, body, "", stored)
+}
+
+// SendOnce is Send for a message with a key, as in OnceSender.
+func (s *Sender) SendOnce(ctx context.Context, body []byte, key Key, stored func(error)) {
 	ctx, cancel := s.Sending(ctx)
 	defer cancel(nil)
 	ctx = Within(ctx, AnswerTime, "acknowledge a message")
-	stored(Publish(ctx, s.Target, s.Room, body))
+	stored(Publish(ctx, s.Target, s.Room, body, key))
 }
 
 // Sending returns a copy of ctx for a send, which also ends when the session is closed. cancel must be called.
-func (s *Sender) Sending(ctx context.Context) (_ context.Context, cancel context.CancelCauseFunc) {
-	return s.open(ctx, &s.sending)
+func (l *Life) Sending(ctx context.Context) (_ context.Context, cancel context.CancelCauseFunc) {
+	return l.open(ctx, &l.sending)
 }
 
 // Reading returns a copy of ctx for the reading half of the session, which also ends when the
 // session is closed. cancel must be called.
-func (s *Sender) Reading(ctx context.Context) (_ context.Context, cancel context.CancelCauseFunc) {
-	return s.open(ctx, &s.reading)
+func (l *Life) Reading(ctx context.Context) (_ context.Context, cancel context.CancelCauseFunc) {
+	return l.open(ctx, &l.reading)
 }
 
 // open returns a copy of ctx and sets *end, with which Close ends it.
-func (s *Sender) open(ctx context.Context, end *context.CancelCauseFunc) (context.Context, context.CancelCauseFunc) {
+func (l *Life) open(ctx context.Context, end *context.CancelCauseFunc) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	*end = cancel
-	if s.closed {
+	if l.closed {
 		cancel(errClosed)
 	}
 	return ctx, cancel
@@ -55,13 +64,12 @@ func (s *Sender) open(ctx context.Context, end *context.CancelCauseFunc) (contex
 
 var errClosed = errors.New("the session is closed")
 
-// Close ends a running Send and the context of the reading half. The connections stay open; they
-// belong to the target's RoundTripper.
-func (s *Sender) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, end := range []context.CancelCauseFunc{s.sending, s.reading} {
+// Close ends the contexts of both halves. The connections stay open; they belong to the target's RoundTripper.
+func (l *Life) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, end := range []context.CancelCauseFunc{l.sending, l.reading} {
 		if end != nil {
 			end(errClosed)
 		}
@@ -69,10 +77,13 @@ func (s *Sender) Close() error {
 	return nil
 }
 
-// Publish sends body to room by POST and returns once the server has stored it. An answer that says
-// otherwise is a *StatusError, whose Step says whether the message may be sent again.
-func Publish(ctx context.Context, t Target, room string, body []byte) error {
+// Publish sends body to room by POST, with a key unless that is "", and returns once the server has stored it. An
+// answer that says otherwise is a *StatusError, whose Step says whether the message may be sent again.
+func Publish(ctx context.Context, t Target, room string, body []byte, key Key) error {
 	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	if key != "" {
+		header[IdempotencyKey] = []string{`"` + string(key) + `"`}
+	}
 	resp, err := t.HTTP.RoundTrip(NewRequest(ctx, http.MethodPost, t.RoomURL(room, "messages"), header, body))
 	if err != nil {
 		return fmt.Errorf("sending a message: %w", err)

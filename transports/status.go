@@ -18,6 +18,7 @@ const (
 	Poll      Request = iota // a GET for messages
 	Send                     // a POST of a message
 	Handshake                // a GET that opens a WebSocket; on other streams, after an answer that doesn't open them
+	SendKeyed                // a POST of a message with a key, which can be sent again even if it may be stored
 )
 
 // A Step is what a user does after an answer.
@@ -46,13 +47,22 @@ const (
 type rule struct {
 	poll, send, handshake Step
 
+	doubt  bool   // a message may be stored or not: with a key it is sent again
 	later  bool   // with a Retry-After it is a matter of time: Repeat, whatever was asked
 	spent  bool   // the connection must not be used again
 	advice string // what a person can do; empty: the status says enough
 }
 
 // step returns what a user does after an answer to r.
-func (u rule) step(r Request) Step { return [...]Step{u.poll, u.send, u.handshake}[r] }
+func (u rule) step(r Request) Step {
+	if r == SendKeyed {
+		if u.doubt {
+			return Repeat
+		}
+		r = Send
+	}
+	return [...]Step{u.poll, u.send, u.handshake}[r]
+}
 
 // rules are the rules for the codes that differ from their class. The sections are those of RFC 9110
 // unless another document is named. A message is sent again only if the server can't have stored it.
@@ -92,11 +102,11 @@ var rules = map[int]rule{
 	501: {advice: adviceForeign}, // 15.6.2: it will never know how
 
 	// 15.6.3 to 15.6.5: a gateway whose server is out of reach, or a server that can't serve now. The
-	// message may have been stored before it failed, so it is not sent again, unless the server of a 503
-	// says when to.
-	502: {poll: Rejoin, handshake: Rejoin},
-	503: {poll: Rejoin, handshake: Rejoin, later: true},
-	504: {poll: Rejoin, handshake: Rejoin},
+	// message may have been stored before it failed, so it is not sent again, unless it has a key or the server of
+	// a 503 says when to.
+	502: {poll: Rejoin, handshake: Rejoin, doubt: true},
+	503: {poll: Rejoin, handshake: Rejoin, doubt: true, later: true},
+	504: {poll: Rejoin, handshake: Rejoin, doubt: true},
 
 	505: {advice: "users speak HTTP/1.1 only"},                     // 15.6.6
 	506: {},                                                        // RFC 2295, 8.1: the server is set up wrongly

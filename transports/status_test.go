@@ -189,7 +189,7 @@ func TestAnswerErrors(t *testing.T) {
 func TestPublishAnswers(t *testing.T) {
 	for status, stored := range map[int]bool{200: true, 201: true, 202: false, 204: true, 302: false, 413: false, 429: false, 502: false} {
 		target := transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: &canned{status: status}}
-		err := transports.Publish(t.Context(), target, "room", []byte("a"))
+		err := transports.Publish(t.Context(), target, "room", []byte("a"), "")
 		if got, ok := errors.AsType[*transports.StatusError](err); (err == nil) != stored || ok == stored || ok && got.Code != status {
 			t.Errorf("%d: %v", status, err)
 		}

@@ -104,7 +104,7 @@ func opened(t *testing.T) (*feed.Feed, *memory.Store) {
 
 func say(t *testing.T, store transports.Store, body string) {
 	t.Helper()
-	if _, err := store.Append(t.Context(), "room", []byte(body)); err != nil {
+	if _, err := store.Append(t.Context(), "room", []byte(body), ""); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -41,7 +41,11 @@ type Store interface {
 	// Append adds a copy of body to the end of the log of room and returns its place. The error is
 	// ErrFull if there is no space left for the message. After any other error the message may have
 	// been added nevertheless.
-	Append(ctx context.Context, room string, body []byte) (seq uint64, err error)
+	//
+	// With a key, Append can then be called again, by any process: if the log has a message with that key,
+	// Append adds nothing and returns its place, whatever the body. A key is known for KeyTime, unless its
+	// message leaves the log earlier; it may be known longer than either.
+	Append(ctx context.Context, room string, body []byte, key Key) (seq uint64, err error)
 
 	// After returns the next messages after seq, oldest first: at most limit, and none after the one
 	// with which their bodies reach BatchBytes. It returns fewer only if there are no more; none is
@@ -89,7 +93,7 @@ func Full(messages []Message, limit int) bool {
 // without waiting, Next to wait. It is safe for concurrent use.
 type Log interface {
 	// Append and After are those of the Store.
-	Append(ctx context.Context, room string, body []byte) (seq uint64, err error)
+	Append(ctx context.Context, room string, body []byte, key Key) (seq uint64, err error)
 	After(ctx context.Context, room string, seq uint64, limit int) ([]Message, error)
 
 	// Next waits until there are messages after seq, and returns the first of them, at most as many
@@ -154,6 +158,16 @@ type Session interface {
 
 	// Close leaves the room and releases the session's connections.
 	Close() error
+}
+
+// An OnceSender is a Session whose server knows a message again by its key.
+type OnceSender interface {
+	Session
+
+	// SendOnce is Send for a message with a key. After an error that leaves open whether the message is
+	// stored, it can be sent again with the same body and key, on any session: the server stores it once,
+	// as a Store does.
+	SendOnce(ctx context.Context, body []byte, key Key, stored func(error))
 }
 
 // A Cursor is a place in the log of a room, in the format of the server under test. On pushpull's

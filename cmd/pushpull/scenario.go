@@ -39,6 +39,8 @@ func (o *scenarioOptions) addFlags(f *pflag.FlagSet) {
 func (o *scenarioOptions) addFlag(f *pflag.FlagSet, k result.Knob) {
 	name := k.Flag()
 	switch value := k.Field(&o.values).(type) {
+	case *bool:
+		f.BoolVar(value, name, false, k.Usage)
 	case *int:
 		intVar(f, value, name, 0, k.Usage)
 	case *uint64:

@@ -422,11 +422,11 @@ type lossyStore struct {
 	appended atomic.Int64
 }
 
-func (s *lossyStore) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *lossyStore) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if n := s.appended.Add(1); n%5 == 0 {
 		return uint64(n), nil
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, key)
 }
 
 // scriptTimeout limits each wait of a script. It is far above what any step takes.

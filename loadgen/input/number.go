@@ -23,6 +23,7 @@ var (
 
 // Errors of numbers. They say what a value must be and begin with no subject.
 var (
+	errBool    = errors.New("must be true or false")
 	errWhole   = errors.New("must be a whole number, like 200")
 	errNatural = errors.New("must be a whole number, 0 or more, like 200")
 	errNumber  = errors.New("must be a number, like 0.25")
@@ -56,6 +57,14 @@ func digits(text string) (number string, base int, ok bool) {
 		return text[2:], 16, true
 	}
 	return "", 0, false
+}
+
+// Bool returns what true or false stand for.
+func Bool(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, errBool
+	}
+	return text == "true", nil
 }
 
 // Int returns the whole number that text spells: 0100 is 100, 0x64 is 100 too. Its error says what the

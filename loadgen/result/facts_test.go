@@ -15,6 +15,8 @@ var words = map[string]string{"About": "it describes the load to people, and hol
 func changed(t *testing.T, field reflect.Value) {
 	t.Helper()
 	switch field.Kind() {
+	case reflect.Bool:
+		field.SetBool(!field.Bool())
 	case reflect.Int:
 		field.SetInt(field.Int() + 2)
 	case reflect.Uint64:

@@ -19,16 +19,17 @@ type Scenario struct {
 	Name       string   `json:"name" yaml:"name"`
 	About      string   `json:"about,omitempty" yaml:"about"`
 	Users      int      `json:"users" yaml:"users"`
-	RoomSize   int      `json:"room_size" yaml:"room_size"` // members of a room, the sender among them; 0: everyone in one room
-	Senders    int      `json:"senders" yaml:"senders"`     // members of each room that send; 0: all of them
-	Rate       float64  `json:"rate" yaml:"rate"`           // messages per second of each sender, on average: a Poisson process
-	Size       int      `json:"size" yaml:"size"`           // bytes of a message's body, with its stamp
-	Warmup     Seconds  `json:"warmup_s" yaml:"warmup"`     // its messages are sent and delivered, but not counted
-	Duration   Seconds  `json:"duration_s" yaml:"duration"` // of the measured part of each window
-	Drain      Seconds  `json:"drain_s" yaml:"drain"`       // longest wait for messages under way; a poll interval is added to it
-	Rounds     int      `json:"rounds" yaml:"rounds"`       // each round measures every transport once
-	Slices     int      `json:"slices,omitempty" yaml:"-"`  // windows of each transport in a round; 0: one
-	Seed       uint64   `json:"seed" yaml:"seed"`           // of all random numbers
+	RoomSize   int      `json:"room_size" yaml:"room_size"`     // members of a room, the sender among them; 0: everyone in one room
+	Senders    int      `json:"senders" yaml:"senders"`         // members of each room that send; 0: all of them
+	Rate       float64  `json:"rate" yaml:"rate"`               // messages per second of each sender, on average: a Poisson process
+	Size       int      `json:"size" yaml:"size"`               // bytes of a message's body, with its stamp
+	Warmup     Seconds  `json:"warmup_s" yaml:"warmup"`         // its messages are sent and delivered, but not counted
+	Duration   Seconds  `json:"duration_s" yaml:"duration"`     // of the measured part of each window
+	Drain      Seconds  `json:"drain_s" yaml:"drain"`           // longest wait for messages under way; a poll interval is added to it
+	Rounds     int      `json:"rounds" yaml:"rounds"`           // each round measures every transport once
+	Resend     bool     `json:"resend,omitempty" yaml:"resend"` // a message whose acknowledgement was lost is sent again, with a key by which the servers store it once
+	Slices     int      `json:"slices,omitempty" yaml:"-"`      // windows of each transport in a round; 0: one
+	Seed       uint64   `json:"seed" yaml:"seed"`               // of all random numbers
 	Transports []string `json:"transports" yaml:"transports"`
 
 	Network network.Profile `json:"network,omitzero" yaml:"network"` // between users and servers, as a relay replays it; none: there is no relay
@@ -107,10 +108,10 @@ func (s Seconds) MarshalYAML() (any, error) { return s.String(), nil }
 // and how reports and comparisons treat it.
 type Knob struct {
 	Key   string                // in YAML
-	Field func(s *Scenario) any // a pointer to its value: *int, *uint64, *float64, *Seconds, *string, *[]string or *network.Profile
+	Field func(s *Scenario) any // a pointer to its value: *bool, *int, *uint64, *float64, *Seconds, *string, *[]string or *network.Profile
 
 	Group string // heading of its flag in help
-	Usage string // help of its flag, after what stands for the value, in backquotes; empty: it has no flag
+	Usage string // help of its flag, after what stands for the value, in backquotes, unless it is on or off; empty: it has no flag
 	Title string // in reports; empty: Key in words
 	Unit  string // of a number, written after it; empty: none, or s for Seconds
 
@@ -170,6 +171,10 @@ func Knobs() []Knob {
 			Group: GroupLoad, Usage: "`BYTES` size of a message",
 			Title: "message size", Unit: "bytes",
 			Min: 64, Max: 64 << 10, Why: "a message carries its stamp",
+		},
+		{
+			Key: "resend", Field: func(s *Scenario) any { return &s.Resend },
+			Group: GroupLoad, Usage: "a message whose acknowledgement was lost is sent again, with a key by which the servers store it once",
 		},
 		{
 			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },
@@ -255,6 +260,11 @@ func (k Knob) Wrong(s *Scenario) string {
 // Text formats the knob's value in s, with its unit.
 func (k Knob) Text(s *Scenario) string {
 	switch v := k.Field(s).(type) {
+	case *bool:
+		if *v {
+			return "yes"
+		}
+		return "no"
 	case *string:
 		return *v
 	case *[]string:

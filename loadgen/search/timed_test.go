@@ -14,6 +14,7 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/search"
+	"pushpull/transports"
 	"pushpull/transports/server"
 	"pushpull/transports/store/memory"
 )
@@ -26,7 +27,7 @@ type limited struct {
 	free time.Time // when it can store the next one
 }
 
-func (l *limited) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (l *limited) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	l.mu.Lock()
 	l.free = time.Now().Add(max(0, time.Until(l.free)) + 2*time.Millisecond)
 	until := time.Until(l.free)
@@ -37,7 +38,7 @@ func (l *limited) Append(ctx context.Context, room string, body []byte) (uint64,
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return l.Store.Append(ctx, room, body)
+	return l.Store.Append(ctx, room, body, key)
 }
 
 // TestTimedCapacity finds the capacity of a real server that was built to hold 500 messages a second.

@@ -94,7 +94,7 @@ func newDelayed(plan *loadgen.Plan) subject {
 	return subject{store: d, work: d.show}
 }
 
-func (d *delayed) Append(_ context.Context, room string, body []byte) (uint64, error) {
+func (d *delayed) Append(_ context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	d.came <- arrival{room, slices.Clone(body), time.Now()}
 	return 1, nil // users ignore the seq of the messages they have sent
 }
@@ -113,7 +113,7 @@ func (d *delayed) show(ctx context.Context) {
 			for time.Now().Before(shown) {
 				runtime.Gosched()
 			}
-			_, _ = d.Store.Append(ctx, a.room, a.body) // memory.Store never fails
+			_, _ = d.Store.Append(ctx, a.room, a.body, "") // memory.Store never fails
 		case <-ctx.Done():
 			return
 		}
@@ -134,7 +134,7 @@ func newStalling(*loadgen.Plan) subject { return subject{store: &stalling{}} }
 
 // Append stores a message at once, even in a stall, but returns after the stall. As reads wait, too, the
 // message is not delivered before.
-func (s *stalling) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *stalling) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if stamp, ok := loadgen.ParseStamp(body); ok {
 		start := time.Now().Add(-stamp.Actual)
 		s.mu.Lock()
@@ -143,7 +143,7 @@ func (s *stalling) Append(ctx context.Context, room string, body []byte) (uint64
 		}
 		s.mu.Unlock()
 	}
-	seq, err := s.Store.Append(ctx, room, body)
+	seq, err := s.Store.Append(ctx, room, body, key)
 	s.pass(ctx)
 	return seq, err
 }
@@ -195,9 +195,9 @@ func spoils(spoil func(*spoiler, context.Context, string, []byte) (uint64, error
 	}
 }
 
-func (s *spoiler) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *spoiler) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if _, ok := loadgen.ParseStamp(body); !ok {
-		return s.Store.Append(ctx, room, body) // not a message of the plan
+		return s.Store.Append(ctx, room, body, key) // not a message of the plan
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,15 +222,15 @@ func lose(s *spoiler, ctx context.Context, room string, body []byte) (uint64, er
 	if s.due() {
 		return 1, nil
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, "")
 }
 
 // double stores a message twice.
 func double(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	if s.due() {
-		_, _ = s.Store.Append(ctx, room, body) // memory.Store never fails
+		_, _ = s.Store.Append(ctx, room, body, "") // memory.Store never fails
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, "")
 }
 
 // swap holds a message back until the same user's next one is stored.
@@ -241,10 +241,10 @@ func swap(s *spoiler, ctx context.Context, room string, body []byte) (uint64, er
 		s.held[stamp.User] = slices.Clone(body)
 		return 1, nil
 	}
-	seq, err := s.Store.Append(ctx, room, body)
+	seq, err := s.Store.Append(ctx, room, body, "")
 	if overtakes {
 		delete(s.held, stamp.User)
-		return s.Store.Append(ctx, room, held)
+		return s.Store.Append(ctx, room, held, "")
 	}
 	return seq, err
 }
@@ -254,7 +254,7 @@ func misplace(s *spoiler, ctx context.Context, room string, body []byte) (uint64
 	if other := slices.IndexFunc(s.rooms, func(r string) bool { return r != room }); other >= 0 && s.due() {
 		room = s.rooms[other]
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, "")
 }
 
 // refuse fails without storing the message.
@@ -262,7 +262,7 @@ func refuse(s *spoiler, ctx context.Context, room string, body []byte) (uint64, 
 	if s.due() {
 		return 0, errors.New("out of order")
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, "")
 }
 
 // A garbage gives wrong answers to polls.

@@ -67,6 +67,8 @@ var comparable = map[string]string{
 func change(t *testing.T, name string, value reflect.Value) {
 	t.Helper()
 	switch value.Kind() {
+	case reflect.Bool:
+		value.SetBool(!value.Bool())
 	case reflect.Int:
 		value.SetInt(value.Int() + 2)
 	case reflect.Uint64:

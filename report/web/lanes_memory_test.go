@@ -73,7 +73,7 @@ func TestLanesForget(t *testing.T) {
 			for _, room := range p.rooms() {
 				for i := first; i < end; i++ {
 					body := fmt.Sprintf(`{"id":"%s-%d","from":"John","text":"message %[2]d"}`, room, i)
-					if _, err := s.store.Append(t.Context(), room, []byte(body)); err != nil {
+					if _, err := s.store.Append(t.Context(), room, []byte(body), ""); err != nil {
 						t.Fatal(err)
 					}
 				}

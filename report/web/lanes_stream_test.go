@@ -136,9 +136,9 @@ func (l *losing) lose() {
 	l.RingAll()
 }
 
-func (l *losing) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (l *losing) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	defer l.Ring(room)
-	return l.current().Append(ctx, room, body)
+	return l.current().Append(ctx, room, body, key)
 }
 
 func (l *losing) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {

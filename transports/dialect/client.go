@@ -143,7 +143,7 @@ func (t *talk) exchange(ctx context.Context, r Request) (*http.Response, error) 
 	if header == nil {
 		header = http.Header{}
 	}
-	return t.Target.HTTP.RoundTrip(transports.NewRequest(ctx, r.Method, u, header, r.Body))
+	return t.target.HTTP.RoundTrip(transports.NewRequest(ctx, r.Method, u, header, r.Body))
 }
 
 // url returns the address of a path on the server.
@@ -152,7 +152,7 @@ func (t *talk) url(path string) (*url.URL, error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("bad path %.100q: it must begin with /", path)
 	}
-	u := *t.Target.Base
+	u := *t.target.Base
 	plain, err := url.PathUnescape(path)
 	if err != nil {
 		return nil, fmt.Errorf("bad path %.100q: what follows %% must be two hexadecimal digits", path)

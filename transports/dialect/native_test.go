@@ -56,7 +56,7 @@ func (s *speech) Ask() dialect.Request {
 
 func (s *speech) Say(_ uint64, body []byte) dialect.Request {
 	if s.way.Socket {
-		return dialect.Request{Body: transports.AppendText(nil, body)}
+		return dialect.Request{Body: transports.AppendText(nil, body, "")}
 	}
 	return dialect.Request{
 		Method: http.MethodPost, Path: s.path + "/messages", Body: body,

@@ -116,7 +116,7 @@ func (p *poll) fetch(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Target.HTTP.RoundTrip(req)
+	return p.target.HTTP.RoundTrip(req)
 }
 
 // take reads and hears the answer that fetch returned.
@@ -189,7 +189,7 @@ var noHeader = http.Header{} // never changed
 // cut implements session.
 func (p *poll) cut(why error) {
 	_ = p.end(why)
-	_ = p.Sender.Close()
+	_ = p.Life.Close()
 }
 
 // Close implements transports.Session.

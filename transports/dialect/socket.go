@@ -65,7 +65,7 @@ func (s *socket) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		conn, header, err := websocket.Dial(asked, s.Target.HTTP, u, header)
+		conn, header, err := websocket.Dial(asked, s.target.HTTP, u, header)
 		if err != nil {
 			return fmt.Errorf("opening a WebSocket: %w", err)
 		}
@@ -190,7 +190,7 @@ func (s *socket) cut(why error) {
 	if s.conn != nil {
 		s.conn.Cut()
 	}
-	_ = s.Sender.Close()
+	_ = s.Life.Close()
 }
 
 // Close implements transports.Session.

@@ -225,7 +225,7 @@ func (s *stream) quit(why error) {
 func (s *stream) cut(why error) {
 	_ = s.end(why)
 	s.quit(why)
-	_ = s.Sender.Close()
+	_ = s.Life.Close()
 }
 
 // Close implements transports.Session.

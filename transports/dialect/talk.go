@@ -14,7 +14,8 @@ import (
 // A talk is what the sessions of all carriers have in common: the speech, the messages that are not acknowledged
 // yet, and what came apart from the reading half.
 type talk struct {
-	transports.Sender
+	transports.Life
+	target transports.Target
 
 	way     *Way // of all users
 	pending transports.Pending
@@ -34,7 +35,7 @@ var errClosed = errors.New("the session is closed")
 
 // begin sets the talk up.
 func (t *talk) begin(w *Way, speech Speech, target transports.Target, overdue func()) {
-	t.way, t.speech, t.Target, t.pending.Overdue = w, speech, target, overdue
+	t.way, t.speech, t.target, t.pending.Overdue = w, speech, target, overdue
 }
 
 // Cursor implements transports.Receiver. It is the place after the last unit that was heard, so after all messages

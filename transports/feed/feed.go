@@ -65,8 +65,8 @@ func (f *Feed) Close() {
 }
 
 // Append implements transports.Log.
-func (f *Feed) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	return f.store.Append(ctx, room, body)
+func (f *Feed) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
+	return f.store.Append(ctx, room, body, key)
 }
 
 // After implements transports.Log: each call is a read of the store.

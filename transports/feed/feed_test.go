@@ -40,7 +40,7 @@ func (w *watched) After(ctx context.Context, room string, seq uint64, limit int)
 
 func (w *watched) say(bodies ...string) {
 	for _, body := range bodies {
-		_, _ = w.Append(context.Background(), "room", []byte(body)) // it never fails
+		_, _ = w.Append(context.Background(), "room", []byte(body), "") // it never fails
 	}
 }
 
@@ -461,7 +461,7 @@ func TestOneLogForAll(t *testing.T) {
 		name := fmt.Sprint("room", room)
 		wg.Go(func() {
 			for i := range each {
-				if _, err := f.Append(t.Context(), name, fmt.Append(nil, i)); err != nil {
+				if _, err := f.Append(t.Context(), name, fmt.Append(nil, i), ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -513,7 +513,7 @@ func BenchmarkFanOut(b *testing.B) {
 		for _, round := range rounds {
 			round <- seq
 		}
-		seq, _ = f.Append(ctx, "room", []byte("hello"))
+		seq, _ = f.Append(ctx, "room", []byte("hello"), "")
 		got.Wait()
 	}
 	for _, round := range rounds {
@@ -539,7 +539,7 @@ func BenchmarkRooms(b *testing.B) {
 			messages, _ := f.Next(b.Context(), names[i], seqs[i], 1)
 			seqs[i] = messages[0].Seq
 		})
-		_, _ = f.Append(b.Context(), names[i], []byte("hello"))
+		_, _ = f.Append(b.Context(), names[i], []byte("hello"), "")
 		got.Wait()
 	}
 }

@@ -64,7 +64,7 @@ func TestIdleRoomsAreBounded(t *testing.T) {
 		_, _ = f.Next(gone, "room"+strconv.Itoa(moves-1), 0, 1)
 		_, _ = f.Next(gone, "room0", 0, 1)
 		for i := range waiting {
-			_, _ = store.Append(t.Context(), "waiting"+strconv.Itoa(i), []byte("hello"))
+			_, _ = store.Append(t.Context(), "waiting"+strconv.Itoa(i), []byte("hello"), "")
 		}
 		readers.Wait()
 		time.Sleep(11 * time.Second)

@@ -30,7 +30,7 @@ func TestLatency(t *testing.T) {
 		for range n {
 			time.Sleep(7 * time.Second)
 			sent = append(sent, time.Now())
-			store.Append(t.Context(), "room", []byte("hello"))
+			store.Append(t.Context(), "room", []byte("hello"), "")
 		}
 		for i, d := range u.Wait(n) {
 			if latency := d.At.Sub(sent[i]); latency != 0 {

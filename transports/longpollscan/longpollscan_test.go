@@ -34,7 +34,7 @@ func TestLatency(t *testing.T) {
 		for range n {
 			time.Sleep(scan * 3618 / 1000) // spreads evenly over the interval
 			sent = append(sent, time.Now())
-			store.Append(t.Context(), "room", []byte("hello"))
+			store.Append(t.Context(), "room", []byte("hello"), "")
 		}
 		var sum, longest time.Duration
 		for i, d := range u.Wait(n) {

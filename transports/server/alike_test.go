@@ -82,8 +82,8 @@ func both(t *testing.T) (own, plain func() (net.Conn, error), stop func()) {
 	t.Helper()
 	filled := func() *Server {
 		store := &memory.Store{First: 1}
-		store.Append(t.Context(), "r", []byte("hello"))
-		store.Append(t.Context(), "long", []byte(strings.Repeat("<", 50_000)))
+		store.Append(t.Context(), "r", []byte("hello"), "")
+		store.Append(t.Context(), "long", []byte(strings.Repeat("<", 50_000)), "")
 		return &Server{Store: store, Limits: transports.Limits{Origins: []string{"https://chat.example"}}}
 	}
 	sd := inBubble(t, filled())

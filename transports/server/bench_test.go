@@ -25,7 +25,7 @@ import (
 func BenchmarkPoll(b *testing.B) {
 	store := new(memory.Store)
 	for room, size := range map[string]int{"short": 100, "long": 50_000} {
-		store.Append(b.Context(), room, []byte(strings.Repeat("x", size)))
+		store.Append(b.Context(), room, []byte(strings.Repeat("x", size)), "")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +97,7 @@ func BenchmarkHeldPoll(b *testing.B) {
 			}
 			body := []byte(strings.Repeat("x", 100))
 			for b.Loop() {
-				seq, err := store.Append(ctx, "r", body)
+				seq, err := store.Append(ctx, "r", body, "")
 				if err != nil {
 					b.Fatal(err)
 				}

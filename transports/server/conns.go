@@ -28,7 +28,7 @@ type connections struct {
 	limit        int
 	writeTimeout time.Duration
 	slow         slowness
-	refused      atomic.Uint64 // connections beyond limit
+	refused      atomic.Uint64 // connections beyond limit, or that made room for one
 	cutOff       atomic.Uint64 // connections whose client read nothing for writeTimeout
 
 	mu    sync.Mutex
@@ -45,18 +45,45 @@ func newConnections(limit int, writeTimeout time.Duration) *connections {
 	}
 }
 
-// add starts to track c, or returns nil if the limit is reached.
+// add starts to track c, or returns nil if the limit is reached and no connection makes room.
 func (s *connections) add(c net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) >= s.limit {
 		s.refused.Add(1)
-		return nil
+		if !s.makeRoom() {
+			return nil
+		}
 	}
-	tracked := &conn{Conn: c, set: s}
+	tracked := &conn{Conn: c, set: s, since: time.Now().UnixNano()}
 	tracked.kept = tracked.prepare()
 	s.conns[tracked] = struct{}{}
 	return tracked
+}
+
+// At the limit, a connection that has not sent a whole request for leastGrace makes room for the next one, so that
+// connections that say nothing, or one byte a second, don't keep users out. A look at some connections, in the random
+// order of a map, finds one if there are many.
+const (
+	leastGrace = time.Second
+	mostLooks  = 64
+)
+
+// makeRoom closes such a connection if it finds one. It must be called with mu held.
+func (s *connections) makeRoom() bool {
+	before := time.Now().Add(-leastGrace).UnixNano()
+	looks := 0
+	for c := range s.conns {
+		if c.since <= before && !c.spoke.Load() {
+			delete(s.conns, c) // it has no location yet
+			c.Conn.Close()
+			return true
+		}
+		if looks++; looks == mostLooks {
+			return false
+		}
+	}
+	return false
 }
 
 // remove stops tracking c and its user's location.
@@ -167,7 +194,9 @@ type conn struct {
 	net.Conn
 	set   *connections
 	at    location    // written under set.mu, by the connection's one handler, which reads it without the lock
-	asked atomic.Bool // a request has arrived
+	since int64       // when it was accepted, in Unix nanoseconds
+	spoke atomic.Bool // the head of a request has arrived whole
+	asked atomic.Bool // a request has begun to arrive
 	kept  bool        // an exchange waits for requests; under set.mu
 	early []byte      // was read before, and is to be read first
 	tries tries

@@ -235,6 +235,7 @@ func (x *exchange) parse(head []byte) (*http.Request, error) {
 		return nil, errForeign
 	}
 	x.start += len(head)
+	x.conn.spoke.Store(true)
 	if req.ContentLength > 0 {
 		req.Body = &requestBody{exchange: x, left: req.ContentLength}
 	}

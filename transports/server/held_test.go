@@ -73,7 +73,7 @@ const heldFor30s = "/rooms/r/long-poll?hold=30s&after="
 // say appends to the room r.
 func say(t *testing.T, s *Server, body string) {
 	t.Helper()
-	if _, err := s.Store.Append(t.Context(), "r", []byte(body)); err != nil {
+	if _, err := s.Store.Append(t.Context(), "r", []byte(body), ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -503,7 +503,7 @@ func TestManyUselessClients(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &Server{Limits: transports.Limits{WriteTimeout: 10 * time.Second}}
 				sd := onNetwork(t, s, transporttest.Buffered(2<<10))
-				if _, err := s.Store.Append(t.Context(), "long", []byte(strings.Repeat("<", 60_000))); err != nil {
+				if _, err := s.Store.Append(t.Context(), "long", []byte(strings.Repeat("<", 60_000)), ""); err != nil {
 					t.Fatal(err)
 				}
 				sd.stats()

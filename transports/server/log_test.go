@@ -76,11 +76,11 @@ type secretive struct {
 	append, after error
 }
 
-func (s *secretive) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *secretive) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if s.append != nil {
 		return 0, s.append
 	}
-	return s.Store.Append(ctx, room, body)
+	return s.Store.Append(ctx, room, body, key)
 }
 
 func (s *secretive) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {

@@ -44,7 +44,7 @@ func TestRoomsByDefault(t *testing.T) {
 	for range 8 {
 		clients.Go(func() {
 			for i := range 50_010 {
-				if _, err := store.Append(t.Context(), fmt.Sprint(i), nil); errors.Is(err, transports.ErrFull) {
+				if _, err := store.Append(t.Context(), fmt.Sprint(i), nil, ""); errors.Is(err, transports.ErrFull) {
 					refused.Add(1)
 				} else if err != nil {
 					t.Error(err)
@@ -68,7 +68,7 @@ func TestIdleRooms(t *testing.T) {
 		store := &countingStore{Store: kept, rooms: rooms{most: 4, idle: idle, watched: watchesOf(kept)}}
 		defer store.rooms.sweeping()()
 		send := func(room string) error {
-			_, err := store.Append(t.Context(), room, nil)
+			_, err := store.Append(t.Context(), room, nil, "")
 			return err
 		}
 		for _, room := range []string{"idle", "written", "read", "watched"} {

@@ -91,6 +91,11 @@ func (sv *service) watched(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sv.busy.Add(1)
 		defer sv.busy.Add(-1)
+		if _, exchanged := w.(*response); !exchanged {
+			if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+				c.spoke.Store(true)
+			}
+		}
 		if r.ContentLength != 0 {
 			// http.Server.ReadTimeout would end held polls, too.
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(sv.BodyTimeout))

@@ -272,7 +272,7 @@ func TestWriteTimeoutCountsForTheWholeAnswer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &Server{Store: &memory.Store{First: 1}, Limits: transports.Limits{WriteTimeout: 10 * time.Second}}
 				for range 16 {
-					s.Store.Append(t.Context(), "r", []byte(bodies))
+					s.Store.Append(t.Context(), "r", []byte(bodies), "")
 				}
 				sd := inBubble(t, s)
 				defer sd.stop()

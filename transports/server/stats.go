@@ -114,12 +114,12 @@ type countingStore struct {
 	appends, reads, emptyReads atomic.Uint64
 }
 
-func (s *countingStore) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *countingStore) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	err := s.rooms.admit(room)
 	var seq uint64
 	if err == nil {
 		s.appends.Add(1)
-		seq, err = s.Store.Append(ctx, room, body)
+		seq, err = s.Store.Append(ctx, room, body, key)
 	}
 	if err != nil {
 		s.failed(ctx, "adding a message to the store", room, err)

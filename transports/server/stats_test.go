@@ -156,7 +156,7 @@ func (brokenStore) After(context.Context, string, uint64, int) ([]transports.Mes
 func TestCountingStore(t *testing.T) {
 	s := &countingStore{Store: &memory.Store{First: 1}}
 	s.After(t.Context(), "r", 0, 1)
-	s.Append(t.Context(), "r", []byte("x"))
+	s.Append(t.Context(), "r", []byte("x"), "")
 	s.After(t.Context(), "r", 0, 1)
 	s.After(t.Context(), "r", 5, 1) // a gap
 	if a, r, e := s.appends.Load(), s.reads.Load(), s.emptyReads.Load(); a != 1 || r != 3 || e != 1 {

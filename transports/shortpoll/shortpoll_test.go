@@ -30,7 +30,7 @@ func TestLatency(t *testing.T) {
 		for range n {
 			time.Sleep(interval * 618 / 1000) // spreads evenly over the interval
 			sent = append(sent, time.Now())
-			store.Append(t.Context(), "room", []byte("hello"))
+			store.Append(t.Context(), "room", []byte("hello"), "")
 		}
 		var sum, longest time.Duration
 		for i, d := range u.Wait(n) {
@@ -67,7 +67,7 @@ func TestCatchingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(memory.Store)
 		for range 100 {
-			store.Append(t.Context(), "room", []byte("hello"))
+			store.Append(t.Context(), "room", []byte("hello"), "")
 		}
 		transport := shortpoll.Transport{Limits: transports.Limits{Batch: 10}}
 		start := time.Now()

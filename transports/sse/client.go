@@ -83,7 +83,7 @@ type session struct {
 	silence transports.Silence // of the server
 }
 
-var _ transports.Session = (*session)(nil)
+var _ transports.OnceSender = (*session)(nil)
 
 var errClosed = errors.New("the event stream is closed")
 

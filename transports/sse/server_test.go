@@ -81,7 +81,7 @@ func text(lines []line) string {
 func seqs(t *testing.T, store *memory.Store, bodies ...string) (all []uint64) {
 	t.Helper()
 	for _, body := range bodies {
-		seq, err := store.Append(t.Context(), "room", []byte(body))
+		seq, err := store.Append(t.Context(), "room", []byte(body), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,9 @@ func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.con
 // ending is the log of an empty room that can't be read any more after a second.
 type ending struct{ err error }
 
-func (e ending) Append(context.Context, string, []byte) (uint64, error) { return 0, e.err }
+func (e ending) Append(context.Context, string, []byte, transports.Key) (uint64, error) {
+	return 0, e.err
+}
 
 func (ending) After(context.Context, string, uint64, int) ([]transports.Message, error) {
 	return nil, nil

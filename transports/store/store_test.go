@@ -75,7 +75,7 @@ func TestOpen(t *testing.T) {
 				address = embed(t, address)
 			}
 			one, another := opened(t, address), opened(t, address)
-			if seq, err := one.Append(t.Context(), room, []byte("hello")); seq == 0 || err != nil {
+			if seq, err := one.Append(t.Context(), room, []byte("hello"), ""); seq == 0 || err != nil {
 				t.Errorf("Append = %d, %v", seq, err)
 			}
 			if messages, err := one.After(t.Context(), room, 0, 2); len(messages) != 1 || err != nil {
@@ -200,7 +200,7 @@ func TestEmbed(t *testing.T) {
 		t.Errorf("the stream CHAT is at %s", url)
 	}
 	one, another := opened(t, url), opened(t, strings.TrimSuffix(url, "CHAT")+"OTHER")
-	if _, err := one.Append(t.Context(), "room", []byte("hello")); err != nil {
+	if _, err := one.Append(t.Context(), "room", []byte("hello"), ""); err != nil {
 		t.Error(err)
 	}
 	if messages, err := another.After(t.Context(), "room", 0, 2); len(messages) != 0 || err != nil {
@@ -301,7 +301,7 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Append(t.Context(), "room", nil); err != nil {
+	if _, err := s.Append(t.Context(), "room", nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, dry := range []bool{true, false} {

@@ -20,7 +20,7 @@ import (
 func publish(t *testing.T, store transports.Store, room string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
-		if _, err := store.Append(t.Context(), room, []byte(body)); err != nil {
+		if _, err := store.Append(t.Context(), room, []byte(body), ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -86,8 +86,8 @@ func (l *losing) lose(log transports.Store) {
 	l.RingAll()
 }
 
-func (l *losing) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	seq, err := l.current().Append(ctx, room, body)
+func (l *losing) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
+	seq, err := l.current().Append(ctx, room, body, key)
 	l.Ring(room)
 	return seq, err
 }

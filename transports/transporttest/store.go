@@ -29,7 +29,7 @@ func (p *failingStore) state() (block chan struct{}, reads, sends error) {
 	return p.block, p.reads, p.sends
 }
 
-func (p *failingStore) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (p *failingStore) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	block, _, err := p.state()
 	if block != nil {
 		<-block
@@ -37,7 +37,7 @@ func (p *failingStore) Append(ctx context.Context, room string, body []byte) (ui
 	if err != nil {
 		return 0, err
 	}
-	return p.Store.Append(ctx, room, body)
+	return p.Store.Append(ctx, room, body, key)
 }
 
 func (p *failingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {

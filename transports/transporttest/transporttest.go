@@ -63,6 +63,7 @@ func run(t *testing.T, on stage) {
 	for name, test := range map[string]func(*testing.T, stage){
 		"OneLogForAll":         oneLogForAll,
 		"OrderOfSends":         orderOfSends,
+		"SendOnce":             sendOnce,
 		"Rooms":                rooms,
 		"History":              history,
 		"Resume":               resume,

@@ -65,9 +65,25 @@ func (u *User) Send(body string) error {
 // Send sends body and waits for its result. It fails the test if stored is not called exactly once.
 func Send(t testing.TB, session transports.Session, body string) error {
 	t.Helper()
+	return awaitStored(t, body, func(stored func(error)) { session.Send(context.Background(), []byte(body), stored) })
+}
+
+// SendOnce is Send for a message with a key.
+func (u *User) SendOnce(body string, key transports.Key) error {
+	u.t.Helper()
+	session, ok := u.Session.(transports.OnceSender)
+	if !ok {
+		u.t.Fatalf("%T is no transports.OnceSender", u.Session)
+	}
+	return awaitStored(u.t, body, func(stored func(error)) { session.SendOnce(context.Background(), []byte(body), key, stored) })
+}
+
+// awaitStored returns the result of send.
+func awaitStored(t testing.TB, body string, send func(stored func(error))) error {
+	t.Helper()
 	result := make(chan error, 1)
 	var times atomic.Int32
-	session.Send(context.Background(), []byte(body), func(err error) {
+	send(func(err error) {
 		if times.Add(1) > 1 {
 			t.Errorf("stored was called again, with %v", err)
 			return

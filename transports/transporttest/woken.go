@@ -34,7 +34,7 @@ func oneReadForEachMessage(t *testing.T, transport transports.Transport, joining
 				}
 				for range n {
 					time.Sleep(7 * time.Second)
-					if _, err := store.Append(t.Context(), "room", []byte("hello")); err != nil {
+					if _, err := store.Append(t.Context(), "room", []byte("hello"), ""); err != nil {
 						t.Fatal(err)
 					}
 				}

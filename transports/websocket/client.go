@@ -37,7 +37,7 @@ type session struct {
 	pending transports.Pending
 }
 
-var _ transports.Session = (*session)(nil)
+var _ transports.OnceSender = (*session)(nil)
 
 var errClosed = errors.New("the WebSocket is closed")
 
@@ -46,12 +46,21 @@ var errUnacknowledged error = &transports.TimeoutError{Part: "acknowledge a mess
 
 // Send writes one frame. Messages reads the acknowledgement. If there is none within transports.AnswerTime,
 // the session ends: the connection may be half open.
-func (s *session) Send(_ context.Context, body []byte, stored func(error)) {
+func (s *session) Send(ctx context.Context, body []byte, stored func(error)) {
+	s.SendOnce(ctx, body, "", stored)
+}
+
+// SendOnce is Send for a message with a key.
+func (s *session) SendOnce(_ context.Context, body []byte, key transports.Key, stored func(error)) {
 	if err := transports.CheckText(body, len(body)); err != nil {
 		stored(fmt.Errorf("sending a message: %w", err)) // JSON can't hold it unchanged
 		return
 	}
-	text := transports.AppendText(make([]byte, 0, len(body)+16), body)
+	size := len(body) + 16
+	if key != "" {
+		size += len(key) + 9
+	}
+	text := transports.AppendText(make([]byte, 0, size), body, key)
 	if ended := s.pending.Add(0, transports.AnswerTime, stored); ended != nil {
 		stored(fmt.Errorf("sending a message: %w: %w", transports.ErrUnsent, ended))
 		return

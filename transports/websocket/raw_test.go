@@ -115,7 +115,7 @@ func TestSlowReaderOfABatch(t *testing.T) {
 	OnBoth(t, func(t *testing.T, transport Transport) {
 		store := new(memory.Store)
 		for range 100 {
-			store.Append(t.Context(), "room", []byte(strings.Repeat("x", 60_000)))
+			store.Append(t.Context(), "room", []byte(strings.Repeat("x", 60_000)), "")
 		}
 		const pause = 3 * time.Second
 		server := transporttest.Serve(t, transport.Limited(transports.Limits{WriteTimeout: 2*pause + pause/2}), store)

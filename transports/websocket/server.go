@@ -8,7 +8,8 @@
 // It keeps no queue per user. The log is the queue: a slow reader falls behind in it, and a user
 // that reads nothing for the write timeout is disconnected and can resume from its cursor.
 //
-// All frames are text. A user sends {"body":"..."}. The server acknowledges it with {"stored":7}
+// All frames are text. A user sends {"body":"..."}, or {"key":"4.7","body":"..."} with a key by which the server
+// knows the message when it is sent again, see transports.Key. The server acknowledges it with {"stored":7}
 // once it is stored, or with {"error":"..."}, in the order of the sends. It delivers messages as
 // {"seq":7,"body":"..."}. It closes the connection with code 1001 when it stops, 4410 and the reason
 // {"oldest":9} when messages after the cursor are gone, 1009 after a message that is too large, 1007
@@ -222,11 +223,11 @@ func unwritable(err error) error { return fmt.Errorf("%w: %w", transports.ErrUnw
 
 // store stores one message and acknowledges it.
 func (p *peer) store(life context.Context, sent []byte) error {
-	text, err := transports.ParseText(sent, p.limits.MessageBytes)
+	text, key, err := transports.ParseText(sent, p.limits.MessageBytes)
 	if err != nil {
 		return err
 	}
-	seq, err := p.stream.Log.Append(life, p.stream.Room, text)
+	seq, err := p.stream.Log.Append(life, p.stream.Room, text, key)
 	var small [64]byte
 	reply := strconv.AppendUint(append(small[:0], storedPrefix...), seq, 10)
 	reply = append(reply, '}')

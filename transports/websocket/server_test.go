@@ -52,7 +52,7 @@ func TestStoppingWithSlowReader(t *testing.T) {
 		store := new(memory.Store)
 		server := transporttest.Serve(t, transport, store)
 		server.Enter("room", "")
-		store.Append(t.Context(), "room", []byte("hello"))
+		store.Append(t.Context(), "room", []byte("hello"), "")
 		synctest.Wait()
 		start := time.Now()
 		server.Stop()
@@ -87,8 +87,8 @@ func read(t *testing.T, conn *nhooyr.Conn) string {
 func TestForeignUser(t *testing.T) {
 	websocket.OnBoth(t, func(t *testing.T, transport websocket.Transport) {
 		store := &memory.Store{First: 1}
-		store.Append(t.Context(), "room", []byte("first"))
-		store.Append(t.Context(), "room", []byte("<second>"))
+		store.Append(t.Context(), "room", []byte("first"), "")
+		store.Append(t.Context(), "room", []byte("<second>"), "")
 		conn := dial(t, transporttest.Serve(t, transport, store), "?after=1")
 		if got, want := read(t, conn), `{"seq":2,"body":"\u003csecond\u003e"}`; got != want {
 			t.Errorf("got %s, want %s", got, want)

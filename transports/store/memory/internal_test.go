@@ -29,7 +29,7 @@ func TestRingsAfterAppend(t *testing.T) {
 	go func() {
 		defer close(appended)
 		close(appending)
-		_, _ = store.Append(t.Context(), "room", nil)
+		_, _ = store.Append(t.Context(), "room", nil, "")
 	}()
 	<-appending
 	woken := func() bool {

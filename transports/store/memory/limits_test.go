@@ -14,7 +14,7 @@ import (
 
 func must(t testing.TB, store *memory.Store, room, body string) uint64 {
 	t.Helper()
-	seq, err := store.Append(t.Context(), room, []byte(body))
+	seq, err := store.Append(t.Context(), room, []byte(body), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func BenchmarkAppendFull(b *testing.B) {
 			}
 			i := 0
 			for b.Loop() {
-				store.Append(b.Context(), names[i%rooms], body)
+				store.Append(b.Context(), names[i%rooms], body, "")
 				i++
 			}
 		})

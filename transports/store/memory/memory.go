@@ -60,9 +60,10 @@ type log struct {
 	mu       sync.RWMutex
 	gone     bool                 // it has left the store, and takes no more messages
 	messages []transports.Message // the newest ones; up to twice the retention
+	keys     *keys                // of the messages that have one; nil: none has
 	first    uint64               // seq of the first message ever
 	last     uint64               // seq of the newest message; first-1 if there was none
-	bytes    int64                // the sizes of messages
+	bytes    int64                // the sizes of messages and keys
 }
 
 // size is what a message takes in a log: its body, and its place in an array that is half empty.
@@ -94,14 +95,18 @@ func (s *Store) room(name string) *log {
 func (s *Store) retention() int { return cmp.Or(max(s.Retention, 0), transports.DefaultRetention) }
 
 // Append implements transports.Store. It never fails.
-func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, error) {
+func (s *Store) Append(_ context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	body = append(make([]byte, 0, len(body)), body...)
+	key = transports.Key(strings.Clone(string(key))) // not a part of a request
 	for {
 		l := s.room(room)
 		s.use(l)
-		seq, grown, ok := l.append(body, s.retention())
-		if !ok { // it has left since
+		seq, grown, how := l.append(body, key, s.retention())
+		switch how {
+		case left:
 			continue
+		case known:
+			return seq, nil
 		}
 		if s.bytes.Add(grown) > s.limit() {
 			s.shrink(l)
@@ -113,13 +118,24 @@ func (s *Store) Append(_ context.Context, room string, body []byte) (uint64, err
 
 func (s *Store) limit() int64 { return cmp.Or(max(s.Bytes, 0), transports.DefaultBytes) }
 
-// append returns the seq of the new message, and by how many bytes the log has grown. ok is false if
-// the log has left the store.
-func (l *log) append(body []byte, retention int) (seq uint64, grown int64, ok bool) {
+// How an append ended.
+type outcome int
+
+const (
+	added outcome = iota
+	known         // the log has a message with that key
+	left          // the log has left the store
+)
+
+// append returns the seq of the message, and by how many bytes the log has grown.
+func (l *log) append(body []byte, key transports.Key, retention int) (seq uint64, grown int64, how outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
-		return 0, 0, false
+		return 0, 0, left
+	}
+	if seq, ok := l.keys.find(key); ok && seq+uint64(retention) > l.last {
+		return seq, 0, known
 	}
 	l.last++
 	before := l.bytes
@@ -131,7 +147,13 @@ func (l *log) append(body []byte, retention int) (seq uint64, grown int64, ok bo
 	m := transports.Message{Seq: l.last, Body: body}
 	l.messages = append(l.messages, m)
 	l.bytes += size(m)
-	return l.last, l.bytes - before, true
+	if key != "" {
+		if l.keys == nil {
+			l.keys = &keys{}
+		}
+		l.bytes += l.keys.add(key, l.last)
+	}
+	return l.last, l.bytes - before, added
 }
 
 // drop lets the n oldest messages leave. The others move to a new array for up to room messages:
@@ -140,6 +162,7 @@ func (l *log) drop(n, room int) {
 	for _, m := range l.messages[:n] {
 		l.bytes -= size(m)
 	}
+	l.bytes -= l.keys.forget(l.last + 1 - uint64(len(l.messages)-n))
 	l.messages = append(make([]transports.Message, 0, room), l.messages[n:]...)
 }
 
@@ -199,15 +222,15 @@ func (l *log) evict(keepNewest bool) int64 {
 	if keepNewest {
 		most--
 	}
-	n, freed := 0, int64(0)
-	for n < most && freed <= l.bytes/16 {
+	n, freed, before := 0, int64(0), l.bytes
+	for n < most && freed <= before/16 {
 		freed += size(l.messages[n])
 		n++
 	}
 	if n > 0 {
 		l.drop(n, len(l.messages)-n+n/2)
 	}
-	return freed
+	return before - l.bytes
 }
 
 // After implements transports.Store. The messages are those of the log, not copies.

@@ -28,7 +28,7 @@ func TestRetention(t *testing.T) {
 	const retention = 10
 	store := &memory.Store{Retention: retention, First: 1}
 	for i := range uint64(5 * retention) {
-		seq, err := store.Append(t.Context(), "room", nil)
+		seq, err := store.Append(t.Context(), "room", nil, "")
 		if err != nil || seq != i+1 {
 			t.Fatalf("Append = %d, %v, want %d", seq, err, i+1)
 		}
@@ -51,7 +51,7 @@ func TestSmallAndDefaultRetention(t *testing.T) {
 	for retention, want := range map[int]int{0: transports.DefaultRetention, 1: 1} {
 		store := &memory.Store{Retention: retention, First: 1}
 		for range want + 5 {
-			store.Append(t.Context(), "room", nil)
+			store.Append(t.Context(), "room", nil, "")
 		}
 		_, err := store.After(t.Context(), "room", 0, 1)
 		gap, ok := errors.AsType[*transports.GapError](err)
@@ -71,7 +71,7 @@ func TestReadMessagesStay(t *testing.T) {
 	store := &memory.Store{Retention: retention, First: 1}
 	var read [][]transports.Message
 	for i := range 5 * retention {
-		if _, err := store.Append(t.Context(), "room", fmt.Append(nil, i+1)); err != nil {
+		if _, err := store.Append(t.Context(), "room", fmt.Append(nil, i+1), ""); err != nil {
 			t.Fatal(err)
 		}
 		messages, err := store.After(t.Context(), "room", uint64(max(0, i+1-retention)), retention)
@@ -95,7 +95,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	store := &memory.Store{Retention: retention, First: 1}
 	body := []byte(strings.Repeat("x", size))
 	for range 10_000 { // 100 MB
-		store.Append(t.Context(), "room", body)
+		store.Append(t.Context(), "room", body, "")
 	}
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -119,7 +119,7 @@ func BenchmarkAppend(b *testing.B) {
 	body := []byte(strings.Repeat("x", 200))
 	b.ReportAllocs()
 	for b.Loop() {
-		store.Append(b.Context(), "room", body)
+		store.Append(b.Context(), "room", body, "")
 	}
 }
 
@@ -128,7 +128,7 @@ func BenchmarkAfter(b *testing.B) {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
 			store := &memory.Store{First: 1}
 			for range 1000 {
-				store.Append(b.Context(), "room", []byte("hello"))
+				store.Append(b.Context(), "room", []byte("hello"), "")
 			}
 			b.ReportAllocs()
 			for b.Loop() {

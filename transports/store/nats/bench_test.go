@@ -11,7 +11,7 @@ func BenchmarkAppend(b *testing.B) {
 	store := mustOpen(b, newServer(b).url, 0)
 	body := []byte(strings.Repeat("x", 200))
 	inParallel(b, func() error {
-		_, err := store.Append(b.Context(), "room", body)
+		_, err := store.Append(b.Context(), "room", body, "")
 		return err
 	})
 }

@@ -16,21 +16,25 @@ import (
 )
 
 // Append implements transports.Store.
-func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
-	seq, err := s.append(ctx, room, body)
+func (s *Store) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
+	seq, err := s.append(ctx, room, body, key)
 	if err != nil {
 		return 0, fmt.Errorf("appending to stream %s: %w", s.stream, err)
 	}
 	return seq, nil
 }
 
-func (s *Store) append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *Store) append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	subject, err := s.subject(room)
 	if err != nil {
 		return 0, err
 	}
-	tag := newTag()
-	header := nats.Header{tagHeader: {strconv.FormatUint(tag, 36)}}
+	header, tag := nats.Header{}, newTag()
+	if key != "" {
+		id := subject + " " + string(key)
+		header[nats.MsgIdHdr], tag = []string{id}, tagOf(id)
+	}
+	header[tagHeader] = []string{strconv.FormatUint(tag, 36)}
 	answers, err := s.calls.send(&nats.Msg{Subject: subject, Header: header, Data: body}, false).wait(ctx)
 	if err != nil {
 		return 0, err

@@ -71,7 +71,7 @@ func mustOpen(t testing.TB, address string, retention int) *nats.Store {
 
 func mustAppend(t testing.TB, store *nats.Store, room, body string) uint64 {
 	t.Helper()
-	seq, err := store.Append(t.Context(), room, []byte(body))
+	seq, err := store.Append(t.Context(), room, []byte(body), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestOpenedAtOnce(t *testing.T) {
 				return
 			}
 			defer store.Close()
-			if _, err := store.Append(t.Context(), "room", fmt.Append(nil, i)); err != nil {
+			if _, err := store.Append(t.Context(), "room", fmt.Append(nil, i), ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -171,7 +171,7 @@ func TestManyBytes(t *testing.T) {
 			t.Fatalf("with a limit of %d: %d messages, %v", limit, len(messages), err)
 		}
 	}
-	if _, err := store.Append(t.Context(), "room", make([]byte, 2<<20)); err == nil || !strings.Contains(err.Error(), "maximum payload") {
+	if _, err := store.Append(t.Context(), "room", make([]byte, 2<<20), ""); err == nil || !strings.Contains(err.Error(), "maximum payload") {
 		t.Errorf("a message that is too large: %v", err)
 	}
 }
@@ -183,7 +183,7 @@ func TestRoomNames(t *testing.T) {
 	mustAppend(t, store, "", "has no name")
 	await(t, grown)
 	mustAppend(t, store, strings.Repeat("r", 1024), "has a long one")
-	if _, err := store.Append(t.Context(), strings.Repeat("r", 1025), nil); err == nil {
+	if _, err := store.Append(t.Context(), strings.Repeat("r", 1025), nil, ""); err == nil {
 		t.Error("a room name that is too long is accepted")
 	}
 }
@@ -211,7 +211,7 @@ func TestOlderStream(t *testing.T) {
 	s := newServer(t)
 	s.jetstream(t, func(ctx context.Context, js jetstream.JetStream) {
 		c := nats.Config(nats.DefaultStream, 10)
-		c.FirstSeq, c.Metadata = 0, map[string]string{"pushpull-schema": "1"}
+		c.FirstSeq, c.Metadata, c.Duplicates = 0, map[string]string{"pushpull-schema": "1"}, time.Second
 		if _, err := js.CreateStream(ctx, c); err != nil {
 			t.Fatal(err)
 		}
@@ -233,6 +233,11 @@ func TestOlderStream(t *testing.T) {
 			t.Errorf("%d messages follow the second of %d, %v", len(rest), len(messages), err)
 		}
 	}
+	s.edit(t, s.url, func(c *jetstream.StreamConfig) {
+		if c.Duplicates != transports.KeyTime {
+			t.Errorf("keys are known for %v, want %v", c.Duplicates, transports.KeyTime)
+		}
+	})
 }
 
 func TestOtherStream(t *testing.T) {
@@ -319,7 +324,7 @@ func TestLostLog(t *testing.T) {
 				if err := js.DeleteStream(ctx, nats.DefaultStream); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := store.Append(t.Context(), "room", nil); err == nil {
+				if _, err := store.Append(t.Context(), "room", nil, ""); err == nil {
 					t.Error("a deleted stream accepts a message")
 				}
 				if _, err := js.CreateStream(ctx, config); err != nil {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 // A place in the log is the sequence number of a message in the stream, and its tag: an odd number that
-// its sender draws. JetStream gives the numbers of messages that were lost, as in a crash of the
+// its sender draws, or makes of the message's key. JetStream gives the numbers of messages that were lost, as in a crash of the
 // machine, to others; these have other tags. The even number below a place is the place before it.
 //
 // A stream begins with a number for which its places are those of transports.FirstSeq. A message takes
@@ -29,6 +30,14 @@ const untagged = 1
 func firstNumber(now time.Time) uint64 { return transports.FirstSeq(now) >> tagBits }
 
 func newTag() uint64 { return rand.Uint64N(1<<tagBits) | 1 }
+
+// tagOf returns the tag of a message with an id: that of the first copy, so that the place of a second one, which
+// JetStream answers with the number of the first, is known.
+func tagOf(id string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id)) // it never fails
+	return h.Sum64()>>(64-tagBits) | 1
+}
 
 func placeOf(number, tag uint64) uint64 { return number<<tagBits | tag }
 

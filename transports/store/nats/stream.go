@@ -61,10 +61,11 @@ func openStream(ctx context.Context, conn *nats.Conn, name string, retention int
 	if err := check(have, want); err != nil {
 		return 0, err
 	}
-	if have.Metadata[schemaKey] != want.Metadata[schemaKey] { // its messages have no tags
-		have.Metadata[schemaKey] = want.Metadata[schemaKey]
+	// The messages of an older schema have no tags. Nobody but an administrator makes the server forget ids earlier.
+	if have.Metadata[schemaKey] != want.Metadata[schemaKey] || have.Duplicates < want.Duplicates {
+		have.Metadata[schemaKey], have.Duplicates = want.Metadata[schemaKey], max(have.Duplicates, want.Duplicates)
 		if _, err := js.UpdateStream(ctx, have); err != nil {
-			return 0, fmt.Errorf("bringing stream %s of an older pushpull to schema %d: %w", name, schema, err)
+			return 0, fmt.Errorf("bringing stream %s to schema %d: %w", name, schema, err)
 		}
 	}
 	keeps := int(have.MaxMsgsPerSubject) - 1
@@ -91,6 +92,7 @@ func config(name string, retention int) jetstream.StreamConfig {
 		Replicas:          1,
 		FirstSeq:          firstNumber(time.Now()), // of two processes that create the stream at once, one wins
 		AllowDirect:       true,
+		Duplicates:        transports.KeyTime,
 		RePublish:         &jetstream.RePublish{Source: name + ".*", Destination: name + ".{{wildcard(1)}}" + stored, HeadersOnly: true},
 		Metadata:          map[string]string{schemaKey: strconv.Itoa(schema)},
 	}

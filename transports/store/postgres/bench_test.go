@@ -16,7 +16,7 @@ func BenchmarkStore(b *testing.B) {
 		s := open(b, schema(b, server), transports.StoreOptions{})
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := s.Append(b.Context(), "room", body); err != nil {
+			if _, err := s.Append(b.Context(), "room", body, ""); err != nil {
 				b.Fatal(err)
 			}
 		}

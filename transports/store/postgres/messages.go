@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"pushpull/transports"
 )
@@ -27,9 +28,9 @@ func fits(room string) error {
 	return nil
 }
 
-// Append implements transports.Store. It runs one statement and never repeats it: a message that
-// is not acknowledged may have been stored nevertheless.
-func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+// Append implements transports.Store. Without a key it runs one statement and never repeats it: a message that
+// is not acknowledged may have been stored nevertheless. A key is known as long as its message is in the log.
+func (s *Store) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	if err := fits(room); err != nil {
 		return 0, err
 	}
@@ -39,13 +40,29 @@ func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, e
 	asking, cancel := context.WithTimeoutCause(ctx, answerTimeout, errSilent)
 	defer cancel()
 	var seq, kept uint64
-	if err := s.pool.QueryRow(asking, s.tables.append, room, body).Scan(&seq, &kept); err != nil {
+	var err error
+	if key == "" {
+		err = s.pool.QueryRow(asking, s.tables.append, room, body).Scan(&seq, &kept)
+	} else {
+		seq, kept, err = s.appendOnce(asking, room, body, key)
+	}
+	if err != nil {
 		return 0, fail(asking, "appending a message", err)
 	}
 	if kept > s.retention && kept%s.step() == 0 {
 		s.trim(context.WithoutCancel(ctx), room, min(kept-s.retention, maxTrim))
 	}
 	return seq, nil
+}
+
+// appendOnce adds a message with a key unless there is one with it, and returns its place. kept is 0 if there was one.
+func (s *Store) appendOnce(ctx context.Context, room string, body []byte, key transports.Key) (seq, kept uint64, err error) {
+	for {
+		err = s.pool.QueryRow(ctx, s.tables.appendOnce, room, body, string(key)).Scan(&seq, &kept)
+		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "23505" { // unique_violation
+			return seq, kept, err
+		}
+	}
 }
 
 // step is the number of appends to a room between two deletions of its old messages.

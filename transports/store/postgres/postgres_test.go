@@ -102,7 +102,7 @@ func fill(t testing.TB, s *Store, room string, n int) (last uint64) {
 	t.Helper()
 	for i := range n {
 		var err error
-		if last, err = s.Append(t.Context(), room, fmt.Append(nil, i)); err != nil {
+		if last, err = s.Append(t.Context(), room, fmt.Append(nil, i), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -199,7 +199,7 @@ func names(t *testing.T, server *storetest.Server) {
 	fill(t, s, "", 1)
 	fill(t, s, strings.Repeat("ü", maxRoomBytes/2), 1)
 	for _, room := range []string{"null\x00", "not UTF-8 \xff", strings.Repeat("x", maxRoomBytes+1)} {
-		_, appending := s.Append(t.Context(), room, []byte("hello"))
+		_, appending := s.Append(t.Context(), room, []byte("hello"), "")
 		_, reading := s.After(t.Context(), room, 0, 1)
 		for _, err := range []error{appending, reading} {
 			if err == nil || !strings.Contains(err.Error(), "PostgreSQL takes") || len(err.Error()) > 200 {
@@ -211,7 +211,7 @@ func names(t *testing.T, server *storetest.Server) {
 
 func nilBody(t *testing.T, server *storetest.Server) {
 	s := open(t, schema(t, server), transports.StoreOptions{})
-	if _, err := s.Append(t.Context(), "room", nil); err != nil {
+	if _, err := s.Append(t.Context(), "room", nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	messages, err := s.After(t.Context(), "room", 0, 1)

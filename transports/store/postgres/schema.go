@@ -12,13 +12,13 @@ import (
 )
 
 // version is the version of the tables. It grows when an older pushpull can't use them.
-const version = 2
+const version = 3
 
 // tables are the statements on the tables of one schema.
 type tables struct {
-	append, after, oldest, trim string
-	prune                       pruning
-	channel                     string // of the notifications of appends
+	append, appendOnce, after, oldest, trim string
+	prune                                   pruning
+	channel                                 string // of the notifications of appends
 }
 
 // An append locks the room's row from the moment it counts up to the commit. So messages become
@@ -38,12 +38,14 @@ CREATE TABLE IF NOT EXISTS {schema}.pushpull_messages (
 	room text COLLATE "C",
 	seq  bigint,
 	body bytea NOT NULL,
+	key  text COLLATE "C",
 	PRIMARY KEY (room, seq)
 );
+CREATE UNIQUE INDEX IF NOT EXISTS pushpull_keys ON {schema}.pushpull_messages (room, key) WHERE key IS NOT NULL;
 CREATE TABLE IF NOT EXISTS {schema}.pushpull_version (version integer NOT NULL);
 INSERT INTO {schema}.pushpull_version SELECT {version} WHERE NOT EXISTS (SELECT FROM {schema}.pushpull_version)`
 
-	// In version 1 the seqs of a room were contiguous from 1, and first and kept were missing.
+	// In version 1 the seqs of a room were contiguous from 1, and first and kept were missing; in version 2, keys.
 	migrate = `
 SELECT pg_advisory_xact_lock(hashtext('pushpull'));
 ALTER TABLE {schema}.pushpull_rooms
@@ -52,7 +54,9 @@ ALTER TABLE {schema}.pushpull_rooms
 UPDATE {schema}.pushpull_rooms r
 	SET kept = last + 1 - coalesce((SELECT min(seq) FROM {schema}.pushpull_messages m WHERE m.room = r.room), last + 1)
 	WHERE EXISTS (SELECT FROM {schema}.pushpull_version WHERE version = 1);
-UPDATE {schema}.pushpull_version SET version = 2 WHERE version = 1`
+ALTER TABLE {schema}.pushpull_messages ADD COLUMN IF NOT EXISTS key text COLLATE "C";
+CREATE UNIQUE INDEX IF NOT EXISTS pushpull_keys ON {schema}.pushpull_messages (room, key) WHERE key IS NOT NULL;
+UPDATE {schema}.pushpull_version SET version = {version} WHERE version < {version}`
 
 	appendOne = `
 WITH room AS (
@@ -64,6 +68,22 @@ WITH room AS (
 	INSERT INTO {schema}.pushpull_messages SELECT $1, last, $2 FROM room
 )
 SELECT last, kept FROM room, pg_notify('{channel}', $1)`
+
+	// An append with the key $3. It returns the place of the message that has the key, and 0, if there is one. If
+	// another transaction is adding it at the same time, it fails with unique_violation once that has committed.
+	appendKeyed = `
+WITH known AS (
+	SELECT seq FROM {schema}.pushpull_messages WHERE room = $1 AND key = $3
+), room AS (
+	INSERT INTO {schema}.pushpull_rooms AS r (room, last, first, kept)
+	SELECT $1, at, at, 1 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at) clock
+	WHERE NOT EXISTS (SELECT FROM known)
+	ON CONFLICT (room) DO UPDATE SET last = greatest(r.last + 1, excluded.last), kept = r.kept + 1
+	RETURNING last, kept
+), message AS (
+	INSERT INTO {schema}.pushpull_messages SELECT $1, last, $2, $3 FROM room
+)
+SELECT last, kept FROM room, pg_notify('{channel}', $1) UNION ALL SELECT seq, 0 FROM known`
 
 	// The message at $2, without its body, and those that follow it, up to {bytes}. The length of a
 	// body is known without reading it.
@@ -131,5 +151,5 @@ func makeTables(ctx context.Context, conn *pgx.Conn, existing bool) (tables, err
 			return tables{}, fmt.Errorf("bringing the tables of an older pushpull to version %d: %w", version, err)
 		}
 	}
-	return tables{append: fill(appendOne), after: fill(after), oldest: fill(oldest), trim: fill(trim), prune: newPruning(fill), channel: channel}, nil
+	return tables{append: fill(appendOne), appendOnce: fill(appendKeyed), after: fill(after), oldest: fill(oldest), trim: fill(trim), prune: newPruning(fill), channel: channel}, nil
 }

@@ -64,9 +64,10 @@ func plans(t *testing.T, server *storetest.Server) {
 	}
 	defer conn.Close(t.Context())
 	for statement, arguments := range map[string]string{
-		s.tables.after:  `'room', 1, 100`,
-		s.tables.trim:   `'room', 1, 1`,
-		s.tables.oldest: `'room'`,
+		s.tables.after:      `'room', 1, 100`,
+		s.tables.appendOnce: `'room', '', 'key'`,
+		s.tables.trim:       `'room', 1, 1`,
+		s.tables.oldest:     `'room'`,
 	} {
 		if _, err := conn.Exec(t.Context(), `SET plan_cache_mode = force_generic_plan; PREPARE it AS `+statement); err != nil {
 			t.Fatal(err)
@@ -111,6 +112,13 @@ func olderTables(t *testing.T, server *storetest.Server) {
 	if pruned, err := s.Prune(t.Context(), time.Now(), false); err != nil || pruned != (transports.Pruned{Undated: 2}) {
 		t.Errorf("Prune = %+v, %v, want both rooms to stay, as their messages have no time", pruned, err)
 	}
+	var seqs [2]uint64
+	for i := range seqs {
+		var err error
+		if seqs[i], err = s.Append(t.Context(), "whole", nil, "key"); err != nil || seqs[i] != seqs[0] {
+			t.Errorf("a message with a key is at %d, %v", seqs, err)
+		}
+	}
 	last := fill(t, s, "trimmed", 1)
 	if messages, err := s.After(t.Context(), "trimmed", 13, 10); err != nil || len(messages) != 1 || last < 1<<40 {
 		t.Errorf("%d messages, the newest at %d, %v", len(messages), last, err)
@@ -137,7 +145,7 @@ func emptied(t *testing.T, server *storetest.Server) {
 		}
 	}
 	execute(t, address, `DROP TABLE pushpull_messages, pushpull_rooms, pushpull_version`)
-	if _, err := s.Append(t.Context(), "room", nil); err == nil || !strings.Contains(err.Error(), "start the server again") {
+	if _, err := s.Append(t.Context(), "room", nil, ""); err == nil || !strings.Contains(err.Error(), "start the server again") {
 		t.Errorf("appending without tables: %v", err)
 	}
 	if _, err := s.After(t.Context(), "room", 0, 1); err == nil || !strings.Contains(err.Error(), "start the server again") {

@@ -30,7 +30,7 @@ func silent(t *testing.T, server *storetest.Server) {
 	network.lose()
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		if _, err := s.Append(ctx, "room", []byte("lost")); err == nil {
+		if _, err := s.Append(ctx, "room", []byte("lost"), ""); err == nil {
 			t.Error("a lost message is acknowledged")
 		}
 		if _, err := s.After(ctx, "room", 0, 1); err == nil {

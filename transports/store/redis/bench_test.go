@@ -15,7 +15,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.Run("alone", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			store.Append(b.Context(), "room", body)
+			store.Append(b.Context(), "room", body, "")
 		}
 	})
 	b.Run("together", func(b *testing.B) {
@@ -23,7 +23,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.SetParallelism(32)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				store.Append(b.Context(), "room", body)
+				store.Append(b.Context(), "room", body, "")
 			}
 		})
 	})

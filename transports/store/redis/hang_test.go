@@ -111,7 +111,7 @@ func TestServerHangs(t *testing.T) {
 
 	m.turn(true)
 	begin := time.Now()
-	if seq, err := store.Append(t.Context(), "room", []byte("second")); err == nil {
+	if seq, err := store.Append(t.Context(), "room", []byte("second"), ""); err == nil {
 		t.Errorf("a server that doesn't answer has stored a message as %d", seq)
 	}
 	if _, err := store.After(t.Context(), "room", 0, 1); err == nil {

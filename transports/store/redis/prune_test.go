@@ -39,7 +39,7 @@ func TestPrune(t *testing.T) {
 	odd, other := openAt(like(`[a^?*\]`)), openAt(like("a"))
 	for i := range rooms {
 		for _, s := range []*redis.Store{odd, other} {
-			if _, err := s.Append(t.Context(), fmt.Sprint("room ", i), nil); err != nil {
+			if _, err := s.Append(t.Context(), fmt.Sprint("room ", i), nil, ""); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -61,6 +61,11 @@ func (k keys) version() string         { return string(k) + "version" }
 func (k keys) wake() string            { return string(k) + "wake" }
 func (k keys) room(name string) string { return string(k) + "room:" + name }
 
+// sent is the key of the place of a message with a key of its own, which has no spaces.
+func (k keys) sent(room string, key transports.Key) string {
+	return string(k) + "sent:" + string(key) + " " + room
+}
+
 // The place of an entry is the second half of its id: 0-1795919781771843. It follows the clock of Redis,
 // so a stream that was lost, or has lost its end, doesn't use the same places again. In version 1 of
 // the layout Redis counted them from 1.
@@ -76,8 +81,13 @@ if tonumber(made) and tonumber(made) < tonumber(ARGV[1]) then
 end
 return made`
 
-	// An entry r in the wake stream names a room that has grown, an entry a begins the stream.
+	// An entry r in the wake stream names a room that has grown, an entry a begins the stream. KEYS[3] is missing if
+	// the message has no key; else its place is kept there for ARGV[4] seconds.
 	appendScript = `
+local known = KEYS[3] and redis.call('GET', KEYS[3])
+if known then
+	return known
+end
 local time = redis.call('TIME')
 local now = string.format('0-%d%06d', time[1], time[2])
 local function add(key, most, name, value)
@@ -95,6 +105,9 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 	add(KEYS[2], 10000, 'a', '')
 end
 add(KEYS[2], 10000, 'r', ARGV[3])
+if KEYS[3] then
+	redis.call('SET', KEYS[3], id, 'EX', ARGV[4])
+end
 return id`
 
 	// It returns the entries after the place ARGV[1], each as its id and its value, up to ARGV[2]
@@ -219,10 +232,14 @@ func (s *Store) prepare(ctx context.Context, existing bool) (last uint64, err er
 }
 
 // Append implements transports.Store.
-func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *Store) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	streams := []string{s.keys.room(room), s.keys.wake()}
 	// The body is copied: rueidis may still send a request after its context has ended.
 	args := []string{s.retention, string(body), room}
+	if key != "" {
+		streams = append(streams, s.keys.sent(room, key))
+		args = append(args, strconv.Itoa(int(transports.KeyTime/time.Second)))
+	}
 	for {
 		id, err := s.appending.Exec(ctx, s.client, streams, args).ToString()
 		if othersFault(ctx, err) {

@@ -148,7 +148,7 @@ func openAt(t testing.TB, address string, retention int) *redis.Store {
 
 func write(t testing.TB, store transports.Store, room, body string) uint64 {
 	t.Helper()
-	seq, err := store.Append(t.Context(), room, []byte(body))
+	seq, err := store.Append(t.Context(), room, []byte(body), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestLocked(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			_, err := store.Append(t.Context(), "room", []byte("lost"))
+			_, err := store.Append(t.Context(), "room", []byte("lost"), "")
 			says(t, err, "locked")
 		})
 	}
@@ -90,7 +90,7 @@ func TestContextEndsWhileLocked(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := store.Append(ctx, "room", nil)
+	_, err := store.Append(ctx, "room", nil, "")
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
@@ -110,7 +110,7 @@ func TestNoSpace(t *testing.T) {
 	body := strings.Repeat("x", 10_000)
 	stored := 0
 	for stored < 1000 {
-		if _, err := store.Append(t.Context(), "room", []byte(body)); err != nil {
+		if _, err := store.Append(t.Context(), "room", []byte(body), ""); err != nil {
 			says(t, err, "no space")
 			full(t, err)
 			break
@@ -144,7 +144,7 @@ func TestClosed(t *testing.T) {
 		wg.Go(func() {
 			var err error
 			for err == nil {
-				_, err = store.Append(t.Context(), "room", nil)
+				_, err = store.Append(t.Context(), "room", nil, "")
 			}
 			says(t, err, "closed")
 		})

@@ -54,7 +54,7 @@ func TestFileIsGone(t *testing.T) {
 			defer stop()
 			c.take(t, path)
 			<-grown
-			_, err := store.Append(t.Context(), "room", []byte("lost"))
+			_, err := store.Append(t.Context(), "room", []byte("lost"), "")
 			says(t, err, c.want)
 			_, err = store.After(t.Context(), "room", last, 10)
 			says(t, err, c.want)
@@ -78,7 +78,7 @@ func TestLogIsGone(t *testing.T) {
 	store := open(t, address, transports.StoreOptions{})
 	appendTo(t, store, "room", "before")
 	must(t, os.Remove(strings.TrimPrefix(address, "sqlite:")+"-wal"))
-	_, err := store.Append(t.Context(), "room", []byte("lost"))
+	_, err := store.Append(t.Context(), "room", []byte("lost"), "")
 	says(t, err, "-wal isn't there any more")
 }
 
@@ -95,7 +95,7 @@ func TestBytes(t *testing.T) {
 	store := open(t, newAddress(t), transports.StoreOptions{Bytes: 200_000})
 	body := strings.Repeat("x", 10_000)
 	for i := 0; ; i++ {
-		_, err := store.Append(t.Context(), "room", []byte(body))
+		_, err := store.Append(t.Context(), "room", []byte(body), "")
 		if err != nil {
 			full(t, err)
 			if i < 10 || i > 20 {

@@ -48,7 +48,11 @@ func TestPruneOldFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if seq, err := s.Append(t.Context(), "new", nil); err != nil || seq < 1700000000000000 {
+	seq, err := s.Append(t.Context(), "new", nil, "key")
+	if again, err := s.Append(t.Context(), "new", nil, "key"); err != nil || again != seq {
+		t.Fatalf("Append = %d with a key that is at %d, %v", again, seq, err)
+	}
+	if err != nil || seq < 1700000000000000 {
 		t.Fatalf("Append = %d, %v", seq, err)
 	}
 	p := pruner{before: int64(transports.FirstSeq(time.Now()))}
@@ -96,14 +100,14 @@ func TestPruneAll(t *testing.T) {
 	}
 	defer s.Close()
 	for range 5 {
-		seq, err := s.Append(t.Context(), "room", nil)
+		seq, err := s.Append(t.Context(), "room", nil, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if pruned, err := s.Prune(t.Context(), time.Now(), false); err != nil || pruned.Rooms != 1 {
 			t.Fatalf("Prune = %+v, %v", pruned, err)
 		}
-		next, err := s.Append(t.Context(), "another", nil)
+		next, err := s.Append(t.Context(), "another", nil, "")
 		if err != nil || next <= seq {
 			t.Errorf("%d follows %d, %v", next, seq, err)
 		}

@@ -9,11 +9,11 @@ import (
 
 const (
 	application      = 0x70757368      // "push", in the file's header
-	version          = 1               // of the schema
+	version          = 2               // of the schema
 	establishTimeout = 5 * time.Second // how long establish tries while other processes lock the file
 )
 
-// The schema. All rooms share one sequence of seqs, so a single number finds the new messages of
+// The schema of version 1. All rooms share one sequence of seqs, so a single number finds the new messages of
 // any of them; it follows the clock. So seq needs no AUTOINCREMENT, which would write one page more, even though the
 // newest message may leave, with its room. A room's messages up to trimmed have left the log; kept counts the others.
 const schema = `
@@ -30,6 +30,12 @@ const schema = `
 		body BLOB NOT NULL
 	) STRICT;
 	CREATE INDEX messages_of_room ON messages (room, seq);`
+
+// withKeys brings the schema of version 1 to version 2, in which a message may have a key. One without is not in the
+// index.
+const withKeys = `
+	ALTER TABLE messages ADD COLUMN key TEXT;
+	CREATE UNIQUE INDEX keys_of_room ON messages (room, key) WHERE key IS NOT NULL;`
 
 // establish creates the schema if the file is empty, and refuses a file with another schema.
 // Several processes may do so at the same time. It tries again while the file is locked: SQLite
@@ -76,16 +82,19 @@ func makeSchema(c *conn) error {
 		}
 		header[i] = value.(int64)
 	}
+	script := ""
 	switch {
 	case header == [3]int64{}:
-		return c.exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, version))
+		script = schema + withKeys
 	case header[0] != application:
 		return errors.New("the file belongs to another program: use another one")
 	case header[1] > version:
 		return fmt.Errorf("the file was created by a newer pushpull (schema %d, this one knows %d): use that pushpull, or another file", header[1], version)
+	case header[1] < version:
+		script = withKeys
 	}
 	// Writing the version again finds a read-only file now, and not at the first message.
-	return c.exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+	return c.exec(script + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, version))
 }
 
 // writeAhead turns on WAL mode, in which readers don't wait for the writer.

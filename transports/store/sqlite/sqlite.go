@@ -48,6 +48,7 @@ type reader struct {
 type job struct {
 	room string
 	body []byte
+	key  driver.Value // nil: none
 	done chan struct{}
 	seq  int64
 	err  error
@@ -137,10 +138,13 @@ func (s *Store) Watch(room string) (grown <-chan struct{}, stop func()) {
 }
 
 // Append implements transports.Store. It returns once the message is on the disk.
-func (s *Store) Append(ctx context.Context, room string, body []byte) (uint64, error) {
+func (s *Store) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	// The body is copied: Append may return before the writer has read it. The copy is never nil,
 	// which would be stored as NULL.
 	j := &job{room: room, body: append(make([]byte, 0, len(body)), body...), done: make(chan struct{})}
+	if key != "" {
+		j.key = string(key)
+	}
 	err := errClosed
 	select {
 	case s.jobs <- j:

@@ -93,7 +93,7 @@ func open(t testing.TB, address string, o transports.StoreOptions) *sqlite.Store
 
 func appendTo(t testing.TB, store *sqlite.Store, room, body string) uint64 {
 	t.Helper()
-	seq, err := store.Append(t.Context(), room, []byte(body))
+	seq, err := store.Append(t.Context(), room, []byte(body), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestFirstUse(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := store.Append(t.Context(), "room", nil); err != nil {
+			if _, err := store.Append(t.Context(), "room", nil, ""); err != nil {
 				t.Error(err)
 			}
 			if err := store.Close(); err != nil {
@@ -194,7 +194,7 @@ func BenchmarkAppend(b *testing.B) {
 			for range writers {
 				wg.Go(func() {
 					for range jobs {
-						if _, err := store.Append(b.Context(), "room", body); err != nil {
+						if _, err := store.Append(b.Context(), "room", body, ""); err != nil {
 							b.Error(err)
 						}
 					}

@@ -24,6 +24,7 @@ type writer struct {
 	begin, commit, rollback *stmt
 	newest, changed         *stmt
 	grow, add, trim, remove *stmt
+	known, addKeyed         *stmt // for messages with keys
 
 	mark  int64 // seq of the newest message that was rung for
 	away  bool  // the last look failed
@@ -65,7 +66,9 @@ func (w *writer) prepareAll(ctx context.Context) error {
 
 		`INSERT INTO rooms (name, last, kept) VALUES (?1, ?2, 1)
 			ON CONFLICT (name) DO UPDATE SET last = ?2, kept = kept + 1 RETURNING id, kept`: &w.grow,
-		"INSERT INTO messages (seq, room, body) VALUES (?1, ?2, ?3)": &w.add,
+		"INSERT INTO messages (seq, room, body) VALUES (?1, ?2, ?3)":                                &w.add,
+		"INSERT INTO messages (seq, room, body, key) VALUES (?1, ?2, ?3, ?4)":                       &w.addKeyed,
+		"SELECT seq FROM messages WHERE room = (SELECT id FROM rooms WHERE name = ?1) AND key = ?2": &w.known,
 
 		`UPDATE rooms SET kept = ?2, trimmed =
 			(SELECT seq FROM messages WHERE room = ?1 ORDER BY seq LIMIT 1 OFFSET ?3)
@@ -162,8 +165,9 @@ func (w *writer) tell(err error) {
 func (w *writer) write(first *job) {
 	err := w.begin.run(nil)
 	w.gather(first)
+	var newest int64
 	if err == nil {
-		err = w.addAll()
+		newest, err = w.addAll()
 	}
 	if err == nil {
 		err = w.commit.run(nil)
@@ -171,7 +175,7 @@ func (w *writer) write(first *job) {
 	if err != nil {
 		_ = w.rollback.run(nil) // fails if SQLite has rolled back already
 	} else {
-		w.mark = first.seq + int64(len(w.batch)) - 1
+		w.mark = newest
 		err = w.file.whole() // if it is gone, so are the messages
 	}
 	for _, j := range w.batch {
@@ -196,20 +200,36 @@ func (w *writer) gather(first *job) {
 	}
 }
 
-func (w *writer) addAll() error {
+// addAll adds the messages of the batch, and returns the seq of the newest message of all.
+func (w *writer) addAll() (newest int64, err error) {
 	// The transaction keeps other writers out: after this look, seqs after the mark are free.
 	if err := w.look(); err != nil {
-		return err
+		return 0, err
 	}
+	newest = w.mark
 	// Seqs follow the clock, so that a log which has lost its end doesn't use those of the end again.
 	next := max(w.mark+1, int64(transports.FirstSeq(time.Now())))
-	for i, j := range w.batch {
-		j.seq = next + int64(i)
-		if err := w.addOne(j); err != nil {
-			return err
+	for _, j := range w.batch {
+		known, err := w.knows(j)
+		if err == nil && !known {
+			j.seq, newest = next, next
+			err = w.addOne(j)
+			next++
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return newest, nil
+}
+
+// knows reports whether the log has a message with the key of j, and if so sets its seq.
+func (w *writer) knows(j *job) (known bool, err error) {
+	if j.key == nil {
+		return false, nil
+	}
+	err = w.known.run(func(row []driver.Value) bool { j.seq, known = row[0].(int64), true; return false }, j.room, j.key)
+	return known, err
 }
 
 func (w *writer) addOne(j *job) error {
@@ -221,7 +241,12 @@ func (w *writer) addOne(j *job) error {
 	if err != nil {
 		return err
 	}
-	if err := w.add.run(nil, j.seq, id, j.body); err != nil {
+	if j.key == nil {
+		err = w.add.run(nil, j.seq, id, j.body)
+	} else {
+		err = w.addKeyed.run(nil, j.seq, id, j.body, j.key)
+	}
+	if err != nil {
 		return err
 	}
 	keep := int64(w.retention)

@@ -43,7 +43,7 @@ func (s *test) concurrentAppends() {
 			last := uint64(0)
 			for i := range each {
 				body := fmt.Sprint(w, " ", i)
-				seq, err := store.Append(s.ctx, "room", []byte(body))
+				seq, err := store.Append(s.ctx, "room", []byte(body), "")
 				if err != nil || seq <= last {
 					s.Errorf("writer %d: Append = %d, %v after %d", w, seq, err, last)
 					return
@@ -83,7 +83,7 @@ func (s *test) readersDuringAppends() {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				if _, err := store.Append(s.ctx, "room", fmt.Append(nil, w, " ", i)); err != nil {
+				if _, err := store.Append(s.ctx, "room", fmt.Append(nil, w, " ", i), ""); err != nil {
 					s.Errorf("Append: %v", err)
 					return
 				}
@@ -158,7 +158,7 @@ func (s *test) bodies() {
 func (s *test) keepsACopy() {
 	store := s.open(plenty)
 	body := []byte("as it was")
-	if _, err := store.Append(s.ctx, "room", body); err != nil {
+	if _, err := store.Append(s.ctx, "room", body, ""); err != nil {
 		s.Fatal(err)
 	}
 	copy(body, "OVERWRITE")
@@ -250,7 +250,7 @@ func (s *test) gapDuringAppends() {
 		for i := range total {
 			// The append is under the lock, so that the reader finds every seq in index.
 			mu.Lock()
-			seq, err := store.Append(s.ctx, "room", fmt.Append(nil, i))
+			seq, err := store.Append(s.ctx, "room", fmt.Append(nil, i), "")
 			index[seq] = i
 			mu.Unlock()
 			if err != nil {

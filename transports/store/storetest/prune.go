@@ -120,7 +120,7 @@ func (s *test) prunedUnderWay() {
 		room := fmt.Sprint("room", r)
 		writing.Go(func() {
 			for i := range each {
-				if _, err := serving.Append(s.ctx, room, fmt.Append(nil, i)); err != nil {
+				if _, err := serving.Append(s.ctx, room, fmt.Append(nil, i), ""); err != nil {
 					s.Errorf("Append: %v", err)
 					return
 				}

@@ -119,7 +119,7 @@ func (s Suite) appendAll(job string) error {
 	}
 	for i := range each {
 		body := fmt.Sprint(name, " ", i)
-		seq, err := store.Append(ctx, "room", []byte(body))
+		seq, err := store.Append(ctx, "room", []byte(body), "")
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (s *test) processes() {
 	wg.Go(func() {
 		for i := range each {
 			body := fmt.Sprint("here ", i)
-			seq, err := reading.Append(s.ctx, "room", []byte(body))
+			seq, err := reading.Append(s.ctx, "room", []byte(body), "")
 			if err != nil {
 				s.Errorf("Append: %v", err)
 				return
@@ -245,7 +245,7 @@ func (s *test) goesAway() {
 		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
 		defer cancel()
 		body := fmt.Sprint(room, " ", i)
-		_, err := store.Append(ctx, fmt.Sprint("room", room), []byte(body))
+		_, err := store.Append(ctx, fmt.Sprint("room", room), []byte(body), "")
 		if err == nil {
 			mu.Lock()
 			acknowledged[room] = append(acknowledged[room], body)

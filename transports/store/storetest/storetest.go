@@ -79,6 +79,9 @@ func (s Suite) Run(t *testing.T) {
 		"Places":                     (*test).places,
 		"LostLog":                    (*test).lostLog,
 		"ManyBytes":                  (*test).manyBytes,
+		"Once":                       (*test).once,
+		"OnceAtOnce":                 (*test).onceAtOnce,
+		"OnceBeyondRetention":        (*test).onceBeyondRetention,
 	}
 	if s.New != nil && s.Rewind == nil {
 		t.Error("a log that outlives its store can lose its end: test that with Rewind")
@@ -95,6 +98,7 @@ func (s Suite) Run(t *testing.T) {
 		tests["Processes"] = (*test).processes
 		tests["WakeUpBetweenProcesses"] = (*test).wakeUpBetween
 		tests["Reopened"] = (*test).reopened
+		tests["OnceReopened"] = (*test).onceReopened
 	}
 	if s.Break != nil {
 		tests["GoesAwayAndComesBack"] = (*test).goesAway
@@ -158,7 +162,7 @@ func (s *test) openAt(address string, retention int) Store {
 
 func (s *test) append(store transports.Store, room, body string) uint64 {
 	s.Helper()
-	seq, err := store.Append(s.ctx, room, []byte(body))
+	seq, err := store.Append(s.ctx, room, []byte(body), "")
 	if err != nil {
 		s.Fatalf("Append(%q): %v", room, err)
 	}

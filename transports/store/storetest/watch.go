@@ -43,7 +43,7 @@ func (s *test) passToken(one, other transports.Store) {
 		var seq uint64
 		for i := range rounds {
 			if serve || i > 0 {
-				if _, err := store.Append(s.ctx, to, fmt.Append(nil, i)); err != nil {
+				if _, err := store.Append(s.ctx, to, fmt.Append(nil, i), ""); err != nil {
 					return err
 				}
 			}
@@ -64,7 +64,7 @@ func (s *test) passToken(one, other transports.Store) {
 			}
 		}
 		if !serve {
-			_, err := store.Append(s.ctx, to, []byte("last"))
+			_, err := store.Append(s.ctx, to, []byte("last"), "")
 			return err
 		}
 		return nil
@@ -163,7 +163,7 @@ func (s *test) contextEnds() {
 	cancel(cause)
 	// Both must return; whether they succeed is open.
 	_, _ = store.After(ctx, "room", 0, 1)
-	_, _ = store.Append(ctx, "another room", []byte("hello"))
+	_, _ = store.Append(ctx, "another room", []byte("hello"), "")
 	s.append(store, "room", "goes on")
 	s.expect(store, "room", 0, "goes on")
 }
