@@ -10,8 +10,8 @@ import (
 // the sender. Times are from the start of the window, its warm-up included.
 type Aftermath struct {
 	Fault  string  `json:"fault"` // its name
-	BeganS float64 `json:"began_s"`
-	EndedS float64 `json:"ended_s"` // equal to BeganS if it was mended at once, or never
+	BeganS float64 `json:"began_s,omitzero"`
+	EndedS float64 `json:"ended_s,omitzero"` // equal to BeganS if it was mended at once, or never
 
 	InTime      int `json:"in_time"`               // acknowledged, and delivered as fast as usual
 	Late        int `json:"late,omitempty"`        // acknowledged, and delivered later
