@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pushpull/loadgen/fault"
 	"pushpull/loadgen/result"
 	"pushpull/transports"
 )
@@ -27,6 +28,8 @@ type ledger struct {
 	copies   []atomic.Int32 // members that have it, other than the sender
 
 	receivers []receiver
+
+	history *fault.History // of what users see while something breaks; nil: nothing is made to break
 
 	interrupted atomic.Bool // the users leave early: sends that fail from now on were under way
 
@@ -81,6 +84,9 @@ func newLedger(plan *Plan) *ledger {
 func (l *ledger) sending(i int, at time.Time, late time.Duration) {
 	send := l.plan.Sends[i]
 	l.begun[i] = true
+	if l.history != nil {
+		l.history.Begun(i, at.Sub(l.start))
+	}
 	if !l.plan.Measured(send) {
 		return
 	}
@@ -100,6 +106,9 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 		l.stored[i].Store(true) // before finished is set, as settled waits for the copies of stored messages only
 	} else {
 		l.fail(err)
+	}
+	if l.history != nil {
+		l.history.Answered(i, time.Since(l.start), err != nil)
 	}
 	l.finished[i].Store(true)
 	l.sent.Add(1)
@@ -126,6 +135,9 @@ func (l *ledger) received(user int, body []byte) {
 	}
 	if s.User == user {
 		return // members read their own messages too, which don't count as deliveries
+	}
+	if l.history != nil {
+		l.history.Came(user, i, now.Sub(l.start))
 	}
 	send, r := l.plan.Sends[i], &l.receivers[user]
 	word, bit := send.Index/64, uint64(1)<<(send.Index%64)
@@ -157,6 +169,14 @@ func (l *ledger) received(user int, body []byte) {
 	l.slices[slice].Record(latency)
 	if now.After(l.last) {
 		l.last = now
+	}
+}
+
+// told takes note that a user got an error of receiving or joining. left: it gives up.
+func (l *ledger) told(user int, err error, left bool) {
+	if l.history != nil {
+		_, gap := errors.AsType[*transports.GapError](err)
+		l.history.Told(user, time.Since(l.start), gap, left)
 	}
 }
 

@@ -63,6 +63,12 @@ func NewPlan(s Scenario, round int) *Plan {
 		}
 	}
 	slices.SortStableFunc(p.Sends, func(a, b Send) int { return cmp.Compare(a.At, b.At) })
+	p.number()
+	return p
+}
+
+// number numbers the messages of each user and of each room.
+func (p *Plan) number() {
 	for i := range p.Sends {
 		s := &p.Sends[i]
 		s.Number = int32(len(p.byUser[s.User]))
@@ -70,7 +76,27 @@ func NewPlan(s Scenario, round int) *Plan {
 		s.Index = p.inRoom[p.Room(int(s.User))]
 		p.inRoom[p.Room(int(s.User))]++
 	}
-	return p
+}
+
+// WithCalls returns a plan with a message in each room at the very start, so that every member has a place in its log, and
+// one of each user that sends at the end. Neither is in the measured part. The last calls of its Sends are those at the
+// end.
+func (p *Plan) WithCalls() (called *Plan, calls int) {
+	c := *p
+	c.byUser, c.inRoom = make([][]int32, len(p.byUser)), make([]int32, len(p.inRoom))
+	var first, last []Send
+	for room := range p.inRoom {
+		for talker := range p.Talkers {
+			user := int32(room*p.RoomSize + talker)
+			if talker == 0 {
+				first = append(first, Send{User: user})
+			}
+			last = append(last, Send{At: p.End, User: user})
+		}
+	}
+	c.Sends = slices.Concat(first, p.Sends, last)
+	c.number()
+	return &c, len(last)
 }
 
 // Room returns the number of a user's room.

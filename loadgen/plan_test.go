@@ -184,3 +184,29 @@ func TestPlanOfRareMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestWithCalls adds a message in each room at the start, and one of each sender at the end.
+func TestWithCalls(t *testing.T) {
+	plan := NewPlan(rooms10, 1)
+	called, calls := plan.WithCalls()
+	if calls != 16 || len(called.Sends) != len(plan.Sends)+4+16 {
+		t.Errorf("%d calls among %d messages, %d without them", calls, len(called.Sends), len(plan.Sends))
+	}
+	seen := map[[2]int32]bool{}
+	for i, send := range called.Sends {
+		if found, ok := called.Find(int(send.User), int(send.Number)); !ok || found != i {
+			t.Fatalf("message %d is found as %d, %t", i, found, ok)
+		}
+		place := [2]int32{send.User / 10, send.Index}
+		if seen[place] || int(send.Index) >= int(called.inRoom[place[0]]) {
+			t.Fatalf("message %d is number %d of its room, of %d", i, send.Index, called.inRoom[place[0]])
+		}
+		seen[place] = true
+		if (i < 4) != (send.At == 0) || (i >= len(called.Sends)-calls) != (send.At == plan.End) {
+			t.Errorf("message %d is sent at %v", i, send.At)
+		}
+	}
+	if again := NewPlan(rooms10, 1); !reflect.DeepEqual(plan, again) {
+		t.Error("the plan has changed")
+	}
+}

@@ -43,6 +43,7 @@ type user struct {
 	queue []int         // indexes in Plan.Sends of messages whose time has come; the first one is being sent
 
 	unsure map[int]time.Time // when the messages of the queue that are sent again were first sent; nil: there are none
+	until  time.Time         // when it joins again at the earliest
 }
 
 // A state of a user.
@@ -106,6 +107,14 @@ func (u *user) move(to state, l *link) bool {
 	return true
 }
 
+// giveUp takes the user away, as sending has shown that l is broken. Reading must not go on over a connection that is
+// whole: only once it has ended does the user join again.
+func (u *user) giveUp(l *link) {
+	if u.move(away, l) {
+		l.session.Close()
+	}
+}
+
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()
@@ -124,6 +133,24 @@ func (u *user) join(ctx context.Context) error {
 
 // leave ends the user's session and connections.
 func (u *user) leave() { u.move(gone, nil) }
+
+// Restart closes the user's connections. After a time it joins again, and reads on from where it was.
+func (u *user) Restart(after time.Duration) {
+	u.mu.Lock()
+	u.until = time.Now().Add(after)
+	l := u.link
+	u.mu.Unlock()
+	if l != nil && u.move(away, l) { // else it is about to join again
+		l.close()
+	}
+}
+
+// returns returns when the user may join again.
+func (u *user) returns() time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.until
+}
 
 // connect makes l a session on the user's server. It asks again on the same connections if the server
 // refuses it for now, as long as the waits together are no longer than a server may ask for.
@@ -190,6 +217,7 @@ func (u *user) receive(ctx context.Context) {
 		step := transports.Rejoin // the server has ended the session in order
 		if err != nil {
 			step = u.step(transports.Poll, err)
+			w.ledger.told(u.id, err, step == transports.Stop)
 		}
 		switch step {
 		case transports.Repeat:
@@ -227,6 +255,9 @@ func (u *user) read(ctx context.Context, l *link) error {
 // link that replaces old, nil if it gave up.
 func (u *user) rejoin(ctx context.Context, old *link, again *backoff, err error) *link {
 	w := u.window
+	if !pauseUntil(ctx, u.returns()) {
+		return nil
+	}
 	for {
 		if !pauseUntil(ctx, time.Now().Add(again.after(err))) || u.left() {
 			return nil
@@ -246,7 +277,9 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff, err error)
 			return nil
 		}
 		w.ledger.fail(fmt.Errorf("joining again: %w", err))
-		if u.step(transports.Handshake, err) == transports.Stop {
+		stop := u.step(transports.Handshake, err) == transports.Stop
+		w.ledger.told(u.id, err, stop)
+		if stop {
 			return nil
 		}
 	}
@@ -302,12 +335,12 @@ func (u *user) sendQueue(ctx context.Context) {
 				// The user has given it up; the ledger knows that it is not acknowledged.
 			case err != nil && asked == transports.SendKeyed && broken(err):
 				l.fail(err)
-				u.move(away, link)
+				u.giveUp(link)
 				u.sendAgain(ctx, i, begun)
 			default:
 				l.accepted(i, begun, err)
 				if err != nil && broken(err) {
-					u.move(away, link)
+					u.giveUp(link)
 				}
 			}
 		}
@@ -321,7 +354,7 @@ func (u *user) sendQueue(ctx context.Context) {
 			if !u.left() {
 				l.fail(fmt.Errorf("sending a message: %w", transports.ErrUnsent))
 			}
-			u.move(away, link)
+			u.giveUp(link)
 		}
 		if unstored != nil {
 			u.sendAgain(ctx, i, begun)

@@ -263,3 +263,74 @@ func TestUnsentAfterLeaving(t *testing.T) {
 		}
 	})
 }
+
+// TestUserReadsOverAnotherConnection breaks the connection on which a user sends, while the one from which it reads is
+// whole: the user joins again, and the next message is sent.
+func TestUserReadsOverAnotherConnection(t *testing.T) {
+	bases := hosts(t)
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		first := &scene{
+			send:    func(_ []byte, stored func(error)) { stored(io.ErrUnexpectedEOF) },
+			read:    func() error { <-ended; return io.EOF },
+			onClose: func() { close(ended) },
+		}
+		c := &script{way: transports.Way{Every: time.Minute}, join: func(n int) (*scene, error) { return []*scene{first, {}}[n], nil }}
+		u := play(c, bases, at(1*s), at(2*s))
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := u.join(ctx); err != nil {
+			t.Fatal(err)
+		}
+		received := make(chan struct{})
+		go func() {
+			u.receive(ctx)
+			close(received)
+		}()
+		time.Sleep(time.Minute) // until it reads
+		u.send(ctx, 0)
+		u.send(ctx, 1)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if stateOf(u) != joined || u.window.rejoins.Load() != 1 || !u.window.ledger.stored[1].Load() {
+			t.Errorf("state %d after %d rejoins, the second message is stored: %t", stateOf(u), u.window.rejoins.Load(), u.window.ledger.stored[1].Load())
+		}
+		u.leave()
+		cancel()
+		<-received
+	})
+}
+
+// TestUserRestarts takes a user away for three seconds.
+func TestUserRestarts(t *testing.T) {
+	bases := hosts(t)
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		first := &scene{read: func() error { <-ended; return io.EOF }, onClose: func() { close(ended) }, cursor: "7"}
+		c := &script{way: streaming, join: func(n int) (*scene, error) { return []*scene{first, {}}[n], nil }}
+		u := play(c, bases)
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := u.join(ctx); err != nil {
+			t.Fatal(err)
+		}
+		received := make(chan struct{})
+		go func() {
+			u.receive(ctx)
+			close(received)
+		}()
+		synctest.Wait()
+		u.Restart(3 * time.Second)
+		time.Sleep(3*time.Second - time.Millisecond)
+		synctest.Wait()
+		if stateOf(u) != away || !first.closed.Load() {
+			t.Errorf("state %d, the session is closed: %t", stateOf(u), first.closed.Load())
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if stateOf(u) != joined || u.cursor != "7" {
+			t.Errorf("state %d at %q", stateOf(u), u.cursor)
+		}
+		u.leave()
+		cancel()
+		<-received
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/fault"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/selftest"
@@ -121,6 +122,13 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 	case "allow-missing":
 		return listed(func(string) []cobra.Completion {
 			return slices.Concat(all.Names(), check.Allowable())
+		})
+	case "fault":
+		return listed(func(string) (names []cobra.Completion) {
+			for _, f := range fault.List() {
+				names = append(names, cobra.CompletionWithDesc(f.Name, f.About))
+			}
+			return names
 		})
 	case "against":
 		return completeAgainst

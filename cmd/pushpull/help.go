@@ -22,6 +22,7 @@ const (
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
 	groupSearch      = "Search"
+	groupFaults      = "Faults"
 	groupRegression  = "Regression"
 	groupLimits      = "Limits"
 	groupOutput      = "Output"
@@ -32,7 +33,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupSearch, groupGrid, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupSearch, groupGrid, groupFaults, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

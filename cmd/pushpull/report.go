@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,8 @@ line breaks. A run is named by its tag commit, or by its other tags, or by the v
 --json and --csv print the same as without --trend, the oldest run first.
 
 DIR may be that of pushpull sweep: then its table, map and charts are drawn, and --json prints the
-same object as the sweep does. Likewise those of pushpull capacity and choose, which have no --csv.
+same object as the sweep does. Likewise those of pushpull capacity, choose and faults, which have no
+--csv.
 
 If the last line of a result is incomplete, as after a run that was killed, the lines before it
 are used, with a warning.`,
@@ -90,6 +92,9 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(runs, report.HasFaults) {
+		return reportFaults(cmd, opts, paths, runs)
+	}
 	out := cmd.OutOrStdout()
 	print := func(io.Writer) error { return opts.look.print(out, runs...) }
 	data := opts.printJSON || opts.printCSV
@@ -116,6 +121,33 @@ func runReport(cmd *cobra.Command, opts reportOptions, paths []string) error {
 		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 	}
 	return delivery{dir: dir, runs: runs, what: "report", print: print, data: data}.deliver(out)
+}
+
+// reportFaults is runReport for results of pushpull faults.
+func reportFaults(cmd *cobra.Command, opts reportOptions, paths []string, runs []report.Run) error {
+	for i, run := range runs {
+		if !report.HasFaults(run) {
+			return usageError(fmt.Errorf("%s is no result of pushpull faults: name it alone", text.Name(paths[i])))
+		}
+	}
+	if opts.printCSV {
+		return usageError(errors.New("a matrix of faults has no --csv: use --json"))
+	}
+	to := faultsDelivery{dir: opts.out, data: opts.printJSON, colour: opts.look.colour}
+	if to.dir == "" && !opts.printJSON {
+		to.dir = paths[0]
+		if len(paths) > 1 {
+			to.dir = filepath.Join("results", "side-by-side-"+time.Now().UTC().Format("20060102-150405"))
+		} else if info, err := os.Stat(to.dir); err == nil && !info.IsDir() {
+			to.dir = filepath.Dir(to.dir)
+		}
+	}
+	if to.dir != "" {
+		if err := os.MkdirAll(to.dir, 0o755); err != nil {
+			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
+		}
+	}
+	return deliverFaults(cmd.OutOrStdout(), runs, to)
 }
 
 // isIndexed reports whether dir holds an index, and no result of its own.

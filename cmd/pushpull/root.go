@@ -16,9 +16,8 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pushpull COMMAND",
 		Short: "Compare short polling, long polling and WebSockets",
-		Long: `Compare short polling, long polling and WebSockets: the same simulated users on every
-transport, one server and one store, and what each costs: how late messages are, requests, bytes,
-CPU and memory.
+		Long: `Compare short polling, long polling and WebSockets: the same simulated users on each, and what it
+costs: how late messages are, requests, bytes, CPU and memory.
 
 pushpull COMMAND --help describes a command.
 
@@ -53,6 +52,7 @@ had.`,
 		newChooseCommand(),
 		newSweepCommand(),
 		newCapacityCommand(),
+		newFaultsCommand(),
 		newReportCommand(),
 		newCheckCommand(),
 		newDuetCommand(),

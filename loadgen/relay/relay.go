@@ -20,7 +20,6 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	client "github.com/Shopify/toxiproxy/v2/client"
-	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -34,7 +33,7 @@ func Serve(ctx context.Context, announce io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("starting the relay: %w", err)
 	}
-	toxics.Register(kindDistance, new(distance))
+	register()
 	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	control := &http.Server{Handler: proxies.Routes()}
 	stop := context.AfterFunc(ctx, func() { control.Close() })
@@ -57,7 +56,12 @@ func Control(address *url.URL) *Relay { return &Relay{client.NewClient(address.H
 // Route makes the relay take connections for the server at upstream, a host and port, on a port of its own. name must be
 // unique in the relay.
 func (r *Relay) Route(name, upstream string) (*Route, error) {
-	proxy, err := r.api.CreateProxy(name, "127.0.0.1:0", upstream)
+	return r.RouteAt(name, "127.0.0.1:0", upstream)
+}
+
+// RouteAt is Route for a given host and port on which the relay takes connections, like those of a relay that has ended.
+func (r *Relay) RouteAt(name, listen, upstream string) (*Route, error) {
+	proxy, err := r.api.CreateProxy(name, listen, upstream)
 	if err != nil {
 		return nil, fmt.Errorf("making a route to %s: %w", upstream, err)
 	}
@@ -71,6 +75,18 @@ type Route struct {
 
 // Address returns the host and port on which the relay takes the route's connections.
 func (r *Route) Address() string { return r.proxy.Listen }
+
+// Upstream returns the host and port of the server.
+func (r *Route) Upstream() string { return r.proxy.Upstream }
+
+// Lead makes the route lead to another server, on the same port of the relay. It closes all connections.
+func (r *Route) Lead(upstream string) error {
+	r.proxy.Upstream, r.proxy.Enabled = upstream, true
+	if err := r.proxy.Save(); err != nil {
+		return fmt.Errorf("leading a route to %s: %w", upstream, err)
+	}
+	return nil
+}
 
 // A Direction is that of the bytes that a toxic changes.
 type Direction string

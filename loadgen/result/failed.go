@@ -14,7 +14,7 @@ import (
 func (w *Window) failed() Window {
 	return Window{
 		Transport: w.Transport, Round: w.Round, Started: w.Started, Way: w.Way, IntervalS: w.IntervalS,
-		Users: w.Users, Servers: w.Servers, Failed: w.Failed, Outages: w.Outages, Dropped: w.Dropped,
+		Users: w.Users, Servers: w.Servers, Failed: w.Failed, Outages: w.Outages, Dropped: w.Dropped, Aftermath: w.Aftermath,
 	}
 }
 
@@ -26,16 +26,17 @@ func (w Window) MarshalJSON() ([]byte, error) {
 		return unescaped(whole(w))
 	}
 	return unescaped(struct {
-		Transport string    `json:"transport"`
-		Round     int       `json:"round"`
-		Started   time.Time `json:"started"`
-		Way       Way       `json:"way"`
-		Users     int       `json:"users"`
-		Servers   int       `json:"servers,omitempty"`
-		Failed    string    `json:"failed"`
-		Outages   []Outage  `json:"outages,omitempty"`
-		Dropped   []Drop    `json:"dropped,omitempty"`
-	}{w.Transport, w.Round, w.Started, w.Way, w.Users, w.Servers, w.Failed, w.Outages, w.Dropped})
+		Transport string     `json:"transport"`
+		Round     int        `json:"round"`
+		Started   time.Time  `json:"started"`
+		Way       Way        `json:"way"`
+		Users     int        `json:"users"`
+		Servers   int        `json:"servers,omitempty"`
+		Failed    string     `json:"failed"`
+		Outages   []Outage   `json:"outages,omitempty"`
+		Dropped   []Drop     `json:"dropped,omitempty"`
+		Aftermath *Aftermath `json:"aftermath,omitempty"`
+	}{w.Transport, w.Round, w.Started, w.Way, w.Users, w.Servers, w.Failed, w.Outages, w.Dropped, w.Aftermath})
 }
 
 // Measured returns the windows that were measured, without those that failed.

@@ -109,6 +109,23 @@ func (w *Window) join(p Window) error {
 		}
 		w.Calibration.join(*p.Calibration)
 	}
+	if p.Aftermath != nil {
+		return w.joinAftermath(p.Aftermath)
+	}
+	return nil
+}
+
+func (w *Window) joinAftermath(p *Aftermath) error {
+	if w.Aftermath == nil {
+		after := *p
+		w.Aftermath = &after
+		return nil
+	}
+	if p.Fault != w.Aftermath.Fault {
+		return fmt.Errorf("one has the fault %s and one %s", w.Aftermath.Fault, p.Fault)
+	}
+	w.Aftermath.Add(p)
+	w.Aftermath.BeganS, w.Aftermath.EndedS = min(w.Aftermath.BeganS, p.BeganS), max(w.Aftermath.EndedS, p.EndedS)
 	return nil
 }
 

@@ -167,6 +167,11 @@ var notAdded = map[string]func(a, b float64) float64{
 	"len Window.Dropped[0].Cost": same,
 	"Window.Dropped[0].Fatal":    same,
 
+	"len Window.Aftermath.Fault": same,
+	"Window.Aftermath.BeganS":    earlier,
+	"Window.Aftermath.EndedS":    later,
+	"Window.Aftermath.RecoverS":  later,
+
 	"Window.Calibration.Connects":      later,
 	"Window.Calibration.Bytes.Send":    later,
 	"Window.Calibration.Bytes.Empty":   later,

@@ -79,6 +79,14 @@ func (w *Window) Settle() error {
 		c := *w.Calibration
 		w.Calibration = &c
 	}
+	if w.Aftermath != nil {
+		after := *w.Aftermath
+		w.Aftermath = &after
+		if err := after.settle(); err != nil {
+			w.Aftermath = nil
+			w.Dropped = append(w.Dropped, Drop{What: err.Error(), Cost: "what became of its messages is left out", Fatal: true})
+		}
+	}
 	w.shorten()
 	w.settle(quantity{"interval", intervals, w.IntervalS, func() { w.IntervalS = 0 }, costOfWay})
 	if w.Way == (Way{}) {

@@ -36,6 +36,8 @@ type Run struct {
 
 	Scenario    Scenario    `json:"scenario"`
 	Environment Environment `json:"environment"`
+
+	Faults *Faults `json:"faults,omitempty"` // of pushpull faults; nil: nothing was made to break
 }
 
 // An Environment is the machine and the software of a run.
@@ -57,7 +59,7 @@ type Environment struct {
 // and delivered, but not counted.
 //
 // A window that could not be measured has Failed set, and no figures: only Transport, Round, Started
-// (of the attempt), Way, Users, Servers and Outages are known, and JSON has only those.
+// (of the attempt), Way, Users, Servers, Outages and the fault of Aftermath are known, and JSON has only those.
 type Window struct {
 	Transport   string    `json:"transport"`            // like "short-poll@5s"
 	Round       int       `json:"round"`                // from 1
@@ -112,6 +114,8 @@ type Window struct {
 	Dropped []Drop    `json:"dropped,omitempty"` // values that nothing can have measured: see Settle
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
+
+	Aftermath *Aftermath `json:"aftermath,omitempty"` // of the fault that happened in the window; nil: none was made to
 }
 
 // A Calibration holds the inputs of theory: properties of the machine and the server. Extra members in

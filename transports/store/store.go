@@ -5,10 +5,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,6 +70,7 @@ type entry struct {
 	options bool     // whether ?options may follow a complete address
 	about   string
 	home    home
+	port    string // of its server, for an address that names none; "": it is reached without a network
 	keeps   string // why rooms can't be removed from it, and what to do instead; "": it is a Pruner
 	open    func(context.Context, string, transports.StoreOptions) (Store, error)
 	embed   func(address string) (Embedded, error) // starts the server of an entry that is inBinary; else nil
@@ -95,28 +98,28 @@ func list() entries {
 		},
 		{
 			kind: "postgres", schemes: []string{"postgres", "postgresql"}, address: "postgres://USER@HOST/DATABASE", home: outside,
-			about: "in PostgreSQL",
+			about: "in PostgreSQL", port: "5432",
 			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
 				return postgres.Open(ctx, address, o)
 			},
 		},
 		{
 			kind: "redis", schemes: []string{"redis", "rediss"}, address: "redis://HOST:PORT", home: outside,
-			about: "in Redis, in streams",
+			about: "in Redis, in streams", port: "6379",
 			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
 				return redis.Open(ctx, address, o)
 			},
 		},
 		{
 			kind: "nats", schemes: []string{"nats"}, address: "nats:", options: true, home: inBinary,
-			about: "in NATS JetStream, on a server started within this binary",
+			about: "in NATS JetStream, on a server started within this binary", port: "4222",
 			keeps: "they end with their server",
 			open:  openNATS,
 			embed: func(address string) (Embedded, error) { return nats.Embed(address) },
 		},
 		{
 			kind: "nats", schemes: []string{"nats"}, address: "nats://HOST:PORT", home: outside,
-			about: "in NATS JetStream",
+			about: "in NATS JetStream", port: "4222",
 			keeps: "they share one stream, so let the servers begin another one (?stream=NAME in the address), and remove the old one with nats stream rm",
 			open:  openNATS,
 		},
@@ -198,6 +201,33 @@ func (e entry) shared() bool { return e.home == outside || e.home == inBinary }
 func Kind(address string) string {
 	e, _ := list().find(address)
 	return e.kind
+}
+
+// Endpoint returns the host and port of the server of a store, given its address; "" if it is reached without a network,
+// or the address names no host or several.
+func Endpoint(address string) string {
+	e, err := list().find(address)
+	u, malformed := url.Parse(address)
+	if err != nil || malformed != nil || e.port == "" || u.Hostname() == "" || strings.Contains(u.Host, ",") {
+		return ""
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), e.port))
+}
+
+// Through returns an address whose Endpoint is known with another host and port, on which its server is reached, too.
+func Through(address, endpoint string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Host = endpoint
+	return u.String()
+}
+
+// InFile reports whether the log of a store is a file of the processes that open it.
+func InFile(address string) bool {
+	e, _ := list().find(address)
+	return e.home == outside && e.port == ""
 }
 
 // Addresses returns what stands for the address of each kind of store, like "sqlite:PATH", and what is said of

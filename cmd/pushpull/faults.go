@@ -1,0 +1,422 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pushpull/loadgen"
+	"pushpull/loadgen/fault"
+	"pushpull/loadgen/result"
+	"pushpull/report"
+	"pushpull/report/text"
+	"pushpull/transports/store"
+	"pushpull/transports/typo"
+)
+
+type faultsOptions struct {
+	scenario         scenarioOptions
+	against          againstOptions
+	faults           []string
+	repeat           int
+	stores           []string
+	servers          int
+	destination      destination
+	remarks          remarks
+	printJSON, quiet bool
+	colour           colouring
+}
+
+func newFaultsCommand() *cobra.Command {
+	opts := faultsOptions{scenario: scenarioOptions{usual: "faults"}}
+	cmd := &cobra.Command{
+		Use:   "faults [SCENARIO]",
+		Short: "Break things, and see what becomes of the messages",
+		Long: `Make one thing break in each window, and report what became of every message and every member of
+its room: whether it came in time or late, whether somebody was told that it didn't, or whether it was
+lost in silence.
+
+` + scenarioArgument + ` The default is faults. Flags override its values.
+
+The faults, each at a time drawn from the seed in the first half of the window:
+
+` + aboutFaults() + `
+
+Users are connected through a proxy (toxiproxy) in a process of its own, and so is the store where
+it is the store that breaks. A fault that can't happen, such as one of the store to a store in
+memory, is an empty cell; the lines below the table say why. The servers give a sign of life every
+second on a stream, so that a silent connection is noticed soon.
+
+A cell of the table is the worst that happened to any message in --repeat windows, and the time from
+the end of the fault until the last message that it had held up came:
+
+` + aboutOutcomes() + `
+
+--store names the store of the messages; with several, each gets a table:
+
+` + store.Usage() + `
+
+` + aboutForeign + `
+
+What other servers lose is a finding, not an error. Of them, only those that are given as a command can
+be killed or stopped.
+
+Ctrl-C ends the run, and what was measured until then is reported.
+
+Exit code 4 means that pushpull's own server lost a message in silence, or that a user hung. The last
+line names the cell.`,
+		Example: `  pushpull faults
+  pushpull faults --fault reset,restart --transports sse,websocket --repeat 20
+  pushpull faults --store redis://127.0.0.1:6379 --servers 2`,
+		Args:              operands,
+		ValidArgsFunction: completeScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFaults(cmd.Context(), cmd, opts, args)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// aboutFaults returns a line of help for each fault.
+func aboutFaults() string {
+	var lines []string
+	for _, f := range fault.List() {
+		lines = append(lines, fmt.Sprintf("  %-14s %s", f.Name, f.About))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// aboutOutcomes returns a line of help for each outcome.
+func aboutOutcomes() string {
+	var lines []string
+	for _, o := range result.Outcomes() {
+		lines = append(lines, fmt.Sprintf("  %-14s %s", o.Name, o.About))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
+	grouped(f, groupFaults, func(f *pflag.FlagSet) {
+		listVar(f, &o.faults, "fault", "`LIST` which faults, like reset,restart (default all)")
+		intVar(f, &o.repeat, "repeat", 1, "`N` how many windows of each fault and transport, each with another time and other messages")
+	})
+	for _, k := range result.Knobs() {
+		if k.Usage != "" && k.Key != "rounds" { // --repeat stands in its place
+			grouped(f, k.Group, func(f *pflag.FlagSet) { o.scenario.addFlag(f, k) })
+		}
+	}
+	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
+		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.against.addFlags(f)
+	})
+	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
+		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
+		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+		o.colour.addFlag(f)
+	})
+}
+
+// chosen returns the faults that the flags name.
+func (o *faultsOptions) chosen() ([]fault.Fault, error) {
+	all := fault.List()
+	if len(o.faults) == 0 {
+		return all, nil
+	}
+	var names []string
+	for _, f := range all {
+		names = append(names, f.Name)
+	}
+	for i, name := range o.faults {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("bad --fault: %w", typo.Unknown("fault", name, names))
+		}
+		if slices.Contains(o.faults[:i], name) {
+			return nil, fmt.Errorf("bad --fault: it names %s twice", name)
+		}
+	}
+	return slices.DeleteFunc(all, func(f fault.Fault) bool { return !slices.Contains(o.faults, f.Name) }), nil
+}
+
+// validate checks the stores, and the number of servers that share each. Without --store it sets the default.
+func (o *faultsOptions) validate() error {
+	like := runOptions{stores: o.stores, servers: o.servers, against: o.against}
+	if err := like.validate(nil); err != nil {
+		return err
+	}
+	o.stores = like.stores
+	if o.repeat < 1 || o.repeat > 10_000 {
+		return fmt.Errorf("--repeat must be 1 to 10000, not %d", o.repeat)
+	}
+	return nil
+}
+
+func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args []string) error {
+	against, err := opts.against.parse(nil)
+	if err != nil {
+		return usageError(err)
+	}
+	opts.scenario.against = against
+	scenario, err := opts.scenario.scenario(cmd.Flags(), args)
+	if err != nil {
+		return usageError(err)
+	}
+	faults, err := opts.chosen()
+	if err != nil {
+		return usageError(err)
+	}
+	if err := opts.validate(); err != nil {
+		return usageError(err)
+	}
+	note, tags, err := opts.remarks.parse()
+	if err != nil {
+		return usageError(err)
+	}
+	scenario.Rounds = opts.repeat
+	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
+		return err
+	}
+	against.remark(cmd.ErrOrStderr())
+	if err := against.reach(ctx); err != nil {
+		return err
+	}
+	resolved, err := against.resolved(scenario)
+	if err != nil {
+		return usageError(err)
+	}
+	back := &backing{names: []string{""}, addresses: []string{""}} // without a server of our own
+	if measuresOwn(scenario.Transports) {
+		if back, err = openBacking(ctx, opts.stores); err != nil {
+			return err
+		}
+		defer back.close()
+	}
+	m := &matrix{
+		scenario: resolved, faults: faults, servers: opts.servers, backing: back, against: against,
+		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
+	}
+	begun := time.Now().UTC().Truncate(time.Second)
+	dir, made, err := opts.destination.make("faults", begun)
+	if err != nil {
+		return err
+	}
+	m.plan()
+	m.record, err = newRecord(dir, made, back.names, func(i int) result.Run {
+		run := result.Run{
+			Schema: result.Schema, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
+			Scenario: resolved.Result(), Environment: loadgen.Environment(), Faults: m.described(i),
+		}
+		if measuresOwn(scenario.Transports) {
+			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
+		}
+		return run
+	})
+	if err != nil {
+		return err
+	}
+	defer m.record.close()
+	measuring := m.measure(ctx)
+	m.show.end()
+	m.record.discard()
+	windows := m.record.windows()
+	switch {
+	case windows == 0 && ctx.Err() != nil:
+		return errors.New("interrupted before anything was measured")
+	case windows == 0 && measuring == nil:
+		return errors.New("no fault could be made to happen: " + m.reason())
+	case windows == 0:
+		return measuring
+	case ctx.Err() != nil:
+		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s", windows, len(m.cells), dir)
+	}
+	return deliverFaults(cmd.OutOrStdout(), m.record.runs(), faultsDelivery{dir: dir, data: opts.printJSON, colour: opts.colour, show: m.show, failed: measuring})
+}
+
+// A matrix measures faults: each with each transport on each store.
+type matrix struct {
+	scenario loadgen.Scenario
+	faults   []fault.Fault
+	servers  int
+	backing  *backing
+	against  *foreigns
+	record   *record
+	show     *progress
+
+	cells   []faultCell        // in the order in which they are measured
+	leftOut [][]result.LeftOut // for each store
+	each    time.Duration      // that a window took, on average
+}
+
+// A faultCell is a window to be measured.
+type faultCell struct {
+	fault     fault.Fault
+	transport string
+	store     int // index of backing
+	round     int
+}
+
+// plan fills in the cells, and what is left out.
+func (m *matrix) plan() {
+	m.leftOut = make([][]result.LeftOut, len(m.backing.names))
+	for round := 1; round <= m.scenario.Rounds; round++ {
+		for _, f := range m.faults {
+			for _, transport := range m.scenario.Measured() {
+				for i := range m.backing.names {
+					cell := faultCell{f, transport, i, round}
+					if isForeign(transport) && i > 0 {
+						continue // it has a store of its own
+					}
+					options := m.options(cell)
+					if why := f.Lacks(options.Place(!isForeign(transport) && store.InFile(m.backing.addresses[i]))); why == "" {
+						m.cells = append(m.cells, cell)
+					} else if round == 1 {
+						m.leftOut[i] = append(m.leftOut[i], result.LeftOut{Fault: f.Name, Transport: transport, Why: why})
+					}
+				}
+			}
+		}
+	}
+}
+
+// options returns how a cell is measured.
+func (m *matrix) options(c faultCell) loadgen.FaultOptions {
+	o := loadgen.FaultOptions{Scenario: m.scenario, Transport: c.transport, Fault: c.fault, Round: c.round}
+	if isForeign(c.transport) {
+		for _, side := range m.against.all() {
+			if strings.HasPrefix(c.transport, side.Name+"/") {
+				o.Side = side
+			}
+		}
+	} else {
+		address := m.backing.addresses[c.store]
+		o.Side = m.backing.side(c.store, m.servers, append(serverCommand(m.scenario), "--heartbeat", "1s"))
+		o.Store = store.Endpoint(address)
+		o.StoreAt = func(endpoint string) []string {
+			return []string{storeVariable + "=" + store.Through(address, endpoint)}
+		}
+	}
+	o.Side.Network, o.Side.Relay = m.scenario.Network, relayCommand()
+	return o
+}
+
+// described returns the faults as the result of a store has them.
+func (m *matrix) described(i int) *result.Faults {
+	all := &result.Faults{LeftOut: m.leftOut[i]}
+	for _, f := range m.faults {
+		all.All = append(all.All, result.FaultAbout{Name: f.Name, About: f.About})
+	}
+	return all
+}
+
+// reason returns why the first cell was left out.
+func (m *matrix) reason() string {
+	for _, all := range m.leftOut {
+		for _, l := range all {
+			return l.Fault + ": " + l.Why
+		}
+	}
+	return "there is no transport"
+}
+
+// measure measures all cells. If ctx ends, what was measured is kept.
+func (m *matrix) measure(ctx context.Context) error {
+	begun := time.Now()
+	m.each = (m.scenario.Warmup + m.scenario.Duration).Duration() + time.Second
+	stopping := sync.OnceFunc(m.show.stopping)
+	for i, cell := range m.cells {
+		left := time.Duration(len(m.cells)-i) * m.each
+		o := m.options(cell)
+		o.At = loadgen.Progress{
+			Transport: cell.transport, Side: cell.name(m), Round: cell.round, Rounds: m.scenario.Rounds,
+			Window: i + 1, Windows: len(m.cells), Users: m.scenario.Users, Left: left,
+		}
+		o.Progress = func(now loadgen.Progress) {
+			if ctx.Err() != nil {
+				stopping()
+				now.Phase = "stopping"
+			}
+			m.show.update(now)
+		}
+		w, err := loadgen.Break(ctx, o)
+		if err != nil {
+			return err
+		}
+		if err := m.record.results[cell.store].add(w); err != nil {
+			return err
+		}
+		m.tell(o.At, w)
+		m.each = time.Since(begun) / time.Duration(i+1)
+	}
+	return nil
+}
+
+// name returns what the progress shows of a cell beside its transport.
+func (c faultCell) name(m *matrix) string {
+	if name := m.backing.names[c.store]; name != "" {
+		return name + ", " + c.fault.Name
+	}
+	return c.fault.Name
+}
+
+// tell prints the line of a window that has ended.
+func (m *matrix) tell(at loadgen.Progress, w *result.Window) {
+	if m.show.w == nil {
+		return
+	}
+	m.show.clear()
+	said := "not measured: " + text.Clean(w.Failed)
+	if w.Failed == "" {
+		said = report.FaultWords(w.Aftermath)
+	}
+	fmt.Fprintf(m.show.w, "%s  %s\n", heading(at), m.show.on().Text(said))
+}
+
+// A faultsDelivery says where and how a matrix of faults is drawn and printed.
+type faultsDelivery struct {
+	dir    string // where it is drawn; empty: nowhere
+	data   bool   // as JSON
+	colour colouring
+	show   *progress // as in delivery
+	failed error     // an earlier failure
+}
+
+// deliverFaults draws a matrix of faults and prints it.
+func deliverFaults(out io.Writer, runs []report.Run, to faultsDelivery) error {
+	found := report.NewFaults(runs...)
+	d := delivery{what: "matrix", data: to.data, failed: to.failed, print: func(w io.Writer) error { return found.Table(w, to.colour.screen(out)) }}
+	if to.data {
+		d.print = found.JSON
+	}
+	if to.dir != "" {
+		drawn := found.Write(to.dir)
+		d.failed = errors.Join(d.failed, drawn)
+		print := d.print
+		switch {
+		case drawn != nil:
+		case !to.data:
+			d.print = func(w io.Writer) error {
+				if err := print(w); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(w, "\n%s\n", filepath.Join(to.dir, report.Page))
+				return err
+			}
+		case to.show != nil && to.failed == nil:
+			defer to.show.kept(to.dir)
+		}
+	}
+	if bad := found.Verdict(); bad != "" {
+		d.verdict = exitWith(exitDoubtful, "%s", bad)
+	}
+	return d.deliver(out)
+}

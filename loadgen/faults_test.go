@@ -1,0 +1,81 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"pushpull/loadgen/fault"
+)
+
+// aFault returns how a fault is measured on one server in memory, with a few users and within about a second.
+func aFault(t *testing.T, name, transport string) FaultOptions {
+	t.Helper()
+	all := fault.List()
+	i := slices.IndexFunc(all, func(f fault.Fault) bool { return f.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no fault %s", name)
+	}
+	return FaultOptions{
+		Scenario: Scenario{
+			Name: "faults", Users: 6, RoomSize: 3, Rate: 5, Size: 64, Warmup: .1, Duration: .8, Drain: 5, Rounds: 1, Seed: 3,
+			Transports: []string{transport},
+		},
+		Side:      Side{Command: command(), Relay: []string{os.Args[0], "relay"}},
+		Transport: transport, Fault: all[i], Round: 1,
+	}
+}
+
+// TestBreak makes things break on a server in memory: nothing is lost in silence, nobody hangs, and everybody sends and
+// receives again.
+func TestBreak(t *testing.T) {
+	for _, c := range []struct{ fault, transport string }{
+		{"reset", "short-poll@50ms"},
+		{"reset", "websocket"},
+		{"cut-answer", "long-poll@1s"},
+		{"cut-request", "sse"},
+		{"restart", "long-poll@1s"},
+		{"restart", "websocket-lean"},
+		{"proxy-restart", "sse"},
+		{"user-restart", "websocket"},
+	} {
+		t.Run(c.fault+" "+c.transport, func(t *testing.T) {
+			t.Parallel()
+			w, err := Break(t.Context(), aFault(t, c.fault, c.transport))
+			if err != nil || w.Failed != "" {
+				t.Fatal(err, w)
+			}
+			after := w.Aftermath
+			t.Logf("%+v, %d rejoins, %v", *after, w.Rejoins, w.Errors)
+			if after.Lost > 0 || after.Hung > 0 || after.Doubled > 0 {
+				t.Errorf("%+v", *after)
+			}
+			if after.Fault != c.fault || after.Expected() < 12 || after.InTime == 0 || after.BeganS < .1 || after.EndedS < after.BeganS+aFault(t, c.fault, c.transport).Fault.Lasts.Seconds() {
+				t.Errorf("%+v", *after)
+			}
+			if c.fault != "cut-answer" && w.Rejoins == 0 { // whose place may be behind all that is sent
+				t.Error("nobody had to join again")
+			}
+		})
+	}
+}
+
+// TestBreakCant has a fault that fails, and a context that ends.
+func TestBreakCant(t *testing.T) {
+	bad := aFault(t, "reset", "websocket")
+	bad.Fault.Begin = func(context.Context, *fault.Scene) error { return errors.New("no hammer") }
+	if w, err := Break(t.Context(), bad); err != nil || w.Failed != "making the fault reset: no hammer" || w.Aftermath.Fault != "reset" {
+		t.Errorf("%+v, %v", w, err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	early := aFault(t, "reset", "websocket")
+	stop := errors.New("enough")
+	early.Fault.Begin = func(context.Context, *fault.Scene) error { cancel(stop); return nil }
+	early.Fault.Lasts = time.Minute
+	if w, err := Break(ctx, early); w != nil || !errors.Is(err, stop) {
+		t.Errorf("%+v, %v", w, err)
+	}
+}
