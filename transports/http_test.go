@@ -213,8 +213,10 @@ func FuzzCursor(f *testing.F) {
 }
 
 func FuzzParseText(f *testing.F) {
-	for _, s := range []string{`{"body":"hello"}`, `{"body":""}`, `{}`, `{"body":1}`, "{\"body\":\"\xff\"}", `{"body":"\ud800"}`, `{"body":"a","body":"b"}`, "",
-		`{"key":"4.7","body":"hello"}`, `{"body":"hello","key":"4.7"}`, `{"key":"","body":""}`, `{"key":"a b","body":""}`, `{"key":"a","key":"b","body":"ü"}`} {
+	for _, s := range []string{
+		`{"body":"hello"}`, `{"body":""}`, `{}`, `{"body":1}`, "{\"body\":\"\xff\"}", `{"body":"\ud800"}`, `{"body":"a","body":"b"}`, "",
+		`{"key":"4.7","body":"hello"}`, `{"body":"hello","key":"4.7"}`, `{"key":"","body":""}`, `{"key":"a b","body":""}`, `{"key":"a","key":"b","body":"ü"}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -84,7 +84,8 @@ type entry struct {
 func entries(runs []*Result) []entry {
 	var all []entry
 	for _, k := range Knobs() {
-		if k.Scope != Remark {
+		on := func(r *Result) bool { return !k.off(&r.Run.Scenario) } // what no run does is no fact worth a line
+		if k.Scope != Remark && slices.ContainsFunc(runs, on) {
 			all = append(all, entry{
 				Fact{Name: k.Name(), Scope: k.Scope, Difference: k.Difference},
 				func(r *Result) string { return k.Text(&r.Run.Scenario) },

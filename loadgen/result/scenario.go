@@ -280,6 +280,12 @@ func (k Knob) Text(s *Scenario) string {
 	return joined(" ", plain(x), k.Unit)
 }
 
+// off reports whether the knob is a switch that is off in s.
+func (k Knob) off(s *Scenario) bool {
+	on, isSwitch := k.Field(s).(*bool)
+	return isSwitch && !*on
+}
+
 // number returns the knob's value in s, or false if it is not a quantity. A seed is not.
 func (k Knob) number(s *Scenario) (float64, bool) {
 	switch v := k.Field(s).(type) {

@@ -41,11 +41,13 @@ type attack struct {
 	run     func(ctx context.Context, c net.Conn)
 }
 
+// tell writes text, and reports whether the server still takes it.
+func tell(c net.Conn, text string) bool {
+	_, err := io.WriteString(c, text)
+	return err == nil
+}
+
 func attacks() map[string]attack {
-	say := func(c net.Conn, text string) bool {
-		_, err := io.WriteString(c, text)
-		return err == nil
-	}
 	until := func(ctx context.Context, every time.Duration, do func() bool) {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
@@ -67,44 +69,44 @@ func attacks() map[string]attack {
 	return map[string]attack{
 		"connections that say nothing": {500, func(_ context.Context, c net.Conn) { answered(c) }},
 		"headers without end": {20, func(ctx context.Context, c net.Conn) {
-			say(c, "GET /stats HTTP/1.1\r\nHost: localhost\r\n")
-			until(ctx, 5*time.Millisecond, func() bool { return say(c, strings.Repeat("X-A: b\r\n", 100)) })
+			tell(c, "GET /stats HTTP/1.1\r\nHost: localhost\r\n")
+			until(ctx, 5*time.Millisecond, func() bool { return tell(c, strings.Repeat("X-A: b\r\n", 100)) })
 		}},
 		"a head of one byte a second": {500, func(ctx context.Context, c net.Conn) {
-			until(ctx, time.Second, func() bool { return say(c, "G") })
+			until(ctx, time.Second, func() bool { return tell(c, "G") })
 		}},
 		"a body of one byte a second": {500, func(ctx context.Context, c net.Conn) {
-			say(c, fmt.Sprintf(post, "r", "Content-Length: 60000\r\n"))
-			until(ctx, time.Second, func() bool { return say(c, "x") })
+			tell(c, fmt.Sprintf(post, "r", "Content-Length: 60000\r\n"))
+			until(ctx, time.Second, func() bool { return tell(c, "x") })
 		}},
 		"a body without end": {10, func(ctx context.Context, c net.Conn) {
-			say(c, fmt.Sprintf(post, "r", "Transfer-Encoding: chunked\r\n"))
-			until(ctx, 10*time.Millisecond, func() bool { return say(c, "1000\r\n"+strings.Repeat("x", 0x1000)+"\r\n") })
+			tell(c, fmt.Sprintf(post, "r", "Transfer-Encoding: chunked\r\n"))
+			until(ctx, 10*time.Millisecond, func() bool { return tell(c, "1000\r\n"+strings.Repeat("x", 0x1000)+"\r\n") })
 		}},
 		"100,000 rooms": {4, func(ctx context.Context, c net.Conn) {
 			until(ctx, time.Millisecond, func() bool {
-				ok := say(c, fmt.Sprintf(post, fmt.Sprint("room", rooms.Add(1)), "Content-Length: 1\r\n")+"x")
+				ok := tell(c, fmt.Sprintf(post, fmt.Sprint("room", rooms.Add(1)), "Content-Length: 1\r\n")+"x")
 				answered(c)
 				return ok
 			})
 		}},
 		"messages with keys": {4, func(ctx context.Context, c net.Conn) {
 			until(ctx, time.Millisecond, func() bool {
-				ok := say(c, fmt.Sprintf(post, "keys", fmt.Sprintf("Idempotency-Key: %060d\r\nContent-Length: 1\r\n", rooms.Add(1)))+"x")
+				ok := tell(c, fmt.Sprintf(post, "keys", fmt.Sprintf("Idempotency-Key: %060d\r\nContent-Length: 1\r\n", rooms.Add(1)))+"x")
 				answered(c)
 				return ok
 			})
 		}},
 		"pings in a flood": {20, func(ctx context.Context, c net.Conn) {
-			say(c, "GET /rooms/r/websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			tell(c, "GET /rooms/r/websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 			answered(c)
 			ping := binary.BigEndian.AppendUint32([]byte{0x89, 0x80}, 0)
-			until(ctx, 50*time.Millisecond, func() bool { return say(c, strings.Repeat(string(ping), 1000)) })
+			until(ctx, 50*time.Millisecond, func() bool { return tell(c, strings.Repeat(string(ping), 1000)) })
 		}},
 		"a compressed bomb": {10, func(ctx context.Context, c net.Conn) {
 			until(ctx, 50*time.Millisecond, func() bool {
-				ok := say(c, fmt.Sprintf(post, "r", fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n", bomb.Len()))) && say(c, bomb.String())
+				ok := tell(c, fmt.Sprintf(post, "r", fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n", bomb.Len()))) && tell(c, bomb.String())
 				answered(c)
 				return ok
 			})

@@ -11,9 +11,9 @@ import (
 	"pushpull/transports/store/memory"
 )
 
-func once(t testing.TB, store *memory.Store, room, key string) uint64 {
+func once(t testing.TB, store *memory.Store, key string) uint64 {
 	t.Helper()
-	seq, err := store.Append(t.Context(), room, nil, transports.Key(key))
+	seq, err := store.Append(t.Context(), "room", nil, transports.Key(key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,18 +25,18 @@ func TestKeyTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory.Store{First: 1}
 		defer store.Close()
-		once(t, store, "room", "a")
+		once(t, store, "a")
 		time.Sleep(transports.KeyTime)
-		once(t, store, "room", "b")
-		if seq := once(t, store, "room", "a"); seq != 1 {
+		once(t, store, "b")
+		if seq := once(t, store, "a"); seq != 1 {
 			t.Errorf("after %v, a is at %d", transports.KeyTime, seq)
 		}
 		time.Sleep(time.Second)
-		once(t, store, "room", "c")
-		if seq := once(t, store, "room", "a"); seq != 4 {
+		once(t, store, "c")
+		if seq := once(t, store, "a"); seq != 4 {
 			t.Errorf("after more than %v, a is at %d, want it to be new", transports.KeyTime, seq)
 		}
-		if seq := once(t, store, "room", "a"); seq != 4 {
+		if seq := once(t, store, "a"); seq != 4 {
 			t.Errorf("the new a is at %d when it is sent again", seq)
 		}
 	})
@@ -47,7 +47,7 @@ func TestBytesOfKeys(t *testing.T) {
 	const limit = 1 << 20
 	store := &memory.Store{Bytes: limit}
 	for i := range 40_000 {
-		once(t, store, "room", fmt.Sprintf("%0*d", transports.MaxKey, i))
+		once(t, store, fmt.Sprintf("%0*d", transports.MaxKey, i))
 	}
 	if n := used(&store); n > 2*limit {
 		t.Errorf("the store has a limit of %d bytes and takes %d", limit, n)
