@@ -23,13 +23,14 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test race servers timed vet format platforms parts programs fmt lint bench fuzz
+.PHONY: help build test race servers timed faults vet format platforms parts programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, code for other platforms, and every test'
 	@echo 'make race       the tests of the command and the stores with the race detector, and all code on other platforms'
 	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
+	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -68,6 +69,14 @@ timed:
 		done; \
 		exit 1; \
 	done
+
+# Memory has one server, the others share theirs between two. More stores: make faults
+# STORES_OF_FAULTS='nats: redis://127.0.0.1:6379 postgres://postgres@127.0.0.1/postgres'
+REPEAT = 1
+STORES_OF_FAULTS = nats: sqlite:$(or $(TMPDIR),/tmp)/pushpull-faults.db
+faults: build
+	./pushpull faults --repeat $(REPEAT)
+	./pushpull faults --repeat $(REPEAT) --servers 2 $(foreach store,$(STORES_OF_FAULTS),--store '$(store)')
 
 vet:
 	go vet -tags timed ./...

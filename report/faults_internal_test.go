@@ -73,6 +73,10 @@ kill    -            -
 	for _, fig := range f.figures() {
 		goldenFigure(t, "faults", fig.name, fig)
 	}
+	var page bytes.Buffer
+	if err := HTML(&page, Link{"all results", "/results"}, broken(t, 2)); err != nil || !strings.Contains(page.String(), `id="matrix-1"`) || !strings.Contains(page.String(), "/results") {
+		t.Errorf("the page of a server: %v, %s", err, page.String())
+	}
 	dir := t.TempDir()
 	if err := f.Write(dir); err != nil {
 		t.Fatal(err)
