@@ -24,7 +24,7 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test race servers timed soak vet format platforms parts programs fmt lint bench fuzz
+.PHONY: help build test race servers timed soak faults vet format platforms parts programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, code for other platforms, and every test'
@@ -32,6 +32,7 @@ help:
 	@echo 'make servers    the tests with foreign servers that take minutes to install, too'
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
 	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
+	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -74,6 +75,14 @@ timed:
 # It needs Linux, whose /proc says what a process takes. SOAK_TRANSPORT names another transport than websocket.
 soak:
 	SOAK=$(SOAK) go test -tags timed -vet=off -count=1 -timeout 0 -run '^TestSoak$$' -v ./cmd/pushpull
+
+# Memory has one server, the others share theirs between two. More stores: make faults
+# STORES_OF_FAULTS='nats: redis://127.0.0.1:6379 postgres://postgres@127.0.0.1/postgres'
+REPEAT = 1
+STORES_OF_FAULTS = nats: sqlite:$(or $(TMPDIR),/tmp)/pushpull-faults.db
+faults: build
+	./pushpull faults --repeat $(REPEAT)
+	./pushpull faults --repeat $(REPEAT) --servers 2 $(foreach store,$(STORES_OF_FAULTS),--store '$(store)')
 
 vet:
 	go vet -tags timed ./...

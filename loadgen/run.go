@@ -1,8 +1,8 @@
 // Package loadgen simulates the users of a chat and measures how their messages are delivered.
 //
-// There are two entry points. Run measures the transports of a Scenario in interleaved rounds. Duet
-// measures two servers against each other, in pairs. Both measure windows and hand over a
-// result.Window for each:
+// There are three entry points. Run measures the transports of a Scenario in interleaved rounds. Duet
+// measures two servers against each other, in pairs. Break makes something break, and finds out what
+// becomes of the messages. All measure windows and hand over a result.Window for each:
 //
 //   - A Side is what is measured: a running server, or a command that starts servers for each window.
 //   - A Plan is the load: the rooms, and which user sends when. It depends on the scenario alone, so

@@ -357,6 +357,18 @@ func (f Faults) Write(dir string) error {
 	return writeDrawn(dir, drawings, Page, page)
 }
 
+// html writes the page that Write saves as report.html, with the link back at the top unless it is zero.
+func (f Faults) html(w io.Writer, back Link) error {
+	page, err := f.page(back, drawingsOf(f.figures()))
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(page); err != nil {
+		return fmt.Errorf("writing %s: %w", Page, err)
+	}
+	return nil
+}
+
 // page returns the page with the drawings.
 func (f Faults) page(back Link, drawings []drawing) ([]byte, error) {
 	p := faultsPage{

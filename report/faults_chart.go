@@ -13,7 +13,7 @@ import (
 // Sizes of the chart of a matrix, in points.
 const (
 	faultRow  = 30 // height of a line
-	faultHead = 40 // of the names of the transports
+	faultHead = 30 // of the names of the transports
 	faultGap  = 1.5
 )
 

@@ -84,8 +84,11 @@ func writeDrawn(dir string, drawings []drawing, name string, page []byte) error 
 }
 
 // HTML writes the page that Write saves as report.html, with the link back at the top unless it is zero.
-// It is faster than Write, as it draws no PNGs.
+// It is faster than Write, as it draws no PNGs. Runs in which something was made to break get the page of their Faults.
 func HTML(w io.Writer, back Link, runs ...Run) error {
+	if len(runs) > 0 && !slices.ContainsFunc(runs, func(run Run) bool { return !HasFaults(run) }) {
+		return NewFaults(runs...).html(w, back)
+	}
 	all := seriesOf(runs)
 	drawings := drawingsOf(figures(all))
 	page, err := renderPage(back, runs, all, drawings)

@@ -43,6 +43,7 @@ type Stream struct {
 	mu     sync.Mutex // held while the connection is tried, which doesn't wait
 	freed  sync.Cond  // stuck has become false
 	stuck  bool       // a goroutine writes, and may wait
+	fell   bool       // the room's reader has ended, and Next knows why; else a new one may end likewise, again and again
 	behind bool       // the stream no longer follows: the goroutine that is stuck starts readOn afterwards
 	over   bool       // no more messages are written
 	closed bool       // nothing is written any more
@@ -166,6 +167,7 @@ func (s *Stream) Deliver(b *Bundle) bool {
 func (s *Stream) Fall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fell = true
 	if s.stuck {
 		s.behind = true
 		return
@@ -211,8 +213,10 @@ func (s *Stream) readOn() {
 	if s.over {
 		return
 	}
+	fell := s.fell
+	s.fell = false
 	s.readers.Go(func() {
-		for !s.follow() {
+		for ; fell || !s.follow(); fell = false {
 			messages, err := s.Log.Next(s.reading, s.Room, s.place, s.Limits.Batch) // nobody else changes place now
 			if err == nil {
 				err = s.batch(messages)

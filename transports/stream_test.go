@@ -305,13 +305,20 @@ func TestLastOfAStream(t *testing.T) {
 	})
 }
 
-// A stream ends with the error of its log, once.
+// A stream ends with the error of its log, once. In a log that takes its time to fail, a new reader of the room can be
+// followed before it ends, too.
 func TestStreamOfAFailingLog(t *testing.T) {
+	for _, takes := range []time.Duration{0, time.Millisecond} {
+		streamOfAFailingLog(t, takes)
+	}
+}
+
+func streamOfAFailingLog(t *testing.T, takes time.Duration) {
 	for _, size := range []int{0, 1 << 20} {
 		for _, before := range []int{0, 3} {
 			for _, ill := range []error{errors.New("the disk is on fire"), &transports.GapError{Oldest: 9}} {
 				synctest.Test(t, func(t *testing.T) {
-					store := &failing{Store: new(memory.Store)}
+					store := &failing{Store: new(memory.Store), takes: takes}
 					log := feed.New(store, 0)
 					defer log.Close()
 					s := stream(t, log, size)
@@ -365,11 +372,13 @@ func TestStreamThatIsStuckWhenTheRoomFails(t *testing.T) {
 // A failing store fails once it has an error.
 type failing struct {
 	transports.Store
-	err atomic.Pointer[error]
+	takes time.Duration // to fail
+	err   atomic.Pointer[error]
 }
 
 func (f *failing) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	if err := f.err.Load(); err != nil {
+		time.Sleep(f.takes)
 		return nil, *err
 	}
 	return f.Store.After(ctx, room, seq, limit)

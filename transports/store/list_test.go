@@ -63,3 +63,28 @@ func TestNewEntry(t *testing.T) {
 		}
 	}
 }
+
+// The addresses whose server is reached over a network can be led over another host and port.
+func TestEndpoint(t *testing.T) {
+	for _, c := range []struct{ address, endpoint, through string }{
+		{"memory:", "", ""},
+		{"sqlite:/tmp/chat.db", "", ""},
+		{"nats:", "", ""},
+		{"nats://token@127.0.0.1:4333", "127.0.0.1:4333", "nats://token@127.0.0.1:7"},
+		{"redis://127.0.0.1/2", "127.0.0.1:6379", "redis://127.0.0.1:7/2"},
+		{"postgres://mary:secret@[::1]/chat?sslmode=disable", "[::1]:5432", "postgres://mary:secret@127.0.0.1:7/chat?sslmode=disable"},
+		{"postgres:///chat?host=/var/run/postgresql", "", ""},
+		{"postgres://a,b/chat", "", ""},
+		{"mysql://127.0.0.1", "", ""},
+	} {
+		if got := Endpoint(c.address); got != c.endpoint {
+			t.Errorf("%s: %q, want %q", c.address, got, c.endpoint)
+		}
+		if c.endpoint != "" && Through(c.address, "127.0.0.1:7") != c.through {
+			t.Errorf("%s: %s, want %s", c.address, Through(c.address, "127.0.0.1:7"), c.through)
+		}
+		if InFile(c.address) != strings.HasPrefix(c.address, "sqlite:") {
+			t.Errorf("%s: in a file: %t", c.address, InFile(c.address))
+		}
+	}
+}
