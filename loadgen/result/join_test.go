@@ -168,6 +168,7 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Dropped[0].Fatal":    same,
 
 	"Window.Calibration.Connects":      later,
+	"Window.Calibration.NetworkS":      later,
 	"Window.Calibration.Bytes.Send":    later,
 	"Window.Calibration.Bytes.Empty":   later,
 	"Window.Calibration.Bytes.Fresh":   later,
