@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"pushpull/loadgen/result"
 )
@@ -26,7 +27,10 @@ type collection struct {
 	Schema int       `json:"schema"`
 	Answer string    `json:"answer"` // the comparison of the runs, then the answer of each
 	Runs   []summary `json:"runs,omitempty"`
-	Stores []summary `json:"stores,omitempty"` // in place of Runs
+
+	// In place of Runs, of one run.
+	Stores   []summary `json:"stores,omitempty"`
+	Networks []summary `json:"networks,omitempty"`
 }
 
 // JSON writes one object: the run itself if there is only one, otherwise the list of runs, each with a name
@@ -36,10 +40,15 @@ func JSON(w io.Writer, runs ...Run) error {
 	return writeJSON(w, all, all.Runs)
 }
 
-// JSONOfStores is JSON for one run on several stores, whose list has another key.
-func JSONOfStores(w io.Writer, runs ...Run) error {
-	all := collection{Schema: result.Schema, Answer: Answer(runs...), Stores: summariesOf(runs)}
-	return writeJSON(w, all, all.Stores)
+// JSONOfSides is JSON for one run on several stores or over several networks, whose list has another key.
+func JSONOfSides(w io.Writer, runs ...Run) error {
+	all, list := collection{Schema: result.Schema, Answer: Answer(runs...)}, summariesOf(runs)
+	if slices.ContainsFunc(runs, func(r Run) bool { return r.Run.Scenario.Network != runs[0].Run.Scenario.Network }) {
+		all.Networks = list
+	} else {
+		all.Stores = list
+	}
+	return writeJSON(w, all, list)
 }
 
 func summariesOf(runs []Run) []summary {

@@ -299,7 +299,7 @@ func (r *record) delivery(d delivery, as look) delivery {
 	d.kept = "the result is in " + d.dir + ", pushpull report prints and draws it"
 	d.print = func(out io.Writer) error { return as.print(out, d.runs...) }
 	if d.data {
-		d.print = func(out io.Writer) error { return report.JSONOfStores(out, d.runs...) }
+		d.print = func(out io.Writer) error { return report.JSONOfSides(out, d.runs...) }
 	}
 	if r.full() { // the disk has no room for charts, nor for the result
 		d.dir, d.kept = "", ""
