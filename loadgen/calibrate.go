@@ -36,7 +36,7 @@ func (w *window) calibrate(ctx context.Context) *result.Calibration {
 	if w.foreign() {
 		return w.calibrateForeign(ctx)
 	}
-	c := &result.Calibration{RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram()}
+	c := &result.Calibration{RoundTrip: result.NewHistogram(), Direct: result.NewHistogram(), Delivery: result.NewHistogram()}
 	p := &probe{window: w, room: w.rooms + "-probe"}
 	countBytes := func() {
 		if counted, err := p.bytes(ctx); err == nil {
@@ -76,7 +76,6 @@ func (w *window) measureTrips(ctx context.Context, probing *sync.WaitGroup, path
 		return
 	}
 	c.Members++
-	c.Direct = result.NewHistogram()
 	probing.Go(func() { _ = roundTrips(ctx, w.beside(0, &wire.Counts{}), path, c.Direct, more) })
 }
 

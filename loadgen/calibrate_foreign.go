@@ -23,7 +23,7 @@ var errUnheard = errors.New("the message did not come in time")
 // a small answer, a log or acknowledgements, and may not return a member's own messages. The measurements don't
 // wait for each other.
 func (w *window) calibrateForeign(ctx context.Context) *result.Calibration {
-	c := &result.Calibration{RoundTrip: result.NewHistogram(), Delivery: result.NewHistogram()}
+	c := &result.Calibration{RoundTrip: result.NewHistogram(), Direct: result.NewHistogram(), Delivery: result.NewHistogram()}
 	p := &probe{window: w, room: w.rooms + "-probe"}
 	var probing sync.WaitGroup
 	if path := w.health(); path != "" {

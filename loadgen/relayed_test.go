@@ -7,7 +7,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 )
@@ -51,6 +53,38 @@ func TestRelayed(t *testing.T) {
 		if both[0] == 0 || both[0] != both[1] {
 			t.Errorf("%s: %d deliveries, and %d through a relay", transport, both[0], both[1])
 		}
+	}
+}
+
+// TestNetwork measures transports over a network: no message comes sooner than it can, and the round trip of the
+// calibration is that of the network.
+func TestNetwork(t *testing.T) {
+	s := Scenario{
+		Name: "far", Users: 4, RoomSize: 2, Rate: 10, Size: 64, Warmup: .6, Duration: .5, Drain: 5, Rounds: 1, Seed: 1,
+		Transports: []string{"short-poll@50ms", "long-poll", "websocket"},
+	}
+	side := Side{
+		Command: []string{os.Args[0], "serve"}, Relay: []string{os.Args[0], "relay"}, Network: network.Profile{RTTS: .04, UpBPS: 1e6},
+	}
+	err := Run(t.Context(), Options{Scenario: s, Sides: []Side{side}}, func(_ int, w *result.Window) error {
+		if w.Failed != "" || w.Lost > 0 || w.Delivered == 0 {
+			t.Errorf("%s: %+v", w.Transport, w)
+			return nil
+		}
+		if least := w.Latency.Quantile(.01); least < 39*time.Millisecond {
+			t.Errorf("%s: a message came within %v", w.Transport, least)
+		}
+		c := w.Calibration
+		if c.RoundTrip.Count() == 0 || c.RoundTrip.Quantile(0) < 39*time.Millisecond {
+			t.Errorf("%s: %d round trips, the first of %v", w.Transport, c.RoundTrip.Count(), c.RoundTrip.Quantile(0))
+		}
+		if c.Direct.Count() == 0 || c.Direct.Quantile(0) > 39*time.Millisecond || c.NetworkS < .04 || c.NetworkS > .05 {
+			t.Errorf("%s: %d direct round trips, the first of %v; the network adds %v s", w.Transport, c.Direct.Count(), c.Direct.Quantile(0), c.NetworkS)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

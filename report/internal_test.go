@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 )
 
@@ -65,6 +66,7 @@ func TestSetups(t *testing.T) {
 	redis := run("redis", result.Scenario{Servers: 2, Store: "redis\n"}, 2)
 	unmeasured := run("unmeasured", result.Scenario{Servers: 2, Store: "nats"}, 2)
 	unmeasured.Windows[0].Server = nil
+	far := run("far", result.Scenario{Network: network.Profile{Name: "4g", RTTS: .17}}, 0)
 	const together = " (CPU and memory are those of all servers together)"
 	for _, test := range []struct {
 		name string
@@ -77,6 +79,7 @@ func TestSetups(t *testing.T) {
 		{"a store", []Run{sqlite}, []string{"1 server, store sqlite"}},
 		{"servers", []Run{redis}, []string{"2 servers, store redis[U+000A]" + together}},
 		{"servers without measured CPU", []Run{unmeasured}, []string{"2 servers, store nats"}},
+		{"a network", []Run{far}, []string{"1 server, store memory, network 4g: 170ms round trip"}},
 		{"the same", []Run{sqlite, sqlite}, []string{"1 server, store sqlite"}},
 		{"different", []Run{older, redis, foreign}, []string{
 			"older: 1 server, store memory",

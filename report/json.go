@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"pushpull/loadgen/result"
 )
@@ -26,7 +27,10 @@ type collection struct {
 	Schema int       `json:"schema"`
 	Answer string    `json:"answer"` // the comparison of the runs, then the answer of each
 	Runs   []summary `json:"runs,omitempty"`
-	Stores []summary `json:"stores,omitempty"` // in place of Runs
+
+	// In place of Runs, of one run.
+	Stores   []summary `json:"stores,omitempty"`
+	Networks []summary `json:"networks,omitempty"`
 }
 
 // JSON writes one object: the run itself if there is only one, otherwise the list of runs, each with a name
@@ -36,10 +40,21 @@ func JSON(w io.Writer, runs ...Run) error {
 	return writeJSON(w, all, all.Runs)
 }
 
-// JSONOfStores is JSON for one run on several stores, whose list has another key.
-func JSONOfStores(w io.Writer, runs ...Run) error {
-	all := collection{Schema: result.Schema, Answer: Answer(runs...), Stores: summariesOf(runs)}
-	return writeJSON(w, all, all.Stores)
+// JSONOfSides is JSON for one run with several variants, whose list has another key if they are stores or networks.
+func JSONOfSides(w io.Writer, runs ...Run) error {
+	all, list := collection{Schema: result.Schema, Answer: Answer(runs...)}, summariesOf(runs)
+	vary := func(of func(result.Scenario) any) bool {
+		return slices.ContainsFunc(runs, func(r Run) bool { return of(r.Run.Scenario) != of(runs[0].Run.Scenario) })
+	}
+	switch {
+	case vary(func(s result.Scenario) any { return s.Network }):
+		all.Networks = list
+	case vary(func(s result.Scenario) any { return s.HTTP }):
+		all.Runs = list
+	default:
+		all.Stores = list
+	}
+	return writeJSON(w, all, list)
 }
 
 func summariesOf(runs []Run) []summary {

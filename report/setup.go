@@ -7,7 +7,7 @@ import (
 	"pushpull/report/text"
 )
 
-// setup returns the servers and the store of r, like "3 servers, store postgres".
+// setup returns the servers, the store and the network of r, like "3 servers, store postgres".
 func (r Run) setup() string {
 	words := "a server that someone else started"
 	if n := r.Servers(); n > 0 {
@@ -19,6 +19,9 @@ func (r Run) setup() string {
 	if version := text.Name(r.Run.Scenario.HTTP); version != "" {
 		words += ", over HTTP/" + version
 	}
+	if p := r.Run.Scenario.Network; !p.IsNone() {
+		words += ", network " + text.Clean(p.Words())
+	}
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -27,12 +30,12 @@ func (r Run) setup() string {
 }
 
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
-// each run has one server with the default store, or an unknown setup.
+// each run has one server with the default store and no network, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || run.Run.Scenario.HTTP != ""
+		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || !run.Run.Scenario.Network.IsNone() || run.Run.Scenario.HTTP != ""
 		lines = append(lines, run.setup())
 	}
 	if !notable {

@@ -186,7 +186,6 @@ type record struct {
 	dir     string // of the run
 	results []*recorder
 	names   []string  // of the variants; a single one has the name ""
-	stores  bool      // the variants are stores
 	against *foreigns // part of the first result
 }
 
@@ -300,11 +299,7 @@ func (r *record) delivery(d delivery, as look) delivery {
 	d.kept = "the result is in " + d.dir + ", pushpull report prints and draws it"
 	d.print = func(out io.Writer) error { return as.print(out, d.runs...) }
 	if d.data {
-		print := report.JSON
-		if r.stores {
-			print = report.JSONOfStores
-		}
-		d.print = func(out io.Writer) error { return print(out, d.runs...) }
+		d.print = func(out io.Writer) error { return report.JSONOfSides(out, d.runs...) }
 	}
 	if r.full() { // the disk has no room for charts, nor for the result
 		d.dir, d.kept = "", ""

@@ -221,7 +221,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		return err
 	}
 	defer rec.close()
-	rec.against, rec.stores = against, len(opts.stores) > 1
+	rec.against = against
 
 	var watch *watcher
 	if listener != nil {

@@ -71,7 +71,7 @@ func selftestCases() string {
 }
 
 func runSelftest(ctx context.Context, cmd *cobra.Command, opts selftestOptions, args []string) error {
-	o := selftest.Options{Cases: args, Transports: opts.transports}
+	o := selftest.Options{Cases: args, Transports: opts.transports, Relay: relayCommand()}
 	if err := o.Validate(); err != nil {
 		return usageError(err)
 	}

@@ -7,6 +7,7 @@ package network
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,10 +105,8 @@ func Parse(text string) (Profile, error) {
 		if !ok {
 			return Profile{}, fmt.Errorf("there is %.40q where a key and its value belong: write it like %s", strings.TrimSpace(pair), Example)
 		}
-		for _, other := range seen {
-			if other == key {
-				return Profile{}, fmt.Errorf("%s is there twice: leave one out", key)
-			}
+		if slices.Contains(seen, key) {
+			return Profile{}, fmt.Errorf("%s is there twice: leave one out", key)
 		}
 		seen = append(seen, key)
 		if err := p.Set(key, strings.TrimSpace(value)); err != nil {

@@ -36,7 +36,7 @@ func (p *path) deliver(at time.Time) (all []*segment) {
 func travels(p *path, every time.Duration, bytes, n int) (times []time.Duration) {
 	at := epoch.Add(time.Hour)
 	var sent []time.Time
-	note := func(arrived []*segment, now time.Time) {
+	note := func(arrived []*segment) {
 		for _, s := range arrived {
 			for range len(s.data) / bytes {
 				came := s.due
@@ -48,12 +48,12 @@ func travels(p *path, every time.Duration, bytes, n int) (times []time.Duration)
 		}
 	}
 	for range n {
-		note(p.deliver(at), at)
+		note(p.deliver(at))
 		p.add(make([]byte, bytes), at)
 		sent = append(sent, at)
 		at = at.Add(every)
 	}
-	note(p.deliver(at.Add(time.Hour)), at)
+	note(p.deliver(at.Add(time.Hour)))
 	return times
 }
 

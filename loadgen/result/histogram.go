@@ -64,6 +64,9 @@ func (h *Histogram) Record(d time.Duration) {
 	_ = h.change().RecordValue(min(max(int64(d), 0), int64(Longest))) // fails only for values out of range
 }
 
+// IsZero reports whether h is nil or empty, and may be left out of JSON.
+func (h *Histogram) IsZero() bool { return h == nil || h.Count() == 0 }
+
 // Count returns how many durations were recorded.
 func (h *Histogram) Count() int64 { return h.open().TotalCount() }
 

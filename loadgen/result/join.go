@@ -105,7 +105,7 @@ func (w *Window) join(p Window) error {
 	}
 	if p.Calibration != nil {
 		if w.Calibration == nil {
-			w.Calibration = &Calibration{RoundTrip: NewHistogram(), Delivery: NewHistogram()}
+			w.Calibration = &Calibration{RoundTrip: NewHistogram(), Direct: NewHistogram(), Delivery: NewHistogram()}
 		}
 		w.Calibration.join(*p.Calibration)
 	}
@@ -170,12 +170,7 @@ func (c *Calibration) join(p Calibration) {
 	c.Members += p.Members
 	c.RoundTrip.Merge(p.RoundTrip)
 	c.Connects = c.Connects || p.Connects
-	if p.Direct != nil {
-		if c.Direct == nil {
-			c.Direct = NewHistogram()
-		}
-		c.Direct.Merge(p.Direct)
-	}
+	c.Direct.Merge(p.Direct)
 	c.NetworkS = max(c.NetworkS, p.NetworkS)
 	c.Delivery.Merge(p.Delivery)
 	if b := p.Bytes; b != nil { // the same in all parts, apart from numbers with more digits

@@ -173,6 +173,7 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Aftermath.RecoverS":  later,
 
 	"Window.Calibration.Connects":      later,
+	"Window.Calibration.NetworkS":      later,
 	"Window.Calibration.Bytes.Send":    later,
 	"Window.Calibration.Bytes.Empty":   later,
 	"Window.Calibration.Bytes.Fresh":   later,

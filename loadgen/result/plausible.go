@@ -260,7 +260,7 @@ func (w *Window) quantities() []quantity {
 
 	if c := w.Calibration; c != nil {
 		probe("the calibration is", func() { w.Calibration = nil })("members", heads, &c.Members)
-		probe("the check of the network is", func() { c.Direct, c.NetworkS = nil, 0 })("round trip of the network", spans, &c.NetworkS)
+		probe("the check of the network is", func() { c.Direct, c.NetworkS = NewHistogram(), 0 })("round trip of the network", spans, &c.NetworkS)
 		if b := c.Bytes; b != nil {
 			exchange := probe("the bytes of the calibration are", func() { c.Bytes = nil })
 			exchange("send", sizes, &b.Send)
@@ -300,7 +300,7 @@ func zero(at any) {
 func (w *Window) histograms() []**Histogram {
 	all := []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late}
 	if c := w.Calibration; c != nil {
-		all = append(all, &c.RoundTrip, &c.Delivery)
+		all = append(all, &c.RoundTrip, &c.Direct, &c.Delivery)
 	}
 	for i := range w.Slices {
 		all = append(all, &w.Slices[i].Latency)

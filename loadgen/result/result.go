@@ -127,7 +127,7 @@ type Calibration struct {
 	Delivery  *Histogram `json:"delivery"`           // from the start of sending to the decoded message; empty if users poll, or the server scans, on a timer
 
 	// With a network between users and servers, Delivery and Bytes are measured on the servers' side of it.
-	Direct   *Histogram `json:"direct,omitempty"`    // RoundTrip without the network; nil: there is none
+	Direct   *Histogram `json:"direct,omitzero"`     // RoundTrip without the network; empty: there is none
 	NetworkS float64    `json:"network_s,omitempty"` // seconds that the network adds to RoundTrip, if it is as it should be
 
 	Bytes *Bytes `json:"bytes"` // nil: there was no time to measure them

@@ -211,7 +211,6 @@ func Knobs() []Knob {
 		{
 			Key: "network", Field: func(s *Scenario) any { return &s.Network },
 			Group: GroupTransports, Usage: "`NETWORK` between users and servers: a name like 4g, or one like {rtt: 80ms, loss: 1%}",
-			Scope: SetUp,
 		},
 	}
 }
@@ -272,6 +271,9 @@ func (k Knob) Text(s *Scenario) string {
 	case *uint64:
 		return strconv.FormatUint(*v, 10)
 	case *network.Profile:
+		if v.IsNone() {
+			return "" // as all results have it that are older than the knob
+		}
 		return v.Words()
 	case *Seconds:
 		return plain(float64(SecondsOf(v.Duration()))) + " s" // rounded, as .1 + .2 is not .3

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/all"
@@ -28,6 +29,7 @@ import (
 type Options struct {
 	Cases      []string       // names; nil: all
 	Transports []string       // names, without a setting; nil: all of package all
+	Relay      []string       // arguments, beginning with argv[0], that run a relay; nil: the cases of networks are left out
 	Progress   func(Progress) // called as each case begins; nil: no progress is reported
 }
 
@@ -51,6 +53,8 @@ type Case struct {
 	doubts []string                           // codes of the expected doubts, sorted
 	timing func(timing) timing                // the known timing, given that of an honest server; nil: times are not judged
 	judge  []float64                          // the latency quantiles that are judged
+
+	network func(context.Context, *relay.Relay) ([]Figure, error) // measures a network, without any transport; nil: what is above does
 }
 
 // pollInterval is the interval of polls and scans. It is short, so that waiting for them hides little.
@@ -92,7 +96,7 @@ func Cases() []Case {
 	}
 	members := fours.RoomSize
 	others := members - 1
-	return []Case{
+	return append([]Case{
 		{
 			Name: "honest", About: "behaves correctly",
 			make: honest, load: pairs, alone: true, counts: same,
@@ -162,7 +166,7 @@ func Cases() []Case {
 			Name: "silent", About: "never answers a poll", make: silence, polls: true, load: lasting(fours, 500*time.Millisecond),
 			counts: deaf, doubts: []string{"errors", "lost", "no-samples"},
 		},
-	}
+	}, networkCases()...)
 }
 
 // Run runs the cases and hands each line to emit as soon as it is known. If a measurement fails or
@@ -185,6 +189,14 @@ func Run(ctx context.Context, o Options, emit func(Line)) error {
 	for i, c := range cases {
 		if o.Progress != nil {
 			o.Progress(Progress{c, i, len(cases), left(cases[i:], specs)})
+		}
+		if c.network != nil {
+			line, err := c.measureNetwork(ctx, o.Relay)
+			if err != nil {
+				return fmt.Errorf("measuring %s: %w", c.Name, err)
+			}
+			emit(line)
+			continue
 		}
 		late := result.NewHistogram()
 		err := c.run(ctx, c.among(specs), func(m measurement) {
@@ -215,7 +227,7 @@ func (o Options) selected() (cases []Case, specs []string, err error) {
 	if specs, err = o.transports(); err != nil {
 		return nil, nil, err
 	}
-	cases = slices.DeleteFunc(cases, func(c Case) bool { return len(c.among(specs)) == 0 })
+	cases = slices.DeleteFunc(cases, func(c Case) bool { return len(c.among(specs)) == 0 || c.network != nil && o.Relay == nil })
 	if len(cases) == 0 {
 		return nil, nil, errors.New("nothing is left to test: these cases need a transport that polls")
 	}
@@ -283,6 +295,10 @@ func (c Case) among(specs []string) []string {
 // left estimates how long cases take.
 func left(cases []Case, specs []string) (sum time.Duration) {
 	for _, c := range cases {
+		if c.network != nil {
+			sum += 3 * time.Second
+			continue
+		}
 		once := c.load.Duration.Duration() + 200*time.Millisecond
 		if slices.Contains(c.doubts, "lost") {
 			once += c.load.Drain.Duration() // the generator waits for the lost messages

@@ -77,6 +77,8 @@ func change(t *testing.T, name string, value reflect.Value) {
 		value.SetFloat(value.Float() + 2)
 	case reflect.String:
 		value.SetString(value.String() + "x")
+	case reflect.Struct: // a network
+		change(t, name, value.FieldByName("RTTS"))
 	case reflect.Slice:
 		if value.Type().Elem().Kind() == reflect.Struct {
 			value.Set(reflect.MakeSlice(value.Type(), 1, 1))

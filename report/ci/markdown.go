@@ -240,8 +240,8 @@ func machine(res *result.Result) string {
 	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + setup(res)
 }
 
-// setup returns the servers and the store, each after a comma: ", 3 servers, store postgres". It leaves out
-// one server, and the default store.
+// setup returns the servers, the store and the network, each after a comma: ", 3 servers, store postgres". It leaves out
+// one server, the default store, and no network.
 func setup(res *result.Result) string {
 	var words string
 	if n := res.Servers(); n > 1 {
@@ -249,6 +249,9 @@ func setup(res *result.Result) string {
 	}
 	if store := res.Run.Scenario.NotableStore(); store != "" {
 		words += ", store " + line(store)
+	}
+	if p := res.Run.Scenario.Network; !p.IsNone() {
+		words += ", network " + line(p.Words())
 	}
 	return words
 }
