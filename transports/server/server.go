@@ -1,12 +1,13 @@
 // Package server is a serving process: the routes of every transport over one store, with limits,
 // metrics, optional pages, and a stop that still answers the requests it has accepted.
 //
-// It does no authentication and no TLS, and leaves keeping the messages to the store.
+// It leaves keeping the messages to the store.
 package server
 
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,10 @@ type Server struct {
 	// Hosts are the hosts by which clients on this machine may ask for the server, besides those of
 	// loopback and of Limits.Origins: see transports.Hosts.
 	Hosts []string
+
+	// TLS has the certificate by which the server speaks TLS, 1.2 or newer, and nothing else; nil: plain HTTP. A handshake has
+	// HeaderTimeout.
+	TLS *tls.Config
 
 	// Connections is how many connections may be open; the next is answered with 503. They are fewer if
 	// the process may not open as many files: some are kept for the store, the pages and the refusals.
@@ -130,6 +135,7 @@ func (s *Server) start() (*service, error) {
 	}
 	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms, idle: s.RoomIdle, watched: watchesOf(s.Store)}}
 	sv.origins, _ = s.protection() // Validate has returned its error
+	sv.TLS = secureConfig(s.TLS)
 	sv.Limits = s.Limits.WithDefaults()
 	sv.HeaderBytes = positive(s.HeaderBytes, 16<<10)
 	sv.HeaderTimeout = positive(s.HeaderTimeout, 10*time.Second)

@@ -39,10 +39,16 @@ func networks() map[string]func() *Network {
 
 // RunServed is Run for a serving process, which must serve transport to http://server.test. serve accepts
 // the connections of l until ctx ends; then it must answer what is held, end every connection, and return.
-// Rooms have the names that a serving process takes.
-func RunServed(t *testing.T, transport transports.Transport, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
+// Rooms have the names that a serving process takes. Users' ends of connections are wrapped, as for TLS, unless wrap is nil.
+func RunServed(t *testing.T, transport transports.Transport, wrap func(net.Conn) net.Conn, serve func(ctx context.Context, l net.Listener, store transports.Store) error) {
 	run(t, stage{plain: true, serve: func(t testing.TB, store transports.Store) *Server {
 		network := Buffered(0)
+		if pair := network.pair; wrap != nil {
+			network.pair = func() (user, server net.Conn) {
+				user, server = pair()
+				return wrap(user), server
+			}
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, network, store) }()
