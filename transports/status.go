@@ -68,7 +68,7 @@ var rules = map[int]rule{
 
 	304: {advice: "a cache answered: keep caches out of the way to the server"}, // 15.4.5: users ask without a condition
 
-	401: {advice: "users need a name and a password that it takes"},                    // 15.5.2
+	401: {advice: "users need credentials that it takes"},                    // 15.5.2
 	403: {advice: "it lets no user in: look at its rules for access"},                  // 15.5.4
 	404: {poll: Return, handshake: Return, advice: "there is nothing at this address"}, // 15.5.5: gateways say so too while their server restarts
 	405: {advice: adviceForeign},                                                       // 15.5.6

@@ -267,4 +267,3 @@ func TestRefusedOverTLS(t *testing.T) {
 		}
 	})
 }
-

@@ -45,6 +45,10 @@ type Server struct {
 	// HeaderTimeout.
 	TLS *tls.Config
 
+	// Token is what a client must know: letters, digits and - . _ ~ + / =. A request without it is answered with 401, unless
+	// it is for /healthz. "": everybody is served.
+	Token string
+
 	// Connections is how many connections may be open; the next is answered with 503. They are fewer if
 	// the process may not open as many files: some are kept for the store, the pages and the refusals.
 	// 0: 20,000
@@ -93,11 +97,11 @@ type service struct {
 	refusing atomic.Int64
 }
 
-// Validate returns an error if an allowed origin is malformed. It doesn't ask for a store, which
+// Validate returns an error if an allowed origin or the token is malformed. It doesn't ask for a store, which
 // may be set later.
 func (s *Server) Validate() error {
 	_, err := s.protection()
-	return err
+	return errors.Join(err, checkToken(s.Token))
 }
 
 // protection returns a check that refuses writes by pages of other origins than the server's own
