@@ -28,7 +28,7 @@ type Side struct {
 	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
 	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
-	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
+	Authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
 	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
 	// users and the servers of each window; nil: users connect to the servers.

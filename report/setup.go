@@ -16,6 +16,9 @@ func (r Run) setup() string {
 	if store := text.Name(r.Run.Scenario.StoreKind()); store != "" {
 		words += ", store " + store
 	}
+	if r.Run.Scenario.TLS {
+		words += ", over TLS"
+	}
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -24,12 +27,12 @@ func (r Run) setup() string {
 }
 
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
-// each run has one server with the default store, or an unknown setup.
+// each run has one server with the default store and without TLS, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != ""
+		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || run.Run.Scenario.TLS
 		lines = append(lines, run.setup())
 	}
 	if !notable {

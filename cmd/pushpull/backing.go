@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"pushpull/loadgen"
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/certificate"
 	"pushpull/transports/store"
 )
 
@@ -19,6 +21,9 @@ type backing struct {
 	addresses []string          // of the stores
 	names     []string          // of the stores, as storeNames returns them
 	kept      []*loadgen.Server // of each store; nil: no process of ours keeps it
+
+	made *certificate.Made // for servers that speak TLS; nil: none was asked for
+	dir  string            // of the files of made
 }
 
 // openBacking opens the stores, and starts the embedded ones. The caller must close it.
@@ -59,7 +64,37 @@ func (b *backing) close() {
 		}
 	}
 	b.program.Close()
+	if b.dir != "" {
+		os.RemoveAll(b.dir)
+	}
 }
+
+// secure makes the servers of a side speak TLS, with a certificate that its users trust and that is made once.
+func (b *backing) secure(side *loadgen.Side) error {
+	if b.made == nil {
+		var err error
+		if b.dir, err = os.MkdirTemp("", "pushpull-"); err != nil {
+			return fmt.Errorf("keeping the certificate: %w", err)
+		}
+		made, err := certificate.Make()
+		if err != nil {
+			return err
+		}
+		for name, text := range map[string][]byte{certificateFile: made.PEM, keyFile: made.KeyPEM} {
+			if err := os.WriteFile(filepath.Join(b.dir, name), text, 0o600); err != nil {
+				return fmt.Errorf("keeping the certificate: %w", err)
+			}
+		}
+		b.made = made
+	}
+	side.Command = append(side.Command, "--tls",
+		"--cert", filepath.Join(b.dir, certificateFile), "--key", filepath.Join(b.dir, keyFile))
+	side.Authorities = b.made.Pool()
+	return nil
+}
+
+// Files of a certificate that is made for a run.
+const certificateFile, keyFile = "certificate.pem", "key.pem"
 
 // side returns that many servers on store i, started by the command.
 func (b *backing) side(i, servers int, command []string) loadgen.Side {

@@ -24,6 +24,7 @@ type runOptions struct {
 	target, ca       string
 	stores           []string
 	servers          int
+	tls              string // one of those in variants.go; "": without
 	destination      destination
 	remarks          remarks
 	watch            watchOptions
@@ -50,7 +51,9 @@ the store of its messages:
 
 With several --store every transport is measured on each, and the results are shown side by side.
 --servers starts several servers that share a store, and spreads the members of each room over
-them.
+them. --tls measures everything twice, on servers without TLS and on servers with it, and shows both
+side by side; --tls=only leaves out those without. The certificate is made for the run, users trust it
+alone, and each connection makes a handshake of its own.
 
 ` + aboutForeign + `
 
@@ -87,6 +90,7 @@ that can't be written is reported before anything is measured.`,
   pushpull run rooms --users 500 --transports long-poll,websocket
   pushpull run chat --watch 127.0.0.1:8090 --open
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
+  pushpull run idle --tls
   pushpull run chat --target http://127.0.0.1:8080 --json
   pushpull run chat --against nchan=./nchan.sh`,
 		Args:              operands,
@@ -104,6 +108,8 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		f.StringVar(&o.tls, "tls", "", "`both|only` measure with TLS too, beside the same without it, or only with it")
+		f.Lookup("tls").NoOptDefVal = tlsBoth
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
@@ -144,7 +150,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(err)
 	}
-	if err := opts.outputs.try(opts.destination.own(args, storeNames(opts.stores)...)...); err != nil {
+	if err := opts.outputs.try(opts.destination.own(args, variantNames(opts.variants())...)...); err != nil {
 		return err
 	}
 	listener, err := opts.watch.listen()
@@ -164,7 +170,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			return err
 		}
 	}
-	sides, stop, err := opts.sides(ctx, scenario, running)
+	variants := opts.variants()
+	sides, stop, err := opts.sides(ctx, scenario, running, variants)
 	if err != nil {
 		return err
 	}
@@ -182,7 +189,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	names := []string{""}
 	if len(sides) > 1 {
-		names = storeNames(opts.stores)
+		names = variantNames(variants)
 	}
 	rec, err := newRecord(dir, made, names, func(i int) result.Run {
 		run := result.Run{
@@ -191,7 +198,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		}
 		running.describe(&run.Scenario)
 		if running == nil && len(sides) > 0 {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
+			variants[i].describe(&run.Scenario, &opts)
 		}
 		return run
 	})
@@ -279,10 +286,15 @@ func (o *runOptions) validate() error {
 		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --store and --servers")
 	case len(o.against.named) > 0 && len(o.stores) > 1:
 		return errors.New("--against is measured beside one --store: leave out the others, or --against")
+	case len(o.against.named) > 0 && o.tls == tlsBoth:
+		return errors.New("--against is measured beside one set-up: write --tls=only, or leave out --tls or --against")
 	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
 		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
+	}
+	if err := o.validateTLS(); err != nil {
+		return err
 	}
 	if len(o.stores) == 0 {
 		o.stores = []string{store.Default}
@@ -301,9 +313,9 @@ func (o *runOptions) validate() error {
 	return nil
 }
 
-// sides returns the sides to measure: the target, or servers to start on each store. stop stops the
+// sides returns the sides to measure: the target, or servers to start for each variant. stop stops the
 // embedded stores that it has started.
-func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
+func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target, variants []variant) (sides []loadgen.Side, stop func(), err error) {
 	switch {
 	case !measuresOwn(s.Transports):
 		return nil, func() {}, nil
@@ -314,8 +326,16 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range o.stores {
-		sides = append(sides, b.side(i, o.servers, o.serverCommand(s)))
+	for _, v := range variants {
+		side := b.side(v.store, o.servers, o.serverCommand(s))
+		side.Name = v.name
+		if v.tls {
+			if err := b.secure(&side); err != nil {
+				b.close()
+				return nil, nil, err
+			}
+		}
+		sides = append(sides, side)
 	}
 	return sides, b.close, nil
 }

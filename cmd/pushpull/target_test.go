@@ -189,7 +189,7 @@ func TestStoreIsNoArgument(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := runOptions{stores: []string{address}, servers: 1}
-	sides, stop, err := opts.sides(t.Context(), scenario, nil)
+	sides, stop, err := opts.sides(t.Context(), scenario, nil, opts.variants())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,6 +115,15 @@ func entries(runs []*Result) []entry {
 	// A comparison merges the windows of each round, however many there are.
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
+	add(SetUp, Refused, "TLS", func(r *Result) string { // the address of a target says it
+		switch {
+		case r.Run.Scenario.TLS:
+			return "yes"
+		case r.Run.Scenario.Target != "":
+			return ""
+		}
+		return "no"
+	})
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.

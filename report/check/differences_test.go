@@ -73,6 +73,8 @@ func change(t *testing.T, name string, value reflect.Value) {
 		value.SetUint(value.Uint() + 2)
 	case reflect.Float64:
 		value.SetFloat(value.Float() + 2)
+	case reflect.Bool:
+		value.SetBool(!value.Bool())
 	case reflect.String:
 		value.SetString(value.String() + "x")
 	case reflect.Slice:

@@ -240,7 +240,7 @@ func machine(res *result.Result) string {
 	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + setup(res)
 }
 
-// setup returns the servers and the store, each after a comma: ", 3 servers, store postgres". It leaves out
+// setup returns the servers, the store and TLS, each after a comma: ", 3 servers, store postgres, over TLS". It leaves out
 // one server, and the default store.
 func setup(res *result.Result) string {
 	var words string
@@ -249,6 +249,9 @@ func setup(res *result.Result) string {
 	}
 	if store := res.Run.Scenario.NotableStore(); store != "" {
 		words += ", store " + line(store)
+	}
+	if res.Run.Scenario.TLS {
+		words += ", over TLS"
 	}
 	return words
 }
