@@ -34,6 +34,10 @@ type Side struct {
 	// users and the servers of each window; nil: users connect to the servers.
 	Relay []string
 
+	// Via are the arguments, beginning with argv[0], that make this binary run a proxy (package proxy) before a server, whose host
+	// and port follow them; nil: users, or the relay, connect to the servers.
+	Via []string
+
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
 	// stopped by SIGTERM to its process group, as it may know nothing of standard input.
@@ -141,12 +145,21 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else if d.PID > 0 {
 		w.watchTree(d.PID)
 	}
-	relayed, err := d.relay(ctx, bases)
+	fronts, places, bases, err := d.front(ctx, bases)
 	if err != nil {
 		stopAll(w.started) // their errors matter less than err
 		return nil, &startError{err}
 	}
+	relayed, err := d.relay(ctx, places)
+	if err != nil {
+		fronts.stop()
+		stopAll(w.started) // their errors matter less than err
+		return nil, &startError{err}
+	}
 	w.routes = relayed.routes
+	if len(fronts) > 0 {
+		w.places = places
+	}
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()
@@ -156,7 +169,7 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else {
 		err = w.explain(err)
 	}
-	for _, failed := range append(stopAll(w.started), relayed.stop()...) {
+	for _, failed := range slices.Concat(relayed.stop(), fronts.stop(), stopAll(w.started)) {
 		if out != nil {
 			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
 		}

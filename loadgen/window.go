@@ -47,6 +47,7 @@ type window struct {
 	noStats bool           // the target is not asked for its stats
 	started []*Server      // the servers, if they were started for the window
 	routes  []*relay.Route // through the relay to the servers, in their order; nil: there is no relay
+	places  []*url.URL     // of the proxies before the servers, in their order; nil: there are none
 	store   *Server        // that keeps their messages; nil: it is none of ours
 	cores   int            // that this process is bound to; 0: it isn't bound
 
@@ -127,8 +128,11 @@ type served struct {
 func (w *window) serve(addresses []*url.URL) {
 	for i, address := range addresses {
 		d := wire.NewDialer(address, &w.counts)
-		if w.routes != nil {
+		switch {
+		case w.routes != nil:
 			d.Through = w.routes[i].Address()
+		case w.places != nil:
+			d.Through = wire.HostPort(w.places[i])
 		}
 		d.Stream, d.Departures = w.way.Stream, &w.departures
 		d.Trust(w.authorities)

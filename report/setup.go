@@ -19,6 +19,9 @@ func (r Run) setup() string {
 	if r.Run.Scenario.TLS {
 		words += ", over TLS"
 	}
+	if via := text.Name(r.Run.Scenario.Via); via != "" {
+		words += ", through " + via + " (whose CPU and memory are in no figure)"
+	}
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -27,12 +30,12 @@ func (r Run) setup() string {
 }
 
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
-// each run has one server with the default store and without TLS, or an unknown setup.
+// each run has one server with the default store, without TLS and a proxy, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || run.Run.Scenario.TLS
+		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || run.Run.Scenario.TLS || run.Run.Scenario.Via != ""
 		lines = append(lines, run.setup())
 	}
 	if !notable {

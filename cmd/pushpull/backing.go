@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"pushpull/loadgen"
@@ -69,7 +70,7 @@ func (b *backing) close() {
 	}
 }
 
-// secure makes the servers of a side speak TLS, with a certificate that its users trust and that is made once.
+// secure makes the servers of a side speak TLS, or the proxies before them, with a certificate that its users trust and that is made once.
 func (b *backing) secure(side *loadgen.Side) error {
 	if b.made == nil {
 		var err error
@@ -80,21 +81,27 @@ func (b *backing) secure(side *loadgen.Side) error {
 		if err != nil {
 			return err
 		}
-		for name, text := range map[string][]byte{certificateFile: made.PEM, keyFile: made.KeyPEM} {
+		for name, text := range map[string][]byte{
+			certificateFile: made.PEM, keyFile: made.KeyPEM, bothFile: slices.Concat(made.PEM, made.KeyPEM),
+		} {
 			if err := os.WriteFile(filepath.Join(b.dir, name), text, 0o600); err != nil {
 				return fmt.Errorf("keeping the certificate: %w", err)
 			}
 		}
 		b.made = made
 	}
+	side.Authorities = b.made.Pool()
+	if side.Via != nil {
+		side.Via = append(side.Via, "--cert", filepath.Join(b.dir, bothFile))
+		return nil
+	}
 	side.Command = append(side.Command, "--tls",
 		"--cert", filepath.Join(b.dir, certificateFile), "--key", filepath.Join(b.dir, keyFile))
-	side.Authorities = b.made.Pool()
 	return nil
 }
 
 // Files of a certificate that is made for a run.
-const certificateFile, keyFile = "certificate.pem", "key.pem"
+const certificateFile, keyFile, bothFile = "certificate.pem", "key.pem", "both.pem"
 
 // side returns that many servers on store i, started by the command.
 func (b *backing) side(i, servers int, command []string) loadgen.Side {

@@ -127,6 +127,8 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return offered(transportsFor)
 	case "store":
 		return offered(storesFor)
+	case "via":
+		return offered(func(string) []cobra.Completion { return proxies() })
 	case "price":
 		return listed(func(string) (keys []cobra.Completion) {
 			for _, name := range tariffs() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type runOptions struct {
 	stores           []string
 	servers          int
 	tls              string // one of those in variants.go; "": without
+	via              []string
 	destination      destination
 	remarks          remarks
 	watch            watchOptions
@@ -54,6 +56,12 @@ With several --store every transport is measured on each, and the results are sh
 them. --tls measures everything twice, on servers without TLS and on servers with it, and shows both
 side by side; --tls=only leaves out those without. The certificate is made for the run, users trust it
 alone, and each connection makes a handshake of its own.
+
+--via starts a proxy before each server, a program from the PATH that gets a configuration for the
+window; several are shown side by side. Its CPU and memory are in no figure. With TLS users speak it
+with the proxy, and the proxy plain HTTP with the server.
+
+` + aboutProxies() + `
 
 ` + aboutForeign + `
 
@@ -110,6 +118,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
 		f.StringVar(&o.tls, "tls", "", "`both|only` measure with TLS too, beside the same without it, or only with it")
 		f.Lookup("tls").NoOptDefVal = tlsBoth
+		f.StringArrayVar(&o.via, "via", nil, "`PROXY` a proxy between users and server: "+strings.Join(proxies(), ", ")+"; repeat it to compare")
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
@@ -293,7 +302,7 @@ func (o *runOptions) validate() error {
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
-	if err := o.validateTLS(); err != nil {
+	if err := cmp.Or(o.validateTLS(), o.validateVia()); err != nil {
 		return err
 	}
 	if len(o.stores) == 0 {
@@ -322,6 +331,9 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	case running != nil:
 		return []loadgen.Side{running.side()}, func() {}, nil
 	}
+	if err := o.findProxies(); err != nil {
+		return nil, nil, err
+	}
 	b, err := openBacking(ctx, o.stores)
 	if err != nil {
 		return nil, nil, err
@@ -329,6 +341,9 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 	for _, v := range variants {
 		side := b.side(v.store, o.servers, o.serverCommand(s))
 		side.Name = v.name
+		if v.via != "" {
+			side.Via = proxyCommand(v.via)
+		}
 		if v.tls {
 			if err := b.secure(&side); err != nil {
 				b.close()

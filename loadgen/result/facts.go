@@ -124,6 +124,12 @@ func entries(runs []*Result) []entry {
 		}
 		return "no"
 	})
+	add(SetUp, Refused, "proxy", func(r *Result) string {
+		if r.Run.Scenario.Via == "" && r.Run.Scenario.Target == "" {
+			return "none"
+		}
+		return r.Run.Scenario.Via
+	})
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.

@@ -34,7 +34,8 @@ type Scenario struct {
 	Redirected string   `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
 	Store      string   `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
 	Servers    int      `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
-	TLS        bool     `json:"tls,omitempty" yaml:"-"`        // the servers that the run starts speak TLS
+	TLS        bool     `json:"tls,omitempty" yaml:"-"`        // users speak TLS with the servers that the run starts, or with the proxies before them
+	Via        string   `json:"via,omitempty" yaml:"-"`        // the proxy before each server that the run starts, like "nginx"; empty: none
 
 	Against []ForeignServer `json:"against,omitempty" yaml:"-"` // the other servers that transports like "nchan/long-poll" are measured on
 	Lacking []Lack          `json:"lacking,omitempty" yaml:"-"` // those of Transports that are not measured, as their servers lack them

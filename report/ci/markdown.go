@@ -240,8 +240,8 @@ func machine(res *result.Result) string {
 	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + setup(res)
 }
 
-// setup returns the servers, the store and TLS, each after a comma: ", 3 servers, store postgres, over TLS". It leaves out
-// one server, and the default store.
+// setup returns the servers, the store, TLS and a proxy, each after a comma: ", 3 servers, store postgres, over TLS, through
+// nginx". It leaves out one server, and the default store.
 func setup(res *result.Result) string {
 	var words string
 	if n := res.Servers(); n > 1 {
@@ -252,6 +252,9 @@ func setup(res *result.Result) string {
 	}
 	if res.Run.Scenario.TLS {
 		words += ", over TLS"
+	}
+	if via := res.Run.Scenario.Via; via != "" {
+		words += ", through " + line(via)
 	}
 	return words
 }
