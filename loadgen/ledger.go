@@ -35,6 +35,7 @@ type ledger struct {
 
 	owed, came                          atomic.Int64 // copies of measured messages: expected of the stored ones, and arrived
 	duplicated, reordered, misdelivered atomic.Int64
+	bunched                             atomic.Int64 // deliveries that came together with one that was sent at another time
 	sent                                atomic.Int64 // all sends that ended, warm-up included: for the progress
 	limited                             atomic.Int64 // requests that the server refused for now
 
@@ -52,6 +53,29 @@ type receiver struct {
 	seen    []uint64 // a bit for each of the room's messages
 	highest []int32  // per member that sends, one more than the highest number received from it
 	waits   bool     // its first poll was not answered before it left
+
+	// Of the messages that have come in one instant.
+	came  time.Time     // when the latest came
+	first time.Duration // when the first of them was sent
+}
+
+// Messages that come within one instant of each other have come together, and messages that were sent apart by more than apart
+// have no reason to: see bunched.
+const (
+	instant = time.Millisecond
+	apart   = 100 * time.Millisecond
+)
+
+// bunched takes note of a message, and reports whether it has come together with one that was sent long before or after it: what
+// buffers a stream holds messages back until there are enough.
+func (r *receiver) bunched(now time.Time, sent time.Duration) bool {
+	together := now.Sub(r.came) < instant
+	r.came = now
+	if !together {
+		r.first = sent
+		return false
+	}
+	return (sent - r.first).Abs() > apart
 }
 
 // slicesPerWindow is the largest number of slices of latency over time.
@@ -158,6 +182,9 @@ func (l *ledger) received(user int, body []byte) {
 	}
 	l.copies[i].Add(1)
 	l.came.Add(1)
+	if r.bunched(now, s.Actual) {
+		l.bunched.Add(1)
+	}
 	latency := now.Sub(l.start) - send.At
 	slice := int((send.At - l.plan.Warmup) / l.width)
 	l.mu.Lock()
@@ -274,6 +301,9 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	w.Duplicated = int(l.duplicated.Load())
 	w.Reordered = int(l.reordered.Load())
 	w.Misdelivered = int(l.misdelivered.Load())
+	if w.Way.Stream {
+		w.Bunched = int(l.bunched.Load())
+	}
 	w.Limited = int(l.limited.Load())
 	if settle {
 		l.overdue(end)

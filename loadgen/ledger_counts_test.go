@@ -103,3 +103,32 @@ func TestLedgerJoinsErrorsOfConnections(t *testing.T) {
 		t.Errorf("errors %v, want one that occurred three times", w.Errors)
 	}
 }
+
+// Messages of one sender that were sent apart and come in one instant have waited in a buffer on their way.
+func TestBunched(t *testing.T) {
+	begun := time.Now()
+	at := func(ms float64) time.Time { return begun.Add(time.Duration(ms * float64(time.Millisecond))) }
+	for _, c := range []struct {
+		name  string
+		came  []float64 // ms
+		sent  []int     // ms
+		count int
+	}{
+		{"as they were sent", []float64{1, 201, 401}, []int{0, 200, 400}, 0},
+		{"sent together", []float64{1, 1.1, 1.2}, []int{0, 1, 50}, 0},
+		{"held back", []float64{500, 500.1, 500.2, 500.3}, []int{0, 120, 240, 360}, 3},
+		{"many that are close to the next", []float64{500, 500.1, 500.2, 500.3, 500.4}, []int{0, 40, 80, 120, 160}, 2},
+		{"two bunches", []float64{500, 500.1, 900, 900.1}, []int{0, 200, 600, 800}, 2},
+	} {
+		var r receiver
+		count := 0
+		for i := range c.came {
+			if r.bunched(at(c.came[i]), time.Duration(c.sent[i])*time.Millisecond) {
+				count++
+			}
+		}
+		if count != c.count {
+			t.Errorf("%s: %d came in bunches, want %d", c.name, count, c.count)
+		}
+	}
+}

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "relay" {
 		os.Exit(serveRelay())
 	}
+	if len(os.Args) > 1 && os.Args[1] == "bunching" {
+		os.Exit(bunching())
+	}
 	if len(os.Args) > 1 && os.Args[1] == "strange" {
 		os.Exit(serveStrange())
 	}

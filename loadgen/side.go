@@ -29,7 +29,7 @@ type Side struct {
 	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
 	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
-	Authorities *x509.CertPool // whose certificates are accepted of Target; nil: those of the system
+	Authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
 
 	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
 	// users and the servers of each window; nil: users connect to the servers.
@@ -40,6 +40,10 @@ type Side struct {
 
 	// Network is what the relay puts between the users and the servers; the zero value is none. Its Relay must be set.
 	Network network.Profile
+
+	// Via are the arguments, beginning with argv[0], that make this binary run a proxy (package proxy) before a server, whose host
+	// and port follow them; nil: users, or the relay, connect to the servers.
+	Via []string
 
 	// Dialect is what a foreign server speaks; nil: it is pushpull's own server. A foreign server needs no
 	// GET /healthz or /stats. Command's first line of output is "listening on http://HOST:PORT", too, but it is
@@ -148,12 +152,21 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else if d.PID > 0 {
 		w.watchTree(d.PID)
 	}
-	relayed, err := d.relay(ctx, bases)
+	fronts, places, bases, err := d.front(ctx, bases)
 	if err != nil {
 		stopAll(w.started) // their errors matter less than err
 		return nil, &startError{err}
 	}
+	relayed, err := d.relay(ctx, places)
+	if err != nil {
+		fronts.stop()
+		stopAll(w.started) // their errors matter less than err
+		return nil, &startError{err}
+	}
 	w.routes, w.network = relayed.routes, d.Network
+	if len(fronts) > 0 {
+		w.places = places
+	}
 	stop := watch(w, at, progress)
 	out, err := w.measure(ctx, bases)
 	stop()
@@ -163,7 +176,7 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 	} else {
 		err = w.explain(err)
 	}
-	for _, failed := range append(stopAll(w.started), relayed.stop()...) {
+	for _, failed := range slices.Concat(relayed.stop(), fronts.stop(), stopAll(w.started)) {
 		if out != nil {
 			out.Errors = append(out.Errors, result.Failure{Text: failed.Error(), Count: 1})
 		}

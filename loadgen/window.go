@@ -52,6 +52,7 @@ type window struct {
 	started []*Server       // the servers, if they were started for the window
 	http2   bool            // users speak HTTP/2
 	routes  []*relay.Route  // through the relay to the servers, in their order; nil: there is no relay
+	places  []*url.URL      // of the proxies before the servers, in their order; nil: there are none
 	network network.Profile // that the relay replays
 	store   *Server         // that keeps their messages; nil: it is none of ours
 	cores   int             // that this process is bound to; 0: it isn't bound
@@ -144,8 +145,11 @@ func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
 func (w *window) serve(addresses []*url.URL) {
 	for i, address := range addresses {
 		d := wire.NewDialer(address, &w.counts)
-		if w.routes != nil {
+		switch {
+		case w.routes != nil:
 			d.Through = w.routes[i].Address()
+		case w.places != nil:
+			d.Through = wire.HostPort(w.places[i])
 		}
 		d.Stream, d.HTTP2, d.Departures = w.way.Stream, w.http2, &w.departures
 		d.Trust(w.authorities)

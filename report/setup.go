@@ -22,6 +22,12 @@ func (r Run) setup() string {
 	if p := r.Run.Scenario.Network; !p.IsNone() {
 		words += ", network " + text.Clean(p.Words())
 	}
+	if r.Run.Scenario.TLS {
+		words += ", over TLS"
+	}
+	if via := text.Name(r.Run.Scenario.Via); via != "" {
+		words += ", through " + via + " (whose CPU and memory are in no figure)"
+	}
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -30,12 +36,13 @@ func (r Run) setup() string {
 }
 
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
-// each run has one server with the default store and no network, or an unknown setup.
+// each run has one server with the default store, no network, TLS nor proxy, over HTTP/1.1, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	notable := false
 	for _, run := range runs {
-		notable = notable || run.Servers() > 1 || run.Run.Scenario.NotableStore() != "" || !run.Run.Scenario.Network.IsNone() || run.Run.Scenario.HTTP != ""
+		s := run.Run.Scenario
+		notable = notable || run.Servers() > 1 || s.NotableStore() != "" || !s.Network.IsNone() || s.TLS || s.Via != "" || s.HTTP != ""
 		lines = append(lines, run.setup())
 	}
 	if !notable {

@@ -78,7 +78,7 @@ var rules = map[int]rule{
 
 	304: {advice: "a cache answered: keep caches out of the way to the server"}, // 15.4.5: users ask without a condition
 
-	401: {advice: "users need a name and a password that it takes"},                    // 15.5.2
+	401: {advice: "users need credentials that it takes"},                              // 15.5.2
 	403: {advice: "it lets no user in: look at its rules for access"},                  // 15.5.4
 	404: {poll: Return, handshake: Return, advice: "there is nothing at this address"}, // 15.5.5: gateways say so too while their server restarts
 	405: {advice: adviceForeign},                                                       // 15.5.6
@@ -89,14 +89,14 @@ var rules = map[int]rule{
 	// it; the connection is no longer used.
 	408: {poll: Repeat, send: Repeat, handshake: Repeat, spent: true},
 
-	413: {later: true, advice: "send smaller messages, or raise the limit of the server"}, // 15.5.14
+	413: {later: true, advice: "send smaller messages, or raise the limit of the server, or of a proxy in between: client_max_body_size in nginx"}, // 15.5.14
 
 	// 15.5.20: this connection doesn't lead to the server that was meant. The client may repeat the
 	// request on another one.
 	421: {poll: Rejoin, send: Repeat, handshake: Rejoin, spent: true},
 
 	425: {poll: Repeat, send: Repeat, handshake: Repeat}, // RFC 8470, 5.2: the request was not processed, as it came too early
-	426: {advice: "it wants another protocol"},           // 15.5.22
+	426: {advice: adviceUpgrade},                         // 15.5.22
 	429: {poll: Repeat, send: Repeat, handshake: Repeat}, // RFC 6585, 4: too many requests
 
 	501: {advice: adviceForeign}, // 15.6.2: it will never know how
@@ -106,17 +106,18 @@ var rules = map[int]rule{
 	// a 503 says when to.
 	502: {poll: Rejoin, handshake: Rejoin, doubt: true},
 	503: {poll: Rejoin, handshake: Rejoin, doubt: true, later: true},
-	504: {poll: Rejoin, handshake: Rejoin, doubt: true},
+	504: {poll: Rejoin, handshake: Rejoin, doubt: true, advice: adviceTimeout},
 
-	505: {advice: "users speak HTTP/1.1 only"},                     // 15.6.6
-	506: {},                                                        // RFC 2295, 8.1: the server is set up wrongly
-	508: {},                                                        // RFC 5842, 7.2: so it is here
-	510: {},                                                        // RFC 2774, 7: it wants an extension of HTTP
-	511: {advice: "log in to the network that this machine is in"}, // RFC 6585, 6: a portal answered, not the server
+	505: {advice: "users speak HTTP/1.1: is there a proxy that speaks an older one? nginx needs proxy_http_version 1.1"}, // 15.6.6
+	506: {},                                                                                                              // RFC 2295, 8.1: the server is set up wrongly
+	508: {},                                                                                                              // RFC 5842, 7.2: so it is here
+	510: {},                                                                                                              // RFC 2774, 7: it wants an extension of HTTP
+	511: {advice: "log in to the network that this machine is in"},                                                       // RFC 6585, 6: a portal answered, not the server
 }
 
 const (
-	adviceUpgrade = "is there a proxy that doesn't pass WebSockets on?"
+	adviceUpgrade = "is there a proxy that doesn't pass WebSockets on? nginx needs proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection upgrade"
+	adviceTimeout = "a proxy waited too long for the server: raise its limit, proxy_read_timeout in nginx, timeout server in HAProxy"
 	adviceForeign = "is it a pushpull server?"
 )
 

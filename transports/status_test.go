@@ -160,7 +160,7 @@ func TestAnswerErrors(t *testing.T) {
 		location, body string
 		want           string
 	}{
-		{401, "", "", "the server answered 401 Unauthorized (users need a name and a password that it takes)"},
+		{401, "", "", "the server answered 401 Unauthorized (users need credentials that it takes)"},
 		{404, "", "<html>", `the server answered 404 Not Found (there is nothing at this address): "<html>"`},
 		{503, "", `{"error":"later"}`, "the server answered 503 Service Unavailable: later"},
 		{500, "", "", "the server answered 500 Internal Server Error"},

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 
 	"pushpull/loadgen"
-	"pushpull/loadgen/result"
 	"pushpull/transports"
 	"pushpull/transports/all"
+	"pushpull/transports/certificate"
 	"pushpull/transports/store"
 )
 
@@ -20,6 +22,9 @@ type backing struct {
 	addresses []string          // of the stores
 	names     []string          // of the stores, as storeNames returns them
 	kept      []*loadgen.Server // of each store; nil: no process of ours keeps it
+
+	made *certificate.Made // for servers that speak TLS; nil: none was asked for
+	dir  string            // of the files of made
 }
 
 // openBacking opens the stores, and starts the embedded ones. The caller must close it.
@@ -60,7 +65,43 @@ func (b *backing) close() {
 		}
 	}
 	b.program.Close()
+	if b.dir != "" {
+		os.RemoveAll(b.dir)
+	}
 }
+
+// secure makes the servers of a side speak TLS, or the proxies before them, with a certificate that its users trust and that is made once.
+func (b *backing) secure(side *loadgen.Side) error {
+	if b.made == nil {
+		var err error
+		if b.dir, err = os.MkdirTemp("", "pushpull-"); err != nil {
+			return fmt.Errorf("keeping the certificate: %w", err)
+		}
+		made, err := certificate.Make()
+		if err != nil {
+			return err
+		}
+		for name, text := range map[string][]byte{
+			certificateFile: made.PEM, keyFile: made.KeyPEM, bothFile: slices.Concat(made.PEM, made.KeyPEM),
+		} {
+			if err := os.WriteFile(filepath.Join(b.dir, name), text, 0o600); err != nil {
+				return fmt.Errorf("keeping the certificate: %w", err)
+			}
+		}
+		b.made = made
+	}
+	side.Authorities = b.made.Pool()
+	if side.Via != nil {
+		side.Via = append(side.Via, "--cert", filepath.Join(b.dir, bothFile))
+		return nil
+	}
+	side.Command = append(side.Command, "--tls",
+		"--cert", filepath.Join(b.dir, certificateFile), "--key", filepath.Join(b.dir, keyFile))
+	return nil
+}
+
+// Files of a certificate that is made for a run.
+const certificateFile, keyFile, bothFile = "certificate.pem", "key.pem", "both.pem"
 
 // side returns that many servers on store i, started by the command.
 func (b *backing) side(i, servers int, command []string) loadgen.Side {
@@ -87,17 +128,6 @@ func storeNames(stores []string) []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-// storeVariants returns the variants of --store. What starts a server knows which store is its own.
-func storeVariants(stores []string) []variant {
-	var all []variant
-	for i, name := range storeNames(stores) {
-		if len(stores) > 0 {
-			all = append(all, variant{name: name, keep: func(s *result.Scenario) { s.Store = store.Kind(stores[i]) }})
-		}
-	}
-	return all
 }
 
 // tryStore opens a store and closes it again, so that an unreachable one is reported before

@@ -140,6 +140,8 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return offered(storesFor)
 	case "network":
 		return offered(func(string) []cobra.Completion { return network.Names() })
+	case "via":
+		return offered(func(string) []cobra.Completion { return proxies() })
 	case "price":
 		return listed(func(string) (keys []cobra.Completion) {
 			for _, name := range tariffs() {

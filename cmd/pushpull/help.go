@@ -81,8 +81,12 @@ func groupOf(flag *pflag.Flag) string {
 	return groupOther
 }
 
-// written returns a flag as it is written on the command line, like "--users N".
+// written returns a flag as it is written on the command line, like "--users N", or "--tls[=only]" if its value may be left
+// out.
 func written(flag *pflag.Flag) string {
+	if stands := flag.Annotations[placeholder]; flag.NoOptDefVal != "" && len(stands) > 0 {
+		return fmt.Sprintf("--%s[=%s]", flag.Name, stands[0])
+	}
 	return strings.Join(append([]string{"--" + flag.Name}, flag.Annotations[placeholder]...), " ")
 }
 

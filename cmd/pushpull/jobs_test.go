@@ -114,7 +114,14 @@ func awaitMatch(ts *testscript.TestScript, file string, pattern *regexp.Regexp) 
 // address NAME VAR waits until pushpull serve prints its address, and sets the variable to it.
 func cmdAddress(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "address NAME VAR")
-	match := awaitMatch(ts, args[0]+".out", regexp.MustCompile(`(?m)^listening on (http://\S+)\n`))
+	match := awaitMatch(ts, args[0]+".out", regexp.MustCompile(`(?m)^listening on (https?://\S+)\n`))
+	ts.Setenv(args[1], match[1])
+}
+
+// certificate NAME VAR waits until a server has printed the file of its certificate, and sets the variable to it.
+func cmdCertificate(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 2, "certificate NAME VAR")
+	match := awaitMatch(ts, args[0]+".out", regexp.MustCompile(`(?m)^certificate in (\S+)\n`))
 	ts.Setenv(args[1], match[1])
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/network"
-	"pushpull/loadgen/result"
 )
 
 // aboutNetwork is the part of a command's help on networks.
@@ -60,19 +59,6 @@ func (*networksValue) Type() string { return "network" }
 func (v *networksValue) texts() (all []string) {
 	for _, p := range *v.all {
 		all = append(all, p.String())
-	}
-	return all
-}
-
-// networkVariants returns the variants of --network.
-func networkVariants(networks []network.Profile) (all []variant) {
-	names := networkNames(networks)
-	for i, p := range networks {
-		all = append(all, variant{
-			name:  names[i],
-			apply: func(s *loadgen.Side) { *s = overNetwork([]loadgen.Side{*s}, p)[0] },
-			keep:  func(s *result.Scenario) { s.Network = p },
-		})
 	}
 	return all
 }

@@ -62,6 +62,7 @@ had.`,
 		newSelftestCommand(),
 		newStoreCommand(),
 		newRelayCommand(),
+		newProxyCommand(),
 		newCompletionCommand(),
 		help,
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type runOptions struct {
 	target, ca       string
 	stores           []string
 	servers          int
+	tls              string // one of those in variants.go; "": without
+	via              []string
 	http             []string
 	variants         []variant // set by validate
 	destination      destination
@@ -56,7 +59,15 @@ With several --store every transport is measured on each, and the results are sh
 so it is with --http 1.1,2. Over HTTP/2 each user has one connection, for polls, long polls and
 server-sent events; there is no WebSocket on it.
 --servers starts several servers that share a store, and spreads the members of each room over
-them.
+them. --tls measures everything twice, on servers without TLS and on servers with it, and shows both
+side by side; --tls=only leaves out those without. The certificate is made for the run, users trust it
+alone, and each connection makes a handshake of its own.
+
+--via starts a proxy before each server, a program from the PATH that gets a configuration for the
+window; several are shown side by side. Its CPU and memory are in no figure. With TLS users speak it
+with the proxy, and the proxy plain HTTP with the server.
+
+` + aboutProxies() + `
 
 ` + aboutNetwork + ` With several --network every transport is measured over each, and
 the results are shown side by side.
@@ -96,6 +107,7 @@ that can't be written is reported before anything is measured.`,
   pushpull run rooms --users 500 --transports long-poll,websocket
   pushpull run chat --watch 127.0.0.1:8090 --open
   pushpull run chat --store memory: --store sqlite:/tmp/chat.db
+  pushpull run idle --tls
   pushpull run chat --target http://127.0.0.1:8080 --json
   pushpull run chat --against nchan=./nchan.sh`,
 		Args:              operands,
@@ -113,6 +125,9 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		f.StringVar(&o.tls, "tls", "", "`both|only` measure with TLS too, beside the same without it, or only with it")
+		f.Lookup("tls").NoOptDefVal = tlsBoth
+		f.StringArrayVar(&o.via, "via", nil, "`PROXY` a proxy between users and server: "+strings.Join(proxies(), ", ")+"; repeat it to compare")
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
 		f.StringSliceVar(&o.http, "http", nil, "`VERSION` that users speak, 1.1 (the default) or 2; 1.1,2 compares them")
@@ -187,7 +202,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	begun := time.Now().UTC().Truncate(time.Second)
 	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
 	for i := range options.Against {
-		opts.variants[0].apply(&options.Against[i])
+		opts.variants[0].reach(&options.Against[i])
 	}
 	resolved, err := options.Resolved()
 	if err != nil {
@@ -208,10 +223,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
-		if running == nil && len(sides) > 0 {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[0]), opts.servers
-		}
-		opts.variants[i].keep(&run.Scenario)
+		opts.variants[i].describe(&run.Scenario, &opts, running == nil && len(sides) > 0)
 		if len(sides) > 0 {
 			run.Scenario.Lacking = slices.Concat(run.Scenario.Lacking, sides[i].Lacking(resolved))
 		}
@@ -304,16 +316,14 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
-	choices, err := o.choices(networks)
-	if err != nil {
+	if err := cmp.Or(o.validateTLS(), o.validateVia(), o.validateHTTP()); err != nil {
 		return err
 	}
-	several, err := varied(choices)
-	switch {
-	case err != nil:
-		return err
-	case len(o.against.named) > 0 && len(several.variants) > 1:
-		return fmt.Errorf("--against is measured beside one --%s: leave out the others, or --against", several.flag)
+	choices := o.choices(networks)
+	for _, c := range choices {
+		if len(o.against.named) > 0 && c.n > 1 {
+			return fmt.Errorf("--against is measured beside one --%s: leave out the others, or --against", c.flag)
+		}
 	}
 	o.variants = variantsOf(choices)
 	if len(o.stores) == 0 {
@@ -333,7 +343,7 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	return nil
 }
 
-// sides returns the sides to measure: the target, or servers to start on each store. stop stops the
+// sides returns the sides to measure: the target, or servers to start for each variant. stop stops the
 // embedded stores that it has started.
 func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
 	switch {
@@ -345,18 +355,31 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		}
 		stop = func() {}
 	default:
+		if err := o.findProxies(); err != nil {
+			return nil, nil, err
+		}
 		b, err := openBacking(ctx, o.stores)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i := range o.variants {
-			sides = append(sides, b.side(min(i, len(o.stores)-1), o.servers, o.serverCommand(s)))
+		for _, v := range o.variants {
+			side := b.side(v.store, o.servers, o.serverCommand(s))
+			if v.via != "" {
+				side.Via = proxyCommand(v.via)
+			}
+			if v.tls {
+				if err := b.secure(&side); err != nil {
+					b.close()
+					return nil, nil, err
+				}
+			}
+			sides = append(sides, side)
 		}
 		stop = b.close
 	}
 	for i, v := range o.variants {
 		sides[i].Name = v.name
-		v.apply(&sides[i])
+		v.reach(&sides[i])
 	}
 	return sides, stop, nil
 }
@@ -386,7 +409,7 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			}
 		case "note":
 			words = append(words, "--note="+value)
-		case "tag", "vary":
+		case "tag", "vary", "via":
 			texts, _ := cmd.Flags().GetStringArray(f.Name)
 			for _, text := range texts {
 				words = append(words, "--"+f.Name+"="+text)

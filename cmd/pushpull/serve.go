@@ -25,6 +25,9 @@ type serveOptions struct {
 	listen         string
 	store          string
 	storeFrom      string // the environment variable that holds store instead
+	securing       securing
+	token          string
+	tokenFrom      string // the environment variable that holds token instead
 	retention      int
 	maxRooms       int
 	roomIdle       time.Duration
@@ -45,7 +48,7 @@ func newServeCommand() *cobra.Command {
 		Long: `Run the server alone, until SIGINT, SIGTERM or SIGHUP. The page at its address lets you try the
 transports, and /results shows the runs in --results.
 
-Once it accepts connections, it prints one line like "listening on http://127.0.0.1:8080". Warnings
+Once it accepts connections, it prints a line like "listening on http://127.0.0.1:8080". Warnings
 go to standard error. On a signal the server answers held polls, closes WebSockets and ends within
 5 seconds; on a second SIGINT or SIGTERM it ends at once, with exit code 1.
 
@@ -53,11 +56,24 @@ go to standard error. On a signal the server answers held polls, closes WebSocke
 
 ` + store.Usage() + `
 
-The server has no authentication. It listens beyond loopback only if --listen names the address,
-such as 0.0.0.0:8080. On loopback it answers only requests whose Host is a name or address of
-loopback, the host of --listen or that of an --allow-origin, as the page of any site can let its
-name lead to loopback. A proxy on this machine that passes its public Host on needs
---allow-origin https://chat.example here, or there: proxy_set_header Host localhost;
+--tls serves https and wss alone. Without --cert and --key a certificate is made for localhost, the
+addresses of loopback and the host of --listen; with 0.0.0.0 for all names and addresses of this
+machine. A second line then prints its file, like "certificate in /tmp/pushpull-1/certificate.pem",
+for pushpull run --target https://... --ca FILE, curl --cacert FILE or a browser. It is removed when
+the server ends.
+
+Without --token everybody who reaches the server is served. With it a request needs the header
+Authorization: Bearer TOKEN, or ?token=TOKEN in its address, as browsers' WebSockets and EventSources
+can send no header; else the answer is 401. A page opened with ?token=TOKEN gets a cookie, so that
+its links work. GET /healthz needs none. Others on this machine can see arguments: --token-from names
+an environment variable instead. Beyond loopback a token needs --tls, here or at a proxy, or whoever
+listens on the way has it. Keep --pprof from others, as it asks for no token.
+
+The server listens beyond loopback only if --listen names the address, such as 0.0.0.0:8080. On loopback it
+answers only requests whose Host is a name or address of loopback, the host of --listen or that of an
+--allow-origin, as the page of any site can let its name lead to loopback. A proxy on this machine
+that passes its public Host on needs --allow-origin https://chat.example here, or there:
+proxy_set_header Host localhost;
 
 --pprof serves CPU and heap profiles of the server on a port of its own, and prints where in a
 second line, like "profiles on http://127.0.0.1:6060/debug/pprof/". Whoever reaches that port can
@@ -65,7 +81,8 @@ slow down the server and look into its memory, so keep it on loopback.
 
 Users don't see the errors of the store. They are logged, each at most once a second.`,
 		Example: `  pushpull serve
-  pushpull serve --listen 0.0.0.0:8080 --store sqlite:chat.db`,
+  pushpull serve --listen 0.0.0.0:8080 --store sqlite:chat.db
+  pushpull serve --listen 0.0.0.0:8443 --tls --token-from PUSHPULL_TOKEN`,
 		Args: operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runServe(cmd.Context(), cmd, opts)
@@ -81,6 +98,9 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` where to listen; the default host is loopback, port 0 is any free one")
 		f.StringVar(&o.store, "store", store.Default, "`ADDRESS` where to keep messages, see below")
 		f.StringVar(&o.storeFrom, "store-from", "", "`VARIABLE` environment variable with the address of the store")
+		o.securing.addFlags(f)
+		f.StringVar(&o.token, "token", "", "`TOKEN` what a client must know: letters, digits and - . _ ~ + / =")
+		f.StringVar(&o.tokenFrom, "token-from", "", "`VARIABLE` environment variable with the token, which others can't see as they can see arguments")
 		f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`ORIGIN` a site whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
 		f.StringVar(&o.results, "results", "results", "`DIR` runs that are shown at /results")
 		f.StringVar(&o.pprof, "pprof", "", "`ADDRESS` serve profiles there, to look at with go tool pprof; a port alone is on loopback")
@@ -161,8 +181,30 @@ func (o *serveOptions) server(f *pflag.FlagSet, logger *slog.Logger) (*server.Se
 		connections = 0 // as many as the process may have, without a warning if that is almost the default
 	}
 	host, _, _ := net.SplitHostPort(o.listen) // listenAddress has checked it
-	s := &server.Server{Limits: o.limits, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, RoomIdle: o.roomIdle, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
+	if err := o.securing.validate(); err != nil {
+		return nil, err
+	}
+	token, err := o.secret(f)
+	if err != nil {
+		return nil, err
+	}
+	s := &server.Server{Limits: o.limits, Token: token, Hosts: []string{host}, Connections: connections, Rooms: o.maxRooms, RoomIdle: o.roomIdle, Slow: o.slow, Logger: logger, Pages: pages.Handler()}
 	return s, s.Validate()
+}
+
+// secret returns the token; "": none is asked for.
+func (o *serveOptions) secret(f *pflag.FlagSet) (string, error) {
+	switch {
+	case f.Changed("token") && f.Changed("token-from"):
+		return "", errors.New("--token and --token-from name the same: use one of them")
+	case !f.Changed("token-from"):
+		return o.token, nil
+	}
+	token := os.Getenv(o.tokenFrom)
+	if token == "" {
+		return "", fmt.Errorf("bad --token-from %q: set that environment variable to the token", o.tokenFrom)
+	}
+	return token, nil
 }
 
 func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error {
@@ -187,6 +229,12 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
 		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
+	host, _, _ := net.SplitHostPort(address)
+	certificate, removeCertificate := "", func() {}
+	if s.TLS, certificate, removeCertificate, err = opts.securing.open(host); err != nil {
+		return err
+	}
+	defer removeCertificate()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("%w: use --listen with another address or port", err)
@@ -205,7 +253,11 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		return err
 	}
 	s.Store = kept
-	lines := fmt.Sprintf("listening on http://%s\n", l.Addr())
+	scheme := "http"
+	if s.TLS != nil {
+		scheme = "https"
+	}
+	lines := fmt.Sprintf("listening on %s://%s\n", scheme, l.Addr())
 	if profiles != "" {
 		at, stop, err := serveProfiles(profiles)
 		if err != nil {
@@ -214,6 +266,9 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		}
 		defer stop()
 		lines += fmt.Sprintf("profiles on %s\n", at)
+	}
+	if certificate != "" {
+		lines += fmt.Sprintf("certificate in %s\n", certificate)
 	}
 	if opts.untilEOF {
 		var cancel context.CancelFunc

@@ -173,6 +173,7 @@ func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pfla
 		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "choose": {"nowhere.yaml"}, "capacity": {"nowhere.yaml"}, "faults": {"nowhere.yaml"}, "relay": {"nowhere"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
 		"scenarios": {"nowhere"}, "dialect": {"nowhere"}, "dialect try": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
 		"store prune": {"memory:"}, "store embed": {"memory:"}, "completion": {"nowhere"}, "help": {"nowhere"},
+		"proxy": {"nowhere", "nowhere"},
 	}
 	for _, cmd := range below(newRootCommand()) {
 		name := strings.Join(wordsOf(cmd), " ")

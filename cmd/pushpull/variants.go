@@ -1,87 +1,113 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/network"
+	"pushpull/loadgen/proxy"
 	"pushpull/loadgen/result"
+	"pushpull/transports/store"
+	"pushpull/transports/typo"
 )
 
-// A variant is a way to reach or to run the servers. With several of them, every transport is measured on each, and the
-// results are shown side by side.
+// A variant is one of the set-ups that a run lays side by side, on servers of its own.
 type variant struct {
-	name  string                 // of its result, in a table and as a directory
-	apply func(*loadgen.Side)    // to every side, foreign ones too
-	keep  func(*result.Scenario) // what the result keeps of it
+	name    string // of its side and of its directory; "" if it is the only one
+	store   int    // index of its store in runOptions.stores
+	tls     bool
+	via     string // the kind of the proxy; "": none
+	network network.Profile
+	http    string // version; "": 1.1
 }
 
-// A choice is the variants that one flag names, in order. Without any the flag was not given.
+// reach makes the users of a side, also of a foreign one, reach its servers as the variant says.
+func (v variant) reach(s *loadgen.Side) {
+	s.HTTP2 = v.http == http2
+	*s = overNetwork([]loadgen.Side{*s}, v.network)[0]
+}
+
+// describe enters the variant into the scenario that a result keeps. started says that the run starts pushpull's own servers.
+func (v variant) describe(s *result.Scenario, o *runOptions, started bool) {
+	s.Network, s.HTTP = v.network, v.http
+	if started {
+		s.Store, s.Servers, s.TLS, s.Via = store.Kind(o.stores[v.store]), o.servers, v.tls, v.via
+	}
+}
+
+// A choice is the values of one flag that variants differ in.
 type choice struct {
-	flag     string
-	variants []variant
+	flag string
+	n    int                                   // how many values; at least one
+	set  func(v *variant, i int) (name string) // sets value i; the name may be ""
 }
 
-// choices are the flags that name variants. At most one of them, --store included, may name several.
-func (o *runOptions) choices(networks []network.Profile) ([]choice, error) {
-	overHTTP, err := httpVariants(o.http)
-	return []choice{{"store", storeVariants(o.stores)}, {"network", networkVariants(networks)}, {"http", overHTTP}}, err
-}
-
-// varied returns the choice with several variants; its zero value if no choice has several. The error names two that do.
-func varied(all []choice) (several choice, err error) {
-	for _, c := range all {
-		switch {
-		case len(c.variants) < 2:
-		case len(several.variants) > 0:
-			return c, fmt.Errorf("--%s and --%s both name several: repeat one of them", several.flag, c.flag)
-		default:
-			several = c
-		}
+// choices returns the choices of the run, whose options must be valid.
+func (o *runOptions) choices(networks []network.Profile) []choice {
+	secured := []bool{o.tls == tlsOnly}
+	if o.tls == tlsBoth {
+		secured = []bool{false, true}
 	}
-	return several, nil
+	stores, ways := storeNames(o.stores), networkNames(networks)
+	return []choice{
+		{"store", len(stores), func(v *variant, i int) string {
+			v.store = i
+			return stores[i]
+		}},
+		{"tls", len(secured), func(v *variant, i int) string {
+			v.tls = secured[i]
+			return map[bool]string{false: "plain", true: "tls"}[v.tls]
+		}},
+		{"via", max(1, len(o.via)), func(v *variant, i int) string {
+			if len(o.via) == 0 || o.via[i] == noProxy {
+				return "direct"
+			}
+			v.via = o.via[i]
+			return v.via
+		}},
+		{"network", max(1, len(networks)), func(v *variant, i int) string {
+			if len(networks) == 0 {
+				return ""
+			}
+			v.network = networks[i]
+			return ways[i]
+		}},
+		{"http", max(1, len(o.http)), func(v *variant, i int) string {
+			if len(o.http) == 0 {
+				return ""
+			}
+			if o.http[i] != http1 {
+				v.http = o.http[i]
+			}
+			return "http-" + o.http[i]
+		}},
+	}
 }
 
-// variants returns what a run measures side by side: those of the choice that has several, each with what the other
-// choices ask for. A run without any has one, with the name "".
-func variantsOf(all []choice) []variant {
-	several, _ := varied(all) // validate has reported the error
-	if len(several.variants) == 0 {
-		several.variants = []variant{{}}
-	}
-	var out []variant
-	for _, v := range several.variants {
-		chosen := []variant{v}
-		for _, c := range all {
-			if len(c.variants) == 1 {
-				chosen = append(chosen, c.variants[0])
+// variantsOf returns the variants: all combinations of the values of all choices. The names say what differs.
+func variantsOf(choices []choice) []variant {
+	all := []variant{{}}
+	for _, c := range choices {
+		var next []variant
+		for _, v := range all {
+			for i := range c.n {
+				one := v
+				if name := c.set(&one, i); c.n > 1 && name != "" {
+					one.name = strings.TrimPrefix(one.name+"-"+name, "-")
+				}
+				next = append(next, one)
 			}
 		}
-		out = append(out, variant{
-			name: v.name,
-			apply: func(s *loadgen.Side) {
-				for _, c := range chosen {
-					if c.apply != nil {
-						c.apply(s)
-					}
-				}
-			},
-			keep: func(s *result.Scenario) {
-				for _, c := range chosen {
-					if c.keep != nil {
-						c.keep(s)
-					}
-				}
-			},
-		})
+		all = next
 	}
-	return out
+	return all
 }
 
-// namesOf returns the names of variants.
-func namesOf(all []variant) []string {
-	var names []string
+// namesOf returns the names of the variants, which are those of their directories too.
+func namesOf(all []variant) (names []string) {
 	for _, v := range all {
 		names = append(names, v.name)
 	}
@@ -91,24 +117,74 @@ func namesOf(all []variant) []string {
 // The versions of HTTP that users may speak.
 const http1, http2 = "1.1", "2"
 
-// httpVariants returns the variants of --http.
-func httpVariants(versions []string) (all []variant, err error) {
-	for i, version := range versions {
+// validateHTTP checks --http.
+func (o *runOptions) validateHTTP() error {
+	for i, version := range o.http {
 		switch {
 		case version != http1 && version != http2:
-			return nil, fmt.Errorf("--http must be %s or %s, not %q", http1, http2, version)
-		case slices.Contains(versions[:i], version):
-			return nil, fmt.Errorf("--http names %s twice", version)
+			return fmt.Errorf("--http must be %s or %s, not %q", http1, http2, version)
+		case slices.Contains(o.http[:i], version):
+			return fmt.Errorf("--http names %s twice", version)
 		}
-		all = append(all, variant{
-			name:  "http-" + version,
-			apply: func(s *loadgen.Side) { s.HTTP2 = version == http2 },
-			keep: func(s *result.Scenario) {
-				if s.HTTP = ""; version != http1 {
-					s.HTTP = version
-				}
-			},
-		})
 	}
-	return all, nil
+	return nil
+}
+
+// The values of --tls of a run.
+const (
+	tlsBoth = "both" // without a value
+	tlsOnly = "only"
+)
+
+// validateTLS checks --tls.
+func (o *runOptions) validateTLS() error {
+	switch {
+	case !slices.Contains([]string{"", tlsBoth, tlsOnly}, o.tls):
+		return fmt.Errorf("bad --tls=%s: write --tls to compare with and without, or --tls=only", o.tls)
+	case o.tls != "" && o.target != "":
+		return errors.New("--tls is for the servers that the run starts: leave it out, and write https:// in --target")
+	case o.tls != "" && o.against.only:
+		return errors.New("--tls is for pushpull's own server, which --only-against leaves out: leave out one of them")
+	}
+	return nil
+}
+
+// noProxy is the value of --via for users that connect to the server itself.
+const noProxy = "none"
+
+// proxies returns the values of --via.
+func proxies() []string { return append([]string{noProxy}, proxy.Names()...) }
+
+// findProxies returns an error if the program of a proxy is missing.
+func (o *runOptions) findProxies() error {
+	for _, name := range o.via {
+		if kind, ok := proxy.Find(name); ok {
+			if _, err := kind.Path(); err != nil {
+				return fmt.Errorf("--via %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// validateVia checks --via.
+func (o *runOptions) validateVia() error {
+	for i, name := range o.via {
+		_, ok := proxy.Find(name)
+		switch {
+		case slices.Contains(o.via[:i], name):
+			return fmt.Errorf("--via %s stands there twice: leave out one", name)
+		case name != noProxy && !ok:
+			return fmt.Errorf("bad --via: %w", typo.Unknown("proxy", name, proxies()))
+		}
+	}
+	switch {
+	case len(o.via) == 0:
+		return nil
+	case o.target != "":
+		return errors.New("--via is for the servers that the run starts: leave it out, and name the proxy in --target")
+	case o.against.only:
+		return errors.New("--via is for pushpull's own server, which --only-against leaves out: leave out one of them")
+	}
+	return nil
 }

@@ -108,6 +108,7 @@ func doubts(row Row, all []Window) []Doubt {
 	if row.Misdelivered > 0 {
 		add(true, "misdelivered", "%d messages came that were never sent to that room", row.Misdelivered)
 	}
+	buffered(row, windows, add)
 	if row.Sent < planned {
 		add(true, "fewer-sends", "%d of %d planned messages were stored", row.Sent, planned)
 	}
@@ -154,6 +155,27 @@ func doubts(row Row, all []Window) []Doubt {
 		add(false, "errors", "%d times: %s", failures[text], text)
 	}
 	return found
+}
+
+// bunchedShare is the share of deliveries that must come in bunches to name a buffer. A lost segment, or a session that is
+// resumed, makes some come together too.
+const bunchedShare = .2
+
+// buffered adds a doubt if something between users and server holds the messages of a stream back until there are enough to fill
+// a buffer, and so the last ones for good.
+func buffered(row Row, windows []Window, add func(fatal bool, code, format string, args ...any)) {
+	bunched := 0
+	for _, w := range windows {
+		bunched += w.Bunched
+	}
+	if bunched > 0 && float64(bunched) >= bunchedShare*float64(row.Delivered) {
+		last := ""
+		if row.Lost > 0 {
+			last = ", where those that never came may still wait"
+		}
+		add(false, "bunched", "%d of %d deliveries came in bunches, together with one that was sent at least 100 ms apart: something between users and server buffers the stream%s: switch that off, in nginx by proxy_buffering off or the server's header X-Accel-Buffering: no",
+			bunched, row.Delivered, last)
+	}
 }
 
 // profiled adds doubts about profiled windows: where the profiles are, and which are missing.

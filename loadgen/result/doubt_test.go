@@ -41,6 +41,8 @@ func TestDoubts(t *testing.T) {
 		{"duplicated", func(w *Window) { w.Duplicated = 1 }, "duplicated", "1 deliveries", true},
 		{"reordered", func(w *Window) { w.Reordered = 1 }, "reordered", "1 deliveries", true},
 		{"misdelivered", func(w *Window) { w.Misdelivered = 1 }, "misdelivered", "1 messages", true},
+		{"in bunches", func(w *Window) { w.Bunched = 60 }, "bunched", "60 of 300 deliveries came in bunches, together with one that was sent at least 100 ms apart: something between users and server buffers the stream: switch that off, in nginx by proxy_buffering off", false},
+		{"in few bunches", func(w *Window) { w.Bunched = 59 }, "", "", false},
 		{"fewer sends", func(w *Window) { w.Planned = 301 }, "fewer-sends", "300 of 301 planned", true},
 		{"nothing delivered", func(w *Window) { w.Delivered = 0 }, "no-samples", "nothing was delivered: send more, or longer", true},
 		{"late", func(w *Window) { slow(w, 10*time.Millisecond, 5010*time.Microsecond) }, "generator-late", "5.0 ms late (p99)", true},

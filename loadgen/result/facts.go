@@ -117,6 +117,21 @@ func entries(runs []*Result) []entry {
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
 	add(SetUp, Refused, "HTTP", func(r *Result) string { return r.Run.Scenario.HTTP })
+	add(SetUp, Refused, "TLS", func(r *Result) string { // the address of a target says it
+		switch {
+		case r.Run.Scenario.TLS:
+			return "yes"
+		case r.Run.Scenario.Target != "":
+			return ""
+		}
+		return "no"
+	})
+	add(SetUp, Refused, "proxy", func(r *Result) string {
+		if r.Run.Scenario.Via == "" && r.Run.Scenario.Target == "" {
+			return "none"
+		}
+		return r.Run.Scenario.Via
+	})
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.

@@ -72,6 +72,7 @@ func (w *Window) join(p Window) error {
 	w.Duplicated += p.Duplicated
 	w.Reordered += p.Reordered
 	w.Misdelivered += p.Misdelivered
+	w.Bunched += p.Bunched
 	w.FailedRequests += p.FailedRequests
 	w.Rejoins += p.Rejoins
 	w.Limited += p.Limited

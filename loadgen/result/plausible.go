@@ -198,6 +198,7 @@ func (w *Window) quantities() []quantity {
 	ledger("duplicated", tallies, &w.Duplicated)
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
+	ledger("bunched", tallies, &w.Bunched)
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)
 	ledger("limited requests", tallies, &w.Limited)

@@ -88,6 +88,9 @@ type Window struct {
 	Reordered    int `json:"reordered"`    // copies that arrived after a later one of the same sender
 	Misdelivered int `json:"misdelivered"` // messages that arrived and were never sent to that room
 
+	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after.
+	Bunched int `json:"bunched,omitempty"`
+
 	FailedRequests int `json:"failed_requests,omitempty"` // to receive, to send and to join, warm-up and drain included
 	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session ended early, warm-up and drain included
 	Limited        int `json:"limited,omitempty"`         // requests that a server refused for now and users made again, warm-up and drain included

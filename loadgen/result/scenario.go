@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -39,10 +40,17 @@ type Scenario struct {
 	Store      string `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
 	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
 
+	TLS  bool   `json:"tls,omitempty" yaml:"-"`  // users speak TLS with the servers that the run starts, or with the proxies before them
+	Via  string `json:"via,omitempty" yaml:"-"`  // the proxy before each server that the run starts, like "nginx"; empty: none
 	HTTP string `json:"http,omitempty" yaml:"-"` // version that users speak, like "2"; empty: 1.1
 
 	Against []ForeignServer `json:"against,omitempty" yaml:"-"` // the other servers that transports like "nchan/long-poll" are measured on
 	Lacking []Lack          `json:"lacking,omitempty" yaml:"-"` // those of Transports that are not measured, as their servers lack them
+}
+
+// OverTLS reports whether users speak TLS with the servers that the run starts, or with the target.
+func (s Scenario) OverTLS() bool {
+	return s.TLS || strings.HasPrefix(cmp.Or(s.Redirected, s.Target), "https:")
 }
 
 // defaultStore is the kind of the store of servers that a run starts, unless it names another one.

@@ -240,8 +240,9 @@ func machine(res *result.Result) string {
 	return strings.Join(append(parts, "with pushpull "+env.Pushpull), ", ") + setup(res)
 }
 
-// setup returns the servers, the store and the network, each after a comma: ", 3 servers, store postgres". It leaves out
-// one server, the default store, and no network.
+// setup returns the servers, the store, the network, TLS, the version of HTTP and a proxy, each after a comma:
+// ", 3 servers, store postgres, over TLS, through nginx". It leaves out one server, the default store, and what there is
+// not.
 func setup(res *result.Result) string {
 	var words string
 	if n := res.Servers(); n > 1 {
@@ -252,6 +253,15 @@ func setup(res *result.Result) string {
 	}
 	if p := res.Run.Scenario.Network; !p.IsNone() {
 		words += ", network " + line(p.Words())
+	}
+	if version := res.Run.Scenario.HTTP; version != "" {
+		words += ", over HTTP/" + line(version)
+	}
+	if res.Run.Scenario.TLS {
+		words += ", over TLS"
+	}
+	if via := res.Run.Scenario.Via; via != "" {
+		words += ", through " + line(via)
 	}
 	return words
 }

@@ -1,10 +1,8 @@
 package theory
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"strings"
 
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
@@ -94,7 +92,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	if row.Way.Lacks.Echo {
 		m.copies--
 	}
-	if strings.HasPrefix(cmp.Or(run.Scenario.Redirected, run.Scenario.Target), "https:") {
+	if run.Scenario.OverTLS() {
 		m.heartbeat += recordBytes
 		if row.Way.Duplex { // the pong has a record of its own
 			m.heartbeat += recordBytes

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -127,18 +128,29 @@ func alone() {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	(&Server{Store: new(memory.Store)}).Serve(ctx, l)
+	s := &Server{Store: new(memory.Store)}
+	if os.Getenv(serveAlone) == overTLS {
+		own, err := made()
+		if err != nil {
+			panic(err)
+		}
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{own.TLS}} //nolint:gosec // the server sets the least version
+	}
+	s.Serve(ctx, l)
 }
 
-// BenchmarkBusyPolls measures the CPU that a server in a process of its own takes for a poll that finds nothing,
-// on 64 connections that ask again at once.
-func BenchmarkBusyPolls(b *testing.B) {
+// overTLS is the value of serveAlone for a server that speaks TLS.
+const overTLS = "tls"
+
+// startAlone starts a server in a process of its own, and returns its address and a function that returns the CPU time that
+// it has used, in seconds.
+func startAlone(b *testing.B, how string) (address string, used func() float64) {
 	program, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), serveAlone+"=1")
+	cmd.Env = append(os.Environ(), serveAlone+"="+how)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -150,15 +162,23 @@ func BenchmarkBusyPolls(b *testing.B) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer in.Close()
-	address, err := bufio.NewReader(out).ReadString('\n')
+	b.Cleanup(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	address, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
 	address = strings.TrimSpace(address)
-	used := func() float64 {
-		resp, err := http.Get("http://" + address + "/stats?rooms=0")
+	scheme := "http://"
+	if how == overTLS {
+		scheme = "https://"
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: trusting}}
+	b.Cleanup(client.CloseIdleConnections)
+	return address, func() float64 {
+		resp, err := client.Get(scheme + address + "/stats?rooms=0")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -169,6 +189,64 @@ func BenchmarkBusyPolls(b *testing.B) {
 		}
 		return stats.Process.CPU
 	}
+}
+
+// BenchmarkConnect measures the CPU that a server in a process of its own takes for a new connection with one request:
+// without TLS, with a full handshake, and with a session that is resumed.
+func BenchmarkConnect(b *testing.B) {
+	for _, bc := range []struct {
+		name    string
+		version uint16 // of TLS; 0: without
+		resumed bool
+	}{
+		{"plain", 0, false},
+		{"TLS=1.3", tls.VersionTLS13, false},
+		{"TLS=1.3/resumed", tls.VersionTLS13, true},
+		{"TLS=1.2", tls.VersionTLS12, false},
+		{"TLS=1.2/resumed", tls.VersionTLS12, true},
+	} {
+		b.Run(bc.name, func(b *testing.B) {
+			how := "plain"
+			if bc.version != 0 {
+				how = overTLS
+			}
+			address, used := startAlone(b, how)
+			config := trusting.Clone()
+			config.MaxVersion, config.ServerName = bc.version, "localhost"
+			if bc.resumed {
+				config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+			}
+			connect := func() {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if bc.version != 0 {
+					c = tls.Client(c, config)
+				}
+				defer c.Close()
+				fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", address)
+				if answer, err := io.ReadAll(c); err != nil || len(answer) == 0 {
+					b.Fatal(err)
+				}
+			}
+			for range 50 {
+				connect()
+			}
+			before := used()
+			b.ResetTimer()
+			for range b.N {
+				connect()
+			}
+			b.ReportMetric(1e6*(used()-before)/float64(b.N), "server-us/op")
+		})
+	}
+}
+
+// BenchmarkBusyPolls measures the CPU that a server in a process of its own takes for a poll that finds nothing,
+// on 64 connections that ask again at once.
+func BenchmarkBusyPolls(b *testing.B) {
+	address, used := startAlone(b, "plain")
 	polled := func(n int) {
 		var polling sync.WaitGroup
 		var left atomic.Int64

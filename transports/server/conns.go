@@ -56,7 +56,7 @@ func (s *connections) add(c net.Conn) *conn {
 		}
 	}
 	tracked := &conn{Conn: c, set: s, since: time.Now().UnixNano()}
-	tracked.kept = tracked.prepare()
+	tracked.kept = tracked.tries.open(c)
 	s.conns[tracked] = struct{}{}
 	return tracked
 }
@@ -279,18 +279,12 @@ func (c *conn) TryWrite(data []byte) (int, error) {
 		}
 		c.set.slow.write()
 	}
-	return c.tryWrite(data)
+	return c.tries.try(c.Conn, data)
 }
 
-// wrapsTrier reports whether the connection below is none of the system's, but can be tried all the same.
-func (c *conn) wrapsTrier() bool {
-	_, ok := transports.CanTry(c.Conn)
-	return ok
-}
-
-// tryWrapped tries the connection below.
-func (c *conn) tryWrapped(data []byte) (int, error) {
-	if t, ok := c.Conn.(transports.TryWriter); ok {
+// tryWrapped tries a connection that is none of the system's.
+func tryWrapped(c net.Conn, data []byte) (int, error) {
+	if t, ok := c.(transports.TryWriter); ok {
 		return t.TryWrite(data)
 	}
 	return 0, errors.ErrUnsupported
@@ -348,20 +342,35 @@ func (sv *service) accept(ctx context.Context, l net.Listener) error {
 		}
 		wait = leastWait
 		notice(c, sv.Limits.Heartbeat)
+		var secure *secured
+		if sv.TLS != nil {
+			secure = newSecured(c, sv.TLS)
+			c = secure
+		}
 		tracked := sv.conns.add(c)
 		switch {
 		case tracked == nil:
 			sv.refuse(c)
-		case !tracked.kept:
-			select {
-			case sv.foreign <- tracked:
-			case <-ctx.Done():
-				tracked.Close()
-			}
-		default:
+		case secure != nil:
 			sv.busy.Add(1)
-			go sv.serve(ctx, tracked)
+			go sv.secure(ctx, tracked, secure)
+		default:
+			sv.dispatch(ctx, tracked)
 		}
+	}
+}
+
+// dispatch gives c to an exchange, or to net/http if it can't be tried.
+func (sv *service) dispatch(ctx context.Context, c *conn) {
+	if c.kept {
+		sv.busy.Add(1)
+		go sv.serve(ctx, c)
+		return
+	}
+	select {
+	case sv.foreign <- c:
+	case <-ctx.Done():
+		c.Close()
 	}
 }
 

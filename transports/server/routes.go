@@ -60,7 +60,11 @@ func (sv *service) handler() http.Handler {
 		Others: slices.Concat(sv.Hosts, sv.Limits.Origins),
 		Advice: "allow it with --allow-origin, like https://chat.example, or let the proxy send Host: localhost",
 	}
-	return sv.watched(hosts.Handler(clean(sv.readable(sv.origins.Handler(mux)))))
+	served := sv.origins.Handler(mux)
+	if sv.Token != "" {
+		served = newGuard(sv.Token, sv.TLS != nil).Handler(served)
+	}
+	return sv.watched(hosts.Handler(clean(sv.readable(served))))
 }
 
 // readable sets the CORS headers of the Fetch standard, so that pages of the allowed origins can
@@ -78,7 +82,7 @@ func (sv *service) readable(h http.Handler) http.Handler {
 		header.Add("Vary", "Origin")
 		if r.Method == http.MethodOptions {
 			header.Set("Access-Control-Allow-Methods", "GET, POST")
-			header.Set("Access-Control-Allow-Headers", "Content-Type")
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

@@ -1,12 +1,13 @@
 // Package server is a serving process: the routes of every transport over one store, with limits,
 // metrics, optional pages, and a stop that still answers the requests it has accepted.
 //
-// It does no authentication and no TLS, and leaves keeping the messages to the store.
+// It leaves keeping the messages to the store.
 package server
 
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,14 @@ type Server struct {
 	// Hosts are the hosts by which clients on this machine may ask for the server, besides those of
 	// loopback and of Limits.Origins: see transports.Hosts.
 	Hosts []string
+
+	// TLS has the certificate by which the server speaks TLS, 1.2 or newer, and nothing else; nil: plain HTTP. A handshake has
+	// HeaderTimeout.
+	TLS *tls.Config
+
+	// Token is what a client must know: letters, digits and - . _ ~ + / =. A request without it is answered with 401, unless
+	// it is for /healthz. "": everybody is served.
+	Token string
 
 	// Connections is how many connections may be open; the next is answered with 503. They are fewer if
 	// the process may not open as many files: some are kept for the store, the pages and the refusals.
@@ -88,11 +97,11 @@ type service struct {
 	refusing atomic.Int64
 }
 
-// Validate returns an error if an allowed origin is malformed. It doesn't ask for a store, which
+// Validate returns an error if an allowed origin or the token is malformed. It doesn't ask for a store, which
 // may be set later.
 func (s *Server) Validate() error {
 	_, err := s.protection()
-	return err
+	return errors.Join(err, checkToken(s.Token))
 }
 
 // protection returns a check that refuses writes by pages of other origins than the server's own
@@ -130,6 +139,7 @@ func (s *Server) start() (*service, error) {
 	}
 	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms, idle: s.RoomIdle, watched: watchesOf(s.Store)}}
 	sv.origins, _ = s.protection() // Validate has returned its error
+	sv.TLS = secureConfig(s.TLS)
 	sv.Limits = s.Limits.WithDefaults()
 	sv.HeaderBytes = positive(s.HeaderBytes, 16<<10)
 	sv.HeaderTimeout = positive(s.HeaderTimeout, 10*time.Second)

@@ -2,10 +2,19 @@
 
 package server
 
+import (
+	"net"
+
+	"pushpull/transports"
+)
+
 // tries is what a connection needs to be written to without waiting: on this system there is nothing.
 type tries struct{}
 
-// prepare returns whether c can be written to without waiting.
-func (c *conn) prepare() bool { return c.wrapsTrier() }
+// open returns whether c can be written to without waiting.
+func (t *tries) open(c net.Conn) bool {
+	_, ok := transports.CanTry(c)
+	return ok
+}
 
-func (c *conn) tryWrite(data []byte) (int, error) { return c.tryWrapped(data) }
+func (t *tries) try(c net.Conn, data []byte) (int, error) { return tryWrapped(c, data) }

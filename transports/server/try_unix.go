@@ -4,12 +4,15 @@ package server
 
 import (
 	"errors"
+	"net"
 	"os"
 	"syscall"
 	"time"
+
+	"pushpull/transports"
 )
 
-// tries is what a connection needs to be written to without waiting.
+// tries is what a connection needs to be written to without waiting. It is used by one goroutine at a time.
 type tries struct {
 	socket syscall.RawConn // nil: it is none of the system's
 
@@ -19,19 +22,19 @@ type tries struct {
 	err   error
 }
 
-// prepare returns whether c can be written to without waiting.
-func (c *conn) prepare() bool {
-	plain, ok := c.Conn.(syscall.Conn)
+// open prepares to write to c, and returns whether that works.
+func (t *tries) open(c net.Conn) bool {
+	plain, ok := c.(syscall.Conn)
 	if !ok {
-		return c.wrapsTrier()
+		_, ok = transports.CanTry(c)
+		return ok
 	}
 	socket, err := plain.SyscallConn()
 	if err != nil {
 		return false
 	}
-	c.tries.socket = socket
-	c.tries.write = func(fd uintptr) bool {
-		t := &c.tries
+	t.socket = socket
+	t.write = func(fd uintptr) bool {
 		for {
 			t.n, t.err = syscall.Write(int(fd), t.data)
 			if !errors.Is(t.err, syscall.EINTR) {
@@ -42,10 +45,10 @@ func (c *conn) prepare() bool {
 	return true
 }
 
-func (c *conn) tryWrite(data []byte) (int, error) {
-	t := &c.tries
+// try writes to the connection that was opened, without waiting.
+func (t *tries) try(c net.Conn, data []byte) (int, error) {
 	if t.socket == nil {
-		return c.tryWrapped(data)
+		return tryWrapped(c, data)
 	}
 	if len(data) == 0 {
 		return 0, nil
@@ -53,7 +56,7 @@ func (c *conn) tryWrite(data []byte) (int, error) {
 	t.data = data
 	err := t.socket.Write(t.write)
 	if errors.Is(err, os.ErrDeadlineExceeded) { // left over from a Write
-		c.Conn.SetWriteDeadline(time.Time{})
+		c.SetWriteDeadline(time.Time{})
 		err = t.socket.Write(t.write)
 	}
 	t.data = nil

@@ -13,7 +13,8 @@ import (
 // A Network connects users to a server in memory. Sockets would stop the bubble's clock while a goroutine
 // waits for them. It is a net.Listener, for the server.
 type Network struct {
-	HTTP2 bool // users speak HTTP/2 on it
+	HTTP2 bool                    // users speak HTTP/2 on it
+	Wrap  func(net.Conn) net.Conn // wraps users' ends of connections, as for TLS; nil: they are used as they are
 
 	pair    func() (user, server net.Conn)
 	conns   chan net.Conn
@@ -67,6 +68,9 @@ func (n *Network) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, syscall.ECONNREFUSED
 	}
 	user, server := n.pair()
+	if n.Wrap != nil {
+		user = n.Wrap(user)
+	}
 	select {
 	case n.conns <- server:
 		return user, nil

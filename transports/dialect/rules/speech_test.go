@@ -213,7 +213,7 @@ func TestCentrifugoStream(t *testing.T) {
 	u.same(u.Say(1, []byte("hi")), `POST /api/publish Content-Type: application/json X-Api-Key: se"cret | {"channel":"room1","data":"hi"}`)
 	u.hears(dialect.Unit{Kind: dialect.Taken, Number: 1, Status: 200, Body: []byte(`{"result":{"offset":1,"epoch":"czDYtjza"}}`)}, "stored 1")
 	u.hears(dialect.Unit{Kind: dialect.Taken, Number: 2, Status: 200, Body: []byte(`{"error":{"code":102,"message":"unknown channel"}}`)}, `refused 2 the server said "unknown channel"`)
-	u.hears(dialect.Unit{Kind: dialect.Taken, Number: 3, Status: 401}, "refused 3 the server answered 401 Unauthorized (users need a name and a password that it takes)")
+	u.hears(dialect.Unit{Kind: dialect.Taken, Number: 3, Status: 401}, "refused 3 the server answered 401 Unauthorized (users need credentials that it takes)")
 	u.hears(dialect.Unit{Kind: dialect.Event, Body: []byte(`{"connect":{"subs":{"room1":{"recoverable":true,"epoch":"new","offset":3,"positioned":true,"was_recovering":true}}}}`)}, "ready, gap")
 	refused := dialect.Unit{Kind: dialect.Opened, Status: 403}
 	err := u.Hear(refused, &u.heard)
