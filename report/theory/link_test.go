@@ -164,6 +164,17 @@ func TestOverNetwork(t *testing.T) {
 	}
 }
 
+// TestSlowPolls has a round trip longer than the poll interval: users poll when the timer fires next.
+func TestSlowPolls(t *testing.T) {
+	for every, want := range map[float64]float64{.03: .12, .11: .11, .2: .2} {
+		r := over(result.Way{Title: "on a timer", EveryS: every})
+		row := theory.Rows(r)[0]
+		if got := row.Theory.Requests; math.Abs(got*want/(40*40)-1) > 1e-6 {
+			t.Errorf("%v requests at %v s, want one in %v s", got, every, want)
+		}
+	}
+}
+
 // theoryRate returns the requests per second of a user of over.
 func theoryRate(way result.Way) float64 {
 	l := theory.LongPoll{Gap: .101, Rate: 400 * 2. / 40 / 20, Hold: way.HoldS, Wake: .001}

@@ -122,6 +122,9 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	if m.network = run.Scenario.Network; m.trip == 0 {
 		m.trip = m.network.RTTS
 	}
+	if every := m.way.EveryS; every > 0 && m.trip > every { // the next poll waits for the answer, and then for the timer
+		m.way.EveryS = every * math.Ceil(m.trip/every)
+	}
 	m.calibrated = (trip.Count() > 0 || m.foreign) && delivery.Count() > 0
 	if row.Server != nil && row.Delivered > 0 {
 		copies := float64(row.Delivered) * m.members / (m.members - 1)
