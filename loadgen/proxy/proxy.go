@@ -124,7 +124,7 @@ func (k Kind) Serve(ctx context.Context, front Front, announce, log io.Writer) e
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", k.Name, err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()     // what is left is a configuration
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the proxy's workers are another user if this is root
 		return fmt.Errorf("starting %s: %w", k.Name, err)
 	}

@@ -50,11 +50,11 @@ func newSecured(c net.Conn, config *tls.Config) *secured {
 
 // handshake makes the handshake within a time.
 func (s *secured) handshake(limit time.Duration) error {
-	s.SetDeadline(time.Now().Add(limit))
+	_ = s.SetDeadline(time.Now().Add(limit))
 	if err := s.Handshake(); err != nil {
 		return err
 	}
-	s.SetDeadline(time.Time{})
+	_ = s.SetDeadline(time.Time{})
 	s.below.established()
 	return nil
 }
