@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -116,22 +117,18 @@ func entries(runs []*Result) []entry {
 	// A comparison merges the windows of each round, however many there are.
 	add(SetUp, Ignored, "windows per round", func(r *Result) string { return count(r.Run.Scenario.Slices) })
 	add(SetUp, Refused, "servers", func(r *Result) string { return count(r.Servers()) })
-	add(SetUp, Refused, "HTTP", func(r *Result) string { return r.Run.Scenario.HTTP })
-	add(SetUp, Refused, "TLS", func(r *Result) string { // the address of a target says it
-		switch {
-		case r.Run.Scenario.TLS:
-			return "yes"
-		case r.Run.Scenario.Target != "":
-			return ""
+	for _, option := range []struct { // without a run that has it, it is no fact
+		name, usual string
+		of          func(Scenario) string
+	}{
+		{"HTTP", "1.1", func(s Scenario) string { return s.HTTP }},
+		{"TLS", "no", func(s Scenario) string { return map[bool]string{true: "yes"}[s.TLS] }}, // the address of a target says it
+		{"proxy", "none", func(s Scenario) string { return s.Via }},
+	} {
+		if slices.ContainsFunc(runs, func(r *Result) bool { return option.of(r.Run.Scenario) != "" }) {
+			add(SetUp, Refused, option.name, func(r *Result) string { return cmp.Or(option.of(r.Run.Scenario), option.usual) })
 		}
-		return "no"
-	})
-	add(SetUp, Refused, "proxy", func(r *Result) string {
-		if r.Run.Scenario.Via == "" && r.Run.Scenario.Target == "" {
-			return "none"
-		}
-		return r.Run.Scenario.Via
-	})
+	}
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.
