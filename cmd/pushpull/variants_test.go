@@ -19,21 +19,26 @@ func TestVariants(t *testing.T) {
 		"only": {runOptions{stores: memory, tls: tlsOnly}, nil, []variant{{tls: true}}},
 		"both": {runOptions{stores: memory, tls: tlsBoth}, nil, []variant{{name: "plain"}, {name: "tls", tls: true}}},
 		"stores with and without": {
-			runOptions{stores: []string{"memory:", "sqlite:a.db"}, tls: tlsBoth}, nil,
+			runOptions{stores: []string{"memory:", "sqlite:a.db"}, tls: tlsBoth},
+			nil,
 			[]variant{{name: "memory-plain"}, {name: "memory-tls", tls: true}, {name: "sqlite-plain", store: 1}, {name: "sqlite-tls", store: 1, tls: true}},
 		},
 		"proxies":   {runOptions{stores: memory, via: []string{"none", "nginx"}}, nil, []variant{{name: "direct"}, {name: "nginx", via: "nginx"}}},
 		"one proxy": {runOptions{stores: memory, via: []string{"nginx"}}, nil, []variant{{via: "nginx"}}},
 		"proxies with TLS alone": {
-			runOptions{stores: memory, via: []string{"nginx", "haproxy"}, tls: tlsOnly}, nil,
+			runOptions{stores: memory, via: []string{"nginx", "haproxy"}, tls: tlsOnly},
+			nil,
 			[]variant{{name: "nginx", via: "nginx", tls: true}, {name: "haproxy", via: "haproxy", tls: true}},
 		},
 		"a network": {runOptions{stores: memory}, []network.Profile{far}, []variant{{network: far}}},
 		"networks and versions": {
-			runOptions{stores: memory, http: []string{http1, http2}}, []network.Profile{{}, far},
+			runOptions{stores: memory, http: []string{http1, http2}},
+			[]network.Profile{{}, far},
 			[]variant{
-				{name: "none-http-1.1"}, {name: "none-http-2", http: http2},
-				{name: "rtt100ms-http-1.1", network: far}, {name: "rtt100ms-http-2", network: far, http: http2},
+				{name: "none-http-1.1"},
+				{name: "none-http-2", http: http2},
+				{name: "rtt100ms-http-1.1", network: far},
+				{name: "rtt100ms-http-2", network: far, http: http2},
 			},
 		},
 	} {

@@ -31,8 +31,11 @@ func TestContract(t *testing.T) {
 				change func(*transporttest.Network)
 				duplex bool // there are WebSockets
 			}{
-				"plain":  {nil, func(*transporttest.Network) {}, true},
-				"TLS":    {own, func(n *transporttest.Network) { n.Wrap = func(c net.Conn) net.Conn { return tls.Client(c, trusting) } }, true},
+				"plain": {nil, func(*transporttest.Network) {}, true},
+				"TLS":   {own, func(n *transporttest.Network) { n.Wrap = func(c net.Conn) net.Conn { return tls.Client(c, trusting) } }, true},
+				"TLS, HTTP/2": {own, func(n *transporttest.Network) {
+					n.HTTP2, n.Wrap = true, func(c net.Conn) net.Conn { return tls.Client(c, trusting) }
+				}, false},
 				"HTTP/2": {nil, func(n *transporttest.Network) { n.HTTP2 = true }, false},
 			} {
 				if client.Way().Duplex && !c.duplex {

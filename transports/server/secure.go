@@ -26,7 +26,7 @@ func secureConfig(config *tls.Config) *tls.Config {
 		return nil
 	}
 	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"}
+	config.NextProtos = []string{"h2", "http/1.1"} // browsers open a WebSocket on a connection that offers the second alone
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.DynamicRecordSizingDisabled = true // one write to the system for each answer or batch, not one for each packet
 	return config
