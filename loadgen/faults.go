@@ -121,15 +121,7 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	}
 	living, kill := context.WithCancel(context.WithoutCancel(ctx))
 	var receivers sync.WaitGroup
-	leave := sync.OnceFunc(func() {
-		for i := range w.users {
-			w.users[i].leave()
-		}
-		kill()
-		receivers.Wait()
-		w.senders.Wait()
-		w.departures.Close()
-	})
+	leave := w.leaving(kill, &receivers)
 	defer leave()
 	if _, err := w.join(ctx, living, &receivers, growth{}); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports/process"
 )
 
 const (
@@ -36,7 +36,7 @@ type Server struct {
 	output  *os.File
 	lines   *bufio.Reader // of output
 	pprof   *url.URL      // where its profiles are, once findProfiles has found it
-	stderr  *tail
+	stderr  *process.Tail
 	ended   chan struct{} // closed once the process has ended, and waited is set
 	waited  error
 	told    bool // Ended has reported the end
@@ -71,7 +71,7 @@ func startServer(ctx context.Context, program *Program, cpus *Split, argv, env [
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	defer childOutput.Close()
-	s := &Server{stderr: &tail{}, output: output, ended: make(chan struct{}), foreign: foreign}
+	s := &Server{stderr: &process.Tail{}, output: output, ended: make(chan struct{}), foreign: foreign}
 	s.command = exec.Command(binary)
 	s.command.WaitDelay = outputTimeout
 	s.command.Args = argv
@@ -211,41 +211,17 @@ func (s *Server) Ended(wait time.Duration) (how, last string, ended bool) {
 	}
 	s.told = true
 	if s.command.ProcessState == nil { // the system did not say
-		return s.waited.Error(), s.stderr.String(), true
+		return s.waited.Error(), s.stderr.Last(), true
 	}
-	return ending(s.command.ProcessState), s.stderr.String(), true
+	return ending(s.command.ProcessState), s.stderr.Last(), true
 }
 
 // explain adds the last line of the server's standard error to err.
 func (s *Server) explain(err error) error {
-	if last := s.stderr.String(); last != "" {
+	if last := s.stderr.Last(); last != "" {
 		return fmt.Errorf("%w: %s", err, last)
 	}
 	return err
-}
-
-// A tail keeps the end of a process's output.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - 4<<10; over > 0 {
-		t.text = t.text[over:]
-	}
-	return len(p), nil
-}
-
-// String returns the last line written.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := bytes.TrimSpace(t.text)
-	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
 // serverStats holds the fields of GET /stats used here.

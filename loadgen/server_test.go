@@ -39,27 +39,6 @@ func TestFollows(t *testing.T) {
 	}
 }
 
-// A tail keeps the end of the output and returns its last line.
-func TestTail(t *testing.T) {
-	var output tail
-	for n := range 10_000 {
-		fmt.Fprintf(&output, "line %d\n", n)
-	}
-	if got := output.String(); got != "line 9999" {
-		t.Errorf("the last line is %q", got)
-	}
-	if n := len(output.text); n > 4<<10 {
-		t.Errorf("%d bytes are kept", n)
-	}
-	fmt.Fprint(&output, strings.Repeat("x", 10_000))
-	if got := len(output.String()); got != 4<<10 {
-		t.Errorf("%d bytes of a long line are kept, want the last %d", got, 4<<10)
-	}
-	if got := (&tail{}).String(); got != "" {
-		t.Errorf("the last line of no output is %q", got)
-	}
-}
-
 func TestEnvironment(t *testing.T) {
 	e := Environment()
 	if e.Cores < 1 || e.OS == "" || e.Arch == "" || !strings.HasPrefix(e.Go, "go") || e.Pushpull == "" || e.Modules == nil {

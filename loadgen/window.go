@@ -186,15 +186,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		}
 	})()
 	var receivers sync.WaitGroup
-	leave := sync.OnceFunc(func() {
-		for i := range w.users {
-			w.users[i].leave()
-		}
-		kill()
-		receivers.Wait()
-		w.senders.Wait()
-		w.departures.Close()
-	})
+	leave := w.leaving(kill, &receivers)
 	defer leave()
 	memory, err := w.join(ctx, living, &receivers, memory)
 	if err != nil {
@@ -253,6 +245,19 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		memory.fill(out)
 	}
 	return out, nil
+}
+
+// leaving returns what makes all users leave, once, and waits until they have. kill ends their contexts.
+func (w *window) leaving(kill func(), receivers *sync.WaitGroup) func() {
+	return sync.OnceFunc(func() {
+		for i := range w.users {
+			w.users[i].leave()
+		}
+		kill()
+		receivers.Wait()
+		w.senders.Wait()
+		w.departures.Close()
+	})
 }
 
 // empty returns what is known of the window before it is measured.

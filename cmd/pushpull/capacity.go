@@ -506,48 +506,17 @@ func (c *capacity) deliver(out io.Writer, opts capacityOptions, failed error) er
 	if err := c.keep(); failed == nil {
 		failed = err
 	}
-	return deliverCapacity(out, report.NewCapacity(c.survey.index, c.survey.results()), capacityDelivery{
-		dir: c.survey.dir, data: opts.printJSON, colour: opts.colour, show: c.survey.show, failed: failed,
+	return deliverCapacity(out, report.NewCapacity(c.survey.index, c.survey.results()), opts.colour, delivery{
+		dir: c.survey.dir, data: opts.printJSON, show: c.survey.show, failed: failed,
 	})
 }
 
-// A capacityDelivery says where and how a capacity is drawn and printed.
-type capacityDelivery struct {
-	dir    string // where it is drawn; empty: nowhere
-	data   bool   // as JSON
-	colour colouring
-	show   *progress // as in delivery
-	failed error     // an earlier failure
-}
-
 // deliverCapacity draws a capacity and prints it.
-func deliverCapacity(out io.Writer, found report.Capacity, to capacityDelivery) error {
-	d := delivery{what: "capacity", data: to.data, failed: to.failed, print: func(w io.Writer) error { return found.Table(w, to.colour.screen(out)) }}
-	if to.data {
-		d.print = found.JSON
-	}
-	if to.dir != "" {
-		drawn := found.Write(to.dir)
-		d.failed = errors.Join(d.failed, drawn)
-		print := d.print
-		switch {
-		case drawn != nil:
-		case !to.data:
-			d.print = func(w io.Writer) error {
-				if err := print(w); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintf(w, "\n%s\n", filepath.Join(to.dir, report.Page))
-				return err
-			}
-		case to.show != nil && to.failed == nil:
-			defer to.show.kept(to.dir)
-		}
-	}
+func deliverCapacity(out io.Writer, found report.Capacity, colour colouring, d delivery) error {
 	if !found.Judged() {
 		d.verdict = exitWith(exitDoubtful, "no transport could be judged: search again on a machine that is quiet, or for a longer --p99")
 	}
-	return d.deliver(out)
+	return d.of("capacity", found, out, colour).deliver(out)
 }
 
 // reportCapacity is runReport for the directory of a capacity.
@@ -559,7 +528,7 @@ func reportCapacity(cmd *cobra.Command, opts reportOptions, dir string, index re
 	if err != nil {
 		return err
 	}
-	to := capacityDelivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON, colour: opts.look.colour}
+	to := delivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON}
 	if opts.printJSON && opts.out == "" {
 		to.dir = ""
 	}
@@ -568,5 +537,5 @@ func reportCapacity(cmd *cobra.Command, opts reportOptions, dir string, index re
 			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 		}
 	}
-	return deliverCapacity(cmd.OutOrStdout(), report.NewCapacity(index, results), to)
+	return deliverCapacity(cmd.OutOrStdout(), report.NewCapacity(index, results), opts.look.colour, to)
 }

@@ -154,7 +154,7 @@ func TestCapacityUnjudged(t *testing.T) {
 			Capacity: &result.Capacity{P99S: .1, Precision: .05, Repeat: 2, Found: []result.Found{c.found}},
 		}
 		for _, data := range []bool{false, true} {
-			err := deliverCapacity(io.Discard, report.NewCapacity(index, nil), capacityDelivery{data: data})
+			err := deliverCapacity(io.Discard, report.NewCapacity(index, nil), "", delivery{data: data})
 			if got := exitCode(err); got != c.want {
 				t.Errorf("%s, as data: %t: exit code %d, want %d (%v)", name, data, got, c.want, err)
 			}

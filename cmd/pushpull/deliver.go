@@ -8,12 +8,14 @@ import (
 
 	"pushpull/report"
 	"pushpull/report/ci"
+	"pushpull/report/text"
 )
 
 // A delivery hands over what a command has found: first to the disk, then to standard output, whose
 // reader may be slow or gone.
 type delivery struct {
-	dir     string // where the report of runs is drawn; empty: nowhere
+	dir     string             // where the report is drawn; empty: nowhere
+	draw    func(string) error // draws it in a directory; nil: it is that of runs
 	runs    []report.Run
 	files   outputs // for CI systems, with outcome
 	outcome ci.Outcome
@@ -35,8 +37,11 @@ func (d delivery) deliver(out io.Writer) error {
 		return err
 	}
 	var drawn error
+	if d.draw == nil {
+		d.draw = func(dir string) error { return report.Write(dir, d.runs...) }
+	}
 	if d.dir != "" {
-		drawn = step(report.Write(d.dir, d.runs...))
+		drawn = step(d.draw(d.dir))
 	}
 	written := d.files.write(d.outcome)
 
@@ -54,6 +59,22 @@ func (d delivery) deliver(out io.Writer) error {
 		err = step(fmt.Errorf("printing the %s: %w", d.what, err))
 	}
 	return settle(d.verdict, errors.Join(d.failed, drawn, written, err))
+}
+
+// A finding is what a command has found, other than runs.
+type finding interface {
+	Table(w io.Writer, on text.Screen) error
+	JSON(w io.Writer) error
+	Write(dir string) error // draws it
+}
+
+// of returns d for a finding, which is printed in colours as its reader wants them.
+func (d delivery) of(what string, found finding, out io.Writer, colour colouring) delivery {
+	d.what, d.draw, d.print = what, found.Write, found.JSON
+	if !d.data {
+		d.print = func(w io.Writer) error { return found.Table(w, colour.screen(out)) }
+	}
+	return d
 }
 
 // settle joins the verdict on a result with what failed. A regression takes precedence over a failure,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -239,7 +238,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	case ctx.Err() != nil:
 		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s", windows, len(m.cells), dir)
 	}
-	return deliverFaults(cmd.OutOrStdout(), m.record.runs(), faultsDelivery{dir: dir, data: opts.printJSON, colour: opts.colour, show: m.show, failed: measuring})
+	return deliverFaults(cmd.OutOrStdout(), m.record.runs(), opts.colour, delivery{dir: dir, data: opts.printJSON, show: m.show, failed: measuring})
 }
 
 // A matrix measures faults: each with each transport on each store.
@@ -381,42 +380,11 @@ func (m *matrix) tell(at loadgen.Progress, w *result.Window) {
 	fmt.Fprintf(m.show.w, "%s  %s\n", heading(at), m.show.on().Text(said))
 }
 
-// A faultsDelivery says where and how a matrix of faults is drawn and printed.
-type faultsDelivery struct {
-	dir    string // where it is drawn; empty: nowhere
-	data   bool   // as JSON
-	colour colouring
-	show   *progress // as in delivery
-	failed error     // an earlier failure
-}
-
 // deliverFaults draws a matrix of faults and prints it.
-func deliverFaults(out io.Writer, runs []report.Run, to faultsDelivery) error {
+func deliverFaults(out io.Writer, runs []report.Run, colour colouring, d delivery) error {
 	found := report.NewFaults(runs...)
-	d := delivery{what: "matrix", data: to.data, failed: to.failed, print: func(w io.Writer) error { return found.Table(w, to.colour.screen(out)) }}
-	if to.data {
-		d.print = found.JSON
-	}
-	if to.dir != "" {
-		drawn := found.Write(to.dir)
-		d.failed = errors.Join(d.failed, drawn)
-		print := d.print
-		switch {
-		case drawn != nil:
-		case !to.data:
-			d.print = func(w io.Writer) error {
-				if err := print(w); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintf(w, "\n%s\n", filepath.Join(to.dir, report.Page))
-				return err
-			}
-		case to.show != nil && to.failed == nil:
-			defer to.show.kept(to.dir)
-		}
-	}
 	if bad := found.Verdict(); bad != "" {
 		d.verdict = exitWith(exitDoubtful, "%s", bad)
 	}
-	return d.deliver(out)
+	return d.of("matrix", found, out, colour).deliver(out)
 }

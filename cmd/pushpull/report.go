@@ -133,7 +133,7 @@ func reportFaults(cmd *cobra.Command, opts reportOptions, paths []string, runs [
 	if opts.printCSV {
 		return usageError(errors.New("a matrix of faults has no --csv: use --json"))
 	}
-	to := faultsDelivery{dir: opts.out, data: opts.printJSON, colour: opts.look.colour}
+	to := delivery{dir: opts.out, data: opts.printJSON}
 	if to.dir == "" && !opts.printJSON {
 		to.dir = paths[0]
 		if len(paths) > 1 {
@@ -147,7 +147,7 @@ func reportFaults(cmd *cobra.Command, opts reportOptions, paths []string, runs [
 			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
 		}
 	}
-	return deliverFaults(cmd.OutOrStdout(), runs, to)
+	return deliverFaults(cmd.OutOrStdout(), runs, opts.look.colour, to)
 }
 
 // isIndexed reports whether dir holds an index, and no result of its own.

@@ -155,7 +155,7 @@ func (k Kind) serve(ctx context.Context, path, dir string, front Front, announce
 		return false, fmt.Errorf("writing the configuration of %s: %w", k.Name, err)
 	}
 	cmd := exec.Command(path, k.args(dir, file)...)
-	var said tail
+	var said process.Tail
 	cmd.Stdout, cmd.Stderr = &said, io.MultiWriter(&said, log)
 	ended := make(chan struct{})
 	if err := start(cmd, ended); err != nil {
@@ -179,7 +179,7 @@ func (k Kind) serve(ctx context.Context, path, dir string, front Front, announce
 			if strings.Contains(strings.ToLower(said.String()), "address already in use") {
 				return true, nil
 			}
-			return false, fmt.Errorf("starting %s: it ended: %w: %s", k.Name, waited, said.last())
+			return false, fmt.Errorf("starting %s: it ended: %w: %s", k.Name, waited, said.Last())
 		case <-ctx.Done():
 			stop()
 			return false, nil
@@ -187,7 +187,7 @@ func (k Kind) serve(ctx context.Context, path, dir string, front Front, announce
 		}
 		if time.Since(begun) > startTime {
 			stop()
-			return false, fmt.Errorf("starting %s: it did not listen within %v: %s", k.Name, startTime, said.last())
+			return false, fmt.Errorf("starting %s: it did not listen within %v: %s", k.Name, startTime, said.Last())
 		}
 	}
 	scheme := "http"
@@ -197,7 +197,7 @@ func (k Kind) serve(ctx context.Context, path, dir string, front Front, announce
 	fmt.Fprintf(announce, "listening on %s://%s\n", scheme, address)
 	select {
 	case <-ended:
-		return false, fmt.Errorf("%s ended: %s", k.Name, said.last())
+		return false, fmt.Errorf("%s ended: %s", k.Name, said.Last())
 	case <-ctx.Done():
 		stop()
 		return false, nil
