@@ -130,7 +130,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.via, "via", nil, "`PROXY` a proxy between users and server: "+strings.Join(proxies(), ", ")+"; repeat it to compare")
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
-		f.StringSliceVar(&o.http, "http", nil, "`VERSION` that users speak, 1.1 (the default) or 2; 1.1,2 compares them")
+		versionsVar(f, &o.http, "http", "`VERSION` that users speak, 1.1 (the default) or 2; 1.1,2 compares them")
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
 	})
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -316,7 +316,7 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
-	if err := cmp.Or(o.validateTLS(), o.validateVia(), o.validateHTTP()); err != nil {
+	if err := cmp.Or(o.validateTLS(), o.validateVia()); err != nil {
 		return err
 	}
 	choices := o.choices(networks)

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"pushpull/loadgen"
+	"pushpull/loadgen/input"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/proxy"
 	"pushpull/loadgen/result"
@@ -117,17 +120,21 @@ func namesOf(all []variant) (names []string) {
 // The versions of HTTP that users may speak.
 const http1, http2 = "1.1", "2"
 
-// validateHTTP checks --http.
-func (o *runOptions) validateHTTP() error {
-	for i, version := range o.http {
-		switch {
-		case version != http1 && version != http2:
-			return fmt.Errorf("--http must be %s or %s, not %q", http1, http2, version)
-		case slices.Contains(o.http[:i], version):
-			return fmt.Errorf("--http names %s twice", version)
+// versionsVar adds a flag for versions of HTTP, as a list with commas.
+func versionsVar(f *pflag.FlagSet, to *[]string, name, usage string) {
+	read := func(text string) ([]string, error) {
+		versions, err := input.List(text)
+		for i, version := range versions {
+			switch {
+			case version != http1 && version != http2:
+				return nil, fmt.Errorf("must be %s, %s or both with a comma, not %q", http1, http2, version)
+			case slices.Contains(versions[:i], version):
+				return nil, fmt.Errorf("names %s twice", version)
+			}
 		}
+		return versions, err
 	}
-	return nil
+	f.Var(&value[[]string]{to, read, func(versions []string) string { return strings.Join(versions, ",") }, "versions"}, name, usage)
 }
 
 // The values of --tls of a run.
