@@ -170,14 +170,18 @@ func oneWay(ctx context.Context, r *relay.Relay, p network.Profile, users, messa
 	took := make([][]time.Duration, users)
 	err := crowd(ctx, r, p, users, func(i int, conn net.Conn) error {
 		var sent [8]byte
-		for range messages + 1 {
+		for n := range messages + 1 {
 			if _, err := io.ReadFull(conn, sent[:]); err != nil {
 				return err
 			}
 			took[i] = append(took[i], time.Since(start)-time.Duration(binary.BigEndian.Uint64(sent[:])))
+			if n == 0 || n == messages {
+				if _, err := conn.Write(sent[:1]); err != nil {
+					return err
+				}
+			}
 		}
-		_, err := conn.Write(sent[:1])
-		return err
+		return nil
 	}, func(_ int, conn net.Conn) error {
 		for i := range messages + 1 {
 			if i > 0 {
@@ -190,16 +194,20 @@ func oneWay(ctx context.Context, r *relay.Relay, p network.Profile, users, messa
 			if _, err := conn.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Since(start)))); err != nil {
 				return err
 			}
+			if i == 0 || i == messages { // until it is connected, which takes seconds if that is lost; until the server has all
+				if _, err := conn.Read(make([]byte, 1)); err != nil {
+					return err
+				}
+			}
 		}
-		_, err := conn.Read(make([]byte, 1)) // the server has them all
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	var all []time.Duration
 	for _, t := range took {
-		all = append(all, t[1:]...) // the first one waited for the connection
+		all = append(all, t[1:]...) // the first one waits for the connection
 	}
 	slices.Sort(all)
 	return all, nil
