@@ -7,12 +7,12 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// TestHTTP2 measures every transport over HTTP/1.1 and over HTTP/2: what users send, ask and get is the same. Over HTTP/2
+// TestHTTP2 measures transports over HTTP/1.1 and over HTTP/2: what users send, ask and get is the same. Over HTTP/2
 // each has one connection, and the headers take fewer bytes. WebSockets are left out.
 func TestHTTP2(t *testing.T) {
 	s := Scenario{
 		Name: "http2", Users: 6, RoomSize: 3, Rate: 20, Size: 64, Warmup: .3, Duration: .5, Drain: 5, Rounds: 1, Seed: 1,
-		Transports: specs("50ms"),
+		Transports: []string{"short-poll@50ms", "long-poll", "sse", "websocket"},
 	}
 	command := []string{os.Args[0], "serve"}
 	sides := []Side{{Command: command}, {Command: command, HTTP2: true}}

@@ -333,7 +333,7 @@ func (u *user) sendQueue(ctx context.Context) {
 				unstored = err
 			case err != nil && u.left():
 				// The user has given it up; the ledger knows that it is not acknowledged.
-			case err != nil && asked == transports.SendKeyed && broken(err):
+			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway)):
 				l.fail(err)
 				u.giveUp(link)
 				u.sendAgain(ctx, i, begun)

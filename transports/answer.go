@@ -41,8 +41,23 @@ func StoreText(err error) string {
 	if errors.Is(err, ErrFull) {
 		return ErrFull.Error() + ": try again later, or in another room"
 	}
-	return "the store can't be reached, try again later"
+	return storeAway
 }
+
+const storeAway = "the store can't be reached, try again later"
+
+// SaidError returns the error of a text by which a server refuses a message. It is ErrStoreAway if the text is that of
+// StoreText.
+func SaidError(text string) error {
+	if text == storeAway {
+		return ErrStoreAway
+	}
+	return errors.New(text)
+}
+
+// ErrStoreAway is the error of a message that a server could not store, as it did not reach its store in time. The store
+// may have it.
+var ErrStoreAway = errors.New(storeAway)
 
 func writeError(w http.ResponseWriter, status int, v any) {
 	line, _ := json.Marshal(v) // strings and numbers always marshal

@@ -1,6 +1,7 @@
 package transports_test
 
 import (
+	"errors"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -201,4 +202,16 @@ func BenchmarkAnswer(b *testing.B) {
 
 func answer(w http.ResponseWriter, after uint64, messages []transports.Message) {
 	transports.Answer(w, after, messages, transports.Limits{})
+}
+
+// TestSaidError reads the texts by which servers refuse messages.
+func Testtransports.SaidError(t *testing.T) {
+	if err := transports.SaidError(transports.StoreText(errors.New("no route"))); !errors.Is(err, transports.ErrStoreAway) {
+		t.Errorf("%v is not that the store is away", err)
+	}
+	for _, text := range []string{transports.StoreText(transports.ErrFull), "bad message"} {
+		if err := transports.SaidError(text); errors.Is(err, transports.ErrStoreAway) || err.Error() != text {
+			t.Errorf("%q is %v", text, err)
+		}
+	}
 }

@@ -155,7 +155,7 @@ func (s *session) decode(payload []byte) (transports.Message, error) {
 	case said.Stored > 0:
 		return transports.Message{}, s.acknowledge(nil)
 	case said.Error != "":
-		return transports.Message{}, s.acknowledge(errors.New(said.Error))
+		return transports.Message{}, s.acknowledge(transports.SaidError(said.Error))
 	case said.Seq == 0:
 		return transports.Message{}, fmt.Errorf("%.100q is neither a message nor an acknowledgement", payload)
 	}
