@@ -1,8 +1,8 @@
 package transports_test
 
 import (
-	"errors"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -205,7 +205,7 @@ func answer(w http.ResponseWriter, after uint64, messages []transports.Message) 
 }
 
 // TestSaidError reads the texts by which servers refuse messages.
-func Testtransports.SaidError(t *testing.T) {
+func TestSaidError(t *testing.T) {
 	if err := transports.SaidError(transports.StoreText(errors.New("no route"))); !errors.Is(err, transports.ErrStoreAway) {
 		t.Errorf("%v is not that the store is away", err)
 	}

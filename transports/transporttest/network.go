@@ -87,6 +87,7 @@ type Conns struct {
 
 	mu      sync.Mutex
 	conns   []net.Conn
+	severed bool
 	answers map[string]map[int]int // by method and status
 }
 
@@ -114,16 +115,20 @@ func (w *Conns) dials(dial func(context.Context, string, string) (net.Conn, erro
 		if err == nil {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if w.severed { // while it was dialled
+				conn.Close()
+			}
 			w.conns = append(w.conns, conn)
 		}
 		return conn, err
 	}
 }
 
-// cut closes all connections.
+// cut closes all connections, for good.
 func (w *Conns) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.severed = true
 	for _, conn := range w.conns {
 		conn.Close()
 	}
