@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -237,8 +238,8 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 		}
 		s.scene.Store, s.env = route, o.StoreAt(route.Address())
 	}
-	s.side.Env = append(s.side.Env[:len(s.side.Env):len(s.side.Env)], s.env...)
-	s.side.Command = append(s.side.Command[:len(s.side.Command):len(s.side.Command)], s.fault.Serve...)
+	s.side.Env = append(slices.Clip(s.side.Env), s.env...)
+	s.side.Command = append(slices.Clip(s.side.Command), s.fault.Serve...)
 	s.bases = []*url.URL{s.side.Target}
 	if s.side.Target == nil {
 		started, err := s.side.start(ctx)

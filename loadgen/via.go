@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"pushpull/loadgen/wire"
 )
@@ -18,7 +19,7 @@ func (d Side) front(ctx context.Context, bases []*url.URL) (f fronts, places, as
 		return nil, bases, bases, nil
 	}
 	for _, base := range bases {
-		argv := append(d.Via[:len(d.Via):len(d.Via)], wire.HostPort(base))
+		argv := append(slices.Clip(d.Via), wire.HostPort(base))
 		process, err := startServer(ctx, nil, nil, argv, nil, false)
 		if err != nil {
 			f.stop() // its errors matter less than err

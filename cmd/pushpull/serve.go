@@ -230,10 +230,11 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
 	host, _, _ := net.SplitHostPort(address)
-	certificate, removeCertificate := "", func() {}
-	if s.TLS, certificate, removeCertificate, err = opts.securing.open(host); err != nil {
+	secure, certificate, removeCertificate, err := opts.securing.open(host)
+	if err != nil {
 		return err
 	}
+	s.TLS = secure
 	defer removeCertificate()
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestToken(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		sd := inBubble(t, &Server{})
-		if resp, _ := sd.do("GET", "/stats", "", ""); resp.StatusCode != 200 {
+		if resp, _ := sd.do("GET", "/stats", "", ""); resp.StatusCode != http.StatusOK {
 			t.Errorf("without a token the server answers %s", resp.Status)
 		}
 		if err := sd.stop(); err != nil {
