@@ -45,16 +45,16 @@ build:
 # The race detector needs a C compiler and its headers; building runtime/cgo
 # shows whether both are there. Under PUSHPULL_CI they are required.
 # vet has checked the tests already, hence -vet=off. The tests of pages wait for a browser most of the time, so
-# they run beside the longest of the others. Not more than two run at a time, as some measure.
+# they run beside the longest of the others, and then those of the stores. Not more than two run at a time, as some measure.
 test: vet format programs
 	@if go build -race runtime/cgo 2>/dev/null; then race=-race; \
 	elif [ -n "$$PUSHPULL_CI" ]; then echo 'no race detector: CI needs cgo and a C compiler' >&2; exit 1; \
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	apart=$$(go list $(UNRACED) $(LINKED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$apart"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) && make parts; } & beside=$$!; \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) $(STORES) && make parts; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	go test -vet=off -timeout 12m ./cmd/pushpull && go test -vet=off -timeout 12m $(STORES) && \
+	go test -vet=off -timeout 12m ./cmd/pushpull && \
 	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \
 	wait $$beside && exit $$status
 
