@@ -37,7 +37,8 @@ func TestHTTP2(t *testing.T) {
 			}
 			continue
 		}
-		if one.Delivered == 0 || one.Delivered != two.Delivered || one.Traffic.Posts != two.Traffic.Posts {
+		// A request at the border of the measured part may count in one window, and not in the other.
+		if border := one.Traffic.Posts - two.Traffic.Posts; one.Delivered == 0 || one.Delivered != two.Delivered || max(border, -border) > 5 {
 			t.Errorf("%s: %d deliveries of %d sends, over HTTP/2 %d of %d", transport, one.Delivered, one.Traffic.Posts, two.Delivered, two.Traffic.Posts)
 		}
 		if !two.Way.HTTP2 || two.Traffic.Connections != 6 {
