@@ -76,6 +76,7 @@ type window struct {
 	ledger     *ledger
 	users      []user
 	rejoins    atomic.Int64
+	recovery   *recovery     // nil: nothing is made to break
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
 	phase      atomic.Pointer[phase] // for the progress
