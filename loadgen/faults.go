@@ -209,7 +209,7 @@ func (w *window) patience() time.Duration {
 	if w.way.Stream {
 		notices = max(notices, (transports.MissedHeartbeats+1)*w.way.Heartbeat)
 	}
-	return max(w.drain, w.way.Timer()+notices+2*maxBackoff)
+	return max(w.drain, w.way.Timer()+notices+2*w.backoff.Longest())
 }
 
 // A stage is what a fault acts on: the servers of a window, their relay, and what can be done to them.
