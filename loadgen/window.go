@@ -139,6 +139,9 @@ func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
 	d := w.servers[server].dialer.Counting(counts)
 	if !w.network.IsNone() {
 		d.Through = ""
+		if w.places != nil { // the server itself may not speak TLS
+			d.Through = wire.HostPort(w.places[server])
+		}
 	}
 	return d
 }

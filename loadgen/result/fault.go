@@ -22,6 +22,7 @@ type Aftermath struct {
 	Lost        int `json:"lost,omitempty"`        // acknowledged and not delivered, and the member was not told, but got later messages
 	Hung        int `json:"hung,omitempty"`        // neither delivered nor told when the time limit had passed
 	Doubled     int `json:"doubled,omitempty"`     // delivered more than once
+	LateBefore  int `json:"late_before,omitempty"` // of all copies, those that were late although the fault came later: the machine was busy
 	HungUsers   int `json:"hung_users,omitempty"`  // users that waited in vain for those that hung
 
 	Recovery *Recovery `json:"recovery,omitempty"` // nil: nobody was cut off, or the result is older than the figure
@@ -124,6 +125,7 @@ func (f *Aftermath) Add(other *Aftermath) {
 	f.Lost += other.Lost
 	f.Hung += other.Hung
 	f.Doubled += other.Doubled
+	f.LateBefore += other.LateBefore
 	f.HungUsers += other.HungUsers
 	f.RecoverS = max(f.RecoverS, other.RecoverS)
 }
@@ -137,6 +139,8 @@ func (f *Aftermath) settle() error {
 		}
 	}
 	switch {
+	case f.LateBefore < 0 || !tallies.holds(float64(f.LateBefore)):
+		return fmt.Errorf("%d copies that were late before the fault can't have been measured", f.LateBefore)
 	case f.HungUsers < 0 || !heads.holds(float64(f.HungUsers)):
 		return fmt.Errorf("%d users that hung can't have been measured", f.HungUsers)
 	case f.BeganS < 0 || f.RecoverS < 0 || !spans.holds(f.RecoverS) || !spans.holds(f.BeganS) || !spans.holds(f.EndedS) || !(f.EndedS >= f.BeganS):
