@@ -65,6 +65,11 @@ func (c *choosing) measure(ctx context.Context) error {
 	index := &c.survey.index
 	index.Scenario = c.scenario(small*room, c.base.Rate).Result()
 	index.Scenario.Rounds = c.effort.rounds
+	own := measuresOwn(c.base.Transports)
+	if own {
+		index.Scenario.Store = c.survey.store
+	}
+	c.survey.accessOf(c.base).describe(&index.Scenario, own)
 	index.Axes = []result.Axis{}
 
 	// The first turn also shows what the machine can hold.
