@@ -209,7 +209,7 @@ func (w *window) patience() time.Duration {
 	if w.way.Stream {
 		notices = max(notices, (transports.MissedHeartbeats+1)*w.way.Heartbeat)
 	}
-	return max(w.drain, w.way.Timer()+notices+2*maxBackoff)
+	return max(w.drain, w.way.Timer()+notices+2*w.backoff.Longest())
 }
 
 // A stage is what a fault acts on: the servers of a window, their relay, and what can be done to them.
@@ -267,7 +267,11 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 func routeName(server int) string { return "server-" + strconv.Itoa(server+1) }
 
 func (s *stage) startRelay(ctx context.Context) (err error) {
-	if s.relay, err = startServer(ctx, nil, nil, s.side.Relay, nil, false); err != nil {
+	var program *Program // reading this binary for each window takes longer than to start it
+	if s.side.Dialect == nil && s.side.Target == nil {
+		program = s.side.Program
+	}
+	if s.relay, err = startServer(ctx, program, nil, s.side.Relay, nil, false); err != nil {
 		return &startError{fmt.Errorf("the relay: %w", err)}
 	}
 	s.control = relay.Control(s.relay.Base)

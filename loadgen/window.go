@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/alarm"
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
@@ -43,6 +44,7 @@ type window struct {
 	servers []served
 	plan    *Plan
 	size    int             // bytes of a body
+	backoff backoff.Policy  // of users that try again
 	resend  bool            // messages have keys, and those of broken links are sent again
 	rooms   string          // prefix of the rooms' names
 	drain   time.Duration   // longest wait for messages under way
@@ -117,7 +119,7 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend,
+		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend, backoff: s.backoff(),
 		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
 		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}

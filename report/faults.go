@@ -157,10 +157,11 @@ func (f Faults) Verdict() string {
 
 // sentences says how the matrix came out, the most important first.
 func (f Faults) sentences() []string {
-	cells, windows, lost, hung, doubled := 0, 0, 0, 0, 0
+	cells, windows, lost, hung, doubled, early := 0, 0, 0, 0, 0, 0
 	for _, m := range f.matrices {
 		for _, row := range m.cells {
 			for _, c := range row {
+				early += c.LateBefore
 				if c.windows > 0 && !c.foreign {
 					cells, windows = cells+1, windows+c.windows
 					lost, hung, doubled = lost+c.Lost, hung+c.HungUsers, doubled+c.Doubled
@@ -168,8 +169,12 @@ func (f Faults) sentences() []string {
 			}
 		}
 	}
+	var busy []string
+	if early > 0 {
+		busy = append(busy, text.Plural(early, "delivery was", "deliveries were")+" late before anything broke: the machine was busy, and so late says little. Use a smaller --parallel.")
+	}
 	if cells == 0 {
-		return []string{"Only other servers were measured: what they lose is a finding, not an error."}
+		return append([]string{"Only other servers were measured: what they lose is a finding, not an error."}, busy...)
 	}
 	in := fmt.Sprintf(" in %s of %s.", text.Plural(windows, "window", "windows"), text.Plural(cells, "cell", "cells"))
 	first := "No message was lost in silence and no user hung" + in
@@ -180,7 +185,7 @@ func (f Faults) sentences() []string {
 	if doubled > 0 {
 		all = append(all, text.Plural(doubled, "delivery", "deliveries")+" came more than once.")
 	}
-	return all
+	return append(all, busy...)
 }
 
 // legend explains the outcomes that occur, and the time beside them.

@@ -21,6 +21,7 @@ type Aftermath struct {
 	Lost        int `json:"lost,omitempty"`        // acknowledged and not delivered, and the member was not told, but got later messages
 	Hung        int `json:"hung,omitempty"`        // neither delivered nor told when the time limit had passed
 	Doubled     int `json:"doubled,omitempty"`     // delivered more than once
+	LateBefore  int `json:"late_before,omitempty"` // of all copies, those that were late although the fault came later: the machine was busy
 	HungUsers   int `json:"hung_users,omitempty"`  // users that waited in vain for those that hung
 
 	RecoverS float64 `json:"recover_s"` // from the end of the fault until the last message that it held up came, or the last gap was told
@@ -74,6 +75,7 @@ func (f *Aftermath) Add(other *Aftermath) {
 	f.Lost += other.Lost
 	f.Hung += other.Hung
 	f.Doubled += other.Doubled
+	f.LateBefore += other.LateBefore
 	f.HungUsers += other.HungUsers
 	f.RecoverS = max(f.RecoverS, other.RecoverS)
 }
@@ -87,6 +89,8 @@ func (f *Aftermath) settle() error {
 		}
 	}
 	switch {
+	case f.LateBefore < 0 || !tallies.holds(float64(f.LateBefore)):
+		return fmt.Errorf("%d copies that were late before the fault can't have been measured", f.LateBefore)
 	case f.HungUsers < 0 || !heads.holds(float64(f.HungUsers)):
 		return fmt.Errorf("%d users that hung can't have been measured", f.HungUsers)
 	case f.BeganS < 0 || f.RecoverS < 0 || !spans.holds(f.RecoverS) || !spans.holds(f.BeganS) || !spans.holds(f.EndedS) || !(f.EndedS >= f.BeganS):
