@@ -99,7 +99,7 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.routes = d.Authorities, d.secrets(), d.Dialect, s.routes
+	w.authorities, w.ledger.secrets, w.dialect, w.routes, w.http2 = d.Authorities, d.secrets(), d.Dialect, s.routes, d.HTTP2
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
 	s.scene.Random = rand.New(rand.NewPCG(o.Scenario.Seed^name.Sum64(), uint64(o.Round)))
@@ -234,6 +234,7 @@ type stage struct {
 	fault   fault.Fault
 	env     []string // of servers
 	relay   *Server
+	fronts  fronts // the proxies before the servers
 	control *relay.Relay
 	bases   []*url.URL
 	servers []*breakable
@@ -271,8 +272,13 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 			s.scene.Servers = append(s.scene.Servers, s.servers[i])
 		}
 	}
-	for i, base := range s.bases {
-		route, err := s.control.Route(routeName(i), wire.HostPort(base))
+	var places []*url.URL
+	var err error
+	if s.fronts, places, s.bases, err = s.side.front(ctx, s.bases); err != nil {
+		return &startError{err}
+	}
+	for i, place := range places {
+		route, err := s.control.Route(routeName(i), wire.HostPort(place))
 		if err != nil {
 			return err
 		}
@@ -304,7 +310,7 @@ func (s *stage) stop() []error {
 			all = append(all, b.server)
 		}
 	}
-	errs := stopAll(all)
+	errs := append(s.fronts.stop(), stopAll(all)...)
 	if s.relay != nil {
 		errs = append(errs, stopAll([]*Server{s.relay})...)
 	}
@@ -341,7 +347,12 @@ func (b *breakable) Start(ctx context.Context) error {
 	}
 	b.server = servers[0]
 	b.stage.recovery.serves(b.server.PID)
-	return b.stage.routes[b.number].Lead(wire.HostPort(b.server.Base))
+	fronts, places, _, err := b.stage.side.front(ctx, []*url.URL{b.server.Base})
+	if err != nil {
+		return err
+	}
+	b.stage.fronts = append(b.stage.fronts, fronts...) // the old one leads nowhere, as servers of a service do that have gone
+	return b.stage.routes[b.number].Lead(wire.HostPort(places[0]))
 }
 
 // Freeze implements fault.Sufferer.
