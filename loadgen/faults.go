@@ -47,7 +47,7 @@ func (o *FaultOptions) Place(file bool) fault.Place {
 	at := fault.Place{
 		Own: o.Side.Dialect == nil, Started: o.Side.Target == nil, Servers: max(1, o.Side.Servers),
 		Network: o.Store != "", File: file, Signals: canFreeze,
-		TLS: o.Side.Target != nil && o.Side.Target.Scheme == "https",
+		TLS: o.Side.Authorities != nil || o.Side.Target != nil && o.Side.Target.Scheme == "https", HTTP2: o.Side.HTTP2,
 	}
 	if client, err := Client(o.Transport, o.Side); err == nil {
 		at.Polls = !client.Way().Duplex
@@ -108,7 +108,7 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.routes = d.Authorities, d.secrets(), d.Dialect, s.routes
+	w.authorities, w.ledger.secrets, w.dialect, w.routes, w.http2 = d.Authorities, d.secrets(), d.Dialect, s.routes, d.HTTP2
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
 	s.scene.Random = rand.New(rand.NewPCG(o.Scenario.Seed^name.Sum64(), uint64(o.Round)))
@@ -118,6 +118,11 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	}
 	stop := watch(w, o.At, o.Progress)
 	defer stop()
+	w.recovery = newRecovery(w)
+	s.recovery = w.recovery
+	for _, b := range s.servers {
+		w.recovery.serves(b.server.PID)
+	}
 	return w.endure(ctx, s)
 }
 
@@ -143,6 +148,11 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	}
 	w.ledger.start = time.Now()
 	close(w.begun)
+	watching, unwatch := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { w.recovery.watch(watching) })
+	defer watcher.Wait()
+	defer unwatch()
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- w.schedule(ctx, living) }()
 	w.enter("breaking")
@@ -168,6 +178,12 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	pauseUntil(ctx, time.Now().Add(duplicateWait))
 	after := w.ledger.history.Score(since())
 	after.Fault = s.fault.Name
+	unwatch()
+	watcher.Wait()
+	at := func(seconds float64) time.Time {
+		return w.ledger.start.Add(time.Duration(seconds * float64(time.Second)))
+	}
+	after.Recovery = w.recovery.fill(at(after.BeganS), at(after.EndedS))
 	leave()
 
 	out := w.empty()
@@ -223,7 +239,7 @@ func (w *window) patience() time.Duration {
 	if w.way.Stream {
 		notices = max(notices, (transports.MissedHeartbeats+1)*w.way.Heartbeat)
 	}
-	return max(w.drain, w.way.Timer()+notices+2*maxBackoff)
+	return max(w.drain, w.way.Timer()+notices+2*w.backoff.Longest())
 }
 
 // A stage is what a fault acts on: the servers of a window, their relay, and what can be done to them.
@@ -232,12 +248,15 @@ type stage struct {
 	fault   fault.Fault
 	env     []string // of servers
 	relay   *Server
+	fronts  fronts // the proxies before the servers
 	control *relay.Relay
 	bases   []*url.URL
 	servers []*breakable
 	routes  []*relay.Route
 	aborts  *aborts // nil: users abort nothing
 	scene   fault.Scene
+
+	recovery *recovery // of the users
 }
 
 // set starts the relay and the servers.
@@ -268,8 +287,13 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 			s.scene.Servers = append(s.scene.Servers, s.servers[i])
 		}
 	}
-	for i, base := range s.bases {
-		upstream := wire.HostPort(base)
+	var places []*url.URL
+	var err error
+	if s.fronts, places, s.bases, err = s.side.front(ctx, s.bases); err != nil {
+		return &startError{err}
+	}
+	for i, place := range places {
+		upstream := wire.HostPort(place)
 		if s.fault.Hop {
 			hop, err := s.control.Hop(ctx, upstream)
 			if err != nil {
@@ -309,7 +333,7 @@ func (s *stage) stop() []error {
 			all = append(all, b.server)
 		}
 	}
-	errs := stopAll(all)
+	errs := append(s.fronts.stop(), stopAll(all)...)
 	if s.relay != nil {
 		errs = append(errs, stopAll([]*Server{s.relay})...)
 	}
@@ -332,6 +356,7 @@ var (
 func (b *breakable) Kill() error {
 	err := b.server.kill()
 	b.server = nil
+	b.stage.recovery.killed(b.number)
 	return err
 }
 
@@ -344,7 +369,13 @@ func (b *breakable) Start(ctx context.Context) error {
 		return err
 	}
 	b.server = servers[0]
-	return b.stage.routes[b.number].Lead(wire.HostPort(b.server.Base))
+	b.stage.recovery.serves(b.server.PID)
+	fronts, places, _, err := b.stage.side.front(ctx, []*url.URL{b.server.Base})
+	if err != nil {
+		return err
+	}
+	b.stage.fronts = append(b.stage.fronts, fronts...) // the old one leads nowhere, as servers of a service do that have gone
+	return b.stage.routes[b.number].Lead(wire.HostPort(places[0]))
 }
 
 // Freeze implements fault.Sufferer.

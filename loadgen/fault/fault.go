@@ -51,6 +51,7 @@ type Place struct {
 	Signals bool // processes can be stopped and limited, as on Linux
 	Polls   bool // users send by requests that a proxy can make again
 	TLS     bool // users speak TLS with the servers
+	HTTP2   bool // and HTTP/2
 }
 
 // A Need is a property that a place must have.
@@ -67,6 +68,7 @@ var (
 	file     = Need{func(p Place) bool { return p.File }, "the store is not a file"}
 	requests = Need{func(p Place) bool { return p.Polls }, "a message on a WebSocket is no request, which a proxy could make or answer again"}
 	readable = Need{func(p Place) bool { return !p.TLS }, "the proxy can't read what users and servers encrypt"}
+	ordered  = Need{func(p Place) bool { return !p.HTTP2 }, "over HTTP/2 an answer has the number of its request"}
 	signals  = Need{func(p Place) bool { return p.Signals }, "it takes Linux"}
 )
 

@@ -62,7 +62,7 @@ func List() []Fault {
 		},
 		{
 			Name: "answer-twice", About: "for 1 s a proxy sends each answer twice",
-			Lasts: time.Second, Hop: true, Needs: []Need{requests, readable},
+			Lasts: time.Second, Hop: true, Needs: []Need{requests, readable, ordered},
 			Begin: func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.Twice) },
 			End:   func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.None) },
 		},

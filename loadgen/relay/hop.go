@@ -66,7 +66,9 @@ func (h *hops) make(w http.ResponseWriter, r *http.Request) {
 	}
 	one := &hop{base: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}}
 	one.trick.Store(None)
-	server := &http.Server{Handler: one.handler(&url.URL{Scheme: "http", Host: asked.Upstream}), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: one.handler(&url.URL{Scheme: "http", Host: asked.Upstream}), ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	stop := context.AfterFunc(h.ctx, func() { server.Close() })
 	h.serving.Go(func() {
 		defer one.base.CloseIdleConnections()

@@ -113,7 +113,7 @@ func (d *Dialer) scheme() string {
 var ErrUpgrade = errors.New("over HTTP/2 there is no upgrade to a WebSocket (RFC 9113, section 8.6), and net/http doesn't speak RFC 8441")
 
 // errHTTP1 is the error of a server that doesn't speak HTTP/2.
-var errHTTP1 = errors.New("the server doesn't speak HTTP/2: measure it over HTTP/1.1")
+var errHTTP1 = errors.New("the server, or the proxy before it, doesn't speak HTTP/2: measure over HTTP/1.1, or switch HTTP/2 on, in nginx by http2 on, in HAProxy by alpn h2")
 
 // speaksHTTP1 reports whether err is that of a server that doesn't speak HTTP/2: it refuses the protocol in the TLS
 // handshake, or answers the beginning of a connection in HTTP/1.1.

@@ -81,6 +81,7 @@ func run(t *testing.T, on stage) {
 		"GapBeyondTheEnd":      gapBeyondTheEnd,
 		"GapWhileAway":         gapWhileAway,
 		"LogLost":              logLost,
+		"LogLostUnread":        logLostUnread,
 		"LogLostWhileServing":  logLostWhileServing,
 		"ContextEndsMessages":  contextEndsMessages,
 		"CloseEndsMessages":    closeEndsMessages,
