@@ -93,7 +93,7 @@ func (m *claiming) browseOne(ctx context.Context, path string, b *result.Browsed
 	}
 	side := loadgen.Side{Command: command}
 	if b.TLS {
-		if err := m.survey.backing.secure(&side); err != nil {
+		if err := m.survey.backing.authority.secure(&side); err != nil {
 			listener.Close()
 			return err
 		}
@@ -106,7 +106,7 @@ func (m *claiming) browseOne(ctx context.Context, path string, b *result.Browsed
 	defer func() { _ = server.Stop() }() // it was measured
 	counting := &countingPage{server: server.Base.String(), browsed: b, counted: make(chan error, 1)}
 	if b.TLS {
-		counting.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.made.Pool()}}
+		counting.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.authority.made.Pool()}}
 	}
 	pages := &http.Server{Handler: counting.handler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = pages.Serve(listener) }() // until Close
