@@ -24,6 +24,7 @@ import (
 type dialing struct {
 	dialer *Dialer
 	socket *socket
+	user   *carried
 }
 
 type dialingKey struct{}
@@ -40,7 +41,7 @@ func (d *Dialer) newTransport() *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			of.socket.open(plain, of.dialer.Counts)
+			of.socket.open(plain, of.dialer.Counts, of.user)
 			return of.socket, nil
 		},
 	}
@@ -91,7 +92,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	d := p.Dialer
 	s := &shared{socket: &socket{}}
 	var err error
-	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket})
+	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
 		if speaksHTTP1(err) {
 			return nil, errHTTP1
