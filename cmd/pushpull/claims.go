@@ -156,7 +156,7 @@ func hastened(s loadgen.Scenario) loadgen.Scenario {
 	}
 	s.Users = max(1, s.Users/10/room) * room
 	s.Rate *= 10 // else hardly any would send
-	s.Warmup, s.Duration = min(s.Warmup, .2), min(s.Duration, .5)
+	s.Warmup, s.Duration = min(s.Warmup, .2), min(s.Duration, .3)
 	return s
 }
 
