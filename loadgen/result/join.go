@@ -195,4 +195,6 @@ func (t *Traffic) add(p Traffic) {
 	t.BytesIn += p.BytesIn
 	t.BytesOut += p.BytesOut
 	t.HandshakeBytes += p.HandshakeBytes
+	t.TLSFull += p.TLSFull
+	t.TLSResumed += p.TLSResumed
 }

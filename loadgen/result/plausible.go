@@ -211,6 +211,8 @@ func (w *Window) quantities() []quantity {
 	ledger("bytes in", sizes, &w.Traffic.BytesIn)
 	ledger("bytes out", sizes, &w.Traffic.BytesOut)
 	ledger("bytes of handshakes", sizes, &w.Traffic.HandshakeBytes)
+	ledger("full handshakes of TLS", tallies, &w.Traffic.TLSFull)
+	ledger("resumed handshakes of TLS", tallies, &w.Traffic.TLSResumed)
 	for i := range w.Errors {
 		ledger("count of an error", tallies, &w.Errors[i].Count)
 	}

@@ -153,7 +153,7 @@ type Slice struct {
 }
 
 // Traffic is the traffic on the users' connections during the measured part of a window. Connections
-// and handshakes are counted from the join on, as the measured part uses them.
+// and handshakes, those of TLS too, are counted from the join on, as the measured part uses them.
 type Traffic struct {
 	Connections    int64 `json:"connections"`
 	Requests       int64 `json:"requests"`        // to receive: polls, streams and handshakes
@@ -163,6 +163,9 @@ type Traffic struct {
 	BytesIn        int64 `json:"bytes_in"`        // from the server, all of HTTP and TLS included
 	BytesOut       int64 `json:"bytes_out"`       // to the server, likewise
 	HandshakeBytes int64 `json:"handshake_bytes"` // of the handshakes, in both directions; not part of the two above
+
+	TLSFull    int64 `json:"tls_full,omitempty"`    // TLS handshakes in full
+	TLSResumed int64 `json:"tls_resumed,omitempty"` // and those that resumed a session
 }
 
 // Store counts the calls of the servers to their store during the measured part of a window.

@@ -119,7 +119,7 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return plain, nil
 }
 
-func (d *Dialer) dial(ctx context.Context) (*conn, error) {
+func (d *Dialer) dial(ctx context.Context, sessions *Sessions) (*conn, error) {
 	plain, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -127,10 +127,12 @@ func (d *Dialer) dial(ctx context.Context) (*conn, error) {
 	c := newConn(plain, d.Counts)
 	if d.tls != nil {
 		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own
-		if err := c.secure(d.tls).HandshakeContext(ctx); err != nil {
+		secure := c.secure(sessions.config(d.tls))
+		if err := secure.HandshakeContext(ctx); err != nil {
 			c.close()
 			return nil, d.late(ctx, err, "finish the TLS handshake")
 		}
+		d.Counts.secured(secure.ConnectionState())
 	}
 	return c, nil
 }
@@ -141,7 +143,7 @@ func (d *Dialer) Touch(ctx context.Context) (time.Duration, error) {
 	plain := *d
 	plain.tls, plain.Counts = nil, &Counts{}
 	begun := time.Now()
-	c, err := plain.dial(ctx)
+	c, err := plain.dial(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -35,6 +35,9 @@ const idleLimit = 30 * time.Second // a server may have closed a connection that
 type Pool struct {
 	Dialer *Dialer
 
+	// Sessions are resumed by the connections over TLS; nil: each makes a full handshake.
+	Sessions *Sessions
+
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
@@ -71,7 +74,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	c, err := p.Dialer.dial(req.Context())
+	c, err := p.Dialer.dial(req.Context(), p.Sessions)
 	if err != nil {
 		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
@@ -93,7 +96,7 @@ func (p *Pool) Open(ctx context.Context) error {
 		_, err := p.share(ctx)
 		return err
 	}
-	c, err := p.Dialer.dial(ctx)
+	c, err := p.Dialer.dial(ctx, p.Sessions)
 	if err == nil {
 		p.put(c)
 	}
