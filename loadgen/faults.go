@@ -109,6 +109,11 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	}
 	stop := watch(w, o.At, o.Progress)
 	defer stop()
+	w.recovery = newRecovery(w)
+	s.recovery = w.recovery
+	for _, b := range s.servers {
+		w.recovery.serves(b.server.PID)
+	}
 	return w.endure(ctx, s)
 }
 
@@ -129,6 +134,11 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	}
 	w.ledger.start = time.Now()
 	close(w.begun)
+	watching, unwatch := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { w.recovery.watch(watching) })
+	defer watcher.Wait()
+	defer unwatch()
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- w.schedule(ctx, living) }()
 	w.enter("breaking")
@@ -154,6 +164,12 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	pauseUntil(ctx, time.Now().Add(duplicateWait))
 	after := w.ledger.history.Score(since())
 	after.Fault = s.fault.Name
+	unwatch()
+	watcher.Wait()
+	at := func(seconds float64) time.Time {
+		return w.ledger.start.Add(time.Duration(seconds * float64(time.Second)))
+	}
+	after.Recovery = w.recovery.fill(at(after.BeganS), at(after.EndedS))
 	leave()
 
 	out := w.empty()
@@ -224,6 +240,8 @@ type stage struct {
 	servers []*breakable
 	routes  []*relay.Route
 	scene   fault.Scene
+
+	recovery *recovery // of the users
 }
 
 // set starts the relay and the servers.
@@ -315,6 +333,7 @@ var (
 func (b *breakable) Kill() error {
 	err := b.server.kill()
 	b.server = nil
+	b.stage.recovery.killed(b.number)
 	return err
 }
 
@@ -327,6 +346,7 @@ func (b *breakable) Start(ctx context.Context) error {
 		return err
 	}
 	b.server = servers[0]
+	b.stage.recovery.serves(b.server.PID)
 	fronts, places, _, err := b.stage.side.front(ctx, []*url.URL{b.server.Base})
 	if err != nil {
 		return err

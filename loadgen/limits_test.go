@@ -40,3 +40,14 @@ func TestConnectionLimit(t *testing.T) {
 		}
 	}
 }
+
+// A user that never sends needs a connection to read on, and none beside it.
+func TestConnectionsOfReaders(t *testing.T) {
+	s := small
+	s.Users, s.RoomSize, s.Senders = 1000, 10, 1
+	for transport, want := range map[string]int{"short-poll@1s": 1100, "sse": 1100, "websocket": 1000, "other/long-poll": 2000} {
+		if s.Transports = []string{transport}; Connections(s) != want {
+			t.Errorf("%s: %d connections, want %d", transport, Connections(s), want)
+		}
+	}
+}

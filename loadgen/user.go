@@ -33,7 +33,7 @@ type user struct {
 	window   *window
 	first    link              // most users need no other one
 	sessions wire.Sessions     // of TLS
-	server   int               // of the latest link, an index in window.servers
+	server   int               // of the latest link, an index in window.servers; written under mu
 	cursor   transports.Cursor // where to resume once a session has ended
 
 	served bool // the server has answered a poll; used by the receiving goroutine
@@ -228,6 +228,7 @@ func (u *user) receive(ctx context.Context) {
 				return
 			}
 		case transports.Rejoin:
+			w.recovery.lost(u)
 			if err != nil {
 				w.ledger.fail(fmt.Errorf("receiving: %w", err))
 			}
@@ -264,7 +265,9 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err 
 		if !pauseUntil(ctx, time.Now().Add(waitAfter(err, again))) || u.left() {
 			return nil
 		}
+		u.mu.Lock()
 		u.server = (u.server + 1) % len(w.servers)
+		u.mu.Unlock()
 		l := &link{}
 		if err = u.connect(ctx, l, u.cursor); err == nil {
 			u.move(away, old)
@@ -273,6 +276,7 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err 
 				return nil
 			}
 			w.rejoins.Add(1)
+			w.recovery.joined(u)
 			return l
 		}
 		if ctx.Err() != nil {

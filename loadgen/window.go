@@ -76,6 +76,7 @@ type window struct {
 	ledger     *ledger
 	users      []user
 	rejoins    atomic.Int64
+	recovery   *recovery     // nil: nothing is made to break
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
 	phase      atomic.Pointer[phase] // for the progress
@@ -241,6 +242,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
 	}
 	w.ledger.fill(out, end, !interrupted)
+	out.IdleEnds = w.counts.IdleEnds()
 	out.Rejoins = int(w.rejoins.Load())
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()

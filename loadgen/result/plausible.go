@@ -199,6 +199,9 @@ func (w *Window) quantities() []quantity {
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
 	ledger("bunched", tallies, &w.Bunched)
+	if w.IdleEnds != nil {
+		ledger("idle ends", tallies, &w.IdleEnds.Count)
+	}
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)
 	ledger("limited requests", tallies, &w.Limited)

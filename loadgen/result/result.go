@@ -91,6 +91,9 @@ type Window struct {
 	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after.
 	Bunched int `json:"bunched,omitempty"`
 
+	// IdleEnds are the connections that were ended after an equal time of silence, as by a timer; nil: none were.
+	IdleEnds *IdleEnds `json:"idle_ends,omitempty"`
+
 	FailedRequests int `json:"failed_requests,omitempty"` // to receive, to send and to join, warm-up and drain included
 	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session ended early, warm-up and drain included
 	Limited        int `json:"limited,omitempty"`         // requests that a server refused for now and users made again, warm-up and drain included
@@ -150,6 +153,12 @@ type Slice struct {
 	AtS     float64    `json:"at_s"`    // its start, from the start of the measured part
 	WidthS  float64    `json:"width_s"` // its length
 	Latency *Histogram `json:"latency"`
+}
+
+// IdleEnds are connections that somebody else ended after an equal time of silence.
+type IdleEnds struct {
+	Count  int     `json:"count"`
+	AfterS float64 `json:"after_s"`
 }
 
 // Traffic is the traffic on the users' connections during the measured part of a window. Connections

@@ -13,6 +13,7 @@ type Counts struct {
 
 	handshakeIn, handshakeOut atomic.Int64 // the part of in and out that belongs to handshakes, TLS included
 	full, resumed             atomic.Int64 // TLS handshakes
+	silences                  silences
 	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
 }
 

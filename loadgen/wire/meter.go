@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // A meter counts the bytes of a connection, in its own totals and in those of all users.
@@ -17,6 +18,9 @@ type meter struct {
 	socket  syscall.RawConn // nil: what has arrived is not known
 	reads   reads
 	records *records // nil without TLS
+
+	heard  atomic.Int64 // when the last byte was read or written, in nanoseconds since opened
+	opened time.Time
 }
 
 // reads says what a Read does if there is nothing to return at once.
@@ -39,7 +43,7 @@ func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
 func (m *meter) open(plain net.Conn, counts *Counts) {
-	m.Conn, m.counts = plain, counts
+	m.Conn, m.counts, m.opened = plain, counts, time.Now()
 	if c, ok := plain.(syscall.Conn); ok {
 		m.socket, _ = c.SyscallConn() // only a closed connection has none
 	}
@@ -75,12 +79,16 @@ func (m *meter) receive(p []byte) (n int, err error) {
 	switch {
 	case m.reads == waiting:
 		n, err = m.Conn.Read(p)
+		if n == 0 && err != nil {
+			m.counts.silences.ended(err, time.Now(), m.opened.Add(time.Duration(m.heard.Load())))
+		}
 	case m.socket == nil:
 		return 0, errNothing
 	default:
 		n, err = readArrived(m.socket, p)
 	}
 	if n > 0 {
+		m.heard.Store(int64(time.Since(m.opened)))
 		m.counts.in.Add(int64(n))
 		m.in.Add(int64(n))
 	}
@@ -89,6 +97,7 @@ func (m *meter) receive(p []byte) (n int, err error) {
 
 func (m *meter) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
+	m.heard.Store(int64(time.Since(m.opened)))
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
 	return n, err

@@ -41,8 +41,8 @@ type Pool struct {
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
-	shared   *shared // the connection over HTTP/2; nil: there is none
-	answered atomic.Bool
+	shared   *shared      // the connection over HTTP/2; nil: there is none
+	answered atomic.Int64 // when a poll was answered last, in nanoseconds since the Unix epoch; 0: none was
 }
 
 var _ http.RoundTripper = (*Pool)(nil)
@@ -85,10 +85,13 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Answered reports whether a poll was answered by a success, since Forget was called last.
-func (p *Pool) Answered() bool { return p.answered.Load() }
+func (p *Pool) Answered() bool { return p.answered.Load() != 0 }
+
+// AnsweredAt returns when the latest of these answers came; the Unix epoch if there was none.
+func (p *Pool) AnsweredAt() time.Time { return time.Unix(0, p.answered.Load()) }
 
 // Forget makes Answered return false, as after requests that were no polls of the user.
-func (p *Pool) Forget() { p.answered.Store(false) }
+func (p *Pool) Forget() { p.answered.Store(0) }
 
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
@@ -250,7 +253,7 @@ func (p *Pool) took(resp *http.Response, body interface {
 ) error {
 	if purpose.Request == transports.Poll {
 		if resp.StatusCode < http.StatusBadRequest {
-			p.answered.Store(true)
+			p.answered.Store(time.Now().UnixNano())
 		}
 		if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
 			body.Empty()
@@ -258,7 +261,7 @@ func (p *Pool) took(resp *http.Response, body interface {
 	}
 	if coding := contentCoding(resp); coding != "" && resp.ContentLength != 0 && purpose.Request != transports.Send {
 		if resp.StatusCode < 300 {
-			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, resp.Request.URL.Path)
+			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s, in nginx by gzip off, in HAProxy without compression algo", coding, resp.Request.URL.Path)
 		}
 		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), body}, -1 // the status says enough
 	}
