@@ -19,8 +19,9 @@ type meter struct {
 	reads   reads
 	records *records // nil without TLS
 
-	heard  atomic.Int64 // when the last byte was read or written, in nanoseconds since opened
-	opened time.Time
+	// When bytes were read or written, in nanoseconds since opened: last, and last before a silence.
+	heard, before atomic.Int64
+	opened        time.Time
 }
 
 // reads says what a Read does if there is nothing to return at once.
@@ -80,7 +81,7 @@ func (m *meter) receive(p []byte) (n int, err error) {
 	case m.reads == waiting:
 		n, err = m.Conn.Read(p)
 		if n == 0 && err != nil {
-			m.counts.silences.ended(err, time.Now(), m.opened.Add(time.Duration(m.heard.Load())))
+			m.counts.silences.ended(err, m.silent())
 		}
 	case m.socket == nil:
 		return 0, errNothing
@@ -88,7 +89,7 @@ func (m *meter) receive(p []byte) (n int, err error) {
 		n, err = readArrived(m.socket, p)
 	}
 	if n > 0 {
-		m.heard.Store(int64(time.Since(m.opened)))
+		m.sound()
 		m.counts.in.Add(int64(n))
 		m.in.Add(int64(n))
 	}
@@ -97,10 +98,30 @@ func (m *meter) receive(p []byte) (n int, err error) {
 
 func (m *meter) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
-	m.heard.Store(int64(time.Since(m.opened)))
+	m.sound()
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
 	return n, err
+}
+
+// farewell is within which a connection ends after the words by which TLS, HTTP or a WebSocket says that it will.
+const farewell = 50 * time.Millisecond
+
+// sound takes note of bytes.
+func (m *meter) sound() {
+	now := int64(time.Since(m.opened))
+	if old := m.heard.Swap(now); now-old > int64(farewell) {
+		m.before.Store(old)
+	}
+}
+
+// silent returns how long the connection, which ends now, has been silent but for a farewell.
+func (m *meter) silent() time.Duration {
+	now, since := time.Since(m.opened), time.Duration(m.heard.Load())
+	if now-since <= farewell {
+		since = time.Duration(m.before.Load())
+	}
+	return now - since
 }
 
 // consumed returns the bytes that were read and passed on; the others belong to later TLS records.

@@ -31,19 +31,15 @@ const (
 	silenceSpread = 100 * time.Millisecond // by which equal silences may differ, or by a twentieth
 )
 
-// ended takes note of the error of a Read that waited, now that a connection was silent since a time.
-func (s *silences) ended(err error, now, since time.Time) {
-	if err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
-		return
-	}
-	lasts := now.Sub(since)
-	if lasts < leastSilence {
+// ended takes note of the error of a Read that waited on a connection that was silent for a time.
+func (s *silences) ended(err error, lasts time.Duration) {
+	if err != io.EOF && !errors.Is(err, syscall.ECONNRESET) || lasts < leastSilence {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.all) < mostSilences {
-		s.all = append(s.all, silence{now, lasts})
+		s.all = append(s.all, silence{time.Now(), lasts})
 	}
 }
 
