@@ -44,10 +44,15 @@ const usualDelay = 500 * time.Millisecond
 
 // Place returns what is known of where the fault is to happen.
 func (o *FaultOptions) Place(file bool) fault.Place {
-	return fault.Place{
+	at := fault.Place{
 		Own: o.Side.Dialect == nil, Started: o.Side.Target == nil, Servers: max(1, o.Side.Servers),
 		Network: o.Store != "", File: file, Signals: canFreeze,
+		TLS: o.Side.Authorities != nil || o.Side.Target != nil && o.Side.Target.Scheme == "https", HTTP2: o.Side.HTTP2,
 	}
+	if client, err := Client(o.Transport, o.Side); err == nil {
+		at.Polls = !client.Way().Duplex
+	}
+	return at
 }
 
 // Break measures a window in which a fault happens, at a time drawn from the seed, in the first half of the measured
@@ -89,6 +94,10 @@ func Break(ctx context.Context, o FaultOptions) (*result.Window, error) {
 // breaking measures a window on servers of its own, or on the target.
 func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *result.Window, err error) {
 	s := &stage{side: d, fault: o.Fault}
+	if o.Fault.Aborts {
+		s.aborts = newAborts(o.Round)
+		s.scene.Aborts = s.aborts
+	}
 	defer func() {
 		for _, failed := range s.stop() {
 			if out != nil {
@@ -120,6 +129,11 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 // endure runs the window while the fault happens.
 func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	w.serve(s.bases)
+	if s.aborts != nil {
+		for _, server := range w.servers {
+			server.dialer.Connect = s.aborts.connect
+		}
+	}
 	w.makeUsers()
 	w.ledger.history = w.newHistory()
 	for i := range w.users {
@@ -239,6 +253,7 @@ type stage struct {
 	bases   []*url.URL
 	servers []*breakable
 	routes  []*relay.Route
+	aborts  *aborts // nil: users abort nothing
 	scene   fault.Scene
 
 	recovery *recovery // of the users
@@ -278,7 +293,15 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 		return &startError{err}
 	}
 	for i, place := range places {
-		route, err := s.control.Route(routeName(i), wire.HostPort(place))
+		upstream := wire.HostPort(place)
+		if s.fault.Hop {
+			hop, err := s.control.Hop(ctx, upstream)
+			if err != nil {
+				return err
+			}
+			s.scene.Hops, upstream = append(s.scene.Hops, hop), hop.Address()
+		}
+		route, err := s.control.Route(routeName(i), upstream)
 		if err != nil {
 			return err
 		}

@@ -117,6 +117,13 @@ func (u *user) giveUp(l *link) {
 	}
 }
 
+// dropped reports whether the user has given up l, as when it is restarted, which then fails what was on its way.
+func (u *user) dropped(l *link) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state != gone && u.link != l
+}
+
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()
@@ -339,7 +346,7 @@ func (u *user) sendQueue(ctx context.Context) {
 				unstored = err
 			case err != nil && u.left():
 				// The user has given it up; the ledger knows that it is not acknowledged.
-			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway)):
+			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway) || u.dropped(link)):
 				l.fail(err)
 				u.giveUp(link)
 				u.sendAgain(ctx, i, begun)
