@@ -44,10 +44,15 @@ const usualDelay = 500 * time.Millisecond
 
 // Place returns what is known of where the fault is to happen.
 func (o *FaultOptions) Place(file bool) fault.Place {
-	return fault.Place{
+	at := fault.Place{
 		Own: o.Side.Dialect == nil, Started: o.Side.Target == nil, Servers: max(1, o.Side.Servers),
 		Network: o.Store != "", File: file, Signals: canFreeze,
+		TLS: o.Side.Authorities != nil || o.Side.Target != nil && o.Side.Target.Scheme == "https", HTTP2: o.Side.HTTP2,
 	}
+	if client, err := Client(o.Transport, o.Side); err == nil {
+		at.Polls = !client.Way().Duplex
+	}
+	return at
 }
 
 // Break measures a window in which a fault happens, at a time drawn from the seed, in the first half of the measured
@@ -89,6 +94,10 @@ func Break(ctx context.Context, o FaultOptions) (*result.Window, error) {
 // breaking measures a window on servers of its own, or on the target.
 func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *result.Window, err error) {
 	s := &stage{side: d, fault: o.Fault}
+	if o.Fault.Aborts {
+		s.aborts = newAborts(o.Round)
+		s.scene.Aborts = s.aborts
+	}
 	defer func() {
 		for _, failed := range s.stop() {
 			if out != nil {
@@ -99,7 +108,7 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.routes = d.Authorities, d.secrets(), d.Dialect, s.routes
+	w.authorities, w.ledger.secrets, w.dialect, w.routes, w.http2 = d.Authorities, d.secrets(), d.Dialect, s.routes, d.HTTP2
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
 	s.scene.Random = rand.New(rand.NewPCG(o.Scenario.Seed^name.Sum64(), uint64(o.Round)))
@@ -120,6 +129,11 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 // endure runs the window while the fault happens.
 func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	w.serve(s.bases)
+	if s.aborts != nil {
+		for _, server := range w.servers {
+			server.dialer.Connect = s.aborts.connect
+		}
+	}
 	w.makeUsers()
 	w.ledger.history = w.newHistory()
 	for i := range w.users {
@@ -235,10 +249,12 @@ type stage struct {
 	fault   fault.Fault
 	env     []string // of servers
 	relay   *Server
+	fronts  fronts // the proxies before the servers
 	control *relay.Relay
 	bases   []*url.URL
 	servers []*breakable
 	routes  []*relay.Route
+	aborts  *aborts // nil: users abort nothing
 	scene   fault.Scene
 
 	recovery *recovery // of the users
@@ -272,8 +288,21 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 			s.scene.Servers = append(s.scene.Servers, s.servers[i])
 		}
 	}
-	for i, base := range s.bases {
-		route, err := s.control.Route(routeName(i), wire.HostPort(base))
+	var places []*url.URL
+	var err error
+	if s.fronts, places, s.bases, err = s.side.front(ctx, s.bases); err != nil {
+		return &startError{err}
+	}
+	for i, place := range places {
+		upstream := wire.HostPort(place)
+		if s.fault.Hop {
+			hop, err := s.control.Hop(ctx, upstream)
+			if err != nil {
+				return err
+			}
+			s.scene.Hops, upstream = append(s.scene.Hops, hop), hop.Address()
+		}
+		route, err := s.control.Route(routeName(i), upstream)
 		if err != nil {
 			return err
 		}
@@ -305,7 +334,7 @@ func (s *stage) stop() []error {
 			all = append(all, b.server)
 		}
 	}
-	errs := stopAll(all)
+	errs := append(s.fronts.stop(), stopAll(all)...)
 	if s.relay != nil {
 		errs = append(errs, stopAll([]*Server{s.relay})...)
 	}
@@ -342,7 +371,12 @@ func (b *breakable) Start(ctx context.Context) error {
 	}
 	b.server = servers[0]
 	b.stage.recovery.serves(b.server.PID)
-	return b.stage.routes[b.number].Lead(wire.HostPort(b.server.Base))
+	fronts, places, _, err := b.stage.side.front(ctx, []*url.URL{b.server.Base})
+	if err != nil {
+		return err
+	}
+	b.stage.fronts = append(b.stage.fronts, fronts...) // the old one leads nowhere, as servers of a service do that have gone
+	return b.stage.routes[b.number].Lead(wire.HostPort(places[0]))
 }
 
 // Freeze implements fault.Sufferer.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"pushpull/transports"
 	"pushpull/transports/process"
@@ -22,15 +23,19 @@ func Connections(s Scenario, against ...Side) int {
 type finder func(name string) (transports.Client, error)
 
 func connectionsOf(s Scenario, find finder) int {
-	most := 0
+	most, senders := 0, s.Users/max(1, s.roomSize())*s.talkers()
 	for _, name := range s.Measured() {
-		each := 2 // a user may read on one while it sends on another
-		if client, err := find(name); err == nil && client.Way().Duplex {
-			each = 1
+		client, err := find(name)
+		switch {
+		case err == nil && client.Way().Duplex:
+			most = max(most, s.Users)
+		case err == nil && !strings.Contains(name, "/"):
+			most = max(most, s.Users+senders) // a sender may read on one while it sends on another
+		default:
+			most = max(most, 2*s.Users) // another server may want requests from users that only read, too
 		}
-		most = max(most, each)
 	}
-	return most * s.Users
+	return most
 }
 
 // A Limit bounds the connections of this process: each takes one of a resource.

@@ -28,12 +28,13 @@ import (
 // and receives no more. A user whose request is refused for now stays where it is, and asks again
 // after a wait.
 type user struct {
-	id     int
-	room   string
-	window *window
-	first  link              // most users need no other one
-	server int               // of the latest link, an index in window.servers; written under mu
-	cursor transports.Cursor // where to resume once a session has ended
+	id       int
+	room     string
+	window   *window
+	first    link              // most users need no other one
+	sessions wire.Sessions     // of TLS
+	server   int               // of the latest link, an index in window.servers; written under mu
+	cursor   transports.Cursor // where to resume once a session has ended
 
 	served bool // the server has answered a poll; used by the receiving goroutine
 
@@ -116,6 +117,13 @@ func (u *user) giveUp(l *link) {
 	}
 }
 
+// dropped reports whether the user has given up l, as when it is restarted, which then fails what was on its way.
+func (u *user) dropped(l *link) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state != gone && u.link != l
+}
+
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()
@@ -183,7 +191,7 @@ func (u *user) returns() time.Time {
 func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) error {
 	w := u.window
 	server := w.servers[u.server]
-	l.pool.Dialer = server.dialer
+	l.pool.Dialer, l.pool.Sessions = server.dialer, &u.sessions
 	if err := l.pool.Open(ctx); err != nil {
 		l.pool.Close()
 		return err
@@ -370,7 +378,7 @@ func (u *user) sendQueue(ctx context.Context) {
 				unstored = err
 			case err != nil && u.left():
 				// The user has given it up; the ledger knows that it is not acknowledged.
-			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway)):
+			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway) || u.dropped(link)):
 				l.fail(err)
 				u.giveUp(link)
 				u.sendAgain(ctx, i, begun)

@@ -263,6 +263,9 @@ func (f Faults) Table(w io.Writer, on text.Screen) error {
 		}
 		out.wrap(on, ink, sentence, 0)
 	}
+	for _, line := range setups(f.runs) {
+		out.wrap(on, text.Plain, line+".", 0)
+	}
 	for _, m := range f.matrices {
 		out.gap()
 		if m.name != "" {
@@ -385,7 +388,7 @@ func (f Faults) html(w io.Writer, back Link) error {
 // page returns the page with the drawings.
 func (f Faults) page(back Link, drawings []drawing) ([]byte, error) {
 	p := faultsPage{
-		frame:   frame{Back: back, Title: "What becomes of messages when something breaks", Notes: notesOf(f.runs), Lede: ledeOf(f.runs[0].Run)},
+		frame:   frame{Back: back, Title: "What becomes of messages when something breaks", Notes: notesOf(f.runs), Lede: append(ledeOf(f.runs[0].Run), setups(f.runs)...)},
 		Answers: f.sentences(), Figures: figuresOf(drawings), Legend: f.legend(),
 	}
 	for i, m := range f.matrices {

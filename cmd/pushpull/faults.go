@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 type faultsOptions struct {
 	scenario         scenarioOptions
 	against          againstOptions
+	access           accessOptions
 	faults           []string
 	repeat           int
 	parallel         int
@@ -71,6 +73,8 @@ the report says so. With --parallel 1 the windows follow each other.
 
 Windows at the same time use SQLite files of their own beside the named one, which are removed at the
 end. A server that is named by a command must listen on a free port then.
+
+` + aboutAccess + `
 
 ` + aboutForeign + `
 
@@ -126,6 +130,7 @@ func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
 	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -158,7 +163,7 @@ func (o *faultsOptions) chosen() ([]fault.Fault, error) {
 
 // validate checks the stores, and the number of servers that share each. Without --store it sets the default.
 func (o *faultsOptions) validate() error {
-	like := runOptions{stores: o.stores, servers: o.servers, against: o.against}
+	like := runOptions{stores: o.stores, servers: o.servers, against: o.against, access: o.access}
 	if err := like.validate(nil); err != nil {
 		return err
 	}
@@ -226,15 +231,23 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	if err != nil {
 		return usageError(err)
 	}
+	access := opts.access.variant()
+	access.network = resolved.Network
+	if resolved.Lacking = append(resolved.Lacking, access.lacking(resolved, against)...); len(resolved.Measured()) == 0 {
+		return usageError(fmt.Errorf("transports can't be used, as none is left to be measured: %s", resolved.Lacking[0].Why))
+	}
 	back := &backing{names: []string{""}, addresses: []string{""}} // without a server of our own
 	if measuresOwn(scenario.Transports) {
 		if back, err = openBacking(ctx, opts.stores); err != nil {
 			return err
 		}
 		defer back.close()
+		if err := cmp.Or(access.findProxy(), access.front(&loadgen.Side{}, &back.authority)); err != nil { // makes the certificate
+			return err
+		}
 	}
 	m := &matrix{
-		scenario: resolved, faults: faults, servers: opts.servers, parallel: parallel, backing: back, against: against,
+		scenario: resolved, faults: faults, servers: opts.servers, parallel: parallel, backing: back, against: against, access: access,
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 	}
 	begun := time.Now().UTC().Truncate(time.Second)
@@ -251,6 +264,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 		if measuresOwn(scenario.Transports) {
 			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
 		}
+		access.describe(&run.Scenario, measuresOwn(scenario.Transports))
 		return run
 	})
 	if err != nil {

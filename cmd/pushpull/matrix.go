@@ -25,6 +25,7 @@ type matrix struct {
 	parallel int // windows at a time
 	backing  *backing
 	against  *foreigns
+	access   variant // how users reach the servers
 	record   *record
 	show     *progress
 
@@ -83,12 +84,14 @@ func (m *matrix) options(c faultCell, lane int) loadgen.FaultOptions {
 		address := m.address(c, lane)
 		o.Side = m.backing.side(c.store, m.servers, append(serverCommand(m.scenario), "--heartbeat", "1s"))
 		o.Side.Env = []string{storeVariable + "=" + address}
+		_ = m.access.front(&o.Side, &m.backing.authority) // fails only before the certificate is made
 		o.Store = store.Endpoint(address)
 		o.StoreAt = func(endpoint string) []string {
 			return []string{storeVariable + "=" + store.Through(address, endpoint)}
 		}
 	}
-	o.Side.Network, o.Side.Relay = m.scenario.Network, relayCommand()
+	m.access.reach(&o.Side)
+	o.Side.Relay = relayCommand() // it is what breaks, also without a network
 	return o
 }
 

@@ -52,8 +52,8 @@ line breaks. A run is named by its tag commit, or by its other tags, or by the v
 --json and --csv print the same as without --trend, the oldest run first.
 
 DIR may be that of pushpull sweep: then its table, map and charts are drawn, and --json prints the
-same object as the sweep does. Likewise those of pushpull capacity, choose and faults, which have no
---csv.
+same object as the sweep does. Likewise those of pushpull capacity, choose, claims and faults, which
+have no --csv.
 
 If the last line of a result is incomplete, as after a run that was killed, the lines before it
 are used, with a warning.`,
@@ -172,6 +172,8 @@ func runReportIndex(cmd *cobra.Command, opts reportOptions, dir string) error {
 		return reportCapacity(cmd, opts, dir, index)
 	case result.KindChoice:
 		return reportChoice(cmd, opts, dir, index)
+	case result.KindClaims:
+		return reportClaims(cmd, opts, dir, index)
 	default:
 		return usageError(fmt.Errorf("%s holds a %s: pushpull choose --from %s answers from it", dir, index.Kind, dir))
 	}

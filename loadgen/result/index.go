@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,7 +21,10 @@ const (
 	KindSweep    = "sweep"    // each combination of values
 	KindChoice   = "choice"   // what it takes to say which transport suits a load
 	KindCapacity = "capacity" // the loads that a search has tried
+	KindClaims   = "claims"   // what it takes to judge what has been claimed
 )
+
+func kinds() []string { return []string{KindSweep, KindChoice, KindCapacity, KindClaims} }
 
 // An Index lists results that belong together. Each is a Point, and a result of its own in a directory
 // below that of the index.
@@ -40,6 +45,7 @@ type Index struct {
 
 	Wanted   *Wanted   `json:"wanted,omitempty"`   // of a choice
 	Capacity *Capacity `json:"capacity,omitempty"` // of KindCapacity, else nil
+	Claims   *Claims   `json:"claims,omitempty"`   // of KindClaims, else nil
 }
 
 // An Axis is a knob that is varied, and its values as they are spelled in YAML.
@@ -115,8 +121,8 @@ func (x *Index) check() error {
 	switch {
 	case x.Schema < 1 || x.Schema > Schema:
 		return fmt.Errorf("its schema is %d, this pushpull reads up to %d: use a newer one", x.Schema, Schema)
-	case x.Kind != KindSweep && x.Kind != KindChoice && x.Kind != KindCapacity:
-		return fmt.Errorf("its kind is %.40q, want %s, %s or %s", x.Kind, KindSweep, KindChoice, KindCapacity)
+	case !slices.Contains(kinds(), x.Kind):
+		return fmt.Errorf("its kind is %.40q, want one of %s", x.Kind, strings.Join(kinds(), ", "))
 	}
 	if !(x.WithinS >= 0) { // no NaN
 		return fmt.Errorf("its delay is %v s, want 0 or more", x.WithinS)
@@ -145,7 +151,7 @@ func (x *Index) check() error {
 	if err := CheckRemarks(x.Note, x.Tags); err != nil {
 		return err
 	}
-	if err := x.checkCapacity(); err != nil {
+	if err := errors.Join(x.checkCapacity(), x.checkClaims()); err != nil {
 		return err
 	}
 	return x.Scenario.plausible()

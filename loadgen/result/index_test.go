@@ -24,7 +24,7 @@ func anIndex() Index {
 }
 
 func TestIndexIsReadAsWritten(t *testing.T) {
-	for _, kind := range []string{KindChoice, KindSweep, KindCapacity} {
+	for _, kind := range kinds() {
 		dir := t.TempDir()
 		index := anIndex()
 		if index.Kind = kind; kind != KindChoice {
@@ -32,6 +32,12 @@ func TestIndexIsReadAsWritten(t *testing.T) {
 		}
 		if kind == KindCapacity {
 			index.Capacity = &Capacity{P99S: .1, Precision: .1, Repeat: 2}
+		}
+		if kind == KindClaims {
+			index.Claims = &Claims{
+				Names: []string{"six-streams"}, Quick: true, Lacking: "no browser",
+				Browsed: []Browsed{{Browser: "Chromium 130", By: ByEventSource, HTTP: "1.1", TLS: true, Asked: 9, Opened: 6, Received: 5, Blocked: true}},
+			}
 		}
 		for range 2 { // the second one replaces the first
 			if err := WriteIndex(dir, index); err != nil {
@@ -63,7 +69,10 @@ func TestBadIndex(t *testing.T) {
 	}{
 		"schema 0":        {func(x *Index) { x.Schema = 0 }, "its schema is 0"},
 		"newer schema":    {func(x *Index) { x.Schema = Schema + 1 }, "use a newer one"},
-		"kind":            {func(x *Index) { x.Kind = "zoo" }, `its kind is "zoo", want sweep, choice or capacity`},
+		"kind":            {func(x *Index) { x.Kind = "zoo" }, `its kind is "zoo", want one of sweep, choice, capacity, claims`},
+		"claims":          {func(x *Index) { x.Kind, x.Wanted = KindClaims, nil }, "it lacks the claims"},
+		"browsed":         {func(x *Index) { x.Kind, x.Claims = KindClaims, &Claims{Browsed: []Browsed{{Opened: 7, Asked: 6}}} }, "what a browser opened"},
+		"other claims":    {func(x *Index) { x.Claims = &Claims{} }, `it has claims, and its kind is "choice"`},
 		"delay":           {func(x *Index) { x.WithinS = -1 }, "its delay is -1 s"},
 		"nothing wanted":  {func(x *Index) { x.Wanted = nil }, `it lacks "wanted"`},
 		"no users":        {func(x *Index) { x.Wanted.Users = 0 }, "users of what is wanted is 0, want 2 to 1e+09"},

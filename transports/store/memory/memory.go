@@ -39,6 +39,9 @@ type Store struct {
 	Idle time.Duration
 
 	transports.Bell
+	started sync.Once
+	start   uint64 // of every log of this store
+
 	rooms sync.Map      // room name -> *log
 	bytes atomic.Int64  // the sizes of all logs
 	swept atomic.Uint32 // how many sweeps there were
@@ -50,7 +53,10 @@ type Store struct {
 	sweeper sweeper
 }
 
-var _ transports.Store = (*Store)(nil)
+var (
+	_ transports.Store   = (*Store)(nil)
+	_ transports.Starter = (*Store)(nil)
+)
 
 // A log is that of one room. Its seqs are contiguous, so a seq leads to an index.
 type log struct {
@@ -90,6 +96,17 @@ func (s *Store) room(name string) *log {
 	s.rooms.Store(l.name, l)
 	s.sweepLater()
 	return l
+}
+
+// Start implements transports.Starter. It is a random number that is no time (transports.ClockSeq), so it is neither the
+// seq of a message nor the start of another store. A log with a First has none.
+func (s *Store) Start() uint64 {
+	s.started.Do(func() {
+		if s.First == 0 {
+			s.start = 1e14 + rand.Uint64N(8e14)
+		}
+	})
+	return s.start
 }
 
 func (s *Store) retention() int { return cmp.Or(max(s.Retention, 0), transports.DefaultRetention) }
@@ -235,6 +252,9 @@ func (l *log) evict(keepNewest bool) int64 {
 
 // After implements transports.Store. The messages are those of the log, not copies.
 func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	if seq == s.Start() {
+		seq = 0
+	}
 	v, ok := s.rooms.Load(room)
 	if !ok {
 		if seq > 0 {
