@@ -140,8 +140,8 @@ func (u *user) join(ctx context.Context) error {
 	if err := u.connect(ctx, &u.first, ""); err != nil {
 		return err
 	}
-	if path := w.health(); w.way.Polls() && path != "" {
-		_, _ = roundTrip(ctx, &u.first.pool, path) // the first poll will show what is wrong
+	if path := w.health(); w.asks && w.way.Polls() && path != "" {
+		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
 		u.first.pool.Forget()
 	}
 	ready := time.Since(begun)

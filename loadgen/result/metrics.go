@@ -231,15 +231,16 @@ func Metrics() []Metric {
 
 		// What it takes a user to join, and to join again after its session has ended. Theory counts the round trips.
 		{
-			Key: "join-p50", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.Ready.P50 }),
+			Key: "join-p50", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.P50 }),
 			Theory: predicted(func(t Theory) *float64 { return t.Join }), Worse: Higher, Shown: InJoining,
 		},
-		{Key: "join-p99", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.Ready.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "join-p99", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.P99 }), Worse: Higher, Shown: InJoining},
 		{Key: "join-round-trips", Title: "round trips", Value: trips, Worse: Higher, Shown: InJoining},
 		{Key: "join-connections", Title: "connections", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Connections }), Worse: Higher, Shown: InJoining},
 		{Key: "join-bytes", Unit: "B", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Bytes }), Worse: Higher, Shown: InJoining},
-		{Key: "return-p50", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.Ready.P50 }), Worse: Higher, Shown: InJoining},
-		{Key: "return-p99", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.Ready.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "return-p50", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.P50 }), Worse: Higher, Shown: InJoining},
+		{Key: "return-p99", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "return-connections", Per: "user", Value: joinedBy(again, func(j Joining) float64 { return j.Connections }), Worse: Higher, Shown: InJoining},
 		{Key: "return-bytes", Unit: "B", Per: "user", Value: joinedBy(again, func(j Joining) float64 { return j.Bytes }), Worse: Higher, Shown: InJoining},
 
 		// The load generator itself.

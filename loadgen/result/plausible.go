@@ -85,6 +85,10 @@ func (w *Window) Settle() error {
 			*j = &joins
 		}
 	}
+	if w.IdleEnds != nil {
+		ends := *w.IdleEnds
+		w.IdleEnds = &ends
+	}
 	if w.Aftermath != nil {
 		after := *w.Aftermath
 		w.Aftermath = &after
@@ -212,6 +216,7 @@ func (w *Window) quantities() []quantity {
 	ledger("bunched", tallies, &w.Bunched)
 	if w.IdleEnds != nil {
 		ledger("idle ends", tallies, &w.IdleEnds.Count)
+		ledger("silence before idle ends", spans, &w.IdleEnds.AfterS)
 	}
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)

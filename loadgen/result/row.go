@@ -83,7 +83,8 @@ type Delay struct {
 
 // A Joining is what it took a user to join, as in Joins. Connections and bytes are means.
 type Joining struct {
-	Ready       Delay   `json:"ready_ms"`
+	P50         float64 `json:"ready_p50_ms"` // of Joins.Ready
+	P99         float64 `json:"ready_p99_ms"`
 	Connections float64 `json:"connections"`
 	Bytes       float64 `json:"bytes"`
 }
@@ -93,7 +94,8 @@ func (j *Joins) join() *Joining {
 	if j == nil || j.Users == 0 {
 		return nil
 	}
-	return &Joining{delay(j.Ready), float64(j.Connections) / float64(j.Users), float64(j.Bytes) / float64(j.Users)}
+	ready := delay(j.Ready)
+	return &Joining{ready.P50, ready.P99, float64(j.Connections) / float64(j.Users), float64(j.Bytes) / float64(j.Users)}
 }
 
 // Rates are shares of a Store.

@@ -39,7 +39,7 @@ func joinDoubts(row result.Row, rtt float64) []result.Doubt {
 	if row.Theory == nil || row.Theory.Join == nil || row.Join == nil || rtt < leastRTT {
 		return nil
 	}
-	got, want := row.Join.Ready.P50, *row.Theory.Join
+	got, want := row.Join.P50, *row.Theory.Join
 	if off := got - want; off > -500*rtt && off < 500*rtt {
 		return nil
 	}
