@@ -73,6 +73,9 @@ func (w *Window) join(p Window) error {
 	w.Reordered += p.Reordered
 	w.Misdelivered += p.Misdelivered
 	w.Bunched += p.Bunched
+	if p.IdleEnds != nil && (w.IdleEnds == nil || p.IdleEnds.Count > w.IdleEnds.Count) {
+		w.IdleEnds = p.IdleEnds // timers that differ can't be added
+	}
 	w.FailedRequests += p.FailedRequests
 	w.Rejoins += p.Rejoins
 	w.Limited += p.Limited
@@ -126,8 +129,21 @@ func (w *Window) joinAftermath(p *Aftermath) error {
 		return fmt.Errorf("one has the fault %s and one %s", w.Aftermath.Fault, p.Fault)
 	}
 	w.Aftermath.Add(p)
+	w.Aftermath.Recovery = joinRecoveries(w.Aftermath.Recovery, p.Recovery)
 	w.Aftermath.BeganS, w.Aftermath.EndedS = min(w.Aftermath.BeganS, p.BeganS), max(w.Aftermath.EndedS, p.EndedS)
 	return nil
+}
+
+// joinRecoveries returns the recovery of the users of two parts. Half of all are back at the latest when half of each
+// are. The steps were taken at different times, so there are none.
+func joinRecoveries(a, b *Recovery) *Recovery {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return &Recovery{
+		Back: a.Back + b.Back, Cut: a.Cut + b.Cut, HalfS: max(a.HalfS, b.HalfS), AllS: max(a.AllS, b.AllS),
+		Connections: a.Connections + b.Connections, Requests: a.Requests + b.Requests, CPUS: max(a.CPUS, b.CPUS),
+	}
 }
 
 func (w *Window) joinSlice(s Slice) error {
@@ -195,4 +211,6 @@ func (t *Traffic) add(p Traffic) {
 	t.BytesIn += p.BytesIn
 	t.BytesOut += p.BytesOut
 	t.HandshakeBytes += p.HandshakeBytes
+	t.TLSFull += p.TLSFull
+	t.TLSResumed += p.TLSResumed
 }

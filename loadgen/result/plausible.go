@@ -85,6 +85,11 @@ func (w *Window) Settle() error {
 		if err := after.settle(); err != nil {
 			w.Aftermath = nil
 			w.Dropped = append(w.Dropped, Drop{What: err.Error(), Cost: "what became of its messages is left out", Fatal: true})
+		} else if after.Recovery != nil {
+			if err := after.Recovery.settle(); err != nil {
+				after.Recovery = nil
+				w.Dropped = append(w.Dropped, Drop{What: err.Error(), Cost: "that is left out"})
+			}
 		}
 	}
 	w.shorten()
@@ -199,6 +204,9 @@ func (w *Window) quantities() []quantity {
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
 	ledger("bunched", tallies, &w.Bunched)
+	if w.IdleEnds != nil {
+		ledger("idle ends", tallies, &w.IdleEnds.Count)
+	}
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)
 	ledger("limited requests", tallies, &w.Limited)
@@ -211,6 +219,8 @@ func (w *Window) quantities() []quantity {
 	ledger("bytes in", sizes, &w.Traffic.BytesIn)
 	ledger("bytes out", sizes, &w.Traffic.BytesOut)
 	ledger("bytes of handshakes", sizes, &w.Traffic.HandshakeBytes)
+	ledger("full handshakes of TLS", tallies, &w.Traffic.TLSFull)
+	ledger("resumed handshakes of TLS", tallies, &w.Traffic.TLSResumed)
 	for i := range w.Errors {
 		ledger("count of an error", tallies, &w.Errors[i].Count)
 	}

@@ -35,9 +35,13 @@ const idleLimit = 30 * time.Second // a server may have closed a connection that
 type Pool struct {
 	Dialer *Dialer
 
+	// Sessions are resumed by the connections over TLS; nil: each makes a full handshake.
+	Sessions *Sessions
+
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
+	carried  carried
 	shared   *shared      // the connection over HTTP/2; nil: there is none
 	answered atomic.Int64 // when a poll was answered last, in nanoseconds since the Unix epoch; 0: none was
 }
@@ -71,7 +75,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	c, err := p.Dialer.dial(req.Context())
+	c, err := p.Dialer.dial(req.Context(), &p.carried, p.Sessions)
 	if err != nil {
 		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
@@ -90,13 +94,19 @@ func (p *Pool) AnsweredAt() time.Time { return time.Unix(0, p.answered.Load()) }
 // Forget makes Answered return false, as after requests that were no polls of the user.
 func (p *Pool) Forget() { p.answered.Store(0) }
 
+// Carried returns how many connections the user has made, and the bytes that they have carried so far, in both
+// directions, with those of TLS.
+func (p *Pool) Carried() (connections, bytes int64) {
+	return p.carried.connections.Load(), p.carried.bytes.Load()
+}
+
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
 	if p.Dialer.HTTP2 {
 		_, err := p.share(ctx)
 		return err
 	}
-	c, err := p.Dialer.dial(ctx)
+	c, err := p.Dialer.dial(ctx, &p.carried, p.Sessions)
 	if err == nil {
 		p.put(c)
 	}
@@ -258,7 +268,7 @@ func (p *Pool) took(resp *http.Response, body interface {
 	}
 	if coding := contentCoding(resp); coding != "" && resp.ContentLength != 0 && purpose.Request != transports.Send {
 		if resp.StatusCode < 300 {
-			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, resp.Request.URL.Path)
+			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s, in nginx by gzip off, in HAProxy without compression algo", coding, resp.Request.URL.Path)
 		}
 		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), body}, -1 // the status says enough
 	}
