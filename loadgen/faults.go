@@ -190,6 +190,7 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	out.Started, out.Cores, out.DurationS = w.ledger.start.Add(w.plan.Warmup), runtime.GOMAXPROCS(0), (w.plan.End - w.plan.Warmup).Seconds()
 	w.ledger.fill(out, w.plan.End, false)
 	out.Rejoins, out.Aftermath = int(w.rejoins.Load()), &after
+	out.Joins, out.Returns = w.joins.result(), w.returns.result()
 	return out, ctx.Err()
 }
 

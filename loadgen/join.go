@@ -13,14 +13,21 @@ import (
 
 const joinersAtOnce = 64
 
+// joinersAtOnce returns how many users join at a time. Over a network they mostly wait, so they are more.
+func (w *window) joinersAtOnce() int {
+	const usual, most = .01, 16 // seconds that a user takes to join without a network
+	return joinersAtOnce * min(most, 1+int(3*w.network.RTTS/usual))
+}
+
 // join joins all users and starts a goroutine that receives for each. It pauses after parts of them to sample
 // the memory of the servers, if memory, which askIdle has begun, is known.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, memory growth) (growth, error) {
 	w.enter(phaseJoining)
+	w.asks = true
 	left := w.joinLimit
 	for _, users := range memory.steps(len(w.users)) {
 		begun := time.Now()
-		if err := w.joinUpTo(ctx, living, receivers, users, left, memory.known()); err != nil {
+		if err := w.joinUpTo(ctx, living, receivers, users, left); err != nil {
 			return growth{}, err
 		}
 		left -= time.Since(begun)
@@ -38,10 +45,7 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, me
 // joinUpTo joins the users before the given one that have not joined, within a limit. They join a few at a time
 // so that the server's listen queue doesn't overflow. Joining runs on other goroutines than receiving, as it
 // needs a stack of 8 KB, receiving one of 4 KB (Linux, amd64), and a stack hardly shrinks.
-//
-// greet makes users that poll on a timer ask for something at once, as the server has the memory of a connection
-// only then, and their first poll may be seconds away.
-func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, limit time.Duration, greet bool) error {
+func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, limit time.Duration) error {
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(limit, func() {
@@ -56,7 +60,7 @@ func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup
 	var next atomic.Int64
 	next.Store(w.joined.Load())
 	var joiners sync.WaitGroup
-	for range joinersAtOnce {
+	for range w.joinersAtOnce() {
 		joiners.Go(func() {
 			for i := next.Add(1) - 1; int(i) < users && joining.Err() == nil; i = next.Add(1) - 1 {
 				u := &w.users[i]
@@ -68,10 +72,6 @@ func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup
 					// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
 					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
 					return
-				}
-				if path := w.health(); greet && w.way.Every > 0 && path != "" {
-					_, _ = roundTrip(joining, &u.first.pool, path) // the first poll will show what is wrong
-					u.first.pool.Forget()
 				}
 				w.joined.Add(1)
 				receivers.Go(func() { u.receive(living) })

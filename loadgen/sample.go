@@ -111,7 +111,7 @@ func (w *window) askIdle(ctx context.Context) (idle *inquiry, memory growth) {
 	idle.wait()
 	i := idle.failed()
 	if w.way.Every > 0 && w.health() == "" {
-		return idle, memory // users that have not polled can't be made to ask for anything: see joinUpTo
+		return idle, memory // users that have not polled can't be made to ask for anything: see user.join
 	}
 	if i < 0 || !silent(idle.errs[i]) {
 		memory.add(0, idle)

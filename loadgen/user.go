@@ -132,12 +132,37 @@ func (u *user) left() bool {
 }
 
 // join connects the user and makes it a member of its room.
+//
+// A user that polls makes one exchange, as if it had polled: its first poll may be seconds away, or be held, and so says
+// nothing of when a message could come. A server has the memory of a connection only then, too.
 func (u *user) join(ctx context.Context) error {
-	err := u.connect(ctx, &u.first, "")
-	if err == nil {
-		u.move(joined, &u.first)
+	w, begun := u.window, time.Now()
+	if err := u.connect(ctx, &u.first, ""); err != nil {
+		return err
 	}
-	return err
+	if path := w.health(); w.asks && w.way.Polls() && path != "" {
+		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
+		u.first.pool.Forget()
+	}
+	ready := time.Since(begun)
+	if err := u.prepare(ctx, &u.first); err != nil {
+		return err
+	}
+	connections, bytes := u.first.pool.Carried()
+	w.joins.add(ready, connections, bytes)
+	u.move(joined, &u.first)
+	return nil
+}
+
+// prepare opens the connections that a user needs besides the one on which it has joined. If that fails, l is closed.
+func (u *user) prepare(ctx context.Context, l *link) error {
+	for range u.window.connections(u.id) - 1 {
+		if err := l.pool.Open(ctx); err != nil {
+			l.close()
+			return err
+		}
+	}
+	return nil
 }
 
 // leave ends the user's session and connections.
@@ -167,11 +192,9 @@ func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) err
 	w := u.window
 	server := w.servers[u.server]
 	l.pool.Dialer, l.pool.Sessions = server.dialer, &u.sessions
-	for range w.connections(u.id) {
-		if err := l.pool.Open(ctx); err != nil {
-			l.pool.Close()
-			return err
-		}
+	if err := l.pool.Open(ctx); err != nil {
+		l.pool.Close()
+		return err
 	}
 	w.connected.Add(1)
 	limited := transports.Within(ctx, transports.AnswerTime, "answer a handshake")
@@ -264,10 +287,11 @@ func (u *user) read(ctx context.Context, l *link) error {
 // rejoin tries to join again after err, each time on the next server, until it succeeds. It returns the
 // link that replaces old, nil if it gave up.
 func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err error) *link {
-	w := u.window
+	w, begun := u.window, time.Now()
 	if !pauseUntil(ctx, u.returns()) {
 		return nil
 	}
+	var opened, carried int64 // connections and bytes of all attempts
 	for {
 		if !pauseUntil(ctx, time.Now().Add(waitAfter(err, again))) || u.left() {
 			return nil
@@ -276,7 +300,15 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err 
 		u.server = (u.server + 1) % len(w.servers)
 		u.mu.Unlock()
 		l := &link{}
-		if err = u.connect(ctx, l, u.cursor); err == nil {
+		err = u.connect(ctx, l, u.cursor)
+		ready := time.Since(begun)
+		if err == nil {
+			err = u.prepare(ctx, l)
+		}
+		connections, bytes := l.pool.Carried()
+		opened, carried = opened+connections, carried+bytes
+		if err == nil {
+			w.returns.add(ready, opened, carried)
 			u.move(away, old)
 			if !u.move(joined, l) {
 				l.close()

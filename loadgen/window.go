@@ -76,6 +76,9 @@ type window struct {
 	ledger     *ledger
 	users      []user
 	rejoins    atomic.Int64
+	joins      joins         // of all users, at first
+	asks       bool          // users that poll make an exchange as they join
+	returns    joins         // of users whose session had ended
 	recovery   *recovery     // nil: nothing is made to break
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
@@ -244,7 +247,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 	}
 	w.ledger.fill(out, end, !interrupted)
 	out.IdleEnds = idleEnds
-	out.Rejoins = int(w.rejoins.Load())
+	out.Rejoins, out.Joins, out.Returns = int(w.rejoins.Load()), w.joins.result(), w.returns.result()
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()
 	}

@@ -68,8 +68,12 @@ func tablesOf(runs int, all []series) (numbers table, details []table) {
 		ID: "theory", Title: "Against theory", Captions: []string{"What was measured, and what it should have been."},
 		Grid: gridOf(result.InTheory, runs, predicted(all)),
 	}
+	joining := table{ID: "joining", Title: "Joining", Captions: []string{captionJoining}}
+	if metrics := joiningMetrics(all); len(metrics) > 0 {
+		joining.Grid = gridOf(result.InJoining, runs, all)
+	}
 	numbers.explain(runs)
-	for _, t := range []table{store, theory} {
+	for _, t := range []table{store, joining, theory} {
 		if len(t.Rows) > 0 {
 			t.explain(runs)
 			details = append(details, t)

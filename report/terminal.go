@@ -61,6 +61,7 @@ func Details(w io.Writer, on text.Screen, runs ...Run) error {
 		{"The servers' use of their store", result.MetricsIn(result.InStore), stored(all), false},
 		{"Measured, and as theory says", result.MetricsIn(result.InTheory), predicted(all), true},
 		{"From the intended time to the start of sending, and from there to the acknowledgement", result.MetricsIn(result.InSends), all, false},
+		{titleJoining, joiningMetrics(all), all, true},
 		{"The load generator", result.MetricsIn(result.InGenerator), all, false},
 	} {
 		if len(d.of) == 0 {

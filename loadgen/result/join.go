@@ -91,6 +91,7 @@ func (w *Window) join(p Window) error {
 		}
 	}
 
+	w.Joins, w.Returns = w.Joins.with(p.Joins), w.Returns.with(p.Returns)
 	w.Traffic.add(p.Traffic)
 	w.Generator.add(p.Generator)
 	w.joinServer(p)
@@ -144,6 +145,25 @@ func joinRecoveries(a, b *Recovery) *Recovery {
 		Back: a.Back + b.Back, Cut: a.Cut + b.Cut, HalfS: max(a.HalfS, b.HalfS), AllS: max(a.AllS, b.AllS),
 		Connections: a.Connections + b.Connections, Requests: a.Requests + b.Requests, CPUS: max(a.CPUS, b.CPUS),
 	}
+}
+
+// with returns j and p together. It changes neither.
+func (j *Joins) with(p *Joins) *Joins {
+	if j == nil {
+		j = &Joins{}
+		if p == nil {
+			return nil
+		}
+	}
+	all := Joins{Users: j.Users, Connections: j.Connections, Bytes: j.Bytes, Ready: NewHistogram()}
+	all.Ready.Merge(j.Ready)
+	if p != nil {
+		all.Users += p.Users
+		all.Connections += p.Connections
+		all.Bytes += p.Bytes
+		all.Ready.Merge(p.Ready)
+	}
+	return &all
 }
 
 func (w *Window) joinSlice(s Slice) error {

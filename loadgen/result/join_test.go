@@ -172,6 +172,9 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Aftermath.EndedS":    later,
 	"Window.Aftermath.RecoverS":  later,
 
+	"Window.IdleEnds.Count":  later,
+	"Window.IdleEnds.AfterS": later,
+
 	"Window.Aftermath.Recovery.HalfS":                later,
 	"Window.Aftermath.Recovery.AllS":                 later,
 	"Window.Aftermath.Recovery.CPUS":                 later,

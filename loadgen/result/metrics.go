@@ -67,6 +67,7 @@ const (
 	InGlance                      // the table of a terminal, and its live view; a Fault only where there was one
 	InSends                       // the table of a terminal on sending
 	InGenerator                   // the table of a terminal on the load generator
+	InJoining                     // the table on what joining takes
 	InTrend                       // the trend over many runs
 )
 
@@ -228,6 +229,20 @@ func Metrics() []Metric {
 		{Key: "accept-p99", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.P99 }), Worse: Higher, Shown: InSends},
 		{Key: "accept-max", Unit: "ms", Value: sent(func(r Row) float64 { return r.Accept.Max }), Worse: Higher, Shown: InSends},
 
+		// What it takes a user to join, and to join again after its session has ended. Theory counts the round trips.
+		{
+			Key: "join-p50", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.P50 }),
+			Theory: predicted(func(t Theory) *float64 { return t.Join }), Worse: Higher, Shown: InJoining,
+		},
+		{Key: "join-p99", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "join-round-trips", Title: "round trips", Value: trips, Worse: Higher, Shown: InJoining},
+		{Key: "join-connections", Title: "connections", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Connections }), Worse: Higher, Shown: InJoining},
+		{Key: "join-bytes", Unit: "B", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Bytes }), Worse: Higher, Shown: InJoining},
+		{Key: "return-p50", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.P50 }), Worse: Higher, Shown: InJoining},
+		{Key: "return-p99", Unit: "ms", Value: joinedBy(again, func(j Joining) float64 { return j.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "return-connections", Per: "user", Value: joinedBy(again, func(j Joining) float64 { return j.Connections }), Worse: Higher, Shown: InJoining},
+		{Key: "return-bytes", Unit: "B", Per: "user", Value: joinedBy(again, func(j Joining) float64 { return j.Bytes }), Worse: Higher, Shown: InJoining},
+
 		// The load generator itself.
 		{Key: "generator-cpu", Title: "generator CPU", Unit: "us", Per: "message", Value: delivered(func(r Row) float64 { return r.Generator.CPUMicrosPerDelivery }), Shown: InGenerator},
 		{Key: "generator-memory", Unit: "KB", Per: "user", Value: func(r Row) (float64, bool) { return kilobytes(r.Generator.RSSBytesPerUser) }, Shown: InGenerator},
@@ -382,6 +397,27 @@ func short(ms float64, ok bool) (float64, bool) {
 		return 0, false
 	}
 	return ms, true
+}
+
+func first(r Row) *Joining { return r.Join }
+func again(r Row) *Joining { return r.Return }
+
+func joinedBy(which func(Row) *Joining, of func(Joining) float64) func(Row) (float64, bool) {
+	return func(r Row) (float64, bool) {
+		j := which(r)
+		if j == nil {
+			return 0, false
+		}
+		return short(of(*j), true)
+	}
+}
+
+// trips returns the round trips that joining takes, which are those of theory.
+func trips(r Row) (float64, bool) {
+	if r.Theory == nil || r.Theory.JoinTrips == 0 {
+		return 0, false
+	}
+	return float64(r.Theory.JoinTrips), true
 }
 
 // memory wraps a number of bytes of the servers that may be unknown.

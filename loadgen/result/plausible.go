@@ -79,6 +79,16 @@ func (w *Window) Settle() error {
 		c := *w.Calibration
 		w.Calibration = &c
 	}
+	for _, j := range []**Joins{&w.Joins, &w.Returns} {
+		if *j != nil {
+			joins := **j
+			*j = &joins
+		}
+	}
+	if w.IdleEnds != nil {
+		ends := *w.IdleEnds
+		w.IdleEnds = &ends
+	}
 	if w.Aftermath != nil {
 		after := *w.Aftermath
 		w.Aftermath = &after
@@ -206,6 +216,7 @@ func (w *Window) quantities() []quantity {
 	ledger("bunched", tallies, &w.Bunched)
 	if w.IdleEnds != nil {
 		ledger("idle ends", tallies, &w.IdleEnds.Count)
+		ledger("silence before idle ends", spans, &w.IdleEnds.AfterS)
 	}
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)
@@ -269,6 +280,16 @@ func (w *Window) quantities() []quantity {
 	}
 	usage("generator", &w.Generator, func() { w.Generator = Process{} })
 
+	joined := func(of string, at **Joins) {
+		if j := *at; j != nil {
+			joins := probe("what "+of+" took is", func() { *at = nil })
+			joins("times of "+of, tallies, &j.Users)
+			joins("connections of "+of, tallies, &j.Connections)
+			joins("bytes of "+of, sizes, &j.Bytes)
+		}
+	}
+	joined("joining", &w.Joins)
+	joined("joining again", &w.Returns)
 	if c := w.Calibration; c != nil {
 		probe("the calibration is", func() { w.Calibration = nil })("members", heads, &c.Members)
 		probe("the check of the network is", func() { c.Direct, c.NetworkS = NewHistogram(), 0 })("round trip of the network", spans, &c.NetworkS)
@@ -312,6 +333,11 @@ func (w *Window) histograms() []**Histogram {
 	all := []**Histogram{&w.Latency, &w.SendDelay, &w.Accept, &w.Late}
 	if c := w.Calibration; c != nil {
 		all = append(all, &c.RoundTrip, &c.Direct, &c.Delivery)
+	}
+	for _, j := range []*Joins{w.Joins, w.Returns} {
+		if j != nil {
+			all = append(all, &j.Ready)
+		}
 	}
 	for i := range w.Slices {
 		all = append(all, &w.Slices[i].Latency)

@@ -110,6 +110,9 @@ type Window struct {
 	Server    *Process `json:"server,omitempty"` // nil if unknown
 	Generator Process  `json:"generator"`
 
+	Joins   *Joins `json:"joins,omitempty"`   // of all users at first; nil: the result is older than the figure
+	Returns *Joins `json:"returns,omitempty"` // of users whose session had ended, from then on; nil: none came back, or as above
+
 	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
 
 	// The generator and the servers were profiled meanwhile, which costs CPU, if either is set.
@@ -122,6 +125,19 @@ type Window struct {
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
 
 	Aftermath *Aftermath `json:"aftermath,omitempty"` // of the fault that happened in the window; nil: none was made to
+}
+
+// Joins are what it took users to join, or to join again after their session had ended: with the failed attempts and the
+// waits between them. Theory knows the round trips: report/theory.
+type Joins struct {
+	Users       int   `json:"users"`       // how often one joined
+	Connections int64 `json:"connections"` // that they made
+	Bytes       int64 `json:"bytes"`       // that the connections had carried by then, in both directions, TLS included
+
+	// From the start of joining until the user could get a message: a stream was open, or, of users that poll, a first
+	// exchange was over, GET /healthz, as a poll may be held. Of users that poll and join again, and of those of a foreign
+	// server without such a path, until a poll could go out.
+	Ready *Histogram `json:"ready"`
 }
 
 // A Calibration holds the inputs of theory: properties of the machine and the server. Extra members in

@@ -43,6 +43,8 @@ type Row struct {
 	FailedRequests      int       `json:"failed_requests"`
 	Rejoins             int       `json:"rejoins"`
 	Limited             int       `json:"limited"` // as in Window
+	Join                *Joining  `json:"join"`    // nil: unknown
+	Return              *Joining  `json:"return"`  // of users that joined again; nil: unknown, or none did
 	Store               *Store    `json:"store"`
 	StorePerDelivery    *Rates    `json:"store_per_delivery"`
 	StorePerSecond      *Rates    `json:"store_per_second"`
@@ -77,6 +79,23 @@ type Delay struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// A Joining is what it took a user to join, as in Joins. Connections and bytes are means.
+type Joining struct {
+	P50         float64 `json:"ready_p50_ms"` // of Joins.Ready
+	P99         float64 `json:"ready_p99_ms"`
+	Connections float64 `json:"connections"`
+	Bytes       float64 `json:"bytes"`
+}
+
+// join returns what it took a user; nil if that is unknown.
+func (j *Joins) join() *Joining {
+	if j == nil || j.Users == 0 {
+		return nil
+	}
+	ready := delay(j.Ready)
+	return &Joining{ready.P50, ready.P99, float64(j.Connections) / float64(j.Users), float64(j.Bytes) / float64(j.Users)}
 }
 
 // Rates are shares of a Store.
@@ -129,6 +148,8 @@ type Theory struct {
 	Requests         float64  `json:"requests"` // as in Row, handshakes included
 	StoreReads       float64  `json:"store_reads"`
 	BytesPerDelivery *float64 `json:"bytes_per_delivery"`
+	JoinTrips        int      `json:"join_round_trips"` // that it takes a user until a message could come; 0: unknown
+	Join             *float64 `json:"join_ms"`          // the time that they take; nil: there is no network of a known length
 
 	Quantile func(p float64) float64 `json:"-"` // of the delivery latency, in milliseconds; nil if unknown
 }
@@ -162,7 +183,7 @@ func Order(rows []Row, transports []string) []Row {
 }
 
 // Totals merges windows of one transport, at least one, as Rows does, but reads no histograms. So Latency,
-// SendDelay, Accept, the generator's LateP99 and LateWindows, Histogram and Doubts are empty. It is cheap
+// SendDelay, Accept, Join, Return, the generator's LateP99 and LateWindows, Histogram and Doubts are empty. It is cheap
 // enough to be called for thousands of resamples of the windows. It doesn't change the windows.
 func Totals(windows []Window) Row {
 	first, measured := windows[0], Measured(windows)
@@ -240,17 +261,20 @@ func merge(windows []Window) Row {
 	row.Histogram = NewHistogram()
 	row.Generator.LateWindows = row.Generator.Replaced
 	sendDelay, accept, late := NewHistogram(), NewHistogram(), NewHistogram()
+	var join, again *Joins
 	for _, w := range Measured(windows) {
 		row.Histogram.Merge(w.Latency)
 		sendDelay.Merge(w.SendDelay)
 		accept.Merge(w.Accept)
 		late.Merge(w.Late)
+		join, again = join.with(w.Joins), again.with(w.Returns)
 		if w.GeneratorLate() {
 			row.Generator.LateWindows++
 		}
 	}
 	row.Latency = quantiles(row.Histogram)
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
+	row.Join, row.Return = join.join(), again.join()
 	row.Generator.LateP99 = milliseconds(late.Quantile(.99))
 	row.Doubts = append([]Doubt{}, doubts(row, windows)...)
 	row.Doubts = append(row.Doubts, beyond("deliveries", row.Histogram)...)

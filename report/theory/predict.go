@@ -25,7 +25,9 @@ func Rows(r *result.Result) []result.Row {
 			p.foreign(*row)
 		}
 		row.Theory = p.theory(*row)
+		m.joined(row.Theory, r.Run, *row)
 		row.Doubts = append(row.Doubts, p.doubts(*row)...)
+		row.Doubts = append(row.Doubts, joinDoubts(*row, m.network.RTTS)...)
 	}
 	return rows
 }
