@@ -183,7 +183,7 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	at := func(seconds float64) time.Time {
 		return w.ledger.start.Add(time.Duration(seconds * float64(time.Second)))
 	}
-	after.Recovery = w.recovery.fill(at(after.BeganS), at(after.EndedS))
+	after.Recovery = w.recovery.fill(w.ledger.start, at(after.BeganS), at(after.EndedS))
 	leave()
 
 	out := w.empty()

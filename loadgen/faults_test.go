@@ -39,6 +39,7 @@ func TestBreak(t *testing.T) {
 		{"cut-answer", "long-poll@1s"},
 		{"cut-request", "sse"},
 		{"restart", "long-poll@1s"},
+		{"restart", "short-poll@50ms"},
 		{"restart", "websocket-lean"},
 		{"proxy-restart", "sse"},
 		{"user-restart", "websocket"},
@@ -58,6 +59,9 @@ func TestBreak(t *testing.T) {
 			}
 			if after.Fault != c.fault || after.Expected() < 12 || after.InTime == 0 || after.BeganS < .1 || after.EndedS < after.BeganS+aFault(t, c.fault, c.transport).Fault.Lasts.Seconds() {
 				t.Errorf("%+v", *after)
+			}
+			if r := after.Recovery; c.fault == "restart" && (r == nil || r.Cut != 6 || r.Back != 6 || r.HalfS > r.AllS || r.AllS > after.RecoverS+60 || r.Connections < 6 || r.Requests < 6 || r.Steps != nil) {
+				t.Errorf("all 6 users were cut off, and %+v", r)
 			}
 			if c.fault != "cut-answer" && c.fault != "answer-twice" && w.Rejoins == 0 { // whose place may be behind all that is sent
 				t.Error("nobody had to join again")

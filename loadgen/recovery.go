@@ -208,8 +208,9 @@ func (r *recovery) watch(ctx context.Context) {
 // kept is how long after the last user is back samples are kept, and before the fault began.
 const kept = 500 * time.Millisecond
 
-// fill returns what is known once all samples are taken; nil if nobody was cut off since the fault began.
-func (r *recovery) fill(began, ended time.Time) *result.Recovery {
+// fill returns what is known, once all samples are taken, of a window that began at start; nil if nobody was cut off
+// since the fault began.
+func (r *recovery) fill(start, began, ended time.Time) *result.Recovery {
 	r.answers()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -244,19 +245,19 @@ func (r *recovery) fill(began, ended time.Time) *result.Recovery {
 	if out.Back == out.Cut {
 		out.AllS = backs[out.Back-1].Seconds()
 	}
-	r.series(out, began, latest)
+	r.series(out, start, began, latest)
 	return out
 }
 
 // series fills in the steps, and what happened until all were back.
-func (r *recovery) series(out *result.Recovery, began, latest time.Time) {
+func (r *recovery) series(out *result.Recovery, start, began, latest time.Time) {
 	for i, s := range r.steps {
 		if i == 0 || s.at.Before(began.Add(-kept)) || s.at.After(latest.Add(kept+recoveryStep)) {
 			continue
 		}
 		before := r.steps[i-1]
 		step := result.RecoveryStep{
-			AtS: s.at.Sub(began).Seconds(), WidthS: s.at.Sub(before.at).Seconds(), Reached: r.reached(s.at),
+			AtS: s.at.Sub(start).Seconds(), WidthS: s.at.Sub(before.at).Seconds(), Reached: r.reached(s.at),
 			Connections: s.connections - before.connections, Requests: s.requests - before.requests, CPUS: (s.cpu - before.cpu).Seconds(),
 		}
 		if s.at.After(began) && !before.at.After(latest) {

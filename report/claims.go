@@ -44,7 +44,7 @@ func NewClaims(index result.Index, results []*result.Result) Claims {
 	return c
 }
 
-// Unjudged returns why claims could not be judged, in one line; "" if all were.
+// Unjudged says which claims could not be judged, and why, in one line; "" if all were.
 func (c Claims) Unjudged() string {
 	var names []string
 	why := ""
@@ -57,9 +57,9 @@ func (c Claims) Unjudged() string {
 	case 0:
 		return ""
 	case 1:
-		return names[0] + " was not judged: " + why
+		return "not judged: " + names[0] + ": " + why
 	}
-	return list(names) + " were not judged: " + why
+	return "not judged: " + list(names) + "; " + names[0] + ": " + why
 }
 
 // sentences says how the claims came out together.
@@ -130,17 +130,20 @@ func (c Claims) Table(w io.Writer, on text.Screen) error {
 			if r.Claimed != "" {
 				line += ", claimed " + cells[1]
 			}
-			mark := map[string]string{"yes": "+", "no": "-", "-": " "}[cells[3]]
-			out.wrap(on, text.Plain, "  "+mark+" "+line, 4)
+			mark := map[string]string{"yes": "+", "no": "-", "-": "*"}[cells[3]]
+			out.wrap(on, text.Plain, mark+" "+line, 4)
 		}
 		if len(f.Rows) > 0 {
 			out.wrap(on, text.Plain, "Why: "+f.Why, 2)
 		}
 	}
 	out.gap()
-	out.wrap(on, text.Plain, "+ agrees, - does not agree. "+claims.Rule, 0)
+	out.wrap(on, text.Plain, "+ agrees, - does not agree, * no claim. "+claims.Rule, 0)
+	out.gap()
 	for _, r := range c.remarks() {
-		out.wrap(on, text.Plain, "! "+r.About+": "+r.Text, 2)
+		if r.Fatal { // the others are on the page
+			out.wrap(on, text.Poorer, "! "+r.About+": "+r.Text, 2)
+		}
 	}
 	return out.write(w)
 }
@@ -161,7 +164,7 @@ func (c Claims) Markdown(w io.Writer) error {
 	lines := []string{"| claim | it | measured |", "|---|---|---|"}
 	plain := strings.NewReplacer("|", "\\|", "\n", " ")
 	for _, f := range c.findings {
-		lines = append(lines, fmt.Sprintf("| %s (%s) | %s | %s |", plain.Replace(f.Title), plain.Replace(f.Source.Year), f.Verdict, plain.Replace(cmp.Or(f.Brief, text.Clean(f.Lacking)))))
+		lines = append(lines, fmt.Sprintf("| %s (%s) | %s | %s |", plain.Replace(f.Title), plain.Replace(f.Source.Year), f.Verdict, plain.Replace(cmp.Or(text.Clean(f.Lacking), f.Brief))))
 	}
 	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
 		return fmt.Errorf("writing the table of claims: %w", err)
@@ -258,7 +261,7 @@ func (c Claims) page(drawn map[string][]drawing) ([]byte, error) {
 	}
 	for _, f := range c.findings {
 		p.Overview.Rows = append(p.Overview.Rows, GridRow{Cells: []Cell{
-			{Text: f.Title, Left: true}, {Text: f.Source.Year, Left: true}, {Text: string(f.Verdict), Left: true}, {Text: unbroken(cmp.Or(f.Brief, text.Clean(f.Lacking))), Left: true},
+			{Text: f.Title, Left: true}, {Text: f.Source.Year, Left: true}, {Text: string(f.Verdict), Left: true}, {Text: unbroken(cmp.Or(text.Clean(f.Lacking), f.Brief)), Left: true},
 		}})
 		p.Claims = append(p.Claims, c.part(f, drawn[f.Name]))
 	}

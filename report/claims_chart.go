@@ -17,23 +17,31 @@ func (c Claims) figures() map[string][]figure {
 		switch {
 		case f.Name == "transits":
 			if transits := claims.Transits(&c.measured); len(transits) > 1 {
-				all[f.Name] = []figure{transitsFigure(transits)}
+				all[f.Name] = []figure{doubtful(transitsFigure(transits), f)}
 			}
 		case f.Name == "quantum" && len(f.Rows) > 0:
-			all[f.Name] = []figure{trafficFigure(f)}
+			all[f.Name] = []figure{doubtful(trafficFigure(f), f)}
 		}
 	}
 	return all
+}
+
+// doubtful returns a chart with a warning if its claim was not judged, as it may be shown without the page.
+func doubtful(fig figure, f claims.Finding) figure {
+	if f.Lacking != "" {
+		fig.doubt = "Not judged: " + text.Clean(f.Lacking)
+	}
+	return fig
 }
 
 // transitsFigure shows how long a message takes over long polling, by how often there is one.
 func transitsFigure(all []claims.Transit) figure {
 	ch := curveChart{
 		name: "claims-transits", title: "Latency of long polling, in transits of the network",
-		detail: "From when the server has the message. Lower is better.",
+		detail: "From when the server has the message. Lower is better. Marked are the claimed average, close to one, and the claimed longest, over three.",
 		x:      scale{label: "messages per second and user", write: func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }},
 		y:      scale{label: "transits of the network", write: func(x float64) string { return text.Number(x, 2) }},
-		limits: []limit{{1, "RFC 6202: average close to one"}, {3, "longest over three"}},
+		limits: []limit{{1, "one"}, {3, "three"}},
 	}
 	way := result.Way{HoldS: 30}
 	held := style{colour: colourOf("long-poll", way), width: 1.8}
@@ -42,10 +50,10 @@ func transitsFigure(all []claims.Transit) figure {
 	mean := curveLine{label: "average", style: held}
 	socket := curveLine{label: "average, WebSocket", style: style{colour: colourOf("websocket", result.Way{Stream: true, Duplex: true}), width: 1.4, mark: 3}}
 	for _, t := range all {
-		point := func(y float64) curvePoint { return curvePoint{x: t.Rate, y: y, low: y, high: y} }
+		point := func(y float64) curvePoint { return curvePoint{x: t.Rate, y: y, low: y, high: y, doubted: t.Doubted} }
 		long.points, most.points = append(long.points, point(t.Most)), append(most.points, point(t.P99))
 		mean.points, socket.points = append(mean.points, point(t.Mean)), append(socket.points, point(t.Socket))
-		if t.PredictedKnown {
+		if t.Predicted > 0 {
 			mean.theory = append(mean.theory, plotter.XY{X: t.Rate, Y: t.Predicted})
 		}
 	}

@@ -25,6 +25,7 @@ type faultMatrix struct {
 	faults     []result.FaultAbout
 	transports []series
 	cells      [][]faultCell // for each fault, one for each transport
+	recoveries []recovery    // of herds
 }
 
 // A faultCell is a fault on a transport, all windows together.
@@ -61,6 +62,7 @@ func NewFaults(runs ...Run) Faults {
 			}
 			m.cells = append(m.cells, row)
 		}
+		m.recoveries = recoveriesOf(run, m.transports)
 		f.matrices = append(f.matrices, m)
 	}
 	return f
@@ -281,6 +283,9 @@ func (f Faults) Table(w io.Writer, on text.Screen) error {
 		for _, r := range m.remarks() {
 			out.wrap(on, text.Plain, "- "+r.About+": "+r.Text, 2)
 		}
+		for _, r := range m.recoveries {
+			r.print(&out, on)
+		}
 	}
 	out.gap()
 	out.wrap(on, text.Plain, faultsCaption, 0)
@@ -323,6 +328,9 @@ func (f Faults) JSON(w io.Writer) error {
 			for n, c := range row {
 				one := cell{Transport: m.transports[n].Transport, Windows: c.windows, Expected: c.Expected(), Aftermath: c.Aftermath, LeftOut: c.leftOut, Failed: c.failed}
 				one.Fault = m.faults[k].Name
+				if r := m.recovered(one.Fault, one.Transport); r != nil {
+					one.Recovery = r.merged()
+				}
 				if c.windows > 0 {
 					one.Worst = c.Worst().Name
 				}
@@ -400,6 +408,9 @@ func (f Faults) page(back Link, drawings []drawing) ([]byte, error) {
 			t.Rows = append(t.Rows, GridRow{Cells: cells})
 		}
 		p.Matrices = append(p.Matrices, t)
+		for k, r := range m.recoveries {
+			p.Matrices = append(p.Matrices, r.sheet(fmt.Sprintf("recovery-%d-%d", i+1, k+1)))
+		}
 		for _, r := range m.remarks() {
 			if m.name != "" {
 				r.About = isolated(m.name) + ", " + r.About

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -16,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,9 +28,8 @@ import (
 )
 
 const (
-	browsedStreams = 300 // that a page asks for, more than any limit that is known
-	browsedRoom    = "streams"
-	browseTimeout  = 40 * time.Second // for a page to have counted its streams
+	browsedStreams = 300             // that a page asks for, more than any limit that is known
+	browseTimeout  = 2 * time.Minute // for a page to have counted its streams
 )
 
 //go:embed claims_browser.html.tmpl
@@ -44,27 +43,18 @@ func (m *claiming) browse(ctx context.Context) error {
 		of.Lacking = "there is no Chromium in the PATH: install it, or leave out this claim"
 		return nil
 	}
-	for _, b := range []result.Browsed{
-		{By: result.ByEventSource, HTTP: "1.1"},
-		{By: result.ByEventSource, HTTP: "2", TLS: true},
-		{By: result.ByWebSocket, HTTP: "1.1"},
-	} {
-		b.Asked = browsedStreams
-		if m.survey.index.Claims.Quick {
-			b.Asked = 10
-		}
-		if m.survey.show.w != nil {
-			m.survey.show.clear()
-			fmt.Fprintf(m.survey.show.w, "a browser opens %d streams by %s over HTTP/%s\n", b.Asked, b.By, b.HTTP)
-		}
-		if err := m.browseOne(ctx, path, &b); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			of.Browsed, of.Lacking = nil, "a browser was started and measured nothing: "+strings.ReplaceAll(err.Error(), "\n", " ")
-			return nil
-		}
-		of.Browsed = append(of.Browsed, b)
+	if m.survey.show.w != nil {
+		m.survey.show.clear()
+		fmt.Fprintln(m.survey.show.w, "a browser opens streams over HTTP/1.1 and HTTP/2, and WebSockets")
+	}
+	found, err := m.count(ctx, path)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		of.Lacking = "a browser was started and measured nothing: " + strings.ReplaceAll(err.Error(), "\n", " ")
+	default:
+		of.Browsed = found
 	}
 	return nil
 }
@@ -79,59 +69,84 @@ func browserPath() string {
 	return ""
 }
 
-// browseOne lets a page open streams to a server of its own, and fills in how many.
-func (m *claiming) browseOne(ctx context.Context, path string, b *result.Browsed) error {
+// count lets a page open streams to two servers, one of which speaks HTTP/2, and returns how many it could.
+func (m *claiming) count(ctx context.Context, path string) ([]result.Browsed, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, browseTimeout, fmt.Errorf("the page has not counted its streams within %v", browseTimeout))
 	defer cancel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("serving the page: %w", err)
+		return nil, fmt.Errorf("serving the page: %w", err)
 	}
+	defer listener.Close()
 	origin := "http://" + listener.Addr().String()
-	command := []string{
-		os.Args[0], "serve", "--listen", "127.0.0.1:0", "--until-eof", "--allow-origin", origin, "--store-from", storeVariable,
+	page := &countingPage{calm: 3 * time.Second, asked: browsedStreams, counted: make(chan error, 1)}
+	if m.survey.index.Claims.Quick {
+		page.calm, page.asked = time.Second, 10
 	}
-	side := loadgen.Side{Command: command}
-	if b.TLS {
-		if err := m.survey.backing.authority.secure(&side); err != nil {
-			listener.Close()
-			return err
+	for _, secure := range []bool{false, true} {
+		side := loadgen.Side{Command: []string{
+			os.Args[0], "serve", "--listen", "127.0.0.1:0", "--until-eof", "--allow-origin", origin, "--store-from", storeVariable,
+		}}
+		if secure {
+			if err := m.survey.backing.authority.secure(&side); err != nil {
+				return nil, err
+			}
+			page.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.authority.made.Pool()}}
 		}
+		server, err := loadgen.StartServer(ctx, m.survey.backing.program, side.Command, storeVariable+"="+store.Default)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = server.Stop() }() // it was measured
+		if secure {
+			page.add(server, result.Browsed{By: result.ByEventSource, HTTP: "2", TLS: true})
+			continue
+		}
+		page.add(server, result.Browsed{By: result.ByEventSource, HTTP: "1.1"})
+		page.add(server, result.Browsed{By: result.ByWebSocket, HTTP: "1.1"})
 	}
-	server, err := loadgen.StartServer(ctx, m.survey.backing.program, side.Command, storeVariable+"="+store.Default)
-	if err != nil {
-		listener.Close()
-		return err
-	}
-	defer func() { _ = server.Stop() }() // it was measured
-	counting := &countingPage{server: server.Base.String(), browsed: b, counted: make(chan error, 1)}
-	if b.TLS {
-		counting.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.authority.made.Pool()}}
-	}
-	pages := &http.Server{Handler: counting.handler(), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = pages.Serve(listener) }() // until Close
+	pages := &http.Server{Handler: page.handler(), ReadHeaderTimeout: 5 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = pages.Serve(listener) }) // until Close
+	defer serving.Wait()
 	defer pages.Close()
 	ended, stop, err := startBrowser(path, origin+"/")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer stop()
 	select {
-	case err := <-counting.counted:
-		return err
+	case err := <-page.counted:
+		return page.found, err
 	case err := <-ended:
-		return err
+		return nil, err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 }
 
-// A countingPage serves a page that opens streams and counts them.
+// A countingPage serves a page that opens streams to servers and counts them, one trial after the other.
 type countingPage struct {
-	server  string // URL of the server that the streams lead to
-	browsed *result.Browsed
+	asked   int           // streams of each trial
+	calm    time.Duration // in which no stream opens, after which it is known that those left wait for another one to end
 	client  http.Client
-	counted chan error
+	trials  []browserTrial
+	counted chan error // gets nil after the last trial
+
+	mu    sync.Mutex
+	found []result.Browsed
+}
+
+// A browserTrial is what the page needs of a trial.
+type browserTrial struct {
+	Server  string         `json:"server"` // URL
+	By      string         `json:"by"`     // and the room of its streams
+	browsed result.Browsed // before the streams are counted
+}
+
+func (c *countingPage) add(server *loadgen.Server, b result.Browsed) {
+	b.Asked = c.asked
+	c.trials = append(c.trials, browserTrial{server.Base.String(), b.By, b})
 }
 
 func (c *countingPage) handler() http.Handler {
@@ -139,45 +154,64 @@ func (c *countingPage) handler() http.Handler {
 	page := template.Must(template.New("page").Parse(browsedPage))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		var out bytes.Buffer
-		if err := page.Execute(&out, map[string]any{"Server": c.server, "Room": browsedRoom, "By": c.browsed.By, "Asked": c.browsed.Asked}); err == nil {
-			w.Write(out.Bytes())
+		if err := page.Execute(w, map[string]any{"Trials": c.trials, "Asked": c.asked, "Calm": c.calm.Milliseconds()}); err != nil {
+			c.end(fmt.Errorf("serving the page: %w", err))
 		}
 	})
-	mux.HandleFunc("POST /opened", func(w http.ResponseWriter, r *http.Request) { // then the streams get a message
-		req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, c.server+"/rooms/"+browsedRoom+"/messages", strings.NewReader("hello"))
-		if err != nil {
-			c.end(err)
-			return
+	in := func(use func(r *http.Request, t browserTrial) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			i, err := strconv.Atoi(r.FormValue("trial"))
+			if err != nil || i < 0 || i >= len(c.trials) {
+				http.Error(w, "no such trial", http.StatusNotFound)
+				return
+			}
+			if err := use(r, c.trials[i]); err != nil {
+				c.end(err)
+			}
 		}
-		resp, err := c.client.Do(req)
-		if err != nil {
-			c.end(fmt.Errorf("sending to the streams: %w", err))
-			return
-		}
-		resp.Body.Close()
-	})
-	mux.HandleFunc("POST /counted", func(_ http.ResponseWriter, r *http.Request) {
-		var found struct {
-			Opened, Received int
-			Blocked          bool
-			Browser          string
-		}
-		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&found); err != nil {
-			c.end(fmt.Errorf("reading what the page has counted: %w", err))
-			return
-		}
-		b := c.browsed
-		b.Opened, b.Received, b.Blocked, b.Browser = found.Opened, found.Received, found.Blocked, browserName(found.Browser)
-		if b.Opened == 0 {
-			c.end(errors.New("the page opened no stream at all"))
-			return
-		}
-		c.end(nil)
-	})
+	}
+	mux.HandleFunc("POST /opened", in(c.send))
+	mux.HandleFunc("POST /counted", in(c.keep))
 	return mux
 }
 
+// send sends a message to the streams of a trial.
+func (c *countingPage) send(r *http.Request, t browserTrial) error {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, t.Server+"/rooms/"+t.By+"/messages", strings.NewReader("hello"))
+	if err != nil {
+		return fmt.Errorf("sending to the streams: %w", err)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("sending to the streams: %w", err)
+	}
+	return resp.Body.Close()
+}
+
+// keep keeps what the page has counted in a trial.
+func (c *countingPage) keep(r *http.Request, t browserTrial) error {
+	var found struct {
+		Opened, Received int
+		Blocked          bool
+		Browser          string
+	}
+	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&found); err != nil {
+		return fmt.Errorf("reading what the page has counted: %w", err)
+	}
+	b := t.browsed
+	b.Opened, b.Received, b.Blocked, b.Browser = found.Opened, found.Received, found.Blocked, browserName(found.Browser)
+	if b.Opened == 0 {
+		return fmt.Errorf("the page opened no %s over HTTP/%s", b.By, b.HTTP)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.found = append(c.found, b); len(c.found) == len(c.trials) {
+		c.end(nil)
+	}
+	return nil
+}
+
+// end says that all was counted, or why it was not.
 func (c *countingPage) end(err error) {
 	select {
 	case c.counted <- err:
@@ -224,7 +258,8 @@ func startBrowser(path, page string) (ended <-chan error, stop func(), err error
 	tail := &process.Tail{}
 	browser := exec.Command(path, append(args, page)...)
 	browser.Stderr, browser.ExtraFiles, browser.WaitDelay = tail, []*os.File{input, theirs}, time.Second
-	browser.Env = append(os.Environ(), "TMPDIR="+profile.Path) // what it leaves there goes with the profile
+	// What it leaves there goes with the profile. The path is relative, as that of a socket must not be long.
+	browser.Dir, browser.Env = profile.Path, append(os.Environ(), "TMPDIR=.")
 	err = browser.Start()
 	input.Close()
 	theirs.Close()

@@ -120,7 +120,7 @@ func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupFaults, func(f *pflag.FlagSet) {
 		listVar(f, &o.faults, "fault", "`LIST` which faults, like reset,restart (default all)")
 		intVar(f, &o.repeat, "repeat", 1, "`N` how many windows of each fault and transport, each with another time and other messages")
-		intVar(f, &o.parallel, "parallel", 0, "`N` how many windows are measured at a time (default 4 for each CPU, at most 16, or as many as may be open)")
+		intVar(f, &o.parallel, "parallel", 0, "`N` how many windows are measured at a time (default 4 for each CPU, at most 16, or as many as may be open; 1 with 100 users or more)")
 	})
 	for _, k := range result.Knobs() {
 		if k.Usage != "" && k.Key != "rounds" { // --repeat stands in its place
@@ -181,12 +181,15 @@ func (o *faultsOptions) validate() error {
 const mostParallel = 256
 
 // atATime returns how many windows are measured at a time, given how many this process can have open.
-func (o *faultsOptions) atATime(most int) (int, error) {
+func (o *faultsOptions) atATime(users, most int) (int, error) {
 	switch {
 	case o.parallel > most:
 		return 0, fmt.Errorf("--parallel %d needs more open files than this process may have: use --parallel %d, fewer users, or raise the limit (ulimit -n)", o.parallel, most)
 	case o.parallel > 0:
 		return o.parallel, nil
+	}
+	if users >= result.Herd { // how a herd comes back depends on the processors
+		return 1, nil
 	}
 	return min(4*runtime.GOMAXPROCS(0), 16, most), nil
 }
@@ -216,7 +219,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
 		return err
 	}
-	parallel, err := opts.atATime(loadgen.ConnectionLimit().Windows(scenario, against.all()...))
+	parallel, err := opts.atATime(scenario.Users, loadgen.ConnectionLimit().Windows(scenario, against.all()...))
 	if err != nil {
 		return err
 	}

@@ -66,16 +66,8 @@ func List() []Fault {
 			Begin: func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.Twice) },
 			End:   func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.None) },
 		},
-		{
-			Name: "restart", About: "a server is killed, and started again on the same address after 300 ms",
-			Lasts: 300 * time.Millisecond, Needs: []Need{started},
-			Begin: func(_ context.Context, s *Scene) error {
-				i := s.Random.IntN(len(s.Servers))
-				s.Servers[0], s.Servers[i] = s.Servers[i], s.Servers[0] // for End
-				return s.Servers[0].Kill()
-			},
-			End: func(ctx context.Context, s *Scene) error { return s.Servers[0].Start(ctx) },
-		},
+		restart("restart", "a server is killed, and started again on the same address after 300 ms", 300*time.Millisecond),
+		restart("outage", "a server is killed, and started again on the same address after 3 s", 3*time.Second),
 		{
 			Name: "kill", About: "one of several servers is killed for good",
 			Needs: []Need{started, several},
@@ -144,6 +136,19 @@ func List() []Fault {
 				return s.sufferers(func(one Sufferer) error { return one.Fill(false) })
 			},
 		},
+	}
+}
+
+// restart is a fault in which a server is killed, and started again after a time.
+func restart(name, about string, after time.Duration) Fault {
+	return Fault{
+		Name: name, About: about, Lasts: after, Needs: []Need{started},
+		Begin: func(_ context.Context, s *Scene) error {
+			i := s.Random.IntN(len(s.Servers))
+			s.Servers[0], s.Servers[i] = s.Servers[i], s.Servers[0] // for End
+			return s.Servers[0].Kill()
+		},
+		End: func(ctx context.Context, s *Scene) error { return s.Servers[0].Start(ctx) },
 	}
 }
 

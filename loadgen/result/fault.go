@@ -3,7 +3,6 @@ package result
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -34,8 +33,8 @@ type Aftermath struct {
 // server was killed, from then on. It is back once its next stream is open or a poll is answered, or when the poll began
 // that is held. Connections and requests are those of all users; a request is a poll, a handshake or a message.
 type Recovery struct {
+	Back  int     `json:"back"` // of the users that were cut off, those that came back
 	Cut   int     `json:"cut"`
-	Back  int     `json:"back"`   // those of them that came back
 	HalfS float64 `json:"half_s"` // from the end of the fault until half were back; 0: they were before, or never
 	AllS  float64 `json:"all_s"`  // the same of all of them
 
@@ -49,7 +48,7 @@ type Recovery struct {
 
 // A RecoveryStep is a part of a recovery. What its users did is what they did since the step before.
 type RecoveryStep struct {
-	AtS         float64 `json:"at_s"`    // its end, from the beginning of the fault
+	AtS         float64 `json:"at_s"`    // its end, from the start of the window
 	WidthS      float64 `json:"width_s"` // its length
 	Reached     int     `json:"reached"` // users that messages could reach at its end, of all users
 	Connections int64   `json:"connections"`
@@ -68,7 +67,7 @@ func (r *Recovery) settle() error {
 	bad := r.Cut <= 0 || r.Back < 0 || r.Back > r.Cut || !heads.holds(float64(r.Cut)) || !spans.holds(r.HalfS) || !spans.holds(r.AllS) ||
 		!tallies.holds(float64(r.Connections)) || !tallies.holds(float64(r.Requests)) || !spans.holds(r.CPUS) || len(r.Steps) > MostRecoverySteps
 	for i, s := range r.Steps {
-		bad = bad || !spans.holds(math.Abs(s.AtS)) || i > 0 && s.AtS <= r.Steps[i-1].AtS || s.WidthS == 0 || !divisors.holds(s.WidthS) || s.Reached < 0 || !heads.holds(float64(s.Reached)) ||
+		bad = bad || !spans.holds(s.AtS) || i > 0 && s.AtS <= r.Steps[i-1].AtS || s.WidthS == 0 || !divisors.holds(s.WidthS) || s.Reached < 0 || !heads.holds(float64(s.Reached)) ||
 			!tallies.holds(float64(s.Connections)) || !tallies.holds(float64(s.Requests)) || !spans.holds(s.CPUS)
 	}
 	if bad {
@@ -145,8 +144,6 @@ func (f *Aftermath) settle() error {
 		return fmt.Errorf("%d users that hung can't have been measured", f.HungUsers)
 	case f.BeganS < 0 || f.RecoverS < 0 || !spans.holds(f.RecoverS) || !spans.holds(f.BeganS) || !spans.holds(f.EndedS) || !(f.EndedS >= f.BeganS):
 		return errors.New("the times of a fault can't have been measured")
-	case f.Recovery != nil:
-		return f.Recovery.settle()
 	}
 	return nil
 }

@@ -119,12 +119,13 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return plain, nil
 }
 
-func (d *Dialer) dial(ctx context.Context, sessions *Sessions) (*conn, error) {
+// dial makes a connection of a user, who resumes one of the sessions; nil: there are none.
+func (d *Dialer) dial(ctx context.Context, user *carried, sessions *Sessions) (*conn, error) {
 	plain, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(plain, d.Counts)
+	c := newConn(plain, d.Counts, user)
 	if d.tls != nil {
 		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own
 		secure := c.secure(sessions.config(d.tls))
@@ -143,7 +144,7 @@ func (d *Dialer) Touch(ctx context.Context) (time.Duration, error) {
 	plain := *d
 	plain.tls, plain.Counts = nil, &Counts{}
 	begun := time.Now()
-	c, err := plain.dial(ctx, nil)
+	c, err := plain.dial(ctx, &carried{}, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -25,6 +25,7 @@ import (
 type dialing struct {
 	dialer   *Dialer
 	socket   *socket
+	user     *carried
 	sessions *Sessions
 }
 
@@ -41,7 +42,7 @@ func (d *Dialer) newTransport() *http.Transport {
 		of := ctx.Value(dialingKey{}).(dialing)
 		plain, err := of.dialer.connect(ctx)
 		if err == nil {
-			of.socket.open(plain, of.dialer.Counts)
+			of.socket.open(plain, of.dialer.Counts, of.user)
 		}
 		return of, err
 	}
@@ -114,7 +115,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	d := p.Dialer
 	s := &shared{socket: &socket{}}
 	var err error
-	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, p.Sessions})
+	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried, p.Sessions})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
 		if speaksHTTP1(err) {
 			return nil, errHTTP1

@@ -14,6 +14,7 @@ type meter struct {
 	net.Conn
 
 	counts  *Counts
+	user    *carried // the totals of one user
 	in, out atomic.Int64
 	socket  syscall.RawConn // nil: what has arrived is not known
 	reads   reads
@@ -23,6 +24,9 @@ type meter struct {
 	heard, before atomic.Int64
 	opened        time.Time
 }
+
+// carried is what the connections of one user have carried, in both directions.
+type carried struct{ connections, bytes atomic.Int64 }
 
 // reads says what a Read does if there is nothing to return at once.
 type reads int8
@@ -43,8 +47,9 @@ func (nothing) Error() string   { return "nothing has arrived" }
 func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
-func (m *meter) open(plain net.Conn, counts *Counts) {
-	m.Conn, m.counts, m.opened = plain, counts, time.Now()
+func (m *meter) open(plain net.Conn, counts *Counts, user *carried) {
+	m.Conn, m.counts, m.user, m.opened = plain, counts, user, time.Now()
+	user.connections.Add(1)
 	if c, ok := plain.(syscall.Conn); ok {
 		m.socket, _ = c.SyscallConn() // only a closed connection has none
 	}
@@ -92,6 +97,7 @@ func (m *meter) receive(p []byte) (n int, err error) {
 		m.sound()
 		m.counts.in.Add(int64(n))
 		m.in.Add(int64(n))
+		m.user.bytes.Add(int64(n))
 	}
 	return n, err
 }
@@ -101,6 +107,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.sound()
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
+	m.user.bytes.Add(int64(n))
 	return n, err
 }
 

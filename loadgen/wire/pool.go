@@ -41,6 +41,7 @@ type Pool struct {
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
+	carried  carried
 	shared   *shared      // the connection over HTTP/2; nil: there is none
 	answered atomic.Int64 // when a poll was answered last, in nanoseconds since the Unix epoch; 0: none was
 }
@@ -74,7 +75,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	c, err := p.Dialer.dial(req.Context(), p.Sessions)
+	c, err := p.Dialer.dial(req.Context(), &p.carried, p.Sessions)
 	if err != nil {
 		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
@@ -93,13 +94,19 @@ func (p *Pool) AnsweredAt() time.Time { return time.Unix(0, p.answered.Load()) }
 // Forget makes Answered return false, as after requests that were no polls of the user.
 func (p *Pool) Forget() { p.answered.Store(0) }
 
+// Carried returns how many connections the user has made, and the bytes that they have carried so far, in both
+// directions, with those of TLS.
+func (p *Pool) Carried() (connections, bytes int64) {
+	return p.carried.connections.Load(), p.carried.bytes.Load()
+}
+
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
 	if p.Dialer.HTTP2 {
 		_, err := p.share(ctx)
 		return err
 	}
-	c, err := p.Dialer.dial(ctx, p.Sessions)
+	c, err := p.Dialer.dial(ctx, &p.carried, p.Sessions)
 	if err == nil {
 		p.put(c)
 	}

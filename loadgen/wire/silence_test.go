@@ -63,7 +63,7 @@ func TestSilence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				theirs, plain := net.Pipe()
 				var counts Counts
-				ours := newConn(plain, &counts)
+				ours := newConn(plain, &counts, &carried{})
 				read := make(chan error)
 				go func() {
 					_, err := io.Copy(io.Discard, ours)

@@ -25,11 +25,11 @@ func bandwidth() Claim {
 }
 
 func judgeBandwidth(m *Measured, f *Finding) error {
-	first, err := m.rows(updates, "short-poll@250ms", "long-poll", "sse", "websocket")
+	first, err := m.counts(updates, "short-poll@250ms", "long-poll", "sse", "websocket")
 	if err != nil {
 		return err
 	}
-	second, err := m.rows(updatesHTTP2, "short-poll@250ms", "long-poll", "sse")
+	second, err := m.counts(updatesHTTP2, "short-poll@250ms", "long-poll", "sse")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"pushpull/loadgen/result"
+	"pushpull/report/text"
 )
 
 const (
@@ -116,7 +117,7 @@ func judgeSixStreams(m *Measured, f *Finding) error {
 		waits = "it waited"
 	}
 	f.note(ByMeasuring, "another request to the host meanwhile, over HTTP/1.1", waits)
-	f.note(ByMeasuring, "the browser", first.Browser)
+	f.note(ByMeasuring, "the browser", text.Clean(first.Browser))
 	f.Brief = fmt.Sprintf("%d over HTTP/1.1, %d over HTTP/2; %d WebSockets", first.Received, second.Received, sockets.Received)
 	return nil
 }

@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +12,8 @@ type Measured struct {
 	Results map[string]*result.Result // of the cases, by name
 	Rows    map[string][]result.Row   // of the same, with theory
 	Beside  result.Claims             // what was found beside them
+
+	doubt string // why a row that was asked for is not to be believed; empty: all are
 }
 
 // A Finding is a claim and how it came out.
@@ -97,25 +98,20 @@ func (f *Finding) note(how How, what, found string) {
 func Judge(all []Claim, m *Measured) (found []Finding) {
 	for _, c := range all {
 		f := Finding{Claim: c}
-		err := m.quick()
-		if judging := c.judge(m, &f); judging != nil {
-			f.Rows, f.Brief, err = nil, "", judging
+		m.doubt = ""
+		if m.Beside.Quick {
+			m.doubt = "a quick measurement shows figures and judges nothing: measure without --quick"
 		}
-		f.Verdict = f.verdict()
-		if err != nil {
-			f.Verdict, f.Lacking = Unjudged, err.Error()
+		if err := c.judge(m, &f); err != nil {
+			f.Rows, f.Brief, m.doubt = nil, "", err.Error()
+		}
+		f.Verdict, f.Lacking = f.verdict(), m.doubt
+		if f.Lacking != "" {
+			f.Verdict = Unjudged
 		}
 		found = append(found, f)
 	}
 	return found
-}
-
-// quick returns an error if too little was measured to judge anything by.
-func (m *Measured) quick() error {
-	if m.Beside.Quick {
-		return errors.New("a quick measurement shows figures and judges nothing: measure without --quick")
-	}
-	return nil
 }
 
 // verdict applies Rule to the rows.
@@ -147,27 +143,29 @@ func (f *Finding) verdict() Verdict {
 	}
 }
 
-// row returns the row of a transport in a case, or an error if it can't be used.
-func (m *Measured) row(name, transport string) (result.Row, error) {
-	rows := m.Rows[name]
-	i := slices.IndexFunc(rows, func(r result.Row) bool { return r.Transport == transport })
-	if i < 0 || !rows[i].Measured() {
-		return result.Row{}, fmt.Errorf("%s was not measured with the load %s", transport, name)
-	}
-	for _, d := range rows[i].Doubts {
-		if d.Fatal || d.Code == "interrupted" {
-			return result.Row{}, fmt.Errorf("%s with the load %s is not to be believed: %s", transport, name, d.Text)
-		}
-	}
-	return rows[i], nil
+// rows returns the rows of several transports in a case, or an error if one of them is missing. If one is not to be
+// believed, the claim is not judged.
+func (m *Measured) rows(name string, transports ...string) ([]result.Row, error) {
+	return m.find(name, nil, transports)
 }
 
-// rows returns the rows of several transports in a case, or an error if one of them can't be used.
-func (m *Measured) rows(name string, transports ...string) (all []result.Row, err error) {
+// counts is rows for figures that are counted, such as bytes. It makes no difference to them when a message was sent.
+func (m *Measured) counts(name string, transports ...string) ([]result.Row, error) {
+	return m.find(name, []string{"generator-late"}, transports)
+}
+
+// find returns the rows of transports in a case. Doubts with one of the codes don't matter.
+func (m *Measured) find(name string, harmless, transports []string) (all []result.Row, err error) {
 	for _, transport := range transports {
-		row, err := m.row(name, transport)
-		if err != nil {
-			return nil, err
+		i := slices.IndexFunc(m.Rows[name], func(r result.Row) bool { return r.Transport == transport })
+		if i < 0 || !m.Rows[name][i].Measured() {
+			return nil, fmt.Errorf("%s was not measured with the load %s", transport, name)
+		}
+		row := m.Rows[name][i]
+		for _, d := range row.Doubts {
+			if m.doubt == "" && (d.Fatal || d.Code == "interrupted") && !slices.Contains(harmless, d.Code) {
+				m.doubt = fmt.Sprintf("%s with the load %s is not to be believed: %s", transport, name, d.Text)
+			}
 		}
 		all = append(all, row)
 	}

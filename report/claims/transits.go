@@ -29,21 +29,26 @@ func transits() Claim {
 
 // A Transit is how many transits of the network long polls take at a rate of messages for each user.
 type Transit struct {
-	Rate                float64 // messages per second and user
-	Least, Mean         float64
-	P99, Most           float64
-	Predicted, Socket   float64 // the mean by theory, and the measured one over WebSocket
-	PredictedKnown, Bad bool
+	Rate      float64 // messages per second and user
+	Least     float64
+	Mean      float64
+	P99, Most float64
+	Socket    float64 // the mean over WebSocket
+	Predicted float64 // the mean by theory; 0: unknown
+	Doubted   bool    // it is not to be believed
 }
 
 // Transits returns the cases in the order of their rates, as far as they were measured.
 func Transits(m *Measured) (all []Transit) {
 	for _, name := range []string{transitsSeldom, transitsOften, transitsFlood} {
+		m.doubt = ""
 		rows, err := m.rows(name, "long-poll", "websocket")
 		if err != nil {
 			continue
 		}
-		all = append(all, transitOf(m, name, rows[0], rows[1]))
+		t := transitOf(m, name, rows[0], rows[1])
+		t.Doubted = m.doubt != ""
+		all = append(all, t)
 	}
 	return all
 }
@@ -56,7 +61,7 @@ func transitOf(m *Measured, name string, long, socket result.Row) Transit {
 		Least: in(1e3 * long.Histogram.Quantile(0).Seconds()),
 	}
 	if long.Theory != nil && long.Theory.Mean != nil {
-		t.Predicted, t.PredictedKnown = in(*long.Theory.Mean), true
+		t.Predicted = in(*long.Theory.Mean)
 	}
 	return t
 }

@@ -28,7 +28,11 @@ func number(x float64) string {
 	if x == math.Trunc(x) {
 		return whole(x)
 	}
-	return text.Number(x, 2)
+	digits := text.Number(x, 2)
+	if x < 1 {
+		digits = strings.TrimRight(digits, "0")
+	}
+	return digits
 }
 
 func kilobytes(x float64) string { return text.Number(x/1e3, 3) + " KB" }
