@@ -124,6 +124,13 @@ func (u *user) dropped(l *link) bool {
 	return u.state != gone && u.link != l
 }
 
+// answered reports whether a poll of the user has been answered since it joined.
+func (u *user) answered() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.link != nil && u.link.pool.Answered()
+}
+
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()

@@ -264,6 +264,16 @@ func (f *foreigns) lacks(spec string) bool {
 	return lacking
 }
 
+// unset reports whether the server of a transport has it, but without its setting.
+func (f *foreigns) unset(spec string) bool {
+	_, err := f.client(spec)
+	if err == nil || f.lacks(spec) {
+		return false
+	}
+	_, err = f.client(result.Kind(spec))
+	return err == nil
+}
+
 // isForeign reports whether a transport is one of a foreign server, like "nchan/long-poll".
 func isForeign(spec string) bool {
 	server, _, found := strings.Cut(spec, "/")
@@ -272,7 +282,7 @@ func isForeign(spec string) bool {
 
 // expand returns the transports to measure: specs on every server, except that one like "nchan/long-poll" is that of
 // a server alone. wanted: they were asked for, so those that a server lacks are among them. Otherwise these are left
-// out; of a server that has none of them, everything that it has is measured.
+// out, and so are settings that a server lacks; of a server that has none of them, everything that it has is measured.
 func (f *foreigns) expand(specs []string, wanted bool) []string {
 	if f == nil || len(f.sides) == 0 {
 		return specs
@@ -288,7 +298,11 @@ func (f *foreigns) expand(specs []string, wanted bool) []string {
 			chosen = true
 		}
 		for _, spec := range shared {
-			if on := side.Name + "/" + spec; wanted || !f.lacks(on) {
+			on := side.Name + "/" + spec
+			if plain := side.Name + "/" + result.Kind(spec); !wanted && f.unset(on) {
+				on = plain
+			}
+			if wanted || !f.lacks(on) {
 				add(on)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pushpull/loadgen"
+	"pushpull/transports"
 	"pushpull/transports/dialect"
 )
 
@@ -22,7 +23,7 @@ func (o offering) About() dialect.About {
 
 func (o offering) Ways() (ways []dialect.Way) {
 	for _, name := range o.on {
-		ways = append(ways, dialect.Way{Transport: name})
+		ways = append(ways, dialect.Way{Transport: name, Way: transports.Way{Title: name, Stream: true}})
 	}
 	return ways
 }
@@ -44,6 +45,8 @@ func TestExpand(t *testing.T) {
 		{"one of a server alone", []loadgen.Side{one, two}, false, "sse,one/websocket", true, "sse,one/websocket,one/sse,two/sse"},
 		{"in a scenario, too", []loadgen.Side{one, two}, false, "long-poll,one/websocket", false, "long-poll,one/websocket,two/lines"},
 		{"without pushpull's own", []loadgen.Side{one}, true, "long-poll,sse", true, "one/long-poll,one/sse"},
+		{"a setting that it lacks, in a scenario", []loadgen.Side{one}, false, "sse@1s", false, "sse@1s,one/sse"},
+		{"a setting that it lacks, asked for", []loadgen.Side{one}, false, "sse@1s", true, "sse@1s,one/sse@1s"},
 		{"named twice", []loadgen.Side{one}, false, "sse,one/sse", true, "sse,one/sse"},
 	} {
 		f := &foreigns{sides: c.sides, only: c.only}

@@ -5,6 +5,8 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +64,8 @@ type site struct {
 
 	transports map[string]transports.Endpoint
 	wrap       func(net.Listener) net.Listener
+	token      string    // that clients must know; "": they need none
+	log        io.Writer // nil: the server's own
 	end        func()
 }
 
@@ -93,7 +97,10 @@ func (s *site) start() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	srv := server.Server{Store: s.store, Transports: s.transports, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
+	srv := server.Server{Store: s.store, Transports: s.transports, Token: s.token, Pages: (&web.Pages{Lanes: s.lanes}).Handler()}
+	if s.log != nil {
+		srv.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	go func() { served <- srv.Serve(ctx, l) }()
 	s.end = sync.OnceFunc(func() {
 		stop()

@@ -88,9 +88,17 @@ func TestLanesBehindAPassword(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	t.Cleanup(func() { s.end() }) // answers held requests
 
-	const full = "no connection is left"
 	p := onPage{browsertest.Start(t), t}
 	p.Open(proxy.URL + "/")
+	p.share()
+	p.Faults() // a browser logs each request that is refused
+}
+
+// share says hello in all lanes, which share six connections, as the page's cookie is that of one address. Of those whose
+// requests stay open two get one.
+func (p onPage) share() {
+	p.t.Helper()
+	const full = "no connection is left"
 	p.slide("interval", kb.Home)
 	p.Until(`document.querySelectorAll('.state[data-state="connected"]').length >= ` + fmt.Sprint(len(allLanes)-1))
 	p.Until(`document.querySelectorAll('.state[data-state="lost"]').length >= 1`)
@@ -111,9 +119,8 @@ func TestLanesBehindAPassword(t *testing.T) {
 		p.Until(of + `.querySelector('[data-of="bytes"]').value > 0`)
 	}
 	if open != 2 || lasting <= open {
-		t.Errorf("%d of %d lanes whose requests stay open are connected, want 2 of more", open, lasting)
+		p.t.Errorf("%d of %d lanes whose requests stay open are connected, want 2 of more", open, lasting)
 	}
-	p.Faults() // a browser logs each request that is refused
 }
 
 // A losing store can lose its log while it serves, as when somebody empties a database.
