@@ -142,7 +142,7 @@ func gridOf(view result.Views, runs int, all []series) Grid {
 	for _, m := range result.MetricsIn(view) {
 		places := placesOf(m, all)
 		add(columnOf(m, all), func(i int, c *Cell) { c.Below, c.Place = intervalOf(m, all[i].Row), places[i] })
-		if view == result.InTheory {
+		if m.Theory != nil && (view == result.InTheory || view == result.InJoining) {
 			add(column{head: "theory", cell: func(s series) string { return text.Theory(m, s.Row) }}, plain)
 		}
 	}

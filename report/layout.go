@@ -72,7 +72,7 @@ func (l *layout) figures(metrics []result.Metric, places func(result.Metric) []v
 			l.place(col.cells, places(m))
 		}
 		l.columns = append(l.columns, col)
-		if !l.theory {
+		if !l.theory || m.Theory == nil {
 			continue
 		}
 		theory := stack{head: []string{"theory"}, stays: true}

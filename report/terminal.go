@@ -64,7 +64,7 @@ func Details(w io.Writer, on text.Screen, runs ...Run) error {
 		{titleJoining, joiningMetrics(all), all, true},
 		{"The load generator", result.MetricsIn(result.InGenerator), all, false},
 	} {
-		if len(d.of) == 0 {
+		if len(d.of) == 0 || len(d.metrics) == 0 {
 			continue
 		}
 		l := newLayout(on, d.of)
