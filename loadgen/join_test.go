@@ -38,8 +38,8 @@ func TestMemoryWhileUsersJoin(t *testing.T) {
 	}
 }
 
-// TestGreeting counts the exchanges of users that join: each user that polls on a timer makes one, unless nobody
-// asks for memory. Without a warm-up nothing else asks for /healthz.
+// TestGreeting counts the exchanges of users that join: each user that polls makes one, others none. Without a warm-up
+// nothing else asks for /healthz.
 func TestGreeting(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -48,8 +48,9 @@ func TestGreeting(t *testing.T) {
 		want      int64
 	}{
 		"on a timer":                {"short-poll@50ms", false, 20},
-		"held":                      {"long-poll", false, 0},
-		"on a timer, without stats": {"short-poll@50ms", true, 0},
+		"held":                      {"long-poll", false, 20},
+		"on a timer, without stats": {"short-poll@50ms", true, 20},
+		"on a stream":               {"sse", false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

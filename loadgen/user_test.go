@@ -456,7 +456,7 @@ func TestUserCannotJoin(t *testing.T) {
 	if err := u.join(t.Context()); !errors.Is(err, notFound) || len(client.joins) != 1 {
 		t.Errorf("joined with %v after %d joins", err, len(client.joins))
 	}
-	ended(t, listener)
+	ended(t, listener) // that for messages is opened once it is let in
 	if got := u.window.counts.Total().Connections; got != 1 || stateOf(u) != away || u.link != nil {
 		t.Errorf("%d connections, state %d, link %p", got, stateOf(u), u.link)
 	}

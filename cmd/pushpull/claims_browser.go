@@ -243,8 +243,8 @@ func startBrowser(path, page string) (ended <-chan error, stop func(), err error
 	}
 	output, theirs, err := os.Pipe()
 	if err != nil {
-		input.Close()
-		ours.Close()
+		_ = input.Close()
+		_ = ours.Close()
 		return nil, nil, errors.Join(fmt.Errorf("starting a browser: %w", err), profile.Remove())
 	}
 	args := []string{
@@ -261,11 +261,11 @@ func startBrowser(path, page string) (ended <-chan error, stop func(), err error
 	// What it leaves there goes with the profile. The path is relative, as that of a socket must not be long.
 	browser.Dir, browser.Env = profile.Path, append(os.Environ(), "TMPDIR=.")
 	err = browser.Start()
-	input.Close()
-	theirs.Close()
+	_ = input.Close()
+	_ = theirs.Close()
 	if err != nil {
-		ours.Close()
-		output.Close()
+		_ = ours.Close()
+		_ = output.Close()
 		return nil, nil, errors.Join(fmt.Errorf("starting a browser: %w", err), profile.Remove())
 	}
 	var reading sync.WaitGroup
@@ -277,14 +277,14 @@ func startBrowser(path, page string) (ended <-chan error, stop func(), err error
 		waited <- fmt.Errorf("the browser ended: %w: %s", cmp.Or(browser.Wait(), errUnasked), tail.Last())
 	}()
 	return waited, func() {
-		ours.Close()
+		_ = ours.Close()
 		select {
 		case <-done:
 		case <-time.After(3 * time.Second):
 			browser.Process.Kill()
 			<-done
 		}
-		output.Close()
+		_ = output.Close()
 		reading.Wait()
 		_ = profile.Remove() // a process of the browser may still write to it: then the next start removes it
 	}, nil

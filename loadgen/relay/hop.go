@@ -33,17 +33,29 @@ const (
 
 // A hop is an HTTP proxy before one server. It passes on streams and upgrades.
 type hop struct {
-	base  *http.Transport
-	trick atomic.Value // a Trick
+	server *http.Server
+	base   *http.Transport
+	trick  atomic.Value // a Trick
 }
 
 // hops are those of a relay, by their addresses.
 type hops struct {
-	ctx     context.Context // of the relay
 	serving sync.WaitGroup
 
-	mu  sync.Mutex
-	all map[string]*hop
+	mu    sync.Mutex
+	all   map[string]*hop
+	ended bool // there are no new ones
+}
+
+// end closes all hops, and waits for their end.
+func (h *hops) end() {
+	h.mu.Lock()
+	h.ended = true
+	for _, one := range h.all {
+		one.server.Close()
+	}
+	h.mu.Unlock()
+	h.serving.Wait()
 }
 
 // newHopRequest is the request for a hop, and its answer.
@@ -66,19 +78,21 @@ func (h *hops) make(w http.ResponseWriter, r *http.Request) {
 	}
 	one := &hop{base: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}}
 	one.trick.Store(None)
-	server := &http.Server{Handler: one.handler(&url.URL{Scheme: "http", Host: asked.Upstream}), ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
-	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true)
-	stop := context.AfterFunc(h.ctx, func() { server.Close() })
-	h.serving.Go(func() {
-		defer one.base.CloseIdleConnections()
-		defer stop()
-		_ = server.Serve(listener) // it ends with the relay
-	})
+	one.server = &http.Server{Handler: one.handler(&url.URL{Scheme: "http", Host: asked.Upstream}), ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
+	one.server.Protocols.SetHTTP1(true)
+	one.server.Protocols.SetUnencryptedHTTP2(true)
 	asked.Address = listener.Addr().String()
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		listener.Close()
+		return
+	}
 	h.all[asked.Address] = one
-	h.mu.Unlock()
+	h.serving.Go(func() {
+		defer one.base.CloseIdleConnections()
+		_ = one.server.Serve(listener) // it ends with the relay
+	})
 	_ = json.NewEncoder(w).Encode(asked) // a client that has gone needs no answer
 }
 

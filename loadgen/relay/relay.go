@@ -36,7 +36,7 @@ func Serve(ctx context.Context, announce io.Writer) error {
 	}
 	register()
 	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	tricks := &hops{ctx: ctx, all: map[string]*hop{}}
+	tricks := &hops{all: map[string]*hop{}}
 	paths := http.NewServeMux()
 	paths.Handle("/", proxies.Routes())
 	paths.HandleFunc("POST /hops", tricks.make)
@@ -44,7 +44,7 @@ func Serve(ctx context.Context, announce io.Writer) error {
 	control := &http.Server{Handler: paths}
 	stop := context.AfterFunc(ctx, func() { control.Close() })
 	defer stop()
-	defer tricks.serving.Wait()
+	defer tricks.end()
 	fmt.Fprintf(announce, "listening on http://%s\n", listener.Addr())
 	if err := control.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("running the relay: %w", err)
