@@ -24,7 +24,7 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test race servers timed soak faults vet format platforms parts programs fmt lint bench fuzz
+.PHONY: help build test race servers timed soak faults recovery vet format platforms parts programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, code for other platforms, and every test'
@@ -33,6 +33,7 @@ help:
 	@echo 'make timed      the tests that judge measured times; nothing else should be running'
 	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
 	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
+	@echo 'make recovery   how users come back by several rules of backoff, into results/recovery; takes ROUNDS x 12 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -83,6 +84,15 @@ STORES_OF_FAULTS = nats: sqlite:$(or $(TMPDIR),/tmp)/pushpull-faults.db
 faults: build
 	./pushpull faults --repeat $(REPEAT)
 	./pushpull faults --repeat $(REPEAT) --servers 2 $(foreach store,$(STORES_OF_FAULTS),--store '$(store)')
+
+# The rules are measured in turns, so that a noisy minute meets all of them. Exit code 4 is a finding here.
+ROUNDS = 1
+RECOVERING = 2000
+recovery: build
+	@for round in $$(seq $(ROUNDS)); do for backoff in 100ms/none 50ms..2s/none 50ms..2s/half 50ms..2s/full 50ms..2s/decorrelated; do \
+		./pushpull faults recovery --fault restart,outage --users $(RECOVERING) --backoff $$backoff --seed $$round --repeat 1 \
+			--transports short-poll@1s,long-poll@30s,sse,websocket --out results/recovery/$$(echo $$backoff | tr / -)-$$round || [ $$? = 4 ] || exit 1; \
+	done; done
 
 vet:
 	go vet -tags timed ./...

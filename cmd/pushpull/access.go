@@ -50,17 +50,17 @@ func (o *accessOptions) addFlags(f *pflag.FlagSet) {
 		"`PROXY` a proxy between users and server: " + strings.Join(proxies(), ", "),
 		"`VERSION` that users speak, 1.1 (the default) or 2",
 	}
-	usual := tlsOnly
+	usual, secure, version := tlsOnly, "bool", "version"
 	if o.several {
 		about[0] = "`both|only` measure with TLS too, beside the same without it, or only with it"
 		about[1] += "; repeat it to compare"
 		about[2] += "; 1.1,2 compares them"
-		usual = tlsBoth
+		usual, secure, version = tlsBoth, "string", "versions"
 	}
-	f.Var(&value[string]{&o.tls, o.readTLS, func(text string) string { return text }, "string"}, "tls", about[0])
+	f.Var(&value[string]{&o.tls, o.readTLS, func(text string) string { return text }, secure}, "tls", about[0])
 	f.Lookup("tls").NoOptDefVal = usual
 	f.StringArrayVar(&o.via, "via", nil, about[1])
-	f.Var(&value[[]string]{&o.http, o.readHTTP, func(versions []string) string { return strings.Join(versions, ",") }, "versions"}, "http", about[2])
+	f.Var(&value[[]string]{&o.http, o.readHTTP, func(versions []string) string { return strings.Join(versions, ",") }, version}, "http", about[2])
 }
 
 func (o *accessOptions) readTLS(text string) (string, error) {

@@ -187,7 +187,7 @@ func Knobs() []Knob {
 		},
 		{
 			Key: "backoff", Field: func(s *Scenario) any { return &s.Backoff },
-			Group: GroupLoad, Usage: "`FIRST..LONGEST/JITTER` waits of a user before it tries again, like 100ms..10s/full; jitter: none, half, full, decorrelated",
+			Group: GroupLoad, Usage: "`WAITS` of a user before it tries again, like 100ms..10s/full: the first, the longest and the jitter, which is none, half, full or decorrelated",
 		},
 		{
 			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },
