@@ -21,7 +21,7 @@ type Policy struct {
 	Jitter      Jitter
 }
 
-// Default is the policy of users; results/recovery/measure.sh compares it with others.
+// Default is the policy of users; make recovery compares it with others.
 var Default = Policy{50 * time.Millisecond, 2 * time.Second, Half}
 
 // A Jitter is the random part of a wait. Without any, users that were cut off together come back together.
