@@ -544,21 +544,9 @@ func deliverCapacity(out io.Writer, found report.Capacity, colour colouring, d d
 
 // reportCapacity is runReport for the directory of a capacity.
 func reportCapacity(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
-	if opts.printCSV {
-		return usageError(errors.New("a capacity has no --csv: use --json, or name the result of one load"))
-	}
-	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	results, to, err := opts.again(cmd, dir, index, "a capacity has no --csv")
 	if err != nil {
 		return err
-	}
-	to := delivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON}
-	if opts.printJSON && opts.out == "" {
-		to.dir = ""
-	}
-	if to.dir != "" {
-		if err := os.MkdirAll(to.dir, 0o755); err != nil {
-			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
-		}
 	}
 	return deliverCapacity(cmd.OutOrStdout(), report.NewCapacity(index, results), opts.look.colour, to)
 }

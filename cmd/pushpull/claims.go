@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -350,21 +349,9 @@ func deliverClaims(out io.Writer, found report.Claims, colour colouring, d deliv
 
 // reportClaims is runReport for the directory of claims.
 func reportClaims(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
-	if opts.printCSV {
-		return usageError(errors.New("claims have no --csv: use --json, or name the result of one load"))
-	}
-	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	results, to, err := opts.again(cmd, dir, index, "claims have no --csv")
 	if err != nil {
 		return err
-	}
-	to := delivery{dir: cmp.Or(opts.out, dir), data: opts.printJSON}
-	if opts.printJSON && opts.out == "" {
-		to.dir = ""
-	}
-	if to.dir != "" {
-		if err := os.MkdirAll(to.dir, 0o755); err != nil {
-			return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
-		}
 	}
 	return deliverClaims(cmd.OutOrStdout(), report.NewClaims(index, results), opts.look.colour, to)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -269,4 +270,25 @@ func openResult(warnings io.Writer, path string) (*result.Result, error) {
 		return nil, fmt.Errorf("%s: no window was measured: run it again", path)
 	}
 	return res, nil
+}
+
+// again reads the results of an index, which are to be drawn again, and returns where to. csv says that there is none.
+func (o reportOptions) again(cmd *cobra.Command, dir string, index result.Index, csv string) ([]*result.Result, delivery, error) {
+	to := delivery{dir: cmp.Or(o.out, dir), data: o.printJSON}
+	if o.printCSV {
+		return nil, to, usageError(fmt.Errorf("%s: use --json, or name the result of one load", csv))
+	}
+	results, err := openPoints(cmd.ErrOrStderr(), dir, index)
+	if err != nil {
+		return nil, to, err
+	}
+	if o.printJSON && o.out == "" {
+		to.dir = ""
+	}
+	if to.dir != "" {
+		if err := os.MkdirAll(to.dir, 0o755); err != nil {
+			return nil, to, fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
+		}
+	}
+	return results, to, nil
 }
