@@ -137,8 +137,13 @@ func (m *matrix) described(i int) *result.Faults {
 	return all
 }
 
-// reason returns why the first cell was left out.
+// reason returns why nothing was measured: why the first window failed, or why the first cell was left out.
 func (m *matrix) reason() string {
+	for _, one := range m.record.results {
+		for _, w := range one.result.Windows {
+			return w.Aftermath.Fault + ": " + text.Clean(w.Failed)
+		}
+	}
 	for _, all := range m.leftOut {
 		for _, l := range all {
 			return l.Fault + ": " + l.Why
