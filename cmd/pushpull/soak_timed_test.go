@@ -43,8 +43,16 @@ func TestSoak(t *testing.T) {
 // soak runs a scenario, and looks at its processes from the second quarter of the time on, when caches are filled.
 func soak(t *testing.T, binary, scenario, transport string, lasts time.Duration) {
 	disk := t.TempDir()
-	run := exec.CommandContext(t.Context(), binary, "run", scenario, "--servers", "3", "--store", "nats:",
-		"--transports", transport, "--rounds", "1", "--duration", lasts.String(), "--out", filepath.Join(t.TempDir(), "result"))
+	words := []string{
+		"run", scenario, "--servers", "3", "--store", "nats:",
+		"--transports", transport, "--rounds", "1", "--duration", lasts.String(), "--out", filepath.Join(t.TempDir(), "result"),
+	}
+	if scenario == "idle" {
+		// Servers keep up to 128 messages of a room for its readers. At its own rate it would take hours to have
+		// so many. A room has two members.
+		words = append(words, "--rate", strconv.FormatFloat(150/2/(lasts/4).Seconds(), 'f', 3, 64))
+	}
+	run := exec.CommandContext(t.Context(), binary, words...)
 	run.Env = append(os.Environ(), "TMPDIR="+disk)
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
 	run.WaitDelay = 10 * time.Second
