@@ -122,6 +122,9 @@ func (o DuetOptions) Resolved() (base, head Scenario, err error) {
 	base, err = o.Scenario.lacking(func(name string) error {
 		_, baseErr := o.Base.client(name)
 		_, headErr := o.Head.client(name)
+		if why := cmp.Or(o.Base.lacks(name), o.Head.lacks(name)); why != "" && cmp.Or(baseErr, headErr) == nil {
+			return unspokenError(why)
+		}
 		return cmp.Or(baseErr, headErr)
 	})
 	head = base
@@ -143,7 +146,8 @@ func (s Scenario) lacking(find func(name string) error) (Scenario, error) {
 	s.Lacking = nil
 	for _, name := range s.Transports {
 		err := find(name)
-		if _, lacking := errors.AsType[*dialect.LackingError](err); lacking {
+		_, lacking := errors.AsType[*dialect.LackingError](err)
+		if _, unspoken := errors.AsType[unspokenError](err); lacking || unspoken {
 			s.Lacking = append(s.Lacking, result.Lack{Transport: name, Why: result.Shorten(err.Error())})
 		} else if err != nil {
 			return s, &FieldError{"transports", fmt.Sprintf("can't be used: %v", err)}
@@ -155,12 +159,25 @@ func (s Scenario) lacking(find func(name string) error) (Scenario, error) {
 	return s, nil
 }
 
-// Lacking returns those of the scenario's transports that the side lacks because of how its users speak.
-func (d *Side) Lacking(s Scenario) []result.Lack {
+// An unspokenError is why a transport can't be measured because of how users speak.
+type unspokenError string
+
+func (e unspokenError) Error() string { return string(e) }
+
+// Lacking returns those of the scenario's transports that can't be measured because of how users speak: those of side i
+// of o.Sides, and those of the foreign servers.
+func (o Options) Lacking(i int, s Scenario) []result.Lack {
 	var all []result.Lack
 	for _, name := range s.Measured() {
-		if why := d.lacks(name); why != "" {
-			all = append(all, result.Lack{Transport: name, Why: why})
+		server, _, foreign := foreignName(name)
+		sides := o.Against
+		if !foreign {
+			server, sides = "", o.Sides[min(i, len(o.Sides)):min(i+1, len(o.Sides))]
+		}
+		for _, side := range sides {
+			if why := side.lacks(name); why != "" && (!foreign || side.Name == server) {
+				all = append(all, result.Lack{Transport: name, Why: why})
+			}
 		}
 	}
 	return all

@@ -44,10 +44,15 @@ const usualDelay = 500 * time.Millisecond
 
 // Place returns what is known of where the fault is to happen.
 func (o *FaultOptions) Place(file bool) fault.Place {
-	return fault.Place{
+	at := fault.Place{
 		Own: o.Side.Dialect == nil, Started: o.Side.Target == nil, Servers: max(1, o.Side.Servers),
 		Network: o.Store != "", File: file, Signals: canFreeze,
+		TLS: o.Side.Authorities != nil || o.Side.Target != nil && o.Side.Target.Scheme == "https", HTTP2: o.Side.HTTP2,
 	}
+	if client, err := Client(o.Transport, o.Side); err == nil {
+		at.Polls = !client.Way().Duplex
+	}
+	return at
 }
 
 // Break measures a window in which a fault happens, at a time drawn from the seed, in the first half of the measured
@@ -89,6 +94,10 @@ func Break(ctx context.Context, o FaultOptions) (*result.Window, error) {
 // breaking measures a window on servers of its own, or on the target.
 func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *result.Window, err error) {
 	s := &stage{side: d, fault: o.Fault}
+	if o.Fault.Aborts {
+		s.aborts = newAborts(o.Round)
+		s.scene.Aborts = s.aborts
+	}
 	defer func() {
 		for _, failed := range s.stop() {
 			if out != nil {
@@ -99,7 +108,7 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.routes = d.Authorities, d.secrets(), d.Dialect, s.routes
+	w.authorities, w.ledger.secrets, w.dialect, w.routes, w.http2 = d.Authorities, d.secrets(), d.Dialect, s.routes, d.HTTP2
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
 	s.scene.Random = rand.New(rand.NewPCG(o.Scenario.Seed^name.Sum64(), uint64(o.Round)))
@@ -109,12 +118,22 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	}
 	stop := watch(w, o.At, o.Progress)
 	defer stop()
+	w.recovery = newRecovery(w)
+	s.recovery = w.recovery
+	for _, b := range s.servers {
+		w.recovery.serves(b.server.PID)
+	}
 	return w.endure(ctx, s)
 }
 
 // endure runs the window while the fault happens.
 func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	w.serve(s.bases)
+	if s.aborts != nil {
+		for _, server := range w.servers {
+			server.dialer.Connect = s.aborts.connect
+		}
+	}
 	w.makeUsers()
 	w.ledger.history = w.newHistory()
 	for i := range w.users {
@@ -129,6 +148,11 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	}
 	w.ledger.start = time.Now()
 	close(w.begun)
+	watching, unwatch := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { w.recovery.watch(watching) })
+	defer watcher.Wait()
+	defer unwatch()
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- w.schedule(ctx, living) }()
 	w.enter("breaking")
@@ -154,6 +178,12 @@ func (w *window) endure(ctx context.Context, s *stage) (*result.Window, error) {
 	pauseUntil(ctx, time.Now().Add(duplicateWait))
 	after := w.ledger.history.Score(since())
 	after.Fault = s.fault.Name
+	unwatch()
+	watcher.Wait()
+	at := func(seconds float64) time.Time {
+		return w.ledger.start.Add(time.Duration(seconds * float64(time.Second)))
+	}
+	after.Recovery = w.recovery.fill(w.ledger.start, at(after.BeganS), at(after.EndedS))
 	leave()
 
 	out := w.empty()
@@ -209,7 +239,7 @@ func (w *window) patience() time.Duration {
 	if w.way.Stream {
 		notices = max(notices, (transports.MissedHeartbeats+1)*w.way.Heartbeat)
 	}
-	return max(w.drain, w.way.Timer()+notices+2*maxBackoff)
+	return max(w.drain, w.way.Timer()+notices+2*w.backoff.Longest())
 }
 
 // A stage is what a fault acts on: the servers of a window, their relay, and what can be done to them.
@@ -218,11 +248,15 @@ type stage struct {
 	fault   fault.Fault
 	env     []string // of servers
 	relay   *Server
+	fronts  fronts // the proxies before the servers
 	control *relay.Relay
 	bases   []*url.URL
 	servers []*breakable
 	routes  []*relay.Route
+	aborts  *aborts // nil: users abort nothing
 	scene   fault.Scene
+
+	recovery *recovery // of the users
 }
 
 // set starts the relay and the servers.
@@ -253,8 +287,21 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 			s.scene.Servers = append(s.scene.Servers, s.servers[i])
 		}
 	}
-	for i, base := range s.bases {
-		route, err := s.control.Route(routeName(i), wire.HostPort(base))
+	var places []*url.URL
+	var err error
+	if s.fronts, places, s.bases, err = s.side.front(ctx, s.bases); err != nil {
+		return &startError{err}
+	}
+	for i, place := range places {
+		upstream := wire.HostPort(place)
+		if s.fault.Hop {
+			hop, err := s.control.Hop(ctx, upstream)
+			if err != nil {
+				return err
+			}
+			s.scene.Hops, upstream = append(s.scene.Hops, hop), hop.Address()
+		}
+		route, err := s.control.Route(routeName(i), upstream)
 		if err != nil {
 			return err
 		}
@@ -267,7 +314,11 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 func routeName(server int) string { return "server-" + strconv.Itoa(server+1) }
 
 func (s *stage) startRelay(ctx context.Context) (err error) {
-	if s.relay, err = startServer(ctx, nil, nil, s.side.Relay, nil, false); err != nil {
+	var program *Program // reading this binary for each window takes longer than to start it
+	if s.side.Dialect == nil && s.side.Target == nil {
+		program = s.side.Program
+	}
+	if s.relay, err = startServer(ctx, program, nil, s.side.Relay, nil, false); err != nil {
 		return &startError{fmt.Errorf("the relay: %w", err)}
 	}
 	s.control = relay.Control(s.relay.Base)
@@ -282,7 +333,7 @@ func (s *stage) stop() []error {
 			all = append(all, b.server)
 		}
 	}
-	errs := stopAll(all)
+	errs := append(s.fronts.stop(), stopAll(all)...)
 	if s.relay != nil {
 		errs = append(errs, stopAll([]*Server{s.relay})...)
 	}
@@ -305,6 +356,7 @@ var (
 func (b *breakable) Kill() error {
 	err := b.server.kill()
 	b.server = nil
+	b.stage.recovery.killed(b.number)
 	return err
 }
 
@@ -317,7 +369,13 @@ func (b *breakable) Start(ctx context.Context) error {
 		return err
 	}
 	b.server = servers[0]
-	return b.stage.routes[b.number].Lead(wire.HostPort(b.server.Base))
+	b.stage.recovery.serves(b.server.PID)
+	fronts, places, _, err := b.stage.side.front(ctx, []*url.URL{b.server.Base})
+	if err != nil {
+		return err
+	}
+	b.stage.fronts = append(b.stage.fronts, fronts...) // the old one leads nowhere, as servers of a service do that have gone
+	return b.stage.routes[b.number].Lead(wire.HostPort(places[0]))
 }
 
 // Freeze implements fault.Sufferer.

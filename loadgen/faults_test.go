@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -38,9 +39,12 @@ func TestBreak(t *testing.T) {
 		{"cut-answer", "long-poll@1s"},
 		{"cut-request", "sse"},
 		{"restart", "long-poll@1s"},
+		{"restart", "short-poll@50ms"},
 		{"restart", "websocket-lean"},
 		{"proxy-restart", "sse"},
 		{"user-restart", "websocket"},
+		{"abort", "long-poll@1s"},
+		{"answer-twice", "sse"},
 	} {
 		t.Run(c.fault+" "+c.transport, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +60,10 @@ func TestBreak(t *testing.T) {
 			if after.Fault != c.fault || after.Expected() < 12 || after.InTime == 0 || after.BeganS < .1 || after.EndedS < after.BeganS+aFault(t, c.fault, c.transport).Fault.Lasts.Seconds() {
 				t.Errorf("%+v", *after)
 			}
-			if c.fault != "cut-answer" && w.Rejoins == 0 { // whose place may be behind all that is sent
+			if r := after.Recovery; c.fault == "restart" && (r == nil || r.Cut != 6 || r.Back != 6 || r.HalfS > r.AllS || r.AllS > after.RecoverS+60 || r.Connections < 6 || r.Requests < 6 || r.Steps != nil) {
+				t.Errorf("all 6 users were cut off, and %+v", r)
+			}
+			if c.fault != "cut-answer" && c.fault != "answer-twice" && w.Rejoins == 0 { // whose place may be behind all that is sent
 				t.Error("nobody had to join again")
 			}
 		})
@@ -77,5 +84,41 @@ func TestBreakCant(t *testing.T) {
 	early.Fault.Lasts = time.Minute
 	if w, err := Break(ctx, early); w != nil || !errors.Is(err, stop) {
 		t.Errorf("%+v, %v", w, err)
+	}
+}
+
+// TestBreakRetry has a proxy that makes requests again: messages without a key come twice, others don't.
+func TestBreakRetry(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		t.Run(fmt.Sprint("resend ", resend), func(t *testing.T) {
+			t.Parallel()
+			o := aFault(t, "retry", "long-poll@1s")
+			o.Scenario.Resend = resend
+			w, err := Break(t.Context(), o)
+			if err != nil || w.Failed != "" {
+				t.Fatal(err, w)
+			}
+			if after := w.Aftermath; after.Lost > 0 || after.Hung > 0 || resend == (after.Doubled > 0) {
+				t.Errorf("%+v", *after)
+			}
+		})
+	}
+}
+
+// TestRestartResends restarts users while they send: with keys, every message is acknowledged.
+func TestRestartResends(t *testing.T) {
+	for _, transport := range []string{"short-poll@50ms", "websocket"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			o := aFault(t, "user-restart", transport)
+			o.Scenario.Resend, o.Scenario.Rate = true, 50
+			w, err := Break(t.Context(), o)
+			if err != nil || w.Failed != "" {
+				t.Fatal(err, w)
+			}
+			if after := w.Aftermath; after.Unconfirmed+after.Refused+after.Lost+after.Hung+after.Doubled > 0 || w.Rejoins == 0 {
+				t.Errorf("%+v, %d rejoins", *after, w.Rejoins)
+			}
+		})
 	}
 }

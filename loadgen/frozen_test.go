@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
@@ -132,7 +133,7 @@ func frozen(t *testing.T, spec string) {
 
 	until := func(at time.Duration) { time.Sleep(time.Until(w.ledger.start.Add(at))) }
 	time.AfterFunc(freezing, between.freeze)
-	limit := freezing + noticed(w.way) + time.Duration(firstBackoff) + 10*time.Millisecond
+	limit := freezing + noticed(w.way) + backoff.Default.First + 10*time.Millisecond
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for i, send := range w.plan.Sends {

@@ -55,7 +55,7 @@ func TestHTTP2(t *testing.T) {
 			t.Errorf("%s: %.0f bytes a delivery, over HTTP/2 %.0f", transport, bytes(one), bytes(two))
 		}
 	}
-	if lacks := sides[1].Lacking(s); len(lacks) == 0 || lacks[0].Why == "" {
+	if lacks := (Options{Sides: sides}).Lacking(1, s); len(lacks) == 0 || lacks[0].Why == "" {
 		t.Errorf("the side with HTTP/2 lacks %v", lacks)
 	}
 }

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -68,6 +69,15 @@ func (l Limit) Users(transport string, against ...Side) int {
 func (l Limit) users(transport string, find finder) int {
 	each := connectionsOf(Scenario{Users: 1, Transports: []string{transport}}, find)
 	return max(0, l.Most-reserved) / (max(1, l.each) * each)
+}
+
+// Windows returns how many windows of a scenario this process can measure at a time, at least one: each has its users'
+// connections, and files of the processes that it starts.
+func (l Limit) Windows(s Scenario, against ...Side) int {
+	if l.Of == "" {
+		return math.MaxInt
+	}
+	return max(1, (l.Most-reserved)/(Connections(s, against...)+reserved))
 }
 
 // CheckLimits returns an error unless this process can connect all users of the scenario. The error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/input"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/scenarios"
@@ -87,6 +88,11 @@ func (s Scenario) Validate() error {
 	case s.sends() > maxSends:
 		return bad("rate", "makes %.0f messages in one window, more than %d: use a lower rate, fewer users or a shorter duration", s.sends(), maxSends)
 	}
+	if s.Backoff != "" {
+		if _, err := backoff.Parse(s.Backoff); err != nil {
+			return bad("backoff", "%v", err)
+		}
+	}
 	for i, spec := range s.Transports {
 		if err := valid(spec); err != nil {
 			return bad("transports", "can't be used: %v", err)
@@ -104,6 +110,12 @@ func (s Scenario) roomSize() int {
 		return s.Users
 	}
 	return s.RoomSize
+}
+
+// backoff returns the policy of users that try again. The scenario is valid.
+func (s Scenario) backoff() backoff.Policy {
+	p, _ := backoff.Parse(s.Backoff) // none written is the zero value, which is the default
+	return p
 }
 
 // talkers returns how many members of each room send.

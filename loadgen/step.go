@@ -3,31 +3,21 @@ package loadgen
 import (
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"time"
 
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
 )
 
-// A backoff is the longest wait of a user before it tries again. It doubles with each use, up to a
-// limit. Part of the wait is random, so that users that were cut off together don't come back together.
-type backoff time.Duration
-
-const (
-	firstBackoff = backoff(50 * time.Millisecond)
-	maxBackoff   = 2 * time.Second
-)
-
-// after returns the next wait: what the server asks for in err, else the user's own.
-func (b *backoff) after(err error) time.Duration {
-	most := time.Duration(*b)
-	*b = backoff(min(2*most, maxBackoff))
+// waitAfter returns the next wait of a user: what the server asks for in err, else the user's own.
+func waitAfter(err error, own *backoff.Waits) time.Duration {
+	wait := own.Next()
 	if status, ok := errors.AsType[*transports.StatusError](err); ok && status.RetryAfter > 0 {
 		return status.RetryAfter
 	}
-	return most/2 + rand.N(most/2)
+	return wait
 }
 
 // step returns what the user does after an error of receiving or joining: Stop, Repeat or Rejoin.

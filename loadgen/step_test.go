@@ -49,6 +49,41 @@ func receiving(t *testing.T, u *user) (leave func()) {
 	}
 }
 
+// TestUserWaitsAsTheScenarioSays refuses polls for now: the user waits as its policy says.
+func TestUserWaitsAsTheScenarioSays(t *testing.T) {
+	chat, err := Builtin("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat.Backoff = "3s..10s/none"
+	bases := hosts(t)
+	synctest.Test(t, func(t *testing.T) {
+		var began []time.Duration
+		start := time.Now()
+		session := &scene{cursor: "7"}
+		session.read = func() error {
+			if began = append(began, time.Since(start)); len(began) > 4 {
+				return nil // lasts
+			}
+			return limited(0)
+		}
+		u := play(&script{way: held, join: func(int) (*scene, error) { return session, nil }}, bases)
+		u.window.backoff = chat.backoff()
+		leave := receiving(t, u)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := []time.Duration{0, 3 * s, 9 * s, 19 * s, 29 * s}; !slices.Equal(began, want) {
+			t.Errorf("it has asked at %v, want %v", began, want)
+		}
+		leave()
+	})
+	chat.Backoff = "3s..1s"
+	field, ok := errors.AsType[*FieldError](chat.Validate())
+	if !ok || field.Key != "backoff" || !strings.Contains(field.Text, "the shorter one first") {
+		t.Errorf("%s is refused with %v", chat.Backoff, field)
+	}
+}
+
 // TestUserWaitsInItsPlace refuses polls for now: the user asks again in the same session, after the
 // time that the server names, or else after its own backoff.
 func TestUserWaitsInItsPlace(t *testing.T) {

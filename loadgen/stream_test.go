@@ -27,7 +27,7 @@ func (oneWay) Way() transports.Way { return transports.Way{Title: "one way", Str
 
 func (oneWay) Handler(log transports.Log) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := transports.Place(w, r)
+		after, ok := transports.Place(w, r, log)
 		if !ok {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
 )
@@ -31,7 +32,7 @@ type user struct {
 	room   string
 	window *window
 	first  link              // most users need no other one
-	server int               // of the latest link, an index in window.servers
+	server int               // of the latest link, an index in window.servers; written under mu
 	cursor transports.Cursor // where to resume once a session has ended
 
 	served bool // the server has answered a poll; used by the receiving goroutine
@@ -115,6 +116,13 @@ func (u *user) giveUp(l *link) {
 	}
 }
 
+// dropped reports whether the user has given up l, as when it is restarted, which then fails what was on its way.
+func (u *user) dropped(l *link) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state != gone && u.link != l
+}
+
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()
@@ -166,13 +174,13 @@ func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) err
 	}
 	w.connected.Add(1)
 	limited := transports.Within(ctx, transports.AnswerTime, "answer a handshake")
-	again, waited := firstBackoff, time.Duration(0)
+	again, waited := w.backoff.Waits(), time.Duration(0)
 	for {
 		var err error
 		if l.session, err = w.client.Join(limited, transports.Target{Base: server.base, HTTP: &l.pool}, u.room, from); err == nil {
 			return nil
 		}
-		wait := again.after(err)
+		wait := waitAfter(err, &again)
 		waited += wait
 		if u.step(transports.Handshake, err) != transports.Repeat || waited > transports.LongestWait {
 			l.pool.Close()
@@ -201,7 +209,7 @@ func (u *user) receive(ctx context.Context) {
 			return
 		}
 	}
-	again := firstBackoff
+	again := w.backoff.Waits()
 	for l := &u.first; l != nil; {
 		begun, cursor := time.Now(), u.cursor
 		err := u.read(ctx, l)
@@ -211,8 +219,8 @@ func (u *user) receive(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if u.cursor != cursor || time.Since(begun) > maxBackoff {
-			again = firstBackoff
+		if u.cursor != cursor || time.Since(begun) > w.backoff.Longest() {
+			again = w.backoff.Waits()
 		}
 		step := transports.Rejoin // the server has ended the session in order
 		if err != nil {
@@ -222,10 +230,11 @@ func (u *user) receive(ctx context.Context) {
 		switch step {
 		case transports.Repeat:
 			w.ledger.refused(fmt.Errorf("receiving: %w", err))
-			if !pauseUntil(ctx, time.Now().Add(again.after(err))) {
+			if !pauseUntil(ctx, time.Now().Add(waitAfter(err, &again))) {
 				return
 			}
 		case transports.Rejoin:
+			w.recovery.lost(u)
 			if err != nil {
 				w.ledger.fail(fmt.Errorf("receiving: %w", err))
 			}
@@ -253,16 +262,18 @@ func (u *user) read(ctx context.Context, l *link) error {
 
 // rejoin tries to join again after err, each time on the next server, until it succeeds. It returns the
 // link that replaces old, nil if it gave up.
-func (u *user) rejoin(ctx context.Context, old *link, again *backoff, err error) *link {
+func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err error) *link {
 	w := u.window
 	if !pauseUntil(ctx, u.returns()) {
 		return nil
 	}
 	for {
-		if !pauseUntil(ctx, time.Now().Add(again.after(err))) || u.left() {
+		if !pauseUntil(ctx, time.Now().Add(waitAfter(err, again))) || u.left() {
 			return nil
 		}
+		u.mu.Lock()
 		u.server = (u.server + 1) % len(w.servers)
+		u.mu.Unlock()
 		l := &link{}
 		if err = u.connect(ctx, l, u.cursor); err == nil {
 			u.move(away, old)
@@ -271,6 +282,7 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff, err error)
 				return nil
 			}
 			w.rejoins.Add(1)
+			w.recovery.joined(u)
 			return l
 		}
 		if ctx.Err() != nil {
@@ -305,7 +317,7 @@ func (u *user) sendQueue(ctx context.Context) {
 	var body []byte
 	var free time.Duration // when the message could be sent, as nothing held it up any more
 	tried := -1            // the message that was tried before
-	again := firstBackoff
+	again := u.window.backoff.Waits()
 	for more := true; more; {
 		i, link, begun, waited := u.hold()
 		if link == nil {
@@ -322,7 +334,7 @@ func (u *user) sendQueue(ctx context.Context) {
 			begun = now
 		}
 		if i != tried {
-			tried, again = i, firstBackoff
+			tried, again = i, u.window.backoff.Waits()
 		}
 		body = Stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
 		var unstored error // why the message must be sent again; final when Send returns
@@ -333,7 +345,7 @@ func (u *user) sendQueue(ctx context.Context) {
 				unstored = err
 			case err != nil && u.left():
 				// The user has given it up; the ledger knows that it is not acknowledged.
-			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway)):
+			case err != nil && asked == transports.SendKeyed && (broken(err) || errors.Is(err, transports.ErrStoreAway) || u.dropped(link)):
 				l.fail(err)
 				u.giveUp(link)
 				u.sendAgain(ctx, i, begun)
@@ -362,7 +374,7 @@ func (u *user) sendQueue(ctx context.Context) {
 		more = u.sent(link, i)
 		if unstored != nil && !unsent {
 			l.refused(unstored)
-			pauseUntil(ctx, time.Now().Add(again.after(unstored))) // if ctx ends, the user has left
+			pauseUntil(ctx, time.Now().Add(waitAfter(unstored, &again))) // if ctx ends, the user has left
 		}
 		free = time.Since(l.start)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pushpull/loadgen/alarm"
+	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
@@ -43,6 +44,7 @@ type window struct {
 	servers []served
 	plan    *Plan
 	size    int             // bytes of a body
+	backoff backoff.Policy  // of users that try again
 	resend  bool            // messages have keys, and those of broken links are sent again
 	rooms   string          // prefix of the rooms' names
 	drain   time.Duration   // longest wait for messages under way
@@ -74,6 +76,7 @@ type window struct {
 	ledger     *ledger
 	users      []user
 	rejoins    atomic.Int64
+	recovery   *recovery     // nil: nothing is made to break
 	begun      chan struct{} // closed once ledger.start is set
 	senders    sync.WaitGroup
 	phase      atomic.Pointer[phase] // for the progress
@@ -117,7 +120,7 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	}
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
-		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend,
+		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend, backoff: s.backoff(),
 		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
 		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}
@@ -136,6 +139,9 @@ func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
 	d := w.servers[server].dialer.Counting(counts)
 	if !w.network.IsNone() {
 		d.Through = ""
+		if w.places != nil { // the server itself may not speak TLS
+			d.Through = wire.HostPort(w.places[server])
+		}
 	}
 	return d
 }

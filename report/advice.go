@@ -622,6 +622,9 @@ func (a *Advice) Table(w io.Writer, on text.Screen) error {
 	for _, said := range a.checks() {
 		out.wrap(on, text.Plain, said, 0)
 	}
+	if setup := setupOfAll(a.Index.Scenario); setup != "" {
+		out.wrap(on, text.Plain, "Measured on "+setup+".", 0)
+	}
 	return out.write(w)
 }
 

@@ -57,6 +57,9 @@ func (a *Advice) page(back Link, drawings []drawing) ([]byte, error) {
 	if !a.Index.Started.IsZero() {
 		p.Lede = append(p.Lede, "Measured on "+a.Index.Started.UTC().Format(Moment)+".")
 	}
+	if setup := setupOfAll(a.Index.Scenario); setup != "" {
+		p.Lede = append(p.Lede, "The set-up was "+setup+".")
+	}
 	if note, tags := text.Clean(a.Index.Note), tagsOf(result.Run{Tags: a.Index.Tags}); note != "" || tags != nil {
 		p.Notes = append(p.Notes, annotation{Text: note, Tags: tags})
 	}

@@ -303,9 +303,14 @@ func (c Capacity) remarks() []Remark {
 
 // setup says what the servers could use.
 func (c Capacity) setup() string {
-	words := "Servers and load generator shared all CPUs."
-	if c.of.ServerCPUs > 0 {
-		words = fmt.Sprintf("The servers had %s, the load generator %s.", text.Plural(c.of.ServerCPUs, "CPU", "CPUs"), text.Plural(c.of.GeneratorCPUs, "other", "others"))
+	words := ""
+	if access := setupOfAll(c.set.Index.Scenario); access != "" {
+		words = "Measured on " + access + ". "
+	}
+	if c.of.ServerCPUs == 0 {
+		words += "Servers and load generator shared all CPUs."
+	} else {
+		words += fmt.Sprintf("The servers had %s, the load generator %s.", text.Plural(c.of.ServerCPUs, "CPU", "CPUs"), text.Plural(c.of.GeneratorCPUs, "other", "others"))
 	}
 	return words + fmt.Sprintf(" Loads are within %.0f%%.", 100*c.of.Precision)
 }

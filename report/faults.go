@@ -25,6 +25,7 @@ type faultMatrix struct {
 	faults     []result.FaultAbout
 	transports []series
 	cells      [][]faultCell // for each fault, one for each transport
+	recoveries []recovery    // of herds
 }
 
 // A faultCell is a fault on a transport, all windows together.
@@ -61,6 +62,7 @@ func NewFaults(runs ...Run) Faults {
 			}
 			m.cells = append(m.cells, row)
 		}
+		m.recoveries = recoveriesOf(run, m.transports)
 		f.matrices = append(f.matrices, m)
 	}
 	return f
@@ -157,10 +159,11 @@ func (f Faults) Verdict() string {
 
 // sentences says how the matrix came out, the most important first.
 func (f Faults) sentences() []string {
-	cells, windows, lost, hung, doubled := 0, 0, 0, 0, 0
+	cells, windows, lost, hung, doubled, early := 0, 0, 0, 0, 0, 0
 	for _, m := range f.matrices {
 		for _, row := range m.cells {
 			for _, c := range row {
+				early += c.LateBefore
 				if c.windows > 0 && !c.foreign {
 					cells, windows = cells+1, windows+c.windows
 					lost, hung, doubled = lost+c.Lost, hung+c.HungUsers, doubled+c.Doubled
@@ -168,8 +171,12 @@ func (f Faults) sentences() []string {
 			}
 		}
 	}
+	var busy []string
+	if early > 0 {
+		busy = append(busy, text.Plural(early, "delivery was", "deliveries were")+" late before anything broke: the machine was busy, and so late says little. Use a smaller --parallel.")
+	}
 	if cells == 0 {
-		return []string{"Only other servers were measured: what they lose is a finding, not an error."}
+		return append([]string{"Only other servers were measured: what they lose is a finding, not an error."}, busy...)
 	}
 	in := fmt.Sprintf(" in %s of %s.", text.Plural(windows, "window", "windows"), text.Plural(cells, "cell", "cells"))
 	first := "No message was lost in silence and no user hung" + in
@@ -180,7 +187,7 @@ func (f Faults) sentences() []string {
 	if doubled > 0 {
 		all = append(all, text.Plural(doubled, "delivery", "deliveries")+" came more than once.")
 	}
-	return all
+	return append(all, busy...)
 }
 
 // legend explains the outcomes that occur, and the time beside them.
@@ -256,6 +263,9 @@ func (f Faults) Table(w io.Writer, on text.Screen) error {
 		}
 		out.wrap(on, ink, sentence, 0)
 	}
+	for _, line := range setups(f.runs) {
+		out.wrap(on, text.Plain, line+".", 0)
+	}
 	for _, m := range f.matrices {
 		out.gap()
 		if m.name != "" {
@@ -272,6 +282,9 @@ func (f Faults) Table(w io.Writer, on text.Screen) error {
 		out.gap()
 		for _, r := range m.remarks() {
 			out.wrap(on, text.Plain, "- "+r.About+": "+r.Text, 2)
+		}
+		for _, r := range m.recoveries {
+			r.print(&out, on)
 		}
 	}
 	out.gap()
@@ -315,6 +328,9 @@ func (f Faults) JSON(w io.Writer) error {
 			for n, c := range row {
 				one := cell{Transport: m.transports[n].Transport, Windows: c.windows, Expected: c.Expected(), Aftermath: c.Aftermath, LeftOut: c.leftOut, Failed: c.failed}
 				one.Fault = m.faults[k].Name
+				if r := m.recovered(one.Fault, one.Transport); r != nil {
+					one.Recovery = r.merged()
+				}
 				if c.windows > 0 {
 					one.Worst = c.Worst().Name
 				}
@@ -372,7 +388,7 @@ func (f Faults) html(w io.Writer, back Link) error {
 // page returns the page with the drawings.
 func (f Faults) page(back Link, drawings []drawing) ([]byte, error) {
 	p := faultsPage{
-		frame:   frame{Back: back, Title: "What becomes of messages when something breaks", Notes: notesOf(f.runs), Lede: ledeOf(f.runs[0].Run)},
+		frame:   frame{Back: back, Title: "What becomes of messages when something breaks", Notes: notesOf(f.runs), Lede: append(ledeOf(f.runs[0].Run), setups(f.runs)...)},
 		Answers: f.sentences(), Figures: figuresOf(drawings), Legend: f.legend(),
 	}
 	for i, m := range f.matrices {
@@ -392,6 +408,9 @@ func (f Faults) page(back Link, drawings []drawing) ([]byte, error) {
 			t.Rows = append(t.Rows, GridRow{Cells: cells})
 		}
 		p.Matrices = append(p.Matrices, t)
+		for k, r := range m.recoveries {
+			p.Matrices = append(p.Matrices, r.sheet(fmt.Sprintf("recovery-%d-%d", i+1, k+1)))
+		}
 		for _, r := range m.remarks() {
 			if m.name != "" {
 				r.About = isolated(m.name) + ", " + r.About

@@ -41,7 +41,7 @@ func (f Faults) figures() []figure {
 		fig.plot = m.plot
 		all = append(all, fig)
 	}
-	return all
+	return append(all, f.recoveryFigures()...)
 }
 
 // colour returns the ground of a cell: the worse, the darker.

@@ -45,6 +45,9 @@ func (s *Set) page(back Link, drawings []drawing) ([]byte, error) {
 	if about := text.Clean(s.Index.Scenario.About); about != "" {
 		p.Lede = append(p.Lede, about)
 	}
+	if setup := setupOfAll(s.Index.Scenario); setup != "" {
+		p.Lede = append(p.Lede, setup+".")
+	}
 	lede := fmt.Sprintf("%s, %s, %s of %v s", text.Plural(len(s.Runs), "combination", "combinations"),
 		text.Plural(len(s.lines), "transport", "transports"),
 		text.Plural(s.Index.Scenario.Rounds, "round", "rounds"), float64(s.Index.Scenario.Duration))

@@ -44,6 +44,9 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 		}
 	}
 	write(on.Wrap(on.Text(s.Title()), 2)...)
+	if setup := setupOfAll(s.Index.Scenario); setup != "" {
+		write(on.Wrap(on.Text(setup), 2)...)
+	}
 	if n := s.measured(); n < len(s.Runs) {
 		write(on.Wrap(fmt.Sprintf("%d of %s measured", n, text.Plural(len(s.Runs), "combination is", "combinations are")), 2)...)
 	}

@@ -9,25 +9,7 @@ import (
 
 // setup returns the servers, the store and the network of r, like "3 servers, store postgres".
 func (r Run) setup() string {
-	words := "a server that someone else started"
-	if n := r.Servers(); n > 0 {
-		words = text.Plural(n, "server", "servers")
-	}
-	if store := text.Name(r.Run.Scenario.StoreKind()); store != "" {
-		words += ", store " + store
-	}
-	if version := text.Name(r.Run.Scenario.HTTP); version != "" {
-		words += ", over HTTP/" + version
-	}
-	if p := r.Run.Scenario.Network; !p.IsNone() {
-		words += ", network " + text.Clean(p.Words())
-	}
-	if r.Run.Scenario.TLS {
-		words += ", over TLS"
-	}
-	if via := text.Name(r.Run.Scenario.Via); via != "" {
-		words += ", through " + via + " (whose CPU and memory are in no figure)"
-	}
+	words := setupOf(r.Run.Scenario, r.Servers())
 	reported := slices.ContainsFunc(r.Windows, func(w result.Window) bool { return w.Server != nil })
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
@@ -35,17 +17,55 @@ func (r Run) setup() string {
 	return words
 }
 
+// setupOf returns the servers of a scenario, their store, and how users reach them; of 0 servers nothing is known.
+func setupOf(s result.Scenario, servers int) string {
+	words := "a server that someone else started"
+	if servers > 0 {
+		words = text.Plural(servers, "server", "servers")
+	}
+	if store := text.Name(s.StoreKind()); store != "" {
+		words += ", store " + store
+	}
+	if version := text.Name(s.HTTP); version != "" {
+		words += ", over HTTP/" + version
+	}
+	if p := s.Network; !p.IsNone() {
+		words += ", network " + text.Clean(p.Words())
+	}
+	if s.TLS {
+		words += ", over TLS"
+	}
+	if via := text.Name(s.Via); via != "" {
+		words += ", through " + via + " (whose CPU and memory are in no figure)"
+	}
+	return words
+}
+
+// notable reports whether a setup differs from one server with the default store, to which users connect in the usual
+// way.
+func notable(s result.Scenario, servers int) bool {
+	return servers > 1 || s.NotableStore() != "" || !s.Network.IsNone() || s.TLS || s.Via != "" || s.HTTP != ""
+}
+
+// setupOfAll returns the setup of several results that share it, as an index has it; "" if it is the usual one.
+func setupOfAll(s result.Scenario) string {
+	servers := max(1, s.Servers)
+	if !notable(s, servers) {
+		return ""
+	}
+	return setupOf(s, servers)
+}
+
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
 // each run has one server with the default store, no network, TLS nor proxy, over HTTP/1.1, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
-	notable := false
+	special := false
 	for _, run := range runs {
-		s := run.Run.Scenario
-		notable = notable || run.Servers() > 1 || s.NotableStore() != "" || !s.Network.IsNone() || s.TLS || s.Via != "" || s.HTTP != ""
+		special = special || notable(run.Run.Scenario, run.Servers())
 		lines = append(lines, run.setup())
 	}
-	if !notable {
+	if !special {
 		return nil
 	}
 	if len(slices.Compact(slices.Clone(lines))) == 1 {

@@ -263,12 +263,18 @@ func tooLarge(limit int) error {
 		limit, &http.MaxBytesError{Limit: int64(limit)})
 }
 
-// Place returns the place in the query of a GET to read on from, the parameter after; 0, the start of
-// the log, if there is none. If it is invalid, Place answers with 400 and ok is false.
-func Place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
+// Place returns the place in the query of a GET to read on from, the parameter after; the start of the log if there is
+// none, or it is 0. The start is 0, or that of a Starter: then the header Next-Cursor says it, on streams too. If the
+// place is invalid, Place answers with 400 and ok is false.
+func Place(w http.ResponseWriter, r *http.Request, log Log) (after uint64, ok bool) {
 	after, err := Cursor(param(r.URL, "after")).Seq()
 	if err != nil {
 		Error(w, http.StatusBadRequest, "%v", err)
+	}
+	if after == 0 && err == nil {
+		if after = startOf(log); after > 0 {
+			w.Header().Set(NextCursor, strconv.FormatUint(after, 10))
+		}
 	}
 	return after, err == nil
 }

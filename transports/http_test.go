@@ -204,11 +204,11 @@ func FuzzCursor(f *testing.F) {
 		}
 		req := &http.Request{URL: &url.URL{RawQuery: "after=" + url.QueryEscape(s)}}
 		answer := httptest.NewRecorder()
-		place, ok := transports.Place(answer, req)
+		place, ok := transports.Place(answer, req, nil)
 		if place != seq || ok != (err == nil) || ok != (answer.Code == http.StatusOK) {
 			t.Errorf("Place of %q: %d, %t, status %d; Seq: %d, %v", s, place, ok, answer.Code, seq, err)
 		}
-		transports.Place(httptest.NewRecorder(), &http.Request{URL: &url.URL{RawQuery: s}}) // must not panic
+		transports.Place(httptest.NewRecorder(), &http.Request{URL: &url.URL{RawQuery: s}}, nil) // must not panic
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"strings"
@@ -79,6 +80,17 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
+// errMisplaced is the error of an answer to another request: a proxy has answered one twice. What follows on the
+// connection can't be trusted either, so it is as if it had ended.
+var errMisplaced = fmt.Errorf("the answer is one to an earlier request, is there a proxy that answers twice?: %w", io.ErrUnexpectedEOF)
+
+// before reports whether a place is before another one.
+func before(place, other Cursor) bool {
+	at, err := place.Seq()
+	after, otherErr := other.Seq()
+	return err == nil && otherErr == nil && at < after
+}
+
 func query(after Cursor, more string) string {
 	var b strings.Builder
 	if after != "" {
@@ -110,6 +122,9 @@ func (p *Poller) ask(req *http.Request) (cursor Cursor, more bool, err error) {
 	if _, err := cursor.Seq(); err != nil || cursor == "" {
 		return "", false, fmt.Errorf("the response has no usable %s header: is %s a pushpull server?", NextCursor, p.Target.Base.Host)
 	}
+	if before(cursor, p.From) {
+		return "", false, errMisplaced
+	}
 	if resp.StatusCode == http.StatusNoContent {
 		return cursor, false, nil
 	}
@@ -123,6 +138,9 @@ func (p *Poller) ask(req *http.Request) (cursor Cursor, more bool, err error) {
 	p.answer = answer.Bytes()
 	if p.messages, err = parseMessages(p.messages, p.answer); err != nil {
 		return "", false, fmt.Errorf("reading the response: %w", err)
+	}
+	if len(p.messages) > 0 && !before(p.From, CursorAt(p.messages[0].Seq)) {
+		return "", false, errMisplaced
 	}
 	return cursor, resp.Header.Get("Retry-After") == "0", nil
 }

@@ -22,6 +22,7 @@ type canned struct {
 	body   string
 	breaks error // of the body, where it would end
 	asked  int
+	twice  bool // it answers all requests so
 
 	urls   []string
 	last   func() error // Err of the context of the last request
@@ -44,7 +45,7 @@ var errNoMore = errors.New("the server has gone")
 
 func (c *canned) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.urls, c.last = append(c.urls, req.URL.RequestURI()), req.Context().Err
-	if c.asked++; c.asked > 1 {
+	if c.asked++; c.asked > 1 && !c.twice {
 		return nil, errNoMore
 	}
 	header := http.Header{}
@@ -219,4 +220,41 @@ func FuzzPollAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// An answer that a proxy gives twice must not pass for that to the next request.
+func TestMisplacedAnswer(t *testing.T) {
+	target := func(server *canned) transports.Target {
+		return transports.Target{Base: &url.URL{Scheme: "http", Host: "server.test"}, HTTP: server}
+	}
+	for _, server := range []*canned{
+		{status: 200, next: "7", body: `[{"seq":7,"body":"again"}]`},
+		{status: 200, next: "8", body: `[{"seq":8,"body":"again"}]`},
+		{status: 204, next: "7"},
+	} {
+		poller := &transports.Poller{Sender: transports.Sender{Target: target(server), Room: "room"}, Name: "poll", From: "8"}
+		for m, err := range poller.Messages(t.Context()) {
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%d: %q, %v", server.status, m.Body, err)
+			}
+		}
+		if poller.Cursor() != "8" || server.asked != 1 {
+			t.Errorf("%d: the user is at %s after %d polls", server.status, poller.Cursor(), server.asked)
+		}
+	}
+	twice := &transports.Sender{Target: target(&canned{status: 201, body: `{"seq":7}`, twice: true}), Room: "room"}
+	for i, c := range []struct {
+		key       transports.Key
+		misplaced bool
+	}{{"a", false}, {"a", false}, {"b", true}, {"", true}} {
+		twice.SendOnce(t.Context(), []byte("hello"), c.key, func(err error) {
+			if errors.Is(err, io.ErrUnexpectedEOF) != c.misplaced {
+				t.Errorf("send %d with the key %q is acknowledged as the first one: %v", i, c.key, err)
+			}
+		})
+	}
+	server := &canned{status: 200, next: "7", body: "[]"}
+	if err := transports.Publish(t.Context(), target(server), "room", []byte("hello"), ""); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the answer to a poll passes for an acknowledgement: %v", err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 )
 
@@ -17,6 +18,14 @@ type Sender struct {
 	Target Target
 	Room   string
 	Life
+
+	last stored // the answer to the last message; used by whoever sends
+}
+
+// stored is what the server said of a message.
+type stored struct {
+	seq uint64 // 0: nothing, or it was not understood
+	key Key
 }
 
 // A Life is how long the calls of a session may last: until it is closed. Its zero value is ready.
@@ -36,7 +45,15 @@ func (s *Sender) SendOnce(ctx context.Context, body []byte, key Key, stored func
 	ctx, cancel := s.Sending(ctx)
 	defer cancel(nil)
 	ctx = Within(ctx, AnswerTime, "acknowledge a message")
-	stored(Publish(ctx, s.Target, s.Room, body, key))
+	seq, err := publish(ctx, s.Target, s.Room, body, key)
+	if err == nil && seq > 0 {
+		// Two messages have two places, unless the second one is the first one again.
+		if seq == s.last.seq && (key == "" || key != s.last.key) {
+			err = fmt.Errorf("sending a message: %w", errMisplaced)
+		}
+		s.last.seq, s.last.key = seq, key
+	}
+	stored(err)
 }
 
 // Sending returns a copy of ctx for a send, which also ends when the session is closed. cancel must be called.
@@ -80,22 +97,46 @@ func (l *Life) Close() error {
 // Publish sends body to room by POST, with a key unless that is "", and returns once the server has stored it. An
 // answer that says otherwise is a *StatusError, whose Step says whether the message may be sent again.
 func Publish(ctx context.Context, t Target, room string, body []byte, key Key) error {
+	_, err := publish(ctx, t, room, body, key)
+	return err
+}
+
+// publish is Publish, and returns the place of the message; 0 if the answer doesn't say it.
+func publish(ctx context.Context, t Target, room string, body []byte, key Key) (seq uint64, err error) {
 	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
 	if key != "" {
 		header[IdempotencyKey] = []string{`"` + string(key) + `"`}
 	}
 	resp, err := t.HTTP.RoundTrip(NewRequest(ctx, http.MethodPost, t.RoomURL(room, "messages"), header, body))
 	if err != nil {
-		return fmt.Errorf("sending a message: %w", err)
+		return 0, fmt.Errorf("sending a message: %w", err)
 	}
 	defer resp.Body.Close()
 	if StepAfter(Send, resp.StatusCode) != Proceed {
-		return fmt.Errorf("sending a message: %w", AnswerError(resp))
+		return 0, fmt.Errorf("sending a message: %w", AnswerError(resp))
 	}
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return fmt.Errorf("sending a message: %w", err)
+	if resp.Header.Get(NextCursor) != "" { // of a poll
+		return 0, fmt.Errorf("sending a message: %w", errMisplaced)
 	}
-	return nil
+	var said [32]byte // {"seq":7} and a line feed
+	n := 0
+	for n < len(said) && err == nil {
+		var more int
+		more, err = resp.Body.Read(said[n:])
+		n += more
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	} else if err == io.EOF {
+		err = nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("sending a message: %w", err)
+	}
+	digits, _ := bytes.CutPrefix(said[:n], []byte(`{"seq":`))
+	digits, _, _ = bytes.Cut(digits, []byte("}"))
+	seq, _ = strconv.ParseUint(string(digits), 10, 64) // a server may say something else
+	return seq, nil
 }
 
 // NewRequest returns a request of a simulated user. It is cheaper than http.NewRequest, which would

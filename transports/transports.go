@@ -64,6 +64,21 @@ type Store interface {
 	Watch(room string) (grown <-chan struct{}, stop func())
 }
 
+// A Starter is a Store, or a Log on it, that is lost with its process, and whose start is therefore a place of its own
+// beside 0. A reader that has read nothing and is at that place gets a *GapError from the next process, which has
+// another start, while at 0 it would not be told of the messages that it missed.
+type Starter interface {
+	Start() uint64 // 0: it has none but 0
+}
+
+// startOf returns the start of a log; 0 if that is not a place of its own.
+func startOf(log Log) uint64 {
+	if s, ok := log.(Starter); ok {
+		return s.Start()
+	}
+	return 0
+}
+
 // BatchBytes bounds how much is read from a log at once, and so what one response holds in the
 // server's memory: a batch ends with the message with which the bodies reach this size.
 const BatchBytes = 1 << 20

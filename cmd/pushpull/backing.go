@@ -23,8 +23,7 @@ type backing struct {
 	names     []string          // of the stores, as storeNames returns them
 	kept      []*loadgen.Server // of each store; nil: no process of ours keeps it
 
-	made *certificate.Made // for servers that speak TLS; nil: none was asked for
-	dir  string            // of the files of made
+	authority authority
 }
 
 // openBacking opens the stores, and starts the embedded ones. The caller must close it.
@@ -65,16 +64,27 @@ func (b *backing) close() {
 		}
 	}
 	b.program.Close()
-	if b.dir != "" {
-		_ = os.RemoveAll(b.dir) // what is left holds a key that nobody trusts any more
+	b.authority.close()
+}
+
+// An authority makes the certificate by which servers speak TLS, once it is needed. The zero value is ready.
+type authority struct {
+	made *certificate.Made // nil: none was needed
+	dir  string            // of the files of made
+}
+
+// close removes the certificate.
+func (a *authority) close() {
+	if a.dir != "" {
+		_ = os.RemoveAll(a.dir) // what is left holds a key that nobody trusts any more
 	}
 }
 
-// secure makes the servers of a side speak TLS, or the proxies before them, with a certificate that its users trust and that is made once.
-func (b *backing) secure(side *loadgen.Side) error {
-	if b.made == nil {
+// secure makes the servers of a side speak TLS, or the proxies before them, with a certificate that its users trust.
+func (a *authority) secure(side *loadgen.Side) error {
+	if a.made == nil {
 		var err error
-		if b.dir, err = os.MkdirTemp("", "pushpull-"); err != nil {
+		if a.dir, err = os.MkdirTemp("", "pushpull-"); err != nil {
 			return fmt.Errorf("keeping the certificate: %w", err)
 		}
 		made, err := certificate.Make()
@@ -84,19 +94,19 @@ func (b *backing) secure(side *loadgen.Side) error {
 		for name, text := range map[string][]byte{
 			certificateFile: made.PEM, keyFile: made.KeyPEM, bothFile: slices.Concat(made.PEM, made.KeyPEM),
 		} {
-			if err := os.WriteFile(filepath.Join(b.dir, name), text, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(a.dir, name), text, 0o600); err != nil {
 				return fmt.Errorf("keeping the certificate: %w", err)
 			}
 		}
-		b.made = made
+		a.made = made
 	}
-	side.Authorities = b.made.Pool()
+	side.Authorities = a.made.Pool()
 	if side.Via != nil {
-		side.Via = append(side.Via, "--cert", filepath.Join(b.dir, bothFile))
+		side.Via = append(side.Via, "--cert", filepath.Join(a.dir, bothFile))
 		return nil
 	}
 	side.Command = append(side.Command, "--tls",
-		"--cert", filepath.Join(b.dir, certificateFile), "--key", filepath.Join(b.dir, keyFile))
+		"--cert", filepath.Join(a.dir, certificateFile), "--key", filepath.Join(a.dir, keyFile))
 	return nil
 }
 

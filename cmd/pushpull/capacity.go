@@ -28,6 +28,7 @@ import (
 type capacityOptions struct {
 	scenario         scenarioOptions
 	against          againstOptions
+	access           accessOptions
 	p99              time.Duration
 	vary             string
 	from, most       float64
@@ -67,10 +68,12 @@ embedded store, apart: on Linux each is bound to CPUs of its own. On other syste
 each server gets no more CPUs (GOMAXPROCS), which is a weaker limit. Where the generator, a limit
 of this process or the machine as a whole was met first, the answer is a lower bound: "at least".
 
+` + aboutAccess + `
+
 ` + aboutForeign + `
 
 --server-cpus and --servers are for pushpull's own server: other servers share all CPUs with the
-load generator, unless you bind them.
+load generator, unless you bind them, and so does a proxy.
 
 Each load is a result of its own below the directory of the search, with an index.json. The page
 report.html has a chart of p50 and p99 against the load; pushpull report DIR draws it again. Ctrl-C
@@ -106,6 +109,7 @@ func (o *capacityOptions) addFlags(f *pflag.FlagSet) {
 		}
 	}
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
+		o.access.addFlags(f)
 		o.against.addFlags(f)
 		f.StringVar(&o.store, "store", store.Default, "`ADDRESS` where the servers keep messages")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
@@ -165,15 +169,19 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 	if against.only && (flags.Changed("store") || flags.Changed("servers") || flags.Changed("server-cpus")) {
 		return capacityPlan{}, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers and --server-cpus")
 	}
-	if !measuresOwn(scenario.Transports) {
+	own := measuresOwn(scenario.Transports)
+	if !own {
 		o.cpus = 0
+	}
+	if err := o.access.validate(own, false); err != nil {
+		return capacityPlan{}, err
 	}
 	plan := capacityPlan{scenario: scenario, vary: o.vary}
 	if flags.Lookup(o.vary) != nil && flags.Changed(o.vary) && !flags.Changed("from") {
 		o.from = plan.value() // the first load
 	}
 	return newCapacityPlan(capacityPlan{
-		scenario: scenario, against: against, vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
+		scenario: scenario, against: against, access: o.access.variant(), vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
 		options: search.Options{From: o.from, Most: o.most, Precision: float64(o.precision), Repeat: o.repeat},
 	})
 }
@@ -192,7 +200,11 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		return err
 	}
 	if !slices.ContainsFunc(hunts, func(h *hunt) bool { return h.search != nil }) {
-		return usageError(fmt.Errorf("no transport can hold a p99 of %v: %s: use a longer --p99, or others of --transports", opts.p99, hunts[0].text))
+		advice := ": use a longer --p99, or others of --transports"
+		if hunts[0].lacking {
+			advice = ""
+		}
+		return usageError(fmt.Errorf("no transport can hold a p99 of %v: %s%s", opts.p99, hunts[0].text, advice))
 	}
 	if opts.destination.out != "" {
 		if _, err := result.ReadIndex(opts.destination.out); err == nil {
@@ -211,7 +223,11 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		return err
 	}
 	var back *backing // of pushpull's own servers
-	if measuresOwn(plan.scenario.Transports) {
+	own := measuresOwn(plan.scenario.Transports)
+	if own {
+		if err := plan.access.findProxy(); err != nil {
+			return err
+		}
 		if back, err = openBackingOn(ctx, []string{opts.store}, split); err != nil {
 			return err
 		}
@@ -227,7 +243,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		Memory: int64(loadgen.Environment().MemoryBytes), Cores: runtime.NumCPU(), InMemory: store.Kind(opts.store) == store.Kind(store.Default),
 	}}
 	c.survey = survey{
-		dir: dir, backing: back, against: plan.against, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
+		dir: dir, backing: back, against: plan.against, access: plan.access, servers: opts.servers, begun: begun, store: store.Kind(opts.store),
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 		index: result.Index{
 			Schema: result.Schema, Kind: result.KindCapacity, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
@@ -240,6 +256,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 		},
 	}
 	c.survey.index.Scenario.Store, c.survey.index.Scenario.Servers = c.survey.store, opts.servers
+	c.survey.accessOf(plan.scenario).describe(&c.survey.index.Scenario, own)
 	if split != nil {
 		of := c.survey.index.Capacity
 		of.ServerCPUs, of.GeneratorCPUs, of.Bound = split.Servers, split.Generator, split.Bound
@@ -294,10 +311,16 @@ type hunt struct {
 
 // huntsOf begins the search on each transport. given: the largest load was asked for.
 func huntsOf(p capacityPlan, given bool) (hunts []*hunt, err error) {
+	unspoken := p.access.lacking(p.scenario, p.against)
 	for _, transport := range p.scenario.Transports {
 		h := &hunt{transport: transport, way: loadgen.WayOf(p.against.way(transport))}
 		if _, err := p.against.client(transport); err != nil { // its server lacks it: all else is wrong usage
 			h.text, h.lacking = err.Error(), true
+			hunts = append(hunts, h)
+			continue
+		}
+		if i := slices.IndexFunc(unspoken, func(l result.Lack) bool { return l.Transport == transport }); i >= 0 {
+			h.text, h.lacking = unspoken[i].Why, true
 			hunts = append(hunts, h)
 			continue
 		}

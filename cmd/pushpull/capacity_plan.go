@@ -29,6 +29,7 @@ const (
 type capacityPlan struct {
 	scenario loadgen.Scenario // before it is varied
 	against  *foreigns        // servers of its transports
+	access   variant          // how users reach the servers
 	vary     string           // its key
 	p99      time.Duration
 	options  search.Options // without From, Least and Most, if they are 0

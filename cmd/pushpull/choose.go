@@ -20,6 +20,7 @@ import (
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report"
 	"pushpull/report/cost"
@@ -35,7 +36,10 @@ type chooseOptions struct {
 	prices                         prices
 	transports                     []string
 	against                        againstOptions
-	servers                        *foreigns // of against
+	access                         accessOptions
+	network                        network.Profile
+	networks                       []network.Profile // of the flag
+	servers                        *foreigns         // of against
 	store, from                    string
 	quick, thorough                bool
 	printJSON, quiet               bool
@@ -63,6 +67,10 @@ measured last. Where a prediction is refuted the exit code is 4. It takes about 
 Users that poll on a timer get the longest interval that is in time. Costs are those of this
 machine's processors and of pushpull's server. --from answers from costs that were measured
 before, for rooms of the same size, without measuring anything.
+
+` + aboutAccess + `
+
+` + aboutNetwork + `
 
 ` + aboutForeign + `
 choose needs the CPU of each server: name the process of a running one.
@@ -98,6 +106,8 @@ func (o *chooseOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		listVar(f, &o.transports, "transports", "`LIST` which transports; users that poll on a timer get the interval that suits (default all but those that scan)")
 		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
+		networkVar(f, networksValue{&o.network, &o.networks}, "`NETWORK` between users and servers: a name like 4g, or one like {rtt: 80ms, loss: 1%}", false)
+		o.access.addFlags(f)
 		o.against.addFlags(f)
 		o.busy = .6
 		f.Var(&o.busy, "load", "`SHARE` how busy the cores of your servers may be, like 60%; the rest is for peaks")
@@ -198,7 +208,11 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 		return err
 	}
 	var b *backing // of pushpull's own server
+	access := opts.access.variant()
 	if measuresOwn(base.Transports) {
+		if err := access.findProxy(); err != nil {
+			return err
+		}
 		if b, err = openBacking(ctx, []string{opts.store}); err != nil {
 			return err
 		}
@@ -210,7 +224,7 @@ func runChoose(ctx context.Context, cmd *cobra.Command, opts chooseOptions, args
 		return err
 	}
 	s := &survey{
-		dir: dir, backing: b, against: opts.servers, begun: begun, store: store.Kind(opts.store),
+		dir: dir, backing: b, against: opts.servers, access: access, begun: begun, store: store.Kind(opts.store),
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 		index: result.Index{
 			Schema: result.Schema, Kind: result.KindChoice, Started: begun, Command: commandLine(cmd, args), Note: note, Tags: tags,
@@ -267,8 +281,9 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	switch {
 	case o.quick && o.thorough:
 		return base, wanted, errors.New("--quick and --thorough exclude each other: leave one out")
-	case o.from != "" && (o.quick || o.thorough || o.most > 0 || flags.Changed("store") || flags.Changed("transports") || len(o.against.named) > 0 || o.against.only || flags.Changed("note") || flags.Changed("tag")):
-		return base, wanted, errors.New("--from measures nothing: leave out --quick, --thorough, --most, --store, --transports, --against, --note and --tag")
+	case o.from != "" && slices.ContainsFunc(measuringFlags(), flags.Changed):
+		given := slices.DeleteFunc(measuringFlags(), func(name string) bool { return !flags.Changed(name) })
+		return base, wanted, fmt.Errorf("--from measures nothing: leave out --%s", strings.Join(given, ", --"))
 	case flags.Changed("users") && (o.users < 2 || o.users > 1e9):
 		return base, wanted, fmt.Errorf("--users must be 2 to 1000000000, not %d", o.users)
 	case flags.Changed("every") && (o.every < 100*time.Microsecond || o.every > 30*24*time.Hour):
@@ -283,6 +298,12 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 		return base, wanted, fmt.Errorf("--most must be 8 or more, not %d: there are to be several numbers of users", o.most)
 	case len(o.prices) > 0 && cost.PriceOf(o.prices).Free():
 		return base, wanted, errors.New("--price has nothing that costs anything: give one that is more than 0")
+	}
+	if flags.Changed(networkFlag) {
+		base.Network = o.network
+	}
+	if err := oneNetwork(o.networks); err != nil {
+		return base, wanted, err
 	}
 	if base.RoomSize == 0 {
 		base.RoomSize = base.Users
@@ -316,7 +337,10 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	if o.servers.only && o.store != "" {
 		return base, wanted, errors.New("--only-against leaves out pushpull's own server: leave out --store")
 	}
-	if base.Transports, err = o.chosen(); err != nil {
+	if base.Transports, err = o.chosen(base); err != nil {
+		return base, wanted, err
+	}
+	if err := o.access.validate(measuresOwn(base.Transports), false); err != nil {
 		return base, wanted, err
 	}
 	if o.store == "" {
@@ -338,12 +362,19 @@ func (o *chooseOptions) question(flags *pflag.FlagSet, args []string) (base load
 	return base, wanted, nil
 }
 
+// measuringFlags returns the flags that say what is measured, and how.
+func measuringFlags() []string {
+	return []string{
+		"quick", "thorough", "most", "store", "transports", networkFlag, "tls", "via", "http", "against", "only-against", "note", "tag",
+	}
+}
+
 // longestMeasured is the longest poll interval that is measured: what polls cost at longer ones follows from their
 // number, and a window lasts as long as the last poll.
 const longestMeasured = 2 * time.Second
 
-// chosen returns the transports to measure.
-func (o *chooseOptions) chosen() ([]string, error) {
+// chosen returns the transports to measure, of those of the flags or of all, in a scenario.
+func (o *chooseOptions) chosen(base loadgen.Scenario) ([]string, error) {
 	every := max(20*time.Millisecond, min(longestMeasured, o.within.Truncate(time.Millisecond)))
 	var specs []string
 	seen := map[string]bool{}
@@ -368,6 +399,13 @@ func (o *chooseOptions) chosen() ([]string, error) {
 		}
 		seen[result.Kind(spec)] = true
 		specs = append(specs, spec)
+	}
+	base.Transports = specs
+	for _, l := range o.access.variant().lacking(base, o.servers) {
+		if len(o.transports) > 0 {
+			return nil, fmt.Errorf("--transports has %s: %s", l.Transport, l.Why)
+		}
+		specs = slices.DeleteFunc(specs, func(spec string) bool { return spec == l.Transport })
 	}
 	return specs, nil
 }

@@ -65,6 +65,11 @@ func (c *choosing) measure(ctx context.Context) error {
 	index := &c.survey.index
 	index.Scenario = c.scenario(small*room, c.base.Rate).Result()
 	index.Scenario.Rounds = c.effort.rounds
+	own := measuresOwn(c.base.Transports)
+	if own {
+		index.Scenario.Store = c.survey.store
+	}
+	c.survey.accessOf(c.base).describe(&index.Scenario, own)
 	index.Axes = []result.Axis{}
 
 	// The first turn also shows what the machine can hold.
@@ -140,7 +145,9 @@ func (c *choosing) scenario(users int, rate float64) loadgen.Scenario {
 	s := c.base
 	s.Name, s.About, s.Transports = "choose", "", slices.Clone(c.base.Transports)
 	s.Users, s.Rate = users, rate
-	s.Warmup, s.Duration = .4, secondsFor(s)
+	// A round trip is measured while users warm up: over a network, to connect takes three or four, and each exchange one.
+	const trips = 8
+	s.Warmup, s.Duration = .4+trips*result.Seconds(s.Network.RTTS), secondsFor(s)
 	s.Rounds = c.effort.rounds
 	return s
 }
@@ -166,7 +173,7 @@ func (c *choosing) quiet(users int) *choosePoint {
 	rate := min(c.base.Rate, max(c.base.Rate/50, quietMessage/float64(s.Duration)/senders))
 	p := c.point(result.RoleQuiet, users, rate)
 	p.Dir = "quiet"
-	p.scenario.Warmup, p.scenario.Duration = held, max(s.Duration, 2)
+	p.scenario.Warmup, p.scenario.Duration = max(held, p.scenario.Warmup), max(s.Duration, 2)
 	for i, spec := range p.scenario.Transports {
 		if way := c.survey.against.way(spec); way.Server == "" && way.Hold > 0 && way.Scan == 0 {
 			p.scenario.Transports[i] = result.Kind(spec) + "@" + held.String()

@@ -266,14 +266,7 @@ func (m *claiming) measure(ctx context.Context) error {
 	for _, t := range turns {
 		// Turns have different numbers of windows, so those of this one are counted as if all had as many.
 		t.turns, t.left = (windows-ended)/len(t.scenario.Transports)+m.survey.turns, left
-		m.survey.prepare = func(side loadgen.Side) loadgen.Side { return side }
-		if t.scenario.TLS || t.scenario.HTTP == http2 {
-			secured, err := m.secured(t.scenario)
-			if err != nil {
-				return err
-			}
-			m.survey.prepare = secured
-		}
+		m.survey.access = variant{tls: t.scenario.TLS, http: t.scenario.HTTP}
 		if err := m.survey.measure(ctx, t); err != nil {
 			return err
 		}
@@ -287,21 +280,6 @@ func (m *claiming) measure(ctx context.Context) error {
 		return m.browse(ctx)
 	}
 	return nil
-}
-
-// secured returns what makes users and servers of a side speak TLS and the scenario's version of HTTP.
-func (m *claiming) secured(s loadgen.Scenario) (func(loadgen.Side) loadgen.Side, error) {
-	var trial loadgen.Side
-	if err := m.survey.backing.secure(&trial); err != nil { // so that it can't fail below
-		return nil, err
-	}
-	return func(side loadgen.Side) loadgen.Side {
-		if s.TLS {
-			_ = m.survey.backing.secure(&side) // the certificate is made
-		}
-		side.HTTP2 = s.HTTP == http2
-		return side
-	}, nil
 }
 
 // again judges and draws what was measured before.

@@ -88,10 +88,10 @@ func (m *claiming) count(ctx context.Context, path string) ([]result.Browsed, er
 			os.Args[0], "serve", "--listen", "127.0.0.1:0", "--until-eof", "--allow-origin", origin, "--store-from", storeVariable,
 		}}
 		if secure {
-			if err := m.survey.backing.secure(&side); err != nil {
+			if err := m.survey.backing.authority.secure(&side); err != nil {
 				return nil, err
 			}
-			page.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.made.Pool()}}
+			page.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: m.survey.backing.authority.made.Pool()}}
 		}
 		server, err := loadgen.StartServer(ctx, m.survey.backing.program, side.Command, storeVariable+"="+store.Default)
 		if err != nil {

@@ -25,6 +25,8 @@ import (
 type duetOptions struct {
 	base, head, ca   string
 	dialects         dialectOptions
+	access           accessOptions
+	authority        authority // of the servers that speak TLS
 	scenario         scenarioOptions
 	slices           int
 	brief            bool // --quick
@@ -63,6 +65,8 @@ A SERVER like nchan=http://127.0.0.1:8900,pid=4711 is another one than pushpull'
 
 ` + aboutURLs + `
 
+` + aboutAccess + `
+
 A head that is a URL needs --allow-missing servers,store if the base is a binary: whether they
 are the same is unknown.
 
@@ -93,6 +97,7 @@ func (o *duetOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.base, "base", "", "`SERVER` what to compare with: a pushpull binary, or the URL of a running server")
 		f.StringVar(&o.head, "head", "", "`SERVER` what must not be worse, likewise (default this binary)")
 		o.dialects.addFlags(f)
+		o.access.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for servers at a URL")
 	})
 	o.scenario.addFlags(f)
@@ -115,7 +120,8 @@ func (o *duetOptions) validate() error {
 	if o.ca != "" && !isURL(o.base) && !isURL(o.head) {
 		return errNoURL
 	}
-	return nil
+	foreign := isPlace(o.base) || isPlace(o.head)
+	return o.access.validate(!foreign, !foreign && (isURL(o.base) || isURL(o.head)))
 }
 
 // plan returns the scenario and the number of slices.
@@ -141,6 +147,11 @@ func (o *duetOptions) plan(flags *pflag.FlagSet, args []string) (loadgen.Scenari
 func (o *duetOptions) side(ctx context.Context, flag, named string, s loadgen.Scenario, trusted *x509.CertPool) (loadgen.Side, *target, error) {
 	side := loadgen.Side{Command: serverCommand(s)}
 	var err error
+	if named == "" || !isPlace(named) && !isURL(named) {
+		if err = o.access.variant().front(&side, &o.authority); err != nil {
+			return side, nil, err
+		}
+	}
 	switch {
 	case isPlace(named):
 		return o.foreign(ctx, flag, named, s, trusted)
@@ -239,8 +250,12 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 			Schema: result.Schema, Started: time.Now().UTC().Truncate(time.Second),
 			Command: commandLine(cmd, args), Note: note, Tags: tags, Environment: loadgen.Environment(),
 		},
-		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true, opts.colour),
+		show: newProgress(cmd.ErrOrStderr(), opts.quiet, true, opts.colour), access: opts.access.variant(),
 	}
+	if err := d.access.findProxy(); err != nil {
+		return err
+	}
+	defer opts.authority.close()
 	trusted, err := authorities(opts.ca)
 	if err != nil {
 		return err
@@ -253,7 +268,8 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 		return err
 	}
 	defer d.options.Head.Program.Close()
-	both := overNetwork([]loadgen.Side{d.options.Base, d.options.Head}, scenario.Network)
+	d.access.network = scenario.Network
+	both := d.access.reachAll([]loadgen.Side{d.options.Base, d.options.Head})
 	d.options.Base, d.options.Head = both[0], both[1]
 	if d.dir, d.made, err = opts.destination.make("duet", d.run.Started); err != nil {
 		return err
@@ -294,6 +310,7 @@ type duet struct {
 	options loadgen.DuetOptions
 	run     result.Run
 	targets [2]*target // base and head; nil: one that is started for each window
+	access  variant    // how users reach both
 	dir     string
 	made    bool // the duet has created the directory, so it may remove it
 	show    *progress
@@ -335,6 +352,7 @@ func (d *duet) measure(ctx context.Context, within string) (base, head *result.R
 		run.Scenario = []loadgen.Scenario{ofBase, ofHead}[i].Result()
 		run.Scenario.Slices = d.options.Slices
 		d.targets[i].describe(&run.Scenario)
+		d.access.describe(&run.Scenario, true)
 		if sides[i], err = newRecorder(dir, true, run); err != nil {
 			return nil, nil, err
 		}

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,6 @@ import (
 	"pushpull/loadgen/fault"
 	"pushpull/loadgen/result"
 	"pushpull/report"
-	"pushpull/report/text"
 	"pushpull/transports/store"
 	"pushpull/transports/typo"
 )
@@ -25,8 +25,10 @@ import (
 type faultsOptions struct {
 	scenario         scenarioOptions
 	against          againstOptions
+	access           accessOptions
 	faults           []string
 	repeat           int
+	parallel         int
 	stores           []string
 	servers          int
 	destination      destination
@@ -60,9 +62,19 @@ the end of the fault until the last message that it had held up came:
 
 ` + aboutOutcomes() + `
 
+Windows mostly wait, so several are measured at a time (--parallel), each with servers, users and rooms
+of its own. Late means half a second later than usual: on a machine that is too busy for so many
+windows, deliveries are late without a fault. Those that were late before it happened are counted, and
+the report says so. With --parallel 1 the windows follow each other.
+
 --store names the store of the messages; with several, each gets a table:
 
 ` + store.Usage() + `
+
+Windows at the same time use SQLite files of their own beside the named one, which are removed at the
+end. A server that is named by a command must listen on a free port then.
+
+` + aboutAccess + `
 
 ` + aboutForeign + `
 
@@ -108,6 +120,7 @@ func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupFaults, func(f *pflag.FlagSet) {
 		listVar(f, &o.faults, "fault", "`LIST` which faults, like reset,restart (default all)")
 		intVar(f, &o.repeat, "repeat", 1, "`N` how many windows of each fault and transport, each with another time and other messages")
+		intVar(f, &o.parallel, "parallel", 0, "`N` how many windows are measured at a time (default 4 for each CPU, at most 16, or as many as may be open; 1 with 100 users or more)")
 	})
 	for _, k := range result.Knobs() {
 		if k.Usage != "" && k.Key != "rounds" { // --repeat stands in its place
@@ -117,6 +130,7 @@ func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
 	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -149,15 +163,35 @@ func (o *faultsOptions) chosen() ([]fault.Fault, error) {
 
 // validate checks the stores, and the number of servers that share each. Without --store it sets the default.
 func (o *faultsOptions) validate() error {
-	like := runOptions{stores: o.stores, servers: o.servers, against: o.against}
+	like := runOptions{stores: o.stores, servers: o.servers, against: o.against, access: o.access}
 	if err := like.validate(nil); err != nil {
 		return err
 	}
 	o.stores = like.stores
-	if o.repeat < 1 || o.repeat > 10_000 {
+	switch {
+	case o.repeat < 1 || o.repeat > 10_000:
 		return fmt.Errorf("--repeat must be 1 to 10000, not %d", o.repeat)
+	case o.parallel < 0 || o.parallel > mostParallel:
+		return fmt.Errorf("--parallel must be 1 to %d, not %d", mostParallel, o.parallel)
 	}
 	return nil
+}
+
+// mostParallel is the largest number of windows at a time.
+const mostParallel = 256
+
+// atATime returns how many windows are measured at a time, given how many this process can have open.
+func (o *faultsOptions) atATime(users, most int) (int, error) {
+	switch {
+	case o.parallel > most:
+		return 0, fmt.Errorf("--parallel %d needs more open files than this process may have: use --parallel %d, fewer users, or raise the limit (ulimit -n)", o.parallel, most)
+	case o.parallel > 0:
+		return o.parallel, nil
+	}
+	if users >= result.Herd { // how a herd comes back depends on the processors
+		return 1, nil
+	}
+	return min(4*runtime.GOMAXPROCS(0), 16, most), nil
 }
 
 func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args []string) error {
@@ -185,6 +219,10 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
 		return err
 	}
+	parallel, err := opts.atATime(scenario.Users, loadgen.ConnectionLimit().Windows(scenario, against.all()...))
+	if err != nil {
+		return err
+	}
 	against.remark(cmd.ErrOrStderr())
 	if err := against.reach(ctx); err != nil {
 		return err
@@ -193,15 +231,23 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	if err != nil {
 		return usageError(err)
 	}
+	access := opts.access.variant()
+	access.network = resolved.Network
+	if resolved.Lacking = append(resolved.Lacking, access.lacking(resolved, against)...); len(resolved.Measured()) == 0 {
+		return usageError(fmt.Errorf("transports can't be used, as none is left to be measured: %s", resolved.Lacking[0].Why))
+	}
 	back := &backing{names: []string{""}, addresses: []string{""}} // without a server of our own
 	if measuresOwn(scenario.Transports) {
 		if back, err = openBacking(ctx, opts.stores); err != nil {
 			return err
 		}
 		defer back.close()
+		if err := cmp.Or(access.findProxy(), access.front(&loadgen.Side{}, &back.authority)); err != nil { // makes the certificate
+			return err
+		}
 	}
 	m := &matrix{
-		scenario: resolved, faults: faults, servers: opts.servers, backing: back, against: against,
+		scenario: resolved, faults: faults, servers: opts.servers, parallel: parallel, backing: back, against: against, access: access,
 		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 	}
 	begun := time.Now().UTC().Truncate(time.Second)
@@ -218,6 +264,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 		if measuresOwn(scenario.Transports) {
 			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
 		}
+		access.describe(&run.Scenario, measuresOwn(scenario.Transports))
 		return run
 	})
 	if err != nil {
@@ -226,6 +273,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 	defer m.record.close()
 	measuring := m.measure(ctx)
 	m.show.end()
+	m.removeFiles()
 	m.record.discard()
 	windows := m.record.windows()
 	switch {
@@ -239,145 +287,6 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 		measuring = fmt.Errorf("interrupted: %d of %d windows were measured and are in %s", windows, len(m.cells), dir)
 	}
 	return deliverFaults(cmd.OutOrStdout(), m.record.runs(), opts.colour, delivery{dir: dir, data: opts.printJSON, show: m.show, failed: measuring})
-}
-
-// A matrix measures faults: each with each transport on each store.
-type matrix struct {
-	scenario loadgen.Scenario
-	faults   []fault.Fault
-	servers  int
-	backing  *backing
-	against  *foreigns
-	record   *record
-	show     *progress
-
-	cells   []faultCell        // in the order in which they are measured
-	leftOut [][]result.LeftOut // for each store
-	each    time.Duration      // that a window took, on average
-}
-
-// A faultCell is a window to be measured.
-type faultCell struct {
-	fault     fault.Fault
-	transport string
-	store     int // index of backing
-	round     int
-}
-
-// plan fills in the cells, and what is left out.
-func (m *matrix) plan() {
-	m.leftOut = make([][]result.LeftOut, len(m.backing.names))
-	for round := 1; round <= m.scenario.Rounds; round++ {
-		for _, f := range m.faults {
-			for _, transport := range m.scenario.Measured() {
-				for i := range m.backing.names {
-					cell := faultCell{f, transport, i, round}
-					if isForeign(transport) && i > 0 {
-						continue // it has a store of its own
-					}
-					options := m.options(cell)
-					if why := f.Lacks(options.Place(!isForeign(transport) && store.InFile(m.backing.addresses[i]))); why == "" {
-						m.cells = append(m.cells, cell)
-					} else if round == 1 {
-						m.leftOut[i] = append(m.leftOut[i], result.LeftOut{Fault: f.Name, Transport: transport, Why: why})
-					}
-				}
-			}
-		}
-	}
-}
-
-// options returns how a cell is measured.
-func (m *matrix) options(c faultCell) loadgen.FaultOptions {
-	o := loadgen.FaultOptions{Scenario: m.scenario, Transport: c.transport, Fault: c.fault, Round: c.round}
-	if isForeign(c.transport) {
-		for _, side := range m.against.all() {
-			if strings.HasPrefix(c.transport, side.Name+"/") {
-				o.Side = side
-			}
-		}
-	} else {
-		address := m.backing.addresses[c.store]
-		o.Side = m.backing.side(c.store, m.servers, append(serverCommand(m.scenario), "--heartbeat", "1s"))
-		o.Store = store.Endpoint(address)
-		o.StoreAt = func(endpoint string) []string {
-			return []string{storeVariable + "=" + store.Through(address, endpoint)}
-		}
-	}
-	o.Side.Network, o.Side.Relay = m.scenario.Network, relayCommand()
-	return o
-}
-
-// described returns the faults as the result of a store has them.
-func (m *matrix) described(i int) *result.Faults {
-	all := &result.Faults{LeftOut: m.leftOut[i]}
-	for _, f := range m.faults {
-		all.All = append(all.All, result.FaultAbout{Name: f.Name, About: f.About})
-	}
-	return all
-}
-
-// reason returns why the first cell was left out.
-func (m *matrix) reason() string {
-	for _, all := range m.leftOut {
-		for _, l := range all {
-			return l.Fault + ": " + l.Why
-		}
-	}
-	return "there is no transport"
-}
-
-// measure measures all cells. If ctx ends, what was measured is kept.
-func (m *matrix) measure(ctx context.Context) error {
-	begun := time.Now()
-	m.each = (m.scenario.Warmup + m.scenario.Duration).Duration() + time.Second
-	stopping := sync.OnceFunc(m.show.stopping)
-	for i, cell := range m.cells {
-		left := time.Duration(len(m.cells)-i) * m.each
-		o := m.options(cell)
-		o.At = loadgen.Progress{
-			Transport: cell.transport, Side: cell.name(m), Round: cell.round, Rounds: m.scenario.Rounds,
-			Window: i + 1, Windows: len(m.cells), Users: m.scenario.Users, Left: left,
-		}
-		o.Progress = func(now loadgen.Progress) {
-			if ctx.Err() != nil {
-				stopping()
-				now.Phase = "stopping"
-			}
-			m.show.update(now)
-		}
-		w, err := loadgen.Break(ctx, o)
-		if err != nil {
-			return err
-		}
-		if err := m.record.results[cell.store].add(w); err != nil {
-			return err
-		}
-		m.tell(o.At, w)
-		m.each = time.Since(begun) / time.Duration(i+1)
-	}
-	return nil
-}
-
-// name returns what the progress shows of a cell beside its transport.
-func (c faultCell) name(m *matrix) string {
-	if name := m.backing.names[c.store]; name != "" {
-		return name + ", " + c.fault.Name
-	}
-	return c.fault.Name
-}
-
-// tell prints the line of a window that has ended.
-func (m *matrix) tell(at loadgen.Progress, w *result.Window) {
-	if m.show.w == nil {
-		return
-	}
-	m.show.clear()
-	said := "not measured: " + text.Clean(w.Failed)
-	if w.Failed == "" {
-		said = report.FaultWords(w.Aftermath)
-	}
-	fmt.Fprintf(m.show.w, "%s  %s\n", heading(at), m.show.on().Text(said))
 }
 
 // deliverFaults draws a matrix of faults and prints it.

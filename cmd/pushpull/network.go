@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/pflag"
 
-	"pushpull/loadgen"
 	"pushpull/loadgen/network"
 )
 
@@ -75,13 +75,22 @@ func networkNames(networks []network.Profile) (names []string) {
 	return names
 }
 
-// overNetwork returns the sides, with a network between them and their users.
-func overNetwork(sides []loadgen.Side, p network.Profile) []loadgen.Side {
-	sides = slices.Clone(sides)
-	for i := range sides {
-		if !p.IsNone() {
-			sides[i].Network, sides[i].Relay = p, relayCommand()
-		}
+// networkVar adds the flag --network with its help. several says that networks are compared.
+func networkVar(f *pflag.FlagSet, v networksValue, usage string, several bool) {
+	if several {
+		usage += "; repeat it to compare networks"
 	}
-	return sides
+	f.Var(&v, networkFlag, usage)
+	f.Lookup(networkFlag).DefValue = "" // the default is the scenario's
+}
+
+// networkFlag is the key of the knob of a network, and the name of its flag.
+const networkFlag = "network"
+
+// oneNetwork returns an error if several networks are given to a command that compares none.
+func oneNetwork(all []network.Profile) error {
+	if len(all) > 1 {
+		return errors.New("--network can be given once: only pushpull run compares networks")
+	}
+	return nil
 }

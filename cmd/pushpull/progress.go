@@ -54,6 +54,28 @@ func (p *progress) update(now loadgen.Progress) {
 	}
 }
 
+// several shows the progress of windows that are measured at the same time, of which that many have ended. now is that of
+// one of them.
+func (p *progress) several(ended, parallel int, now loadgen.Progress) {
+	if p.w == nil || p.ended || p.live == nil {
+		return // lines are printed as windows end
+	}
+	columns, _ := p.live.size()
+	counts := fmt.Sprintf("%d/%d windows", ended, now.Windows)
+	p.live.draw([]string{fit([]string{
+		fmt.Sprintf("%s left  %s %s, %d at a time  %s  %s", clock(now.Left), bar(ended, now.Windows), counts, parallel, heading(now), now.Phase),
+		fmt.Sprintf("%s left  %s %s, %d at a time", clock(now.Left), bar(ended, now.Windows), counts, parallel),
+		fmt.Sprintf("%s left  %s", clock(now.Left), counts),
+	}, columns)})
+}
+
+// bar draws how many of all windows have ended.
+func bar(ended, all int) string {
+	const cells = 12
+	full := cells * ended / all
+	return strings.Repeat("#", full) + strings.Repeat("-", cells-full)
+}
+
 // line prints the line of a window, or a pair, once.
 func (p *progress) line(now loadgen.Progress) {
 	switch {
@@ -214,9 +236,7 @@ func heading(now loadgen.Progress) string {
 // status returns versions of the live line, the fullest one first. Below a table, which marks the transport,
 // they don't name it.
 func (p *progress) status(now loadgen.Progress, table bool) []string {
-	const cells = 12
-	full := cells * (now.Window - 1) / now.Windows
-	bar := strings.Repeat("#", full) + strings.Repeat("-", cells-full)
+	bar := bar(now.Window-1, now.Windows)
 	left := clock(now.Left)
 	if p.duet {
 		pair := fmt.Sprintf("pair %d/%d", now.Round, now.Rounds)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +26,7 @@ type runOptions struct {
 	target, ca       string
 	stores           []string
 	servers          int
-	tls              string // one of those in variants.go; "": without
-	via              []string
-	http             []string
+	access           accessOptions
 	variants         []variant // set by validate
 	destination      destination
 	remarks          remarks
@@ -41,7 +38,7 @@ type runOptions struct {
 }
 
 func newRunCommand() *cobra.Command {
-	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0], several: true}}
+	opts := runOptions{scenario: scenarioOptions{usual: loadgen.Builtins()[0], several: true}, access: accessOptions{several: true}}
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run the transports side by side",
@@ -125,12 +122,9 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
-		f.StringVar(&o.tls, "tls", "", "`both|only` measure with TLS too, beside the same without it, or only with it")
-		f.Lookup("tls").NoOptDefVal = tlsBoth
-		f.StringArrayVar(&o.via, "via", nil, "`PROXY` a proxy between users and server: "+strings.Join(proxies(), ", ")+"; repeat it to compare")
+		o.access.addFlags(f)
 		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
 		o.against.addFlags(f)
-		versionsVar(f, &o.http, "http", "`VERSION` that users speak, 1.1 (the default) or 2; 1.1,2 compares them")
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
 	})
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -208,8 +202,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return usageError(err)
 	}
-	for _, side := range sides {
-		if lacking := side.Lacking(resolved); len(lacking) > 0 && len(lacking) == len(resolved.Measured()) {
+	for i := range opts.variants {
+		if lacking := options.Lacking(i, resolved); len(lacking) > 0 && len(lacking) == len(resolved.Measured()) {
 			return usageError(fmt.Errorf("transports can't be used, as none is left to be measured: %s", lacking[0].Why))
 		}
 	}
@@ -223,10 +217,11 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
-		opts.variants[i].describe(&run.Scenario, &opts, running == nil && len(sides) > 0)
-		if len(sides) > 0 {
-			run.Scenario.Lacking = slices.Concat(run.Scenario.Lacking, sides[i].Lacking(resolved))
+		v, started := opts.variants[i], running == nil && len(sides) > 0
+		if v.describe(&run.Scenario, started); started {
+			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[v.store]), opts.servers
 		}
+		run.Scenario.Lacking = slices.Concat(run.Scenario.Lacking, options.Lacking(i, resolved))
 		return run
 	})
 	if err != nil {
@@ -316,7 +311,7 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	case o.servers < 1 || o.servers > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	}
-	if err := cmp.Or(o.validateTLS(), o.validateVia()); err != nil {
+	if err := o.access.validate(!o.against.only, o.target != ""); err != nil {
 		return err
 	}
 	choices := o.choices(networks)
@@ -355,8 +350,10 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		}
 		stop = func() {}
 	default:
-		if err := o.findProxies(); err != nil {
-			return nil, nil, err
+		for _, v := range o.variants {
+			if err := v.findProxy(); err != nil {
+				return nil, nil, err
+			}
 		}
 		b, err := openBacking(ctx, o.stores)
 		if err != nil {
@@ -364,14 +361,9 @@ func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *tar
 		}
 		for _, v := range o.variants {
 			side := b.side(v.store, o.servers, o.serverCommand(s))
-			if v.via != "" {
-				side.Via = proxyCommand(v.via)
-			}
-			if v.tls {
-				if err := b.secure(&side); err != nil {
-					b.close()
-					return nil, nil, err
-				}
+			if err := v.front(&side, &b.authority); err != nil {
+				b.close()
+				return nil, nil, err
 			}
 			sides = append(sides, side)
 		}

@@ -55,12 +55,7 @@ func (o *scenarioOptions) addFlag(f *pflag.FlagSet, k result.Knob) {
 	case *[]string:
 		listVar(f, value, name, k.Usage)
 	case *network.Profile:
-		usage := k.Usage
-		if o.several {
-			usage += "; repeat it to compare networks"
-		}
-		f.Var(&networksValue{value, &o.networks}, name, usage)
-		f.Lookup(name).DefValue = "" // the default is the scenario's
+		networkVar(f, networksValue{value, &o.networks}, k.Usage, o.several)
 	default:
 		panic(fmt.Sprintf("knob %s: no flag can hold a %T", k.Key, value))
 	}
@@ -84,8 +79,10 @@ func (o *scenarioOptions) scenario(flags *pflag.FlagSet, args []string) (loadgen
 			set[k.Key] = k.Flag()
 		}
 	}
-	if len(o.networks) > 1 && !o.several {
-		return s, errors.New("--network can be given once: only pushpull run compares networks")
+	if !o.several {
+		if err := oneNetwork(o.networks); err != nil {
+			return s, err
+		}
 	}
 	s.Transports = o.against.expand(s.Transports, set["transports"] != "")
 	if _, err := o.against.resolved(s); err != nil {

@@ -27,7 +27,8 @@ type survey struct {
 	against *foreigns // that are measured too
 	show    *progress
 	begun   time.Time
-	store   string // its kind, for the results
+	store   string  // its kind, for the results
+	access  variant // how users reach the servers, over the network of each scenario
 
 	// prepare changes the side of a window; nil: nothing is changed.
 	prepare func(loadgen.Side) loadgen.Side
@@ -76,10 +77,14 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	one := t.scenario
 	one.Rounds = 1
 	one.Transports = t.order()
+	access := s.accessOf(one)
 	var sides []loadgen.Side
 	if measuresOwn(one.Transports) {
 		side := s.backing.side(0, s.servers, serverCommand(one))
 		side.Name = t.name()
+		if err := access.front(&side, &s.backing.authority); err != nil {
+			return err
+		}
 		if s.prepare != nil {
 			side = s.prepare(side)
 		}
@@ -88,7 +93,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	measured := map[string]bool{}
 	begun := time.Now()
 	err = loadgen.Run(ctx, loadgen.Options{
-		Scenario: one, Sides: overNetwork(sides, one.Network), Against: overNetwork(s.against.all(), one.Network), First: t.round,
+		Scenario: one, Sides: access.reachAll(sides), Against: access.reachAll(s.against.all()), First: t.round,
 		Progress: func(now loadgen.Progress) {
 			if ctx.Err() != nil {
 				s.show.stopping()
@@ -118,7 +123,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	if _, broken := errors.AsType[*fs.PathError](err); broken { // the disk, not a window
 		return err
 	}
-	for _, spec := range one.Transports {
+	for _, spec := range s.access.measurable(one, s.against) {
 		if client, ok := s.against.client(spec); ok == nil && !measured[spec] {
 			w := &result.Window{
 				Transport: spec, Round: t.round, Started: begun.UTC(), Way: loadgen.WayOf(client.Way()),
@@ -130,6 +135,13 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		}
 	}
 	return nil
+}
+
+// accessOf returns how users reach the servers in a scenario.
+func (s *survey) accessOf(of loadgen.Scenario) variant {
+	access := s.access
+	access.network = of.Network
+	return access
 }
 
 // add records a window and shows it.
@@ -161,9 +173,12 @@ func (s *survey) recorder(t turn) (*recorder, error) {
 		Schema: result.Schema, Started: s.begun, Command: s.index.Command, Note: s.index.Note, Tags: s.index.Tags,
 		Scenario: described.Result(), Environment: loadgen.Environment(),
 	}
-	if measuresOwn(described.Transports) {
+	own := measuresOwn(described.Transports)
+	if own {
 		run.Scenario.Store, run.Scenario.Servers = s.store, s.servers
 	}
+	s.accessOf(described).describe(&run.Scenario, own)
+	run.Scenario.Lacking = append(run.Scenario.Lacking, s.access.lacking(described, s.against)...)
 	rec, err := newRecorder(dir, made, run)
 	if err != nil {
 		return nil, err

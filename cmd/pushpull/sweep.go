@@ -34,6 +34,7 @@ type sweepOptions struct {
 	dry              bool
 	scenario         scenarioOptions
 	against          againstOptions
+	access           accessOptions
 	store            string
 	servers          int
 	destination      destination
@@ -67,6 +68,8 @@ Ctrl-C ends the window under way and keeps what was measured. --continue DIR mea
 interrupted sweep lacks, and again what could not be measured or ended early. The result is that of
 a sweep without an interruption. The scenario and its values are in the index, so nothing else is
 given, except for --store if its address has a password.
+
+` + aboutAccess + `
 
 ` + aboutForeign + `
 With --continue, the flags that name servers are given again.
@@ -110,6 +113,7 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
 		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
 	o.scenario.addFlags(f)
@@ -135,7 +139,7 @@ type grid struct {
 // windows returns how many windows a round of the grid has.
 func (g *grid) windows() (n int) {
 	for _, p := range g.points {
-		n += len(p.Scenario.Transports)
+		n += len(g.measured(p).Transports)
 	}
 	return n
 }
@@ -143,9 +147,16 @@ func (g *grid) windows() (n int) {
 // left estimates how long the turns take.
 func (g *grid) left(turns []sweep.Turn) (d time.Duration) {
 	for _, t := range turns {
-		d += sweep.Estimate(g.points[t.Point].Scenario, g.against.all()...)
+		d += sweep.Estimate(g.measured(g.points[t.Point]), g.against.all()...)
 	}
 	return d
+}
+
+// measured returns the scenario of a point with the transports that are measured.
+func (g *grid) measured(p sweep.Point) loadgen.Scenario {
+	s := p.Scenario
+	s.Transports = described(g.index.Scenario).measurable(s, g.against)
+	return s
 }
 
 // plan returns the grid that the flags describe.
@@ -161,6 +172,10 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 	}
 	if against.only && (o.store != "" || o.servers != 1) {
 		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store and --servers")
+	}
+	own := measuresOwn(scenario.Transports)
+	if err := o.access.validate(own, false); err != nil {
+		return nil, err
 	}
 	axes, err := sweep.Parse(scenario, o.vary, against.all()...)
 	if err != nil {
@@ -187,6 +202,12 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 		},
 	}
 	g.index.Scenario.Store, g.index.Scenario.Servers = store.Kind(g.store), o.servers
+	access := o.access.variant()
+	access.network = scenario.Network
+	access.describe(&g.index.Scenario, own)
+	if lacking := access.lacking(scenario, against); len(lacking) == len(scenario.Transports) {
+		return nil, fmt.Errorf("transports can't be used, as none is left to be measured: %s", lacking[0].Why)
+	}
 	if transports.Redacted(g.store) == g.store {
 		g.index.Store = g.store
 	}
@@ -292,7 +313,8 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 	}
 	s := &survey{
 		index: g.index, against: g.against, servers: max(1, g.index.Scenario.Servers), store: g.index.Scenario.Store, begun: g.index.Started,
-		show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
+		access: described(g.index.Scenario),
+		show:   newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 	}
 	if opts.goOn != "" {
 		s.dir = opts.goOn
@@ -322,6 +344,9 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 		}
 	}
 	if len(turns) > 0 && measuresOwn(g.index.Scenario.Transports) {
+		if err := s.access.findProxy(); err != nil {
+			return err
+		}
 		if s.backing, err = openBacking(ctx, []string{g.store}); err != nil {
 			return err
 		}
@@ -384,7 +409,7 @@ func (s *survey) missing(g *grid) (turns []sweep.Turn) {
 
 // lacks returns the transports of a point that were not measured in a round.
 func (s *survey) lacks(p sweep.Point, round int) []string {
-	return slices.DeleteFunc(slices.Clone(p.Scenario.Transports), func(transport string) bool {
+	return slices.DeleteFunc(s.access.measurable(p.Scenario, s.against), func(transport string) bool {
 		return s.done(p.Point, transport, round)
 	})
 }

@@ -1,23 +1,17 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"pushpull/loadgen"
-	"pushpull/loadgen/input"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/proxy"
 	"pushpull/loadgen/result"
-	"pushpull/transports/store"
-	"pushpull/transports/typo"
 )
 
-// A variant is one of the set-ups that a run lays side by side, on servers of its own.
+// A variant is one of the set-ups that a run lays side by side, on servers of its own. Other commands have one.
 type variant struct {
 	name    string // of its side and of its directory; "" if it is the only one
 	store   int    // index of its store in runOptions.stores
@@ -27,18 +21,73 @@ type variant struct {
 	http    string // version; "": 1.1
 }
 
-// reach makes the users of a side, also of a foreign one, reach its servers as the variant says.
-func (v variant) reach(s *loadgen.Side) {
-	s.HTTP2 = v.http == http2
-	*s = overNetwork([]loadgen.Side{*s}, v.network)[0]
+// front makes the servers that a side starts speak TLS, as the variant says, and puts its proxy before them.
+func (v variant) front(s *loadgen.Side, a *authority) error {
+	if v.via != "" {
+		s.Via = proxyCommand(v.via)
+	}
+	if v.tls {
+		return a.secure(s)
+	}
+	return nil
 }
 
-// describe enters the variant into the scenario that a result keeps. started says that the run starts pushpull's own servers.
-func (v variant) describe(s *result.Scenario, o *runOptions, started bool) {
+// findProxy returns an error if the program of the proxy is missing.
+func (v variant) findProxy() error {
+	kind, ok := proxy.Find(v.via)
+	if !ok {
+		return nil
+	}
+	if _, err := kind.Path(); err != nil {
+		return fmt.Errorf("--via %s: %w", v.via, err)
+	}
+	return nil
+}
+
+// reach makes the users of a side, also of a foreign one, reach its servers as the variant says.
+func (v variant) reach(s *loadgen.Side) {
+	if s.HTTP2 = v.http == http2; !v.network.IsNone() {
+		s.Network, s.Relay = v.network, relayCommand()
+	}
+}
+
+// reachAll returns the sides, whose users reach the servers as the variant says.
+func (v variant) reachAll(sides []loadgen.Side) []loadgen.Side {
+	sides = slices.Clone(sides)
+	for i := range sides {
+		v.reach(&sides[i])
+	}
+	return sides
+}
+
+// describe enters the variant into the scenario that a result keeps. started says that pushpull's own servers were
+// started.
+func (v variant) describe(s *result.Scenario, started bool) {
 	s.Network, s.HTTP = v.network, v.http
 	if started {
-		s.Store, s.Servers, s.TLS, s.Via = store.Kind(o.stores[v.store]), o.servers, v.tls, v.via
+		s.TLS, s.Via = v.tls, v.via
 	}
+}
+
+// described returns the variant that describe has entered.
+func described(s result.Scenario) variant {
+	return variant{tls: s.TLS, via: s.Via, network: s.Network, http: s.HTTP}
+}
+
+// lacking returns those of a scenario's transports that can't be measured because of how the users of a variant speak.
+func (v variant) lacking(s loadgen.Scenario, against *foreigns) []result.Lack {
+	o := loadgen.Options{Sides: []loadgen.Side{{}}, Against: v.reachAll(against.all())}
+	v.reach(&o.Sides[0])
+	return o.Lacking(0, s)
+}
+
+// measurable returns the transports of a scenario without those that their servers lack, and those of lacking.
+func (v variant) measurable(s loadgen.Scenario, against *foreigns) []string {
+	if resolved, err := against.resolved(s); err == nil {
+		s = resolved
+	}
+	s.Lacking = append(s.Lacking, v.lacking(s, against)...)
+	return s.Measured()
 }
 
 // A choice is the values of one flag that variants differ in.
@@ -50,26 +99,11 @@ type choice struct {
 
 // choices returns the choices of the run, whose options must be valid.
 func (o *runOptions) choices(networks []network.Profile) []choice {
-	secured := []bool{o.tls == tlsOnly}
-	if o.tls == tlsBoth {
-		secured = []bool{false, true}
-	}
 	stores, ways := storeNames(o.stores), networkNames(networks)
-	return []choice{
+	return append([]choice{
 		{"store", len(stores), func(v *variant, i int) string {
 			v.store = i
 			return stores[i]
-		}},
-		{"tls", len(secured), func(v *variant, i int) string {
-			v.tls = secured[i]
-			return map[bool]string{false: "plain", true: "tls"}[v.tls]
-		}},
-		{"via", max(1, len(o.via)), func(v *variant, i int) string {
-			if len(o.via) == 0 || o.via[i] == noProxy {
-				return "direct"
-			}
-			v.via = o.via[i]
-			return v.via
 		}},
 		{"network", max(1, len(networks)), func(v *variant, i int) string {
 			if len(networks) == 0 {
@@ -78,16 +112,7 @@ func (o *runOptions) choices(networks []network.Profile) []choice {
 			v.network = networks[i]
 			return ways[i]
 		}},
-		{"http", max(1, len(o.http)), func(v *variant, i int) string {
-			if len(o.http) == 0 {
-				return ""
-			}
-			if o.http[i] != http1 {
-				v.http = o.http[i]
-			}
-			return "http-" + o.http[i]
-		}},
-	}
+	}, o.access.choices()...)
 }
 
 // variantsOf returns the variants: all combinations of the values of all choices. The names say what differs.
@@ -115,83 +140,4 @@ func namesOf(all []variant) (names []string) {
 		names = append(names, v.name)
 	}
 	return names
-}
-
-// The versions of HTTP that users may speak.
-const http1, http2 = "1.1", "2"
-
-// versionsVar adds a flag for versions of HTTP, as a list with commas.
-func versionsVar(f *pflag.FlagSet, to *[]string, name, usage string) {
-	read := func(text string) ([]string, error) {
-		versions, err := input.List(text)
-		for i, version := range versions {
-			switch {
-			case version != http1 && version != http2:
-				return nil, fmt.Errorf("must be %s, %s or both with a comma, not %q", http1, http2, version)
-			case slices.Contains(versions[:i], version):
-				return nil, fmt.Errorf("names %s twice", version)
-			}
-		}
-		return versions, err
-	}
-	f.Var(&value[[]string]{to, read, func(versions []string) string { return strings.Join(versions, ",") }, "versions"}, name, usage)
-}
-
-// The values of --tls of a run.
-const (
-	tlsBoth = "both" // without a value
-	tlsOnly = "only"
-)
-
-// validateTLS checks --tls.
-func (o *runOptions) validateTLS() error {
-	switch {
-	case !slices.Contains([]string{"", tlsBoth, tlsOnly}, o.tls):
-		return fmt.Errorf("bad --tls=%s: write --tls to compare with and without, or --tls=only", o.tls)
-	case o.tls != "" && o.target != "":
-		return errors.New("--tls is for the servers that the run starts: leave it out, and write https:// in --target")
-	case o.tls != "" && o.against.only:
-		return errors.New("--tls is for pushpull's own server, which --only-against leaves out: leave out one of them")
-	}
-	return nil
-}
-
-// noProxy is the value of --via for users that connect to the server itself.
-const noProxy = "none"
-
-// proxies returns the values of --via.
-func proxies() []string { return append([]string{noProxy}, proxy.Names()...) }
-
-// findProxies returns an error if the program of a proxy is missing.
-func (o *runOptions) findProxies() error {
-	for _, name := range o.via {
-		if kind, ok := proxy.Find(name); ok {
-			if _, err := kind.Path(); err != nil {
-				return fmt.Errorf("--via %s: %w", name, err)
-			}
-		}
-	}
-	return nil
-}
-
-// validateVia checks --via.
-func (o *runOptions) validateVia() error {
-	for i, name := range o.via {
-		_, ok := proxy.Find(name)
-		switch {
-		case slices.Contains(o.via[:i], name):
-			return fmt.Errorf("--via %s stands there twice: leave out one", name)
-		case name != noProxy && !ok:
-			return fmt.Errorf("bad --via: %w", typo.Unknown("proxy", name, proxies()))
-		}
-	}
-	switch {
-	case len(o.via) == 0:
-		return nil
-	case o.target != "":
-		return errors.New("--via is for the servers that the run starts: leave it out, and name the proxy in --target")
-	case o.against.only:
-		return errors.New("--via is for pushpull's own server, which --only-against leaves out: leave out one of them")
-	}
-	return nil
 }

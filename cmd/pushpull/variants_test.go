@@ -16,23 +16,23 @@ func TestVariants(t *testing.T) {
 		want     []variant
 	}{
 		"one":  {runOptions{stores: memory}, nil, []variant{{}}},
-		"only": {runOptions{stores: memory, tls: tlsOnly}, nil, []variant{{tls: true}}},
-		"both": {runOptions{stores: memory, tls: tlsBoth}, nil, []variant{{name: "plain"}, {name: "tls", tls: true}}},
+		"only": {runOptions{stores: memory, access: accessOptions{tls: tlsOnly}}, nil, []variant{{tls: true}}},
+		"both": {runOptions{stores: memory, access: accessOptions{tls: tlsBoth}}, nil, []variant{{name: "plain"}, {name: "tls", tls: true}}},
 		"stores with and without": {
-			runOptions{stores: []string{"memory:", "sqlite:a.db"}, tls: tlsBoth},
+			runOptions{stores: []string{"memory:", "sqlite:a.db"}, access: accessOptions{tls: tlsBoth}},
 			nil,
 			[]variant{{name: "memory-plain"}, {name: "memory-tls", tls: true}, {name: "sqlite-plain", store: 1}, {name: "sqlite-tls", store: 1, tls: true}},
 		},
-		"proxies":   {runOptions{stores: memory, via: []string{"none", "nginx"}}, nil, []variant{{name: "direct"}, {name: "nginx", via: "nginx"}}},
-		"one proxy": {runOptions{stores: memory, via: []string{"nginx"}}, nil, []variant{{via: "nginx"}}},
+		"proxies":   {runOptions{stores: memory, access: accessOptions{via: []string{"none", "nginx"}}}, nil, []variant{{name: "direct"}, {name: "nginx", via: "nginx"}}},
+		"one proxy": {runOptions{stores: memory, access: accessOptions{via: []string{"nginx"}}}, nil, []variant{{via: "nginx"}}},
 		"proxies with TLS alone": {
-			runOptions{stores: memory, via: []string{"nginx", "haproxy"}, tls: tlsOnly},
+			runOptions{stores: memory, access: accessOptions{via: []string{"nginx", "haproxy"}, tls: tlsOnly}},
 			nil,
 			[]variant{{name: "nginx", via: "nginx", tls: true}, {name: "haproxy", via: "haproxy", tls: true}},
 		},
 		"a network": {runOptions{stores: memory}, []network.Profile{far}, []variant{{network: far}}},
 		"networks and versions": {
-			runOptions{stores: memory, http: []string{http1, http2}},
+			runOptions{stores: memory, access: accessOptions{http: []string{http1, http2}}},
 			[]network.Profile{{}, far},
 			[]variant{
 				{name: "none-http-1.1"},

@@ -22,6 +22,11 @@ type Fault struct {
 	Lasts time.Duration // from Begin to End
 	Needs []Need        // of the place where it is to happen
 	Serve []string      // arguments of pushpull serve that it needs
+	Hop   bool          // there is an HTTP proxy before each server
+
+	// Aborts says that users can abort answers, see Aborter.
+	Aborts bool
+
 	Begin func(context.Context, *Scene) error
 	End   func(context.Context, *Scene) error // nil: it ends by itself, or never
 }
@@ -44,6 +49,9 @@ type Place struct {
 	Network bool // the servers reach their store over TCP
 	File    bool // the store is a file of its servers
 	Signals bool // processes can be stopped and limited, as on Linux
+	Polls   bool // users send by requests that a proxy can make again
+	TLS     bool // users speak TLS with the servers
+	HTTP2   bool // and HTTP/2
 }
 
 // A Need is a property that a place must have.
@@ -53,12 +61,15 @@ type Need struct {
 }
 
 var (
-	started = Need{func(p Place) bool { return p.Started }, "the server was not started by this run"}
-	own     = Need{func(p Place) bool { return p.Own }, "only pushpull's own server has the flag that it needs"}
-	several = Need{func(p Place) bool { return p.Servers > 1 }, "there is one server: use --servers 2 and a store that they share"}
-	network = Need{func(p Place) bool { return p.Network }, "the server does not reach its store over a network"}
-	file    = Need{func(p Place) bool { return p.File }, "the store is not a file"}
-	signals = Need{func(p Place) bool { return p.Signals }, "it takes Linux"}
+	started  = Need{func(p Place) bool { return p.Started }, "the server was not started by this run"}
+	own      = Need{func(p Place) bool { return p.Own }, "only pushpull's own server has the flag that it needs"}
+	several  = Need{func(p Place) bool { return p.Servers > 1 }, "there is one server: use --servers 2 and a store that they share"}
+	network  = Need{func(p Place) bool { return p.Network }, "the server does not reach its store over a network"}
+	file     = Need{func(p Place) bool { return p.File }, "the store is not a file"}
+	requests = Need{func(p Place) bool { return p.Polls }, "a message on a WebSocket is no request, which a proxy could make or answer again"}
+	readable = Need{func(p Place) bool { return !p.TLS }, "the proxy can't read what users and servers encrypt"}
+	ordered  = Need{func(p Place) bool { return !p.HTTP2 }, "over HTTP/2 an answer has the number of its request"}
+	signals  = Need{func(p Place) bool { return p.Signals }, "it takes Linux"}
 )
 
 // A Scene is what a fault acts on. Its users and servers are those of one window.
@@ -69,6 +80,15 @@ type Scene struct {
 	Servers []Server
 	Relay   Restarter
 	Users   []User
+	Aborts  Aborter      // nil: its fault makes no use of it
+	Hops    []*relay.Hop // behind the routes; none: its fault makes no use of them
+}
+
+// An Aborter makes users abort answers.
+type Aborter interface {
+	// Abort begins, or ends, that each connection of a user is closed by the user after a number of bytes of what the server
+	// sends. These numbers go through all of a range, one after another.
+	Abort(on bool)
 }
 
 // A Server can be killed and started again, at the end of the same route.

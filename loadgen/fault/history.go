@@ -159,6 +159,9 @@ func (h *History) score(at time.Duration) (score result.Aftermath, waiting int) 
 			switch acknowledged := m.answered != never && !m.failed; {
 			case len(times) > 0:
 				late := times[0]-m.At > h.usual
+				if late && h.began != never && m.At+h.usual < h.began {
+					score.LateBefore++
+				}
 				switch {
 				case !acknowledged:
 					score.Unconfirmed++

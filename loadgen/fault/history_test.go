@@ -70,6 +70,11 @@ func TestScore(t *testing.T) {
 			h.send(0, 10*ms, 20*ms)
 			h.Told(1, 100*ms, false, false)
 		}, result.Aftermath{Hung: 3, HungUsers: 2}},
+		{"late although the fault came later", func(h *History) {
+			h.Broke(700*ms, 800*ms)
+			h.send(0, 10*ms, 20*ms)
+			h.Came(1, 0, 600*ms)
+		}, result.Aftermath{Late: 1, LateBefore: 1, Hung: 2, HungUsers: 1, BeganS: .7, EndedS: .8}},
 		{"twice", func(h *History) {
 			h.send(0, 10*ms, 20*ms)
 			h.Came(1, 0, 30*ms)
@@ -90,7 +95,9 @@ func TestScore(t *testing.T) {
 		h.Broke(50*ms, 200*ms)
 		c.does(h)
 		got := h.Score(1000 * ms)
-		c.want.BeganS, c.want.EndedS = .05, .2
+		if c.want.EndedS == 0 {
+			c.want.BeganS, c.want.EndedS = .05, .2
+		}
 		if got != c.want {
 			t.Errorf("%s:\n%+v, want\n%+v", c.name, got, c.want)
 		}
@@ -121,7 +128,7 @@ func TestOpen(t *testing.T) {
 
 // TestList checks that each fault can be told from the others, and says where it can't happen.
 func TestList(t *testing.T) {
-	nowhere, everywhere := Place{}, Place{Own: true, Started: true, Servers: 2, Network: true, File: true, Signals: true}
+	nowhere, everywhere := Place{TLS: true}, Place{Own: true, Started: true, Servers: 2, Network: true, File: true, Signals: true, Polls: true}
 	names := map[string]bool{}
 	for _, f := range List() {
 		if f.Name == "" || f.About == "" || f.Begin == nil || names[f.Name] {

@@ -49,15 +49,25 @@ func List() []Fault {
 			},
 		},
 		{
-			Name: "restart", About: "a server is killed, and started again on the same address after 300 ms",
-			Lasts: 300 * time.Millisecond, Needs: []Need{started},
-			Begin: func(_ context.Context, s *Scene) error {
-				i := s.Random.IntN(len(s.Servers))
-				s.Servers[0], s.Servers[i] = s.Servers[i], s.Servers[0] // for End
-				return s.Servers[0].Kill()
-			},
-			End: func(ctx context.Context, s *Scene) error { return s.Servers[0].Start(ctx) },
+			Name: "abort", About: "for 1 s users close each connection after some bytes of answers: 0, 1, 2 and so on",
+			Lasts: time.Second, Aborts: true,
+			Begin: func(_ context.Context, s *Scene) error { s.Aborts.Abort(true); return nil },
+			End:   func(_ context.Context, s *Scene) error { s.Aborts.Abort(false); return nil },
 		},
+		{
+			Name: "retry", About: "for 1 s a proxy loses the answer to each request, and makes the request again",
+			Lasts: time.Second, Hop: true, Needs: []Need{requests, readable},
+			Begin: func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.Retry) },
+			End:   func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.None) },
+		},
+		{
+			Name: "answer-twice", About: "for 1 s a proxy sends each answer twice",
+			Lasts: time.Second, Hop: true, Needs: []Need{requests, readable, ordered},
+			Begin: func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.Twice) },
+			End:   func(ctx context.Context, s *Scene) error { return play(ctx, s, relay.None) },
+		},
+		restart("restart", "a server is killed, and started again on the same address after 300 ms", 300*time.Millisecond),
+		restart("outage", "a server is killed, and started again on the same address after 3 s", 3*time.Second),
 		{
 			Name: "kill", About: "one of several servers is killed for good",
 			Needs: []Need{started, several},
@@ -129,6 +139,19 @@ func List() []Fault {
 	}
 }
 
+// restart is a fault in which a server is killed, and started again after a time.
+func restart(name, about string, after time.Duration) Fault {
+	return Fault{
+		Name: name, About: about, Lasts: after, Needs: []Need{started},
+		Begin: func(_ context.Context, s *Scene) error {
+			i := s.Random.IntN(len(s.Servers))
+			s.Servers[0], s.Servers[i] = s.Servers[i], s.Servers[0] // for End
+			return s.Servers[0].Kill()
+		},
+		End: func(ctx context.Context, s *Scene) error { return s.Servers[0].Start(ctx) },
+	}
+}
+
 // silence is how long new connections are silent, too.
 const silence = 500 * time.Millisecond
 
@@ -145,6 +168,15 @@ func mend(r *relay.Route) error {
 // hush makes the connections of a route silent.
 func hush(r *relay.Route) error {
 	return add(r, relay.KindSilent, relay.Attributes{"until": time.Now().Add(silence).UnixMilli()})
+}
+
+// play makes all proxies play a trick.
+func play(ctx context.Context, s *Scene, trick relay.Trick) error {
+	var errs []error
+	for _, hop := range s.Hops {
+		errs = append(errs, hop.Play(ctx, trick))
+	}
+	return errors.Join(errs...)
 }
 
 // away makes half of the users leave for a time.

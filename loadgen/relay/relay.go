@@ -3,7 +3,8 @@
 //
 // The process is toxiproxy (https://github.com/Shopify/toxiproxy). Serve runs it; Control returns a Relay, which steers
 // it over toxiproxy's own HTTP API. A Route is a port on which the relay takes connections for one server; its toxics
-// change what the connections carry.
+// change what the connections carry. A Hop is an HTTP proxy behind a route, which does to requests what toxics, who know
+// bytes alone, can't.
 //
 //	users ──▶ Route (a port of the relay) ──▶ toxics upstream   ──▶ server
 //	users ◀── Route                       ◀── toxics downstream ◀── server
@@ -35,9 +36,15 @@ func Serve(ctx context.Context, announce io.Writer) error {
 	}
 	register()
 	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	control := &http.Server{Handler: proxies.Routes()}
+	tricks := &hops{ctx: ctx, all: map[string]*hop{}}
+	paths := http.NewServeMux()
+	paths.Handle("/", proxies.Routes())
+	paths.HandleFunc("POST /hops", tricks.make)
+	paths.HandleFunc("PUT /hops/{address}", tricks.play)
+	control := &http.Server{Handler: paths}
 	stop := context.AfterFunc(ctx, func() { control.Close() })
 	defer stop()
+	defer tricks.serving.Wait()
 	fmt.Fprintf(announce, "listening on http://%s\n", listener.Addr())
 	if err := control.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("running the relay: %w", err)
@@ -47,11 +54,14 @@ func Serve(ctx context.Context, announce io.Writer) error {
 
 // A Relay steers a relay's process. It is safe for concurrent use.
 type Relay struct {
-	api *client.Client
+	api     *client.Client
+	control string // its URL
 }
 
 // Control returns the Relay that listens for control at an address, like http://127.0.0.1:4711.
-func Control(address *url.URL) *Relay { return &Relay{client.NewClient(address.Host)} }
+func Control(address *url.URL) *Relay {
+	return &Relay{client.NewClient(address.Host), "http://" + address.Host}
+}
 
 // Route makes the relay take connections for the server at upstream, a host and port, on a port of its own. name must be
 // unique in the relay.

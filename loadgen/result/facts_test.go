@@ -190,7 +190,7 @@ func TestFactsSideBySide(t *testing.T) {
 	if want := []string{"drain limit", "target", "servers", "store", "example.com/l", "example.com/m"}; !slices.Equal(differ, want) {
 		t.Errorf("they differ in %q, want %q", differ, want)
 	}
-	if want := []string{"network", "target", "other servers", "lacking transports", "windows per round", "servers", "store", "profiled", "note", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
+	if want := []string{"backoff", "network", "target", "other servers", "lacking transports", "windows per round", "servers", "store", "profiled", "note", "example.com/l", "example.com/m"}; !slices.Equal(unknown, want) {
 		t.Errorf("of one or both %q are unknown, want %q", unknown, want)
 	}
 	for name, want := range map[string][]string{

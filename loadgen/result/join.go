@@ -126,8 +126,21 @@ func (w *Window) joinAftermath(p *Aftermath) error {
 		return fmt.Errorf("one has the fault %s and one %s", w.Aftermath.Fault, p.Fault)
 	}
 	w.Aftermath.Add(p)
+	w.Aftermath.Recovery = joinRecoveries(w.Aftermath.Recovery, p.Recovery)
 	w.Aftermath.BeganS, w.Aftermath.EndedS = min(w.Aftermath.BeganS, p.BeganS), max(w.Aftermath.EndedS, p.EndedS)
 	return nil
+}
+
+// joinRecoveries returns the recovery of the users of two parts. Half of all are back at the latest when half of each
+// are. The steps were taken at different times, so there are none.
+func joinRecoveries(a, b *Recovery) *Recovery {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return &Recovery{
+		Back: a.Back + b.Back, Cut: a.Cut + b.Cut, HalfS: max(a.HalfS, b.HalfS), AllS: max(a.AllS, b.AllS),
+		Connections: a.Connections + b.Connections, Requests: a.Requests + b.Requests, CPUS: max(a.CPUS, b.CPUS),
+	}
 }
 
 func (w *Window) joinSlice(s Slice) error {

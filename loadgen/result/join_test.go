@@ -172,6 +172,17 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Aftermath.EndedS":    later,
 	"Window.Aftermath.RecoverS":  later,
 
+	"Window.Aftermath.Recovery.HalfS":                later,
+	"Window.Aftermath.Recovery.AllS":                 later,
+	"Window.Aftermath.Recovery.CPUS":                 later,
+	"len Window.Aftermath.Recovery.Steps":            none, // of different times
+	"Window.Aftermath.Recovery.Steps[0].AtS":         none,
+	"Window.Aftermath.Recovery.Steps[0].WidthS":      none,
+	"Window.Aftermath.Recovery.Steps[0].Reached":     none,
+	"Window.Aftermath.Recovery.Steps[0].Connections": none,
+	"Window.Aftermath.Recovery.Steps[0].Requests":    none,
+	"Window.Aftermath.Recovery.Steps[0].CPUS":        none,
+
 	"Window.Calibration.Connects":      later,
 	"Window.Calibration.NetworkS":      later,
 	"Window.Calibration.Bytes.Send":    later,

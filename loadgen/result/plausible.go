@@ -85,6 +85,11 @@ func (w *Window) Settle() error {
 		if err := after.settle(); err != nil {
 			w.Aftermath = nil
 			w.Dropped = append(w.Dropped, Drop{What: err.Error(), Cost: "what became of its messages is left out", Fatal: true})
+		} else if after.Recovery != nil {
+			if err := after.Recovery.settle(); err != nil {
+				after.Recovery = nil
+				w.Dropped = append(w.Dropped, Drop{What: err.Error(), Cost: "that is left out"})
+			}
 		}
 	}
 	w.shorten()

@@ -20,17 +20,18 @@ type Scenario struct {
 	Name       string   `json:"name" yaml:"name"`
 	About      string   `json:"about,omitempty" yaml:"about"`
 	Users      int      `json:"users" yaml:"users"`
-	RoomSize   int      `json:"room_size" yaml:"room_size"`     // members of a room, the sender among them; 0: everyone in one room
-	Senders    int      `json:"senders" yaml:"senders"`         // members of each room that send; 0: all of them
-	Rate       float64  `json:"rate" yaml:"rate"`               // messages per second of each sender, on average: a Poisson process
-	Size       int      `json:"size" yaml:"size"`               // bytes of a message's body, with its stamp
-	Warmup     Seconds  `json:"warmup_s" yaml:"warmup"`         // its messages are sent and delivered, but not counted
-	Duration   Seconds  `json:"duration_s" yaml:"duration"`     // of the measured part of each window
-	Drain      Seconds  `json:"drain_s" yaml:"drain"`           // longest wait for messages under way; a poll interval is added to it
-	Rounds     int      `json:"rounds" yaml:"rounds"`           // each round measures every transport once
-	Resend     bool     `json:"resend,omitempty" yaml:"resend"` // a message whose acknowledgement was lost is sent again, with a key by which the servers store it once
-	Slices     int      `json:"slices,omitempty" yaml:"-"`      // windows of each transport in a round; 0: one
-	Seed       uint64   `json:"seed" yaml:"seed"`               // of all random numbers
+	RoomSize   int      `json:"room_size" yaml:"room_size"`       // members of a room, the sender among them; 0: everyone in one room
+	Senders    int      `json:"senders" yaml:"senders"`           // members of each room that send; 0: all of them
+	Rate       float64  `json:"rate" yaml:"rate"`                 // messages per second of each sender, on average: a Poisson process
+	Size       int      `json:"size" yaml:"size"`                 // bytes of a message's body, with its stamp
+	Warmup     Seconds  `json:"warmup_s" yaml:"warmup"`           // its messages are sent and delivered, but not counted
+	Duration   Seconds  `json:"duration_s" yaml:"duration"`       // of the measured part of each window
+	Drain      Seconds  `json:"drain_s" yaml:"drain"`             // longest wait for messages under way; a poll interval is added to it
+	Rounds     int      `json:"rounds" yaml:"rounds"`             // each round measures every transport once
+	Resend     bool     `json:"resend,omitempty" yaml:"resend"`   // a message whose acknowledgement was lost is sent again, with a key by which the servers store it once
+	Backoff    string   `json:"backoff,omitempty" yaml:"backoff"` // how long users wait before they try again, as package backoff reads it; empty: as this version does by default
+	Slices     int      `json:"slices,omitempty" yaml:"-"`        // windows of each transport in a round; 0: one
+	Seed       uint64   `json:"seed" yaml:"seed"`                 // of all random numbers
 	Transports []string `json:"transports" yaml:"transports"`
 
 	Network network.Profile `json:"network,omitzero" yaml:"network"` // between users and servers, as a relay replays it; none: there is no relay
@@ -183,6 +184,10 @@ func Knobs() []Knob {
 		{
 			Key: "resend", Field: func(s *Scenario) any { return &s.Resend },
 			Group: GroupLoad, Usage: "a message whose acknowledgement was lost is sent again, with a key by which the servers store it once",
+		},
+		{
+			Key: "backoff", Field: func(s *Scenario) any { return &s.Backoff },
+			Group: GroupLoad, Usage: "`FIRST..LONGEST/JITTER` waits of a user before it tries again, like 100ms..10s/full; jitter: none, half, full, decorrelated",
 		},
 		{
 			Key: "warmup", Field: func(s *Scenario) any { return &s.Warmup },

@@ -313,7 +313,7 @@ type garbled struct {
 func (g garbled) Handler(log transports.Log) http.Handler {
 	right := g.Endpoint.Handler(log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := transports.Place(w, r)
+		after, ok := transports.Place(w, r, log)
 		if !ok {
 			return
 		}

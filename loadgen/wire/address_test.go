@@ -86,10 +86,10 @@ func FuzzParseAddress(f *testing.F) {
 func requestOf(t *testing.T, d *Dialer, u *url.URL) *http.Request {
 	t.Helper()
 	ours, theirs := net.Pipe()
-	c := newConn(ours, d.Counts)
+	c := newConn(ours, d.Counts, &carried{})
 	done := make(chan error, 1)
 	go func() { done <- c.send(transports.NewRequest(t.Context(), http.MethodGet, u, http.Header{}, nil), d) }()
-	sent, err := http.ReadRequest(newConn(theirs, &Counts{}).answers)
+	sent, err := http.ReadRequest(newConn(theirs, &Counts{}, &carried{}).answers)
 	ours.Close()
 	theirs.Close()
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +27,7 @@ func (c *conn) close() {
 		c.Conn.Close()
 		return
 	}
-	if tcp, ok := c.meter.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.meter.Conn.(interface{ SetLinger(sec int) error }); ok { // a *net.TCPConn, or one around it
 		_ = tcp.SetLinger(0) // if it fails, the connection is closed as usual
 	}
 	c.meter.Conn.Close()

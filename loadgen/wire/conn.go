@@ -35,9 +35,9 @@ type conn struct {
 	glance [1]byte
 }
 
-func newConn(plain net.Conn, counts *Counts) *conn {
+func newConn(plain net.Conn, counts *Counts, user *carried) *conn {
 	c := &conn{left: unlimited}
-	c.meter.open(plain, counts)
+	c.meter.open(plain, counts, user)
 	c.Conn = &c.meter
 	c.answers = bufio.NewReaderSize(c, responseBuffer)
 	return c

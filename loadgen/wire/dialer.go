@@ -119,12 +119,13 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return plain, nil
 }
 
-func (d *Dialer) dial(ctx context.Context) (*conn, error) {
+// dial makes a connection of a user.
+func (d *Dialer) dial(ctx context.Context, user *carried) (*conn, error) {
 	plain, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(plain, d.Counts)
+	c := newConn(plain, d.Counts, user)
 	if d.tls != nil {
 		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own
 		if err := c.secure(d.tls).HandshakeContext(ctx); err != nil {
@@ -141,7 +142,7 @@ func (d *Dialer) Touch(ctx context.Context) (time.Duration, error) {
 	plain := *d
 	plain.tls, plain.Counts = nil, &Counts{}
 	begun := time.Now()
-	c, err := plain.dial(ctx)
+	c, err := plain.dial(ctx, &carried{})
 	if err != nil {
 		return 0, err
 	}

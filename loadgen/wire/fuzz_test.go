@@ -52,7 +52,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte, stream bool) {
 		pool := &Pool{Dialer: NewDialer(base, &Counts{})}
 		pool.Dialer.Stream = stream
-		c := newConn(canned{said: bytes.NewReader(answer)}, pool.Dialer.Counts)
+		c := newConn(canned{said: bytes.NewReader(answer)}, pool.Dialer.Counts, &carried{})
 		pool.put(c)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base.String(), nil)
 		if err != nil {
@@ -122,7 +122,7 @@ func FuzzStray(f *testing.F) {
 			return // the connection is quiet
 		}
 		pool := &Pool{Dialer: NewDialer(base, &Counts{})}
-		c := newConn(canned{said: io.MultiReader(bytes.NewReader(stray), strings.NewReader(strays["an answer"]))}, pool.Dialer.Counts)
+		c := newConn(canned{said: io.MultiReader(bytes.NewReader(stray), strings.NewReader(strays["an answer"]))}, pool.Dialer.Counts, &carried{})
 		c.meter.records = &records{rest: stray}
 		pool.put(c)
 		ctx, cancel := context.WithCancel(t.Context())

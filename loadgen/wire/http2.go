@@ -24,6 +24,7 @@ import (
 type dialing struct {
 	dialer *Dialer
 	socket *socket
+	user   *carried
 }
 
 type dialingKey struct{}
@@ -40,7 +41,7 @@ func (d *Dialer) newTransport() *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			of.socket.open(plain, of.dialer.Counts)
+			of.socket.open(plain, of.dialer.Counts, of.user)
 			return of.socket, nil
 		},
 	}
@@ -91,7 +92,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	d := p.Dialer
 	s := &shared{socket: &socket{}}
 	var err error
-	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket})
+	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
 		if speaksHTTP1(err) {
 			return nil, errHTTP1
@@ -113,7 +114,7 @@ func (d *Dialer) scheme() string {
 var ErrUpgrade = errors.New("over HTTP/2 there is no upgrade to a WebSocket (RFC 9113, section 8.6), and net/http doesn't speak RFC 8441")
 
 // errHTTP1 is the error of a server that doesn't speak HTTP/2.
-var errHTTP1 = errors.New("the server doesn't speak HTTP/2: measure it over HTTP/1.1")
+var errHTTP1 = errors.New("the server, or the proxy before it, doesn't speak HTTP/2: measure over HTTP/1.1, or switch HTTP/2 on, in nginx by http2 on, in HAProxy by alpn h2")
 
 // speaksHTTP1 reports whether err is that of a server that doesn't speak HTTP/2: it refuses the protocol in the TLS
 // handshake, or answers the beginning of a connection in HTTP/1.1.

@@ -22,7 +22,7 @@ func piped(t *testing.T, serve func(p *peer)) (*Pool, *url.URL) {
 	base := &url.URL{Scheme: "http", Host: "server.test"}
 	pool := newPool(t, base)
 	user, server := net.Pipe()
-	pool.put(newConn(user, pool.Dialer.Counts))
+	pool.put(newConn(user, pool.Dialer.Counts, &carried{}))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -13,11 +13,15 @@ type meter struct {
 	net.Conn
 
 	counts  *Counts
+	user    *carried // the totals of one user
 	in, out atomic.Int64
 	socket  syscall.RawConn // nil: what has arrived is not known
 	reads   reads
 	records *records // nil without TLS
 }
+
+// carried is what the connections of one user have carried, in both directions.
+type carried struct{ connections, bytes atomic.Int64 }
 
 // reads says what a Read does if there is nothing to return at once.
 type reads int8
@@ -38,8 +42,9 @@ func (nothing) Error() string   { return "nothing has arrived" }
 func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
-func (m *meter) open(plain net.Conn, counts *Counts) {
-	m.Conn, m.counts = plain, counts
+func (m *meter) open(plain net.Conn, counts *Counts, user *carried) {
+	m.Conn, m.counts, m.user = plain, counts, user
+	user.connections.Add(1)
 	if c, ok := plain.(syscall.Conn); ok {
 		m.socket, _ = c.SyscallConn() // only a closed connection has none
 	}
@@ -83,6 +88,7 @@ func (m *meter) receive(p []byte) (n int, err error) {
 	if n > 0 {
 		m.counts.in.Add(int64(n))
 		m.in.Add(int64(n))
+		m.user.bytes.Add(int64(n))
 	}
 	return n, err
 }
@@ -91,6 +97,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
+	m.user.bytes.Add(int64(n))
 	return n, err
 }
 

@@ -38,8 +38,9 @@ type Pool struct {
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
-	shared   *shared // the connection over HTTP/2; nil: there is none
-	answered atomic.Bool
+	carried  carried
+	shared   *shared      // the connection over HTTP/2; nil: there is none
+	answered atomic.Int64 // when a poll was answered last, in nanoseconds since the Unix epoch; 0: none was
 }
 
 var _ http.RoundTripper = (*Pool)(nil)
@@ -71,7 +72,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	c, err := p.Dialer.dial(req.Context())
+	c, err := p.Dialer.dial(req.Context(), &p.carried)
 	if err != nil {
 		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
@@ -82,10 +83,19 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Answered reports whether a poll was answered by a success, since Forget was called last.
-func (p *Pool) Answered() bool { return p.answered.Load() }
+func (p *Pool) Answered() bool { return p.answered.Load() != 0 }
+
+// AnsweredAt returns when the latest of these answers came; the Unix epoch if there was none.
+func (p *Pool) AnsweredAt() time.Time { return time.Unix(0, p.answered.Load()) }
 
 // Forget makes Answered return false, as after requests that were no polls of the user.
-func (p *Pool) Forget() { p.answered.Store(false) }
+func (p *Pool) Forget() { p.answered.Store(0) }
+
+// Carried returns how many connections the user has made, and the bytes that they have carried so far, in both
+// directions, with those of TLS.
+func (p *Pool) Carried() (connections, bytes int64) {
+	return p.carried.connections.Load(), p.carried.bytes.Load()
+}
 
 // Open dials a connection that a later request will use.
 func (p *Pool) Open(ctx context.Context) error {
@@ -93,7 +103,7 @@ func (p *Pool) Open(ctx context.Context) error {
 		_, err := p.share(ctx)
 		return err
 	}
-	c, err := p.Dialer.dial(ctx)
+	c, err := p.Dialer.dial(ctx, &p.carried)
 	if err == nil {
 		p.put(c)
 	}
@@ -247,7 +257,7 @@ func (p *Pool) took(resp *http.Response, body interface {
 ) error {
 	if purpose.Request == transports.Poll {
 		if resp.StatusCode < http.StatusBadRequest {
-			p.answered.Store(true)
+			p.answered.Store(time.Now().UnixNano())
 		}
 		if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
 			body.Empty()

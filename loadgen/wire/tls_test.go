@@ -75,6 +75,9 @@ func TestTLSCounts(t *testing.T) {
 				if traffic.HandshakeBytes != opened.Load() {
 					t.Errorf("a handshake of %d bytes, want %d", traffic.HandshakeBytes, opened.Load())
 				}
+				if connections, bytes := pool.Carried(); connections != 1 || bytes != in.Load()+out.Load() {
+					t.Errorf("the user has carried %d bytes on %d connections, the server %d", bytes, connections, in.Load()+out.Load())
+				}
 				if sum := traffic.HandshakeBytes + traffic.BytesIn + traffic.BytesOut; sum != in.Load()+out.Load() {
 					t.Errorf("%+v, the server has carried %d bytes", traffic, in.Load()+out.Load())
 				}

@@ -44,7 +44,10 @@ type Feed struct {
 	idle  idleRooms
 }
 
-var _ transports.Log = (*Feed)(nil)
+var (
+	_ transports.Log     = (*Feed)(nil)
+	_ transports.Starter = (*Feed)(nil)
+)
 
 // New returns the log of store. It reads at most batch messages at a time; 0: 256. The caller must
 // close it.
@@ -67,6 +70,14 @@ func (f *Feed) Close() {
 // Append implements transports.Log.
 func (f *Feed) Append(ctx context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	return f.store.Append(ctx, room, body, key)
+}
+
+// Start implements transports.Starter.
+func (f *Feed) Start() uint64 {
+	if s, ok := f.store.(transports.Starter); ok {
+		return s.Start()
+	}
+	return 0
 }
 
 // After implements transports.Log: each call is a read of the store.

@@ -62,7 +62,7 @@ func (t Transport) scan() time.Duration {
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := transports.Place(w, r)
+		after, ok := transports.Place(w, r, log)
 		if !ok {
 			return
 		}

@@ -52,17 +52,35 @@ func OpenTree(pid int) (*Tree, error) {
 // once if the system reports how many processes share it (PSS, on Linux, of processes of the same user), else once for
 // each process. The error is ErrEnded if the first process has ended.
 func (t *Tree) Usage() (Usage, error) {
+	living, err := t.living()
+	if err != nil {
+		return Usage{}, err
+	}
+	return Usage{CPU: t.follow(living), RSS: memoryOf(living)}, nil
+}
+
+// CPU returns the CPU of Usage. It costs less, as memory takes long to count.
+func (t *Tree) CPU() (time.Duration, error) {
+	living, err := t.living()
+	if err != nil {
+		return 0, err
+	}
+	return t.follow(living), nil
+}
+
+// living returns the processes that live now, the root among them.
+func (t *Tree) living() (map[int32]*member, error) {
 	if born, err := bornAt(t.root); err != nil || born != t.born {
-		return Usage{}, ErrEnded
+		return nil, ErrEnded
 	}
 	living, err := t.members()
 	if err != nil {
-		return Usage{}, fmt.Errorf("reading the processes of %d: %w", t.root, err)
+		return nil, fmt.Errorf("reading the processes of %d: %w", t.root, err)
 	}
 	if living[t.root] == nil {
-		return Usage{}, ErrEnded
+		return nil, ErrEnded
 	}
-	return Usage{CPU: t.follow(living), RSS: memoryOf(living)}, nil
+	return living, nil
 }
 
 // follow takes note of the processes that live now, and returns the CPU time of all that were ever seen.

@@ -46,6 +46,9 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 		s.quit(err)
 		return nil, fmt.Errorf("opening an event stream: %w", err)
 	default:
+		if from == "" {
+			s.cursor = transports.Cursor(resp.Header.Get(transports.NextCursor)) // the start of this log
+		}
 		s.events = NewReader(s.silence.Listen(resp.Body))
 		s.silence.Expect(resp.Header, end)
 	}

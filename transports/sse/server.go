@@ -21,7 +21,7 @@ import (
 func (t Transport) Handler(log transports.Log) http.Handler {
 	limits := t.Limits.WithDefaults()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := place(w, r)
+		after, ok := place(w, r, log)
 		if !ok {
 			return
 		}
@@ -63,10 +63,10 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 
 // place returns the place to read on from. A browser that reconnects repeats the URL, whose parameter after
 // is then that of its first connection, so Last-Event-ID comes first.
-func place(w http.ResponseWriter, r *http.Request) (after uint64, ok bool) {
+func place(w http.ResponseWriter, r *http.Request, log transports.Log) (after uint64, ok bool) {
 	id := r.Header.Get("Last-Event-ID")
 	if id == "" {
-		return transports.Place(w, r)
+		return transports.Place(w, r, log)
 	}
 	after, err := transports.Cursor(id).Seq()
 	if err != nil {

@@ -70,8 +70,9 @@ type entry struct {
 	options bool     // whether ?options may follow a complete address
 	about   string
 	home    home
-	port    string // of its server, for an address that names none; "": it is reached without a network
-	keeps   string // why rooms can't be removed from it, and what to do instead; "": it is a Pruner
+	port    string                            // of its server, for an address that names none; "": it is reached without a network
+	apart   func(address, name string) string // the address of another log, see Apart; nil: rooms are apart as they are
+	keeps   string                            // why rooms can't be removed from it, and what to do instead; "": it is a Pruner
 	open    func(context.Context, string, transports.StoreOptions) (Store, error)
 	embed   func(address string) (Embedded, error) // starts the server of an entry that is inBinary; else nil
 }
@@ -92,6 +93,13 @@ func list() entries {
 		{
 			kind: "sqlite", schemes: []string{"sqlite"}, address: "sqlite:PATH", home: outside,
 			about: "in a file that several servers on one machine can share",
+			apart: func(address, name string) string {
+				path, parameters, found := strings.Cut(address, "?")
+				if found {
+					parameters = "?" + parameters
+				}
+				return path + "-" + name + parameters
+			},
 			open: func(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
 				return sqlite.Open(ctx, address, o)
 			},
@@ -119,11 +127,17 @@ func list() entries {
 		},
 		{
 			kind: "nats", schemes: []string{"nats"}, address: "nats://HOST:PORT", home: outside,
-			about: "in NATS JetStream", port: "4222",
+			about: "in NATS JetStream", port: "4222", apart: apartInNATS,
 			keeps: "they share one stream, so let the servers begin another one (?stream=NAME in the address), and remove the old one with nats stream rm",
 			open:  openNATS,
 		},
 	}
+}
+
+func apartInNATS(address, name string) string {
+	server, query, _ := strings.Cut(address, "?")
+	values, _ := url.ParseQuery(query) // Open reports what is wrong with it
+	return server + "?" + url.Values{"stream": {cmp.Or(values.Get("stream"), nats.DefaultStream) + "-" + name}}.Encode()
 }
 
 func openNATS(ctx context.Context, address string, o transports.StoreOptions) (Store, error) {
@@ -224,10 +238,30 @@ func Through(address, endpoint string) string {
 	return u.String()
 }
 
+// Apart returns the address of another log at the same place, of a name made of letters, digits and -, if rooms of one
+// log have to do with each other: those of a SQLite file wait for each other's writes, and those of a NATS stream keep
+// the same number of messages. Else it returns address itself.
+func Apart(address, name string) string {
+	e, err := list().find(address)
+	if err != nil || e.apart == nil {
+		return address
+	}
+	return e.apart(address, name)
+}
+
 // InFile reports whether the log of a store is a file of the processes that open it.
 func InFile(address string) bool {
 	e, _ := list().find(address)
 	return e.home == outside && e.port == ""
+}
+
+// Files returns the paths of the files in which the log of a store is, some of which may be missing; none if it is not
+// in files of the processes that open it.
+func Files(address string) []string {
+	if !InFile(address) {
+		return nil
+	}
+	return sqlite.Files(address)
 }
 
 // Addresses returns what stands for the address of each kind of store, like "sqlite:PATH", and what is said of

@@ -35,6 +35,24 @@ func logLost(t *testing.T, on stage) {
 	}
 }
 
+// logLostUnread restarts the server with another log before a user has read anything. The user can't know whether messages
+// were in the lost one, so it gets a gap.
+func logLostUnread(t *testing.T, on stage) {
+	for _, n := range []int{0, 3} {
+		first := on.serve(t, new(memory.Store))
+		u := first.Join("room", "")
+		time.Sleep(2 * time.Minute) // until a poll has been answered
+		first.Stop()
+		_ = u.End()
+		time.Sleep(time.Second)
+		store := new(memory.Store)
+		publish(t, store, "room", numbered(100, 100+n)...)
+		server := on.serve(t, store)
+		reportsGap(t, server, u.Session.Cursor(), numbered(100, 100+n))
+		server.Stop()
+	}
+}
+
 // logLostWhileServing loses the log under a server that goes on, as when somebody empties a database.
 func logLostWhileServing(t *testing.T, on stage) {
 	const before = 5

@@ -23,6 +23,11 @@ func Run(t *testing.T, transport transports.Transport) {
 	if err := transport.Way().Validate(); err != nil {
 		t.Errorf("Way: %v", err)
 	}
+	t.Run("AbortAtEveryByte", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			abortAtEveryByte(t, stage{serve: func(t testing.TB, store transports.Store) *Server { return Serve(t, transport, store) }})
+		})
+	})
 	for name, network := range networks() {
 		t.Run(name, func(t *testing.T) {
 			run(t, stage{serve: func(t testing.TB, store transports.Store) *Server {
@@ -76,6 +81,7 @@ func run(t *testing.T, on stage) {
 		"GapBeyondTheEnd":      gapBeyondTheEnd,
 		"GapWhileAway":         gapWhileAway,
 		"LogLost":              logLost,
+		"LogLostUnread":        logLostUnread,
 		"LogLostWhileServing":  logLostWhileServing,
 		"ContextEndsMessages":  contextEndsMessages,
 		"CloseEndsMessages":    closeEndsMessages,

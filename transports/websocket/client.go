@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ func (t Transport) Join(ctx context.Context, target transports.Target, room stri
 	if err != nil {
 		return nil, fmt.Errorf("opening a WebSocket: %w", err)
 	}
-	s := &session{conn: conn, cursor: from}
+	s := &session{conn: conn, cursor: cmp.Or(from, transports.Cursor(header.Get(transports.NextCursor)))} // the start of this log
 	s.pending.Overdue = func() { _ = s.end(errUnacknowledged) }
 	conn.Expect(header, 0, func(err error) { _ = s.end(err) })
 	return s, nil

@@ -132,7 +132,7 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 		open = openLean
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after, ok := transports.Place(w, r)
+		after, ok := transports.Place(w, r, log)
 		if !ok {
 			return
 		}

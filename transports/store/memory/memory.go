@@ -39,6 +39,9 @@ type Store struct {
 	Idle time.Duration
 
 	transports.Bell
+	started sync.Once
+	start   uint64 // of every log of this store
+
 	rooms sync.Map      // room name -> *log
 	bytes atomic.Int64  // the sizes of all logs
 	swept atomic.Uint32 // how many sweeps there were
@@ -50,7 +53,10 @@ type Store struct {
 	sweeper sweeper
 }
 
-var _ transports.Store = (*Store)(nil)
+var (
+	_ transports.Store   = (*Store)(nil)
+	_ transports.Starter = (*Store)(nil)
+)
 
 // A log is that of one room. Its seqs are contiguous, so a seq leads to an index.
 type log struct {
@@ -79,6 +85,7 @@ func (s *Store) room(name string) *log {
 	if l, ok := s.rooms.Load(name); ok {
 		return l.(*log)
 	}
+	s.Start() // before any place of the log
 	first := s.First
 	if first == 0 {
 		first = transports.FirstSeq(time.Now())
@@ -90,6 +97,14 @@ func (s *Store) room(name string) *log {
 	s.rooms.Store(l.name, l)
 	s.sweepLater()
 	return l
+}
+
+// Start implements transports.Starter.
+func (s *Store) Start() uint64 {
+	s.started.Do(func() {
+		s.start = cmp.Or(s.First, transports.FirstSeq(time.Now())) - 1
+	})
+	return s.start
 }
 
 func (s *Store) retention() int { return cmp.Or(max(s.Retention, 0), transports.DefaultRetention) }
@@ -235,6 +250,9 @@ func (l *log) evict(keepNewest bool) int64 {
 
 // After implements transports.Store. The messages are those of the log, not copies.
 func (s *Store) After(_ context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
+	if seq == s.Start() {
+		seq = 0
+	}
 	v, ok := s.rooms.Load(room)
 	if !ok {
 		if seq > 0 {

@@ -3,9 +3,10 @@
 //
 // The log is as durable as Redis is: a Redis that is killed loses acknowledged messages unless it
 // runs with appendonly yes and appendfsync always, and one that evicts keys (maxmemory-policy other
-// than noeviction) loses whole rooms. Redis trims a stream by whole nodes, so a room may keep up to
-// stream-node-max-entries (100) messages more than its retention. The place of a message that was
-// trimmed is none: its reader gets a gap, even if nothing follows that has left the stream.
+// than noeviction) loses whole rooms. Redis trims a stream by whole nodes, which is cheap, so a room may
+// keep up to stream-node-max-entries (100) messages more than its retention; a retention below 1,000 is
+// kept exactly. The place of a message that was trimmed is none: its reader gets a gap, even if nothing
+// follows that has left the stream.
 //
 // The package never sends a message twice by itself: after an error, only the sender can decide
 // whether a duplicate would do harm.
@@ -82,7 +83,8 @@ end
 return made`
 
 	// An entry r in the wake stream names a room that has grown, an entry a begins the stream. KEYS[3] is missing if
-	// the message has no key; else its place is kept there for ARGV[4] seconds.
+	// the message has no key; else its place is kept there for ARGV[4] seconds. A node of a stream, see the package doc,
+	// would be a large part of a small retention.
 	appendScript = `
 local known = KEYS[3] and redis.call('GET', KEYS[3])
 if known then
@@ -91,9 +93,10 @@ end
 local time = redis.call('TIME')
 local now = string.format('0-%d%06d', time[1], time[2])
 local function add(key, most, name, value)
-	local id = redis.pcall('XADD', key, 'MAXLEN', '~', most, now, name, value)
+	local about = tonumber(most) < 1000 and '=' or '~'
+	local id = redis.pcall('XADD', key, 'MAXLEN', about, most, now, name, value)
 	if type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller', 1, true) then
-		return redis.pcall('XADD', key, 'MAXLEN', '~', most, '0-*', name, value)
+		return redis.pcall('XADD', key, 'MAXLEN', about, most, '0-*', name, value)
 	end
 	return id
 end

@@ -20,6 +20,15 @@ type file struct {
 	logs os.FileInfo
 }
 
+// Files returns the paths of the files of the log at an address, some of which may be missing.
+func Files(address string) []string {
+	path, _, err := dsn(address)
+	if err != nil {
+		return nil
+	}
+	return []string{path, path + "-wal", path + "-shm"}
+}
+
 // opened returns the file at path, which the connections have just opened.
 func opened(path string) (f file, err error) {
 	f.path = path
