@@ -51,3 +51,16 @@ func TestConnectionsOfReaders(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitWindows has room for so many windows, and for one in any case.
+func TestLimitWindows(t *testing.T) {
+	s := Scenario{Users: 20, RoomSize: 4, Transports: []string{"sse"}} // 40 connections, and as many files as are reserved
+	for most, want := range map[int]int{0: 1, 100: 1, 64 + 3*104: 3, 64 + 4*104 - 1: 3} {
+		if got := (Limit{Of: openFiles, Most: most}).Windows(s); got != want {
+			t.Errorf("%d files are enough for %d windows, want %d", most, got, want)
+		}
+	}
+	if got := (Limit{}).Windows(s); got < 1000 {
+		t.Errorf("without a limit there are %d windows", got)
+	}
+}

@@ -28,12 +28,13 @@ import (
 // and receives no more. A user whose request is refused for now stays where it is, and asks again
 // after a wait.
 type user struct {
-	id     int
-	room   string
-	window *window
-	first  link              // most users need no other one
-	server int               // of the latest link, an index in window.servers; written under mu
-	cursor transports.Cursor // where to resume once a session has ended
+	id       int
+	room     string
+	window   *window
+	first    link              // most users need no other one
+	sessions wire.Sessions     // of TLS
+	server   int               // of the latest link, an index in window.servers; written under mu
+	cursor   transports.Cursor // where to resume once a session has ended
 
 	served bool // the server has answered a poll; used by the receiving goroutine
 
@@ -165,7 +166,7 @@ func (u *user) returns() time.Time {
 func (u *user) connect(ctx context.Context, l *link, from transports.Cursor) error {
 	w := u.window
 	server := w.servers[u.server]
-	l.pool.Dialer = server.dialer
+	l.pool.Dialer, l.pool.Sessions = server.dialer, &u.sessions
 	for range w.connections(u.id) {
 		if err := l.pool.Open(ctx); err != nil {
 			l.pool.Close()

@@ -230,6 +230,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		profiling.end(ctx) // while the users are there, as the heap is to be that of so many
 	}
 	w.ledger.interrupted.Store(interrupted)
+	idleEnds := w.counts.IdleEnds() // before the users end their connections
 	leave()
 
 	out := w.empty()
@@ -242,6 +243,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
 	}
 	w.ledger.fill(out, end, !interrupted)
+	out.IdleEnds = idleEnds
 	out.Rejoins = int(w.rejoins.Load())
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()

@@ -272,7 +272,7 @@ func Place(w http.ResponseWriter, r *http.Request, log Log) (after uint64, ok bo
 		Error(w, http.StatusBadRequest, "%v", err)
 	}
 	if after == 0 && err == nil {
-		if after = startOf(log); after > 0 {
+		if after = StartOf(log); after > 0 {
 			w.Header().Set(NextCursor, strconv.FormatUint(after, 10))
 		}
 	}

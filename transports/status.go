@@ -117,7 +117,7 @@ var rules = map[int]rule{
 
 const (
 	adviceUpgrade = "is there a proxy that doesn't pass WebSockets on? nginx needs proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection upgrade"
-	adviceTimeout = "a proxy waited too long for the server: raise its limit, proxy_read_timeout in nginx, timeout server in HAProxy"
+	adviceTimeout = "a proxy waited too long for the server: hold polls for less, as long-poll@20s does, or raise its limit, proxy_read_timeout in nginx, timeout server in HAProxy"
 	adviceForeign = "is it a pushpull server?"
 )
 

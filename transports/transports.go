@@ -71,9 +71,9 @@ type Starter interface {
 	Start() uint64 // 0: it has none but 0
 }
 
-// startOf returns the start of a log; 0 if that is not a place of its own.
-func startOf(log Log) uint64 {
-	if s, ok := log.(Starter); ok {
+// StartOf returns the start of a Store or a Log; 0 if that is not a place of its own.
+func StartOf(of any) uint64 {
+	if s, ok := of.(Starter); ok {
 		return s.Start()
 	}
 	return 0

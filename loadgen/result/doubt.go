@@ -109,6 +109,7 @@ func doubts(row Row, all []Window) []Doubt {
 		add(true, "misdelivered", "%d messages came that were never sent to that room", row.Misdelivered)
 	}
 	buffered(row, windows, add)
+	idle(row, windows, add)
 	if row.Sent < planned {
 		add(true, "fewer-sends", "%d of %d planned messages were stored", row.Sent, planned)
 	}
@@ -176,6 +177,25 @@ func buffered(row Row, windows []Window, add func(fatal bool, code, format strin
 		add(false, "bunched", "%d of %d deliveries came in bunches, together with one that was sent at least 100 ms apart: something between users and server buffers the stream%s: switch that off, in nginx by proxy_buffering off or the server's header X-Accel-Buffering: no",
 			bunched, row.Delivered, last)
 	}
+}
+
+// idle adds a doubt if a timer ends connections that are silent.
+func idle(row Row, windows []Window, add func(fatal bool, code, format string, args ...any)) {
+	var all IdleEnds
+	for _, w := range windows {
+		if w.IdleEnds != nil {
+			all.Count, all.AfterS = all.Count+w.IdleEnds.Count, w.IdleEnds.AfterS
+		}
+	}
+	if all.Count == 0 {
+		return
+	}
+	advice := "hold polls for less, or raise the timeout: proxy_read_timeout in nginx, timeout server and timeout client in HAProxy"
+	if row.Way.Stream {
+		advice = "send heartbeats more often (serve --heartbeat), or raise the timeout: proxy_read_timeout in nginx, timeout tunnel, or timeout server and timeout client, in HAProxy"
+	}
+	add(false, "idle-timeout", "%d connections were ended after %.3g s of silence each: something between users and server, or the server, has an idle timeout: %s",
+		all.Count, all.AfterS, advice)
 }
 
 // profiled adds doubts about profiled windows: where the profiles are, and which are missing.

@@ -73,6 +73,9 @@ func (w *Window) join(p Window) error {
 	w.Reordered += p.Reordered
 	w.Misdelivered += p.Misdelivered
 	w.Bunched += p.Bunched
+	if p.IdleEnds != nil && (w.IdleEnds == nil || p.IdleEnds.Count > w.IdleEnds.Count) {
+		w.IdleEnds = p.IdleEnds // timers that differ can't be added
+	}
 	w.FailedRequests += p.FailedRequests
 	w.Rejoins += p.Rejoins
 	w.Limited += p.Limited
@@ -208,4 +211,6 @@ func (t *Traffic) add(p Traffic) {
 	t.BytesIn += p.BytesIn
 	t.BytesOut += p.BytesOut
 	t.HandshakeBytes += p.HandshakeBytes
+	t.TLSFull += p.TLSFull
+	t.TLSResumed += p.TLSResumed
 }

@@ -248,6 +248,8 @@ func Metrics() []Metric {
 		{Key: "bytes-in", Value: always(func(r Row) int64 { return r.BytesIn }), Worse: Higher},
 		{Key: "bytes-out", Value: always(func(r Row) int64 { return r.BytesOut }), Worse: Higher},
 		{Key: "handshake-bytes", Value: always(func(r Row) int64 { return r.HandshakeBytes }), Worse: Higher},
+		{Key: "tls-full", Value: always(func(r Row) int64 { return r.TLSFull })},
+		{Key: "tls-resumed", Value: always(func(r Row) int64 { return r.TLSResumed })},
 		{Key: "total-server-cpu", Title: "server CPU", Together: "CPU of all", Unit: "s", Value: server(func(u Usage) float64 { return u.CPUS }), Worse: Higher},
 		{Key: "server-rss", Title: "server RSS", Together: "RSS of all", Unit: "KB", Value: server(func(u Usage) float64 { return float64(u.RSSBytes) / 1e3 }), Worse: Higher},
 		{Key: "total-generator-cpu", Title: "generator CPU", Unit: "s", Value: always(func(r Row) float64 { return r.Generator.CPUS })},

@@ -204,6 +204,9 @@ func (w *Window) quantities() []quantity {
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
 	ledger("bunched", tallies, &w.Bunched)
+	if w.IdleEnds != nil {
+		ledger("idle ends", tallies, &w.IdleEnds.Count)
+	}
 	ledger("failed requests", tallies, &w.FailedRequests)
 	ledger("rejoins", tallies, &w.Rejoins)
 	ledger("limited requests", tallies, &w.Limited)
@@ -216,6 +219,8 @@ func (w *Window) quantities() []quantity {
 	ledger("bytes in", sizes, &w.Traffic.BytesIn)
 	ledger("bytes out", sizes, &w.Traffic.BytesOut)
 	ledger("bytes of handshakes", sizes, &w.Traffic.HandshakeBytes)
+	ledger("full handshakes of TLS", tallies, &w.Traffic.TLSFull)
+	ledger("resumed handshakes of TLS", tallies, &w.Traffic.TLSResumed)
 	for i := range w.Errors {
 		ledger("count of an error", tallies, &w.Errors[i].Count)
 	}

@@ -91,6 +91,9 @@ type Window struct {
 	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after.
 	Bunched int `json:"bunched,omitempty"`
 
+	// IdleEnds are the connections that were ended after an equal time of silence, as by a timer; nil: none were.
+	IdleEnds *IdleEnds `json:"idle_ends,omitempty"`
+
 	FailedRequests int `json:"failed_requests,omitempty"` // to receive, to send and to join, warm-up and drain included
 	Rejoins        int `json:"rejoins,omitempty"`         // of users whose session ended early, warm-up and drain included
 	Limited        int `json:"limited,omitempty"`         // requests that a server refused for now and users made again, warm-up and drain included
@@ -152,8 +155,14 @@ type Slice struct {
 	Latency *Histogram `json:"latency"`
 }
 
+// IdleEnds are connections that somebody else ended after an equal time of silence.
+type IdleEnds struct {
+	Count  int     `json:"count"`
+	AfterS float64 `json:"after_s"`
+}
+
 // Traffic is the traffic on the users' connections during the measured part of a window. Connections
-// and handshakes are counted from the join on, as the measured part uses them.
+// and handshakes, those of TLS too, are counted from the join on, as the measured part uses them.
 type Traffic struct {
 	Connections    int64 `json:"connections"`
 	Requests       int64 `json:"requests"`        // to receive: polls, streams and handshakes
@@ -163,6 +172,9 @@ type Traffic struct {
 	BytesIn        int64 `json:"bytes_in"`        // from the server, all of HTTP and TLS included
 	BytesOut       int64 `json:"bytes_out"`       // to the server, likewise
 	HandshakeBytes int64 `json:"handshake_bytes"` // of the handshakes, in both directions; not part of the two above
+
+	TLSFull    int64 `json:"tls_full,omitempty"`    // TLS handshakes in full
+	TLSResumed int64 `json:"tls_resumed,omitempty"` // and those that resumed a session
 }
 
 // Store counts the calls of the servers to their store during the measured part of a window.

@@ -37,6 +37,8 @@ type Row struct {
 	BytesIn             int64     `json:"bytes_in"`
 	BytesOut            int64     `json:"bytes_out"`
 	HandshakeBytes      int64     `json:"handshake_bytes"`
+	TLSFull             int64     `json:"tls_full"`           // TLS handshakes in full, from the join on
+	TLSResumed          int64     `json:"tls_resumed"`        // and those that resumed a session
 	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions, without the handshakes
 	FailedRequests      int       `json:"failed_requests"`
 	Rejoins             int       `json:"rejoins"`
@@ -194,6 +196,8 @@ func Totals(windows []Window) Row {
 		row.BytesIn += w.Traffic.BytesIn
 		row.BytesOut += w.Traffic.BytesOut
 		row.HandshakeBytes += w.Traffic.HandshakeBytes
+		row.TLSFull += w.Traffic.TLSFull
+		row.TLSResumed += w.Traffic.TLSResumed
 		if w.Store == nil {
 			storeKnown = false
 		} else {

@@ -12,6 +12,8 @@ type Counts struct {
 	connections, requests, handshakes, empty, posts, in, out atomic.Int64
 
 	handshakeIn, handshakeOut atomic.Int64 // the part of in and out that belongs to handshakes, TLS included
+	full, resumed             atomic.Int64 // TLS handshakes
+	silences                  silences
 	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
 }
 
@@ -39,6 +41,7 @@ func (c *Counts) Total() result.Traffic {
 		EmptyResponses: c.empty.Load(), Posts: c.posts.Load(),
 		BytesIn: c.in.Load() - handshakeIn, BytesOut: c.out.Load() - handshakeOut,
 		HandshakeBytes: handshakeIn + handshakeOut,
+		TLSFull:        c.full.Load(), TLSResumed: c.resumed.Load(),
 	}
 }
 

@@ -145,7 +145,7 @@ func TestUpgrade(t *testing.T) {
 // TestBetweenTakesEveryNumber holds each number of two totals: what is older than the measured part
 // is left out of it, but for connections and handshakes.
 func TestBetweenTakesEveryNumber(t *testing.T) {
-	whole := []string{"Connections", "Handshakes", "HandshakeBytes"}
+	whole := []string{"Connections", "Handshakes", "HandshakeBytes", "TLSFull", "TLSResumed"}
 	var start, end result.Traffic
 	kind := reflect.TypeFor[result.Traffic]()
 	for i := range kind.NumField() {

@@ -119,8 +119,8 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return plain, nil
 }
 
-// dial makes a connection of a user.
-func (d *Dialer) dial(ctx context.Context, user *carried) (*conn, error) {
+// dial makes a connection of a user, who resumes one of the sessions; nil: there are none.
+func (d *Dialer) dial(ctx context.Context, user *carried, sessions *Sessions) (*conn, error) {
 	plain, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -128,10 +128,12 @@ func (d *Dialer) dial(ctx context.Context, user *carried) (*conn, error) {
 	c := newConn(plain, d.Counts, user)
 	if d.tls != nil {
 		plain.SetDeadline(time.Now().Add(d.limit)) // until the first exchange sets its own
-		if err := c.secure(d.tls).HandshakeContext(ctx); err != nil {
+		secure := c.secure(sessions.config(d.tls))
+		if err := secure.HandshakeContext(ctx); err != nil {
 			c.close()
 			return nil, d.late(ctx, err, "finish the TLS handshake")
 		}
+		d.Counts.secured(secure.ConnectionState())
 	}
 	return c, nil
 }
@@ -142,7 +144,7 @@ func (d *Dialer) Touch(ctx context.Context) (time.Duration, error) {
 	plain := *d
 	plain.tls, plain.Counts = nil, &Counts{}
 	begun := time.Now()
-	c, err := plain.dial(ctx, &carried{})
+	c, err := plain.dial(ctx, &carried{}, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +23,10 @@ import (
 
 // dialing is what a dial needs to know of the connection that it is for.
 type dialing struct {
-	dialer *Dialer
-	socket *socket
-	user   *carried
+	dialer   *Dialer
+	socket   *socket
+	user     *carried
+	sessions *Sessions
 }
 
 type dialingKey struct{}
@@ -35,23 +37,44 @@ func (d *Dialer) newTransport() *http.Transport {
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: headLimit,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			of := ctx.Value(dialingKey{}).(dialing)
-			plain, err := of.dialer.connect(ctx)
-			if err != nil {
-				return nil, err
-			}
+	}
+	dial := func(ctx context.Context) (dialing, error) {
+		of := ctx.Value(dialingKey{}).(dialing)
+		plain, err := of.dialer.connect(ctx)
+		if err == nil {
 			of.socket.open(plain, of.dialer.Counts, of.user)
-			return of.socket, nil
-		},
+		}
+		return of, err
 	}
 	if d.tls == nil {
 		t.Protocols.SetUnencryptedHTTP2(true)
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			of, err := dial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return of.socket, nil
+		}
 		return t
 	}
 	t.Protocols.SetHTTP2(true)
-	t.TLSClientConfig, t.TLSHandshakeTimeout = d.tls.Clone(), d.limit
-	t.TLSClientConfig.NextProtos = nil // net/http asks for HTTP/2
+	config := d.tls.Clone()
+	config.NextProtos = []string{"h2"}
+	t.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		of, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, d.limit)
+		defer cancel()
+		secure := tls.Client(of.socket, of.sessions.config(config))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = of.socket.Close() // err says more
+			return nil, err
+		}
+		of.dialer.Counts.secured(secure.ConnectionState())
+		return secure, nil
+	}
 	return t
 }
 
@@ -92,7 +115,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	d := p.Dialer
 	s := &shared{socket: &socket{}}
 	var err error
-	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried})
+	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried, p.Sessions})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
 		if speaksHTTP1(err) {
 			return nil, errHTTP1

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // A meter counts the bytes of a connection, in its own totals and in those of all users.
@@ -18,6 +19,10 @@ type meter struct {
 	socket  syscall.RawConn // nil: what has arrived is not known
 	reads   reads
 	records *records // nil without TLS
+
+	// When bytes were read or written, in nanoseconds since opened: last, and last before a silence.
+	heard, before atomic.Int64
+	opened        time.Time
 }
 
 // carried is what the connections of one user have carried, in both directions.
@@ -43,7 +48,7 @@ func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
 func (m *meter) open(plain net.Conn, counts *Counts, user *carried) {
-	m.Conn, m.counts, m.user = plain, counts, user
+	m.Conn, m.counts, m.user, m.opened = plain, counts, user, time.Now()
 	user.connections.Add(1)
 	if c, ok := plain.(syscall.Conn); ok {
 		m.socket, _ = c.SyscallConn() // only a closed connection has none
@@ -80,12 +85,16 @@ func (m *meter) receive(p []byte) (n int, err error) {
 	switch {
 	case m.reads == waiting:
 		n, err = m.Conn.Read(p)
+		if n == 0 && err != nil {
+			m.counts.silences.ended(err, m.silent())
+		}
 	case m.socket == nil:
 		return 0, errNothing
 	default:
 		n, err = readArrived(m.socket, p)
 	}
 	if n > 0 {
+		m.sound()
 		m.counts.in.Add(int64(n))
 		m.in.Add(int64(n))
 		m.user.bytes.Add(int64(n))
@@ -95,10 +104,31 @@ func (m *meter) receive(p []byte) (n int, err error) {
 
 func (m *meter) Write(p []byte) (int, error) {
 	n, err := m.Conn.Write(p)
+	m.sound()
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
 	m.user.bytes.Add(int64(n))
 	return n, err
+}
+
+// farewell is within which a connection ends after the words by which TLS, HTTP or a WebSocket says that it will.
+const farewell = 50 * time.Millisecond
+
+// sound takes note of bytes.
+func (m *meter) sound() {
+	now := int64(time.Since(m.opened))
+	if old := m.heard.Swap(now); now-old > int64(farewell) {
+		m.before.Store(old)
+	}
+}
+
+// silent returns how long the connection, which ends now, has been silent but for a farewell.
+func (m *meter) silent() time.Duration {
+	now, since := time.Since(m.opened), time.Duration(m.heard.Load())
+	if now-since <= farewell {
+		since = time.Duration(m.before.Load())
+	}
+	return now - since
 }
 
 // consumed returns the bytes that were read and passed on; the others belong to later TLS records.

@@ -35,6 +35,9 @@ const idleLimit = 30 * time.Second // a server may have closed a connection that
 type Pool struct {
 	Dialer *Dialer
 
+	// Sessions are resumed by the connections over TLS; nil: each makes a full handshake.
+	Sessions *Sessions
+
 	mu       sync.Mutex
 	idle     []*conn // the last one was used last
 	closed   bool
@@ -72,7 +75,7 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	c, err := p.Dialer.dial(req.Context(), &p.carried)
+	c, err := p.Dialer.dial(req.Context(), &p.carried, p.Sessions)
 	if err != nil {
 		if purpose.Request == transports.Send {
 			err = fmt.Errorf("%w: %w", transports.ErrUnsent, err)
@@ -103,7 +106,7 @@ func (p *Pool) Open(ctx context.Context) error {
 		_, err := p.share(ctx)
 		return err
 	}
-	c, err := p.Dialer.dial(ctx, &p.carried)
+	c, err := p.Dialer.dial(ctx, &p.carried, p.Sessions)
 	if err == nil {
 		p.put(c)
 	}
@@ -265,7 +268,7 @@ func (p *Pool) took(resp *http.Response, body interface {
 	}
 	if coding := contentCoding(resp); coding != "" && resp.ContentLength != 0 && purpose.Request != transports.Send {
 		if resp.StatusCode < 300 {
-			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s", coding, resp.Request.URL.Path)
+			return fmt.Errorf("the server encoded the body of its answer as %.100q, though the request accepts no encoding: turn compression off for %s, in nginx by gzip off, in HAProxy without compression algo", coding, resp.Request.URL.Path)
 		}
 		resp.Body, resp.ContentLength = note{strings.NewReader("a body encoded as " + coding), body}, -1 // the status says enough
 	}

@@ -269,6 +269,10 @@ func (m *Model) EveryFor(q Question) (float64, bool) {
 		l.EveryS = every
 	}
 	scale := math.Pow(10, math.Floor(math.Log10(l.EveryS))-1)
+	if scale < 1 { // 17 * 0.1 is not 1.7, and 17 / 10 is
+		scale = math.Round(1 / scale)
+		return math.Floor(l.EveryS*scale+1e-9) / scale, true
+	}
 	return math.Floor(l.EveryS/scale+1e-9) * scale, true
 }
 

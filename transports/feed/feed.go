@@ -73,12 +73,7 @@ func (f *Feed) Append(ctx context.Context, room string, body []byte, key transpo
 }
 
 // Start implements transports.Starter.
-func (f *Feed) Start() uint64 {
-	if s, ok := f.store.(transports.Starter); ok {
-		return s.Start()
-	}
-	return 0
-}
+func (f *Feed) Start() uint64 { return transports.StartOf(f.store) }
 
 // After implements transports.Log: each call is a read of the store.
 func (f *Feed) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {

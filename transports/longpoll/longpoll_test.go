@@ -92,7 +92,7 @@ func get(t *testing.T, server *transporttest.Server, query string) (*http.Respon
 
 func TestAskedHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := transporttest.Serve(t, longpoll.Transport{}, new(memory.Store))
+		server := transporttest.Serve(t, longpoll.Transport{}, &memory.Store{First: 1})
 		for asked, want := range map[string]time.Duration{
 			"": 30 * time.Second, "0": 0, "0s": 0, "20s": 20 * time.Second, "1h": time.Minute,
 		} {

@@ -107,7 +107,7 @@ func TestStopAnswersHeldPollsAndWaitsForHijacked(t *testing.T) {
 		stopped := make(chan error)
 		go func() { stopped <- sd.stop() }()
 		resp := <-answer
-		if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) != "0" || !resp.Close {
+		if resp.StatusCode != http.StatusNoContent || resp.Header.Get(transports.NextCursor) == "" || !resp.Close {
 			t.Errorf("the held poll was answered %s, cursor %q, close %v", resp.Status, resp.Header.Get(transports.NextCursor), resp.Close)
 		}
 		if waited := time.Since(started); waited > 100*time.Millisecond {

@@ -127,6 +127,9 @@ func (s *countingStore) Append(ctx context.Context, room string, body []byte, ke
 	return seq, err
 }
 
+// Start implements transports.Starter.
+func (s *countingStore) Start() uint64 { return transports.StartOf(s.Store) }
+
 func (s *countingStore) After(ctx context.Context, room string, seq uint64, limit int) ([]transports.Message, error) {
 	s.reads.Add(1)
 	s.rooms.use(room)

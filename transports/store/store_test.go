@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"pushpull/transports"
 	"pushpull/transports/store"
+	"pushpull/transports/store/nats"
 	"pushpull/transports/store/storetest"
 )
 
@@ -308,5 +310,31 @@ func TestPrune(t *testing.T) {
 		if pruned, err := store.Prune(t.Context(), address, time.Now(), dry); err != nil || pruned != (transports.Pruned{Rooms: 1, Messages: 1}) {
 			t.Errorf("Prune(dry %t) = %+v, %v", dry, pruned, err)
 		}
+	}
+}
+
+// Apart names another log where rooms of one have to do with each other.
+func TestApart(t *testing.T) {
+	for address, want := range map[string]string{
+		"memory:":                             "memory:",
+		"sqlite:a/chat.db":                    "sqlite:a/chat.db-faults-2",
+		"sqlite:chat.db?_pragma=x(1)":         "sqlite:chat.db-faults-2?_pragma=x(1)",
+		"postgres://me:secret@127.0.0.1/chat": "postgres://me:secret@127.0.0.1/chat",
+		"redis://127.0.0.1:6379":              "redis://127.0.0.1:6379",
+		"nats://me:secret@127.0.0.1:4222":     "nats://me:secret@127.0.0.1:4222?stream=" + nats.DefaultStream + "-faults-2",
+		"nats://127.0.0.1:4222?stream=mine":   "nats://127.0.0.1:4222?stream=mine-faults-2",
+		"carrier-pigeon:there":                "carrier-pigeon:there",
+	} {
+		if got := store.Apart(address, "faults-2"); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "chat.db")
+	want := []string{path, path + "-wal", path + "-shm"}
+	if got := store.Files("sqlite:" + path + "?x=1"); !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	if got := store.Files("memory:"); got != nil {
+		t.Errorf("the files of a log in memory are %q", got)
 	}
 }

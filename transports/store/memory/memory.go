@@ -85,7 +85,6 @@ func (s *Store) room(name string) *log {
 	if l, ok := s.rooms.Load(name); ok {
 		return l.(*log)
 	}
-	s.Start() // before any place of the log
 	first := s.First
 	if first == 0 {
 		first = transports.FirstSeq(time.Now())
@@ -99,10 +98,13 @@ func (s *Store) room(name string) *log {
 	return l
 }
 
-// Start implements transports.Starter.
+// Start implements transports.Starter. It is a random number that is no time (transports.ClockSeq), so it is neither the
+// seq of a message nor the start of another store. A log with a First has none.
 func (s *Store) Start() uint64 {
 	s.started.Do(func() {
-		s.start = cmp.Or(s.First, transports.FirstSeq(time.Now())) - 1
+		if s.First == 0 {
+			s.start = 1e14 + rand.Uint64N(8e14)
+		}
 	})
 	return s.start
 }

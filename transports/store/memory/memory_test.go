@@ -137,3 +137,22 @@ func BenchmarkAfter(b *testing.B) {
 		})
 	}
 }
+
+// TestStart reads from the start of a store, which is none of another one.
+func TestStart(t *testing.T) {
+	var one, other memory.Store
+	for n := range 2 {
+		if messages, err := one.After(t.Context(), "room", one.Start(), 10); err != nil || len(messages) != n {
+			t.Errorf("%d messages, %v", len(messages), err)
+		}
+		if _, err := one.After(t.Context(), "room", other.Start(), 10); err == nil {
+			t.Error("the start of another store is a place")
+		}
+		if _, err := one.Append(t.Context(), "room", nil, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if start := (&memory.Store{First: 8}).Start(); start != 0 {
+		t.Errorf("the start of a log with a First is %d", start)
+	}
+}
