@@ -16,8 +16,7 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pushpull COMMAND",
 		Short: "Compare short polling, long polling and WebSockets",
-		Long: `Compare short polling, long polling and WebSockets: the same simulated users on each, and what it
-costs: how late messages are, requests, bytes, CPU and memory.
+		Long: `Compare short polling, long polling and WebSockets: how late, and at what cost.
 
 pushpull COMMAND --help describes a command.
 

@@ -15,7 +15,7 @@ import (
 // alone adds that.
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"frobnicate":                            `unknown command "frobnicate": use capacity, check, choose, completion, dialect, duet, faults, help, report, run, `,
+		"frobnicate":                            `unknown command "frobnicate": use capacity, check, choose, claims, completion, dialect, duet, faults, help, report, run, `,
 		"rum":                                   `unknown command "rum": did you mean "run"?`,
 		"help rum":                              `unknown command "rum": did you mean "run"?`,
 		"stor":                                  `unknown command "stor": did you mean "store"?`,
