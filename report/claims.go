@@ -161,10 +161,10 @@ func (c Claims) remarks() (all []Remark) {
 
 // Markdown writes a table with a line for each claim.
 func (c Claims) Markdown(w io.Writer) error {
-	lines := []string{"| claim | it | measured |", "|---|---|---|"}
+	lines := []string{"|claim|verdict|measured|", "|---|---|---|"}
 	plain := strings.NewReplacer("|", "\\|", "\n", " ")
 	for _, f := range c.findings {
-		lines = append(lines, fmt.Sprintf("| %s (%s) | %s | %s |", plain.Replace(f.Title), plain.Replace(f.Source.Year), f.Verdict, plain.Replace(cmp.Or(text.Clean(f.Lacking), f.Brief))))
+		lines = append(lines, fmt.Sprintf("|%s|%s|%s|", plain.Replace(f.Title), f.Verdict, plain.Replace(cmp.Or(text.Clean(f.Lacking), f.Brief))))
 	}
 	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
 		return fmt.Errorf("writing the table of claims: %w", err)

@@ -77,7 +77,7 @@ func TestClaims(t *testing.T) {
 	if err := c.Markdown(&out); err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 4 || !strings.Contains(lines[3], "| holds in direction | 6 over HTTP/1.1, 250 over HTTP/2; 255 WebSockets |") {
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 4 || !strings.Contains(lines[3], "|holds in direction|6 over HTTP/1.1, 250 over HTTP/2; 255 WebSockets|") {
 		t.Errorf("%s", out.String())
 	}
 

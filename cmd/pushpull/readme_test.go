@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -179,6 +180,37 @@ func TestReadmeShowsItsAnswer(t *testing.T) {
 	}
 	if shown == "" || !strings.HasPrefix(printed.String(), shown) {
 		t.Errorf("the README shows\n%s\nbut pushpull choose prints\n%s", shown, printed.String())
+	}
+}
+
+// The main README shows what the claims beside it came to, as soon as there are any.
+func TestReadmeShowsClaims(t *testing.T) {
+	const dir = "../../results/claims"
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "|claim|")
+	shown, _, _ = strings.Cut(shown, "\n\n")
+	index, err := result.ReadIndex(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if shown != "" {
+			t.Error("the README shows claims that were not measured")
+		}
+		return
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	results, err := openPoints(io.Discard, dir, index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written strings.Builder
+	if err := report.NewClaims(index, results).Markdown(&written); err != nil {
+		t.Fatal(err)
+	}
+	if "|claim|"+shown+"\n" != written.String() {
+		t.Errorf("the README shows\n|claim|%s\nbut pushpull claims --from results/claims --markdown FILE writes\n%s", shown, written.String())
 	}
 }
 

@@ -16,7 +16,7 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pushpull COMMAND",
 		Short: "Compare short polling, long polling and WebSockets",
-		Long: `Compare what short polling, long polling, SSE and WebSockets give and cost.
+		Long: `Compare short polling, long polling and WebSockets: how late, and at what cost.
 
 pushpull COMMAND --help describes a command.
 

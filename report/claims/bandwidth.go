@@ -9,7 +9,7 @@ const (
 func bandwidth() Claim {
 	return Claim{
 		Name:  "bandwidth",
-		Title: "Over HTTP/2 server-sent events are almost as cheap as WebSocket, and polling is much dearer",
+		Title: "Over HTTP/2, server-sent events are almost as cheap as WebSocket",
 		Says: "In the past, server-sent events have had a higher bandwidth cost due to HTTP/1.1's handling of headers. " +
 			"Unidirectional push with HTTP/2 is now almost as cheap as a WebSocket transfer, in terms of bandwidth. " +
 			"Long and short polling have a much higher bandwidth cost.",
@@ -47,7 +47,6 @@ func judgeBandwidth(m *Measured, f *Finding) error {
 	each := func(bytes, connections int64) string { return octets(float64(bytes) / float64(max(1, connections))) }
 	f.note(ByMeasuring, "server-sent events: the first request, once for each connection", each(first[2].HandshakeBytes, first[2].Connections)+" over HTTP/1.1")
 	f.note(ByMeasuring, "WebSocket: the handshake, once for each connection", each(first[3].HandshakeBytes, first[3].Connections)+" over HTTP/1.1")
-	f.Brief = "B an update: short poll " + number(first[0].BytesPerDelivery) + " and " + number(second[0].BytesPerDelivery) + " (HTTP/2), long poll " +
-		number(first[1].BytesPerDelivery) + " and " + number(second[1].BytesPerDelivery) + ", SSE " + number(events) + " and " + number(events2) + ", WebSocket " + number(socket)
+	f.Brief = octets(events2) + " an update, " + octets(events) + " over HTTP/1.1; WebSocket " + octets(socket)
 	return nil
 }

@@ -50,7 +50,10 @@ func judgePollEveryFive(m *Measured, f *Finding) error {
 	}
 	f.note(ByMeasuring, "polls that find nothing", percent(float64(poll.EmptyResponses)/float64(max(1, poll.Requests))))
 	f.note(ByMeasuring, "half of the messages come within", against(duration(poll.Latency.P50), duration(socket.Latency.P50))+" over WebSocket")
-	f.Brief = fmt.Sprintf("half of the messages after %s instead of %s, for %s of WebSocket's server CPU", duration(poll.Latency.P50), duration(socket.Latency.P50), percent(cores(poll)/max(1e-9, cores(socket))))
+	f.Brief = fmt.Sprintf("median %s instead of %s", duration(poll.Latency.P50), duration(socket.Latency.P50))
+	if cores(poll) > 0 && cores(socket) > 0 {
+		f.Brief += fmt.Sprintf(", for %s of the server CPU", percent(cores(poll)/cores(socket)))
+	}
 	return nil
 }
 
@@ -166,9 +169,6 @@ func judgeState(m *Measured, f *Finding) error {
 	f.compare(ByMeasuring, "a user costs more when there are more users: 4,000 against 1,000", "more than 25%", times(grows), grows > near)
 	room := func(row result.Row) float64 { return min(perGB(row), perCore(row)) }
 	f.compare(ByDerivation, "polling, which keeps no state, scales further: users every second for a core and a GB, against WebSocket", "more", against(whole2(room(poll)), whole2(room(socket))), room(poll) > room(socket))
-	f.Brief = fmt.Sprintf("%s a user, not growing with their number: %s users for a core and a GB, polling every second %s", kilobytes(memory(socket)), whole2(room(socket)), whole2(room(poll)))
-	if grows > near {
-		f.Brief = fmt.Sprintf("%s a user, growing with their number: %s users for a core and a GB, polling every second %s", kilobytes(memory(socket)), whole2(room(socket)), whole2(room(poll)))
-	}
+	f.Brief = fmt.Sprintf("a core and 1 GB hold %s users, %s that poll every second", whole2(room(socket)), whole2(room(poll)))
 	return nil
 }

@@ -9,7 +9,7 @@ const (
 func sensor() Claim {
 	return Claim{
 		Name:  "sensor",
-		Title: "WebSocket is faster than polling, and long polling is no substantial improvement on it",
+		Title: "WebSocket is faster than polling, long polling hardly",
 		Says: "WebSocket reduces the overhead of communication; whether it is faster than HTTP polling and long polling was measured as the one-way latency of wind readings at 4 Hz. " +
 			"As the rate increases, repeated headers can increase the latency of polling, and long polling is not believed to be a substantial improvement on it.",
 		Source: Source{"Victoria Pimentel and Bradford G. Nickerson", "Communicating and Displaying Real-Time Data with WebSocket", "2012", "https://doi.org/10.1109/MIC.2012.64"},

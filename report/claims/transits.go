@@ -14,7 +14,7 @@ const (
 func transits() Claim {
 	return Claim{
 		Name:   "transits",
-		Title:  "Long polling takes one transit of the network, on average close to one, at most over three",
+		Title:  "Long polling takes about one transit, at most over three",
 		Says:   "While the average latency of long polling is close to one network transit, the maximal latency is over three network transits: long poll response, next long poll request, long poll response.",
 		Source: Source{"S. Loreto, P. Saint-Andre, S. Salsano and G. Wilkins", "RFC 6202, section 2.2: HTTP Long Polling Issues", "2011", "https://www.rfc-editor.org/rfc/rfc6202"},
 		Setup: "Pairs of users, each way of the network 50 ms. The latency counts from when the server has the message, so the sender's transit is taken off. " +
