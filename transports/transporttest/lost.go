@@ -35,11 +35,21 @@ func logLost(t *testing.T, on stage) {
 	}
 }
 
+// Placeless is implemented by a transport whose users may know no place in a log before they have read a message.
+type Placeless interface {
+	// Placeless reports whether they do not, so that nobody can tell them that the log was lost before.
+	Placeless() bool
+}
+
 // logLostUnread restarts the server with another log before a user has read anything. The user can't know whether messages
 // were in the lost one, so it gets a gap.
 func logLostUnread(t *testing.T, on stage) {
 	for _, n := range []int{0, 3} {
 		first := on.serve(t, new(memory.Store))
+		if p, ok := first.transport.(Placeless); ok && p.Placeless() {
+			first.Stop()
+			return
+		}
 		u := first.Join("room", "")
 		time.Sleep(2 * time.Minute) // until a poll has been answered
 		first.Stop()

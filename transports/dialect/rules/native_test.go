@@ -21,6 +21,9 @@ type both struct {
 
 func (b both) Way() transports.Way { return b.Client.Way() }
 
+// Placeless implements transporttest.Placeless. Rules read what a stream brings, not the head of its answer.
+func (b both) Placeless() bool { return b.Way().Stream }
+
 // TestNative runs the suite of all transports on a dialect file for pushpull's own server.
 func TestNative(t *testing.T) {
 	d, err := rules.Load("testdata/pushpull.yaml")
