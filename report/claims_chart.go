@@ -39,7 +39,7 @@ func transitsFigure(all []claims.Transit) figure {
 	ch := curveChart{
 		name: "claims-transits", title: "Latency of long polling, in transits of the network",
 		detail: "From when the server has the message. Lower is better. Marked are the claimed average, close to one, and the claimed longest, over three.",
-		x:      scale{label: "messages per second and user", write: func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }},
+		x:      scale{label: "messages per second and room", write: func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }},
 		y:      scale{label: "transits of the network", write: func(x float64) string { return text.Number(x, 2) }},
 		limits: []limit{{1, "one"}, {3, "three"}},
 	}

@@ -155,9 +155,9 @@ func waits(share float64) (all []time.Duration) {
 func TestTransits(t *testing.T) {
 	w := newWorld()
 	share := map[string]float64{transitsSeldom: .01, transitsOften: .29, transitsFlood: .67}
-	rate := map[string]float64{transitsSeldom: .1, transitsOften: 4, transitsFlood: 20}
+	rate := map[string]float64{transitsSeldom: .2, transitsOften: 4, transitsFlood: 20}
 	for name := range share {
-		s := result.Scenario{Users: 40, Rate: rate[name], Network: network.Profile{RTTS: .1}}
+		s := result.Scenario{Users: 40, RoomSize: 2, Rate: rate[name] / 2, Network: network.Profile{RTTS: .1}}
 		w.add(name, "long-poll", s, result.Row{}, waits(share[name])...)
 		w.add(name, "websocket", s, result.Row{}, 100*time.Millisecond)
 	}
@@ -167,7 +167,7 @@ func TestTransits(t *testing.T) {
 	}
 	for what, want := range map[string]string{
 		"the shortest latency": "1.0 transits", "the longest latency": "3.0 transits",
-		"the average is close to one, at 0.1 ": "1.0 transits", "the average is close to one, at 4 ": "1.3 transits", "the average is close to one, at 20 ": "1.7 transits",
+		"the average is close to one, at 0.2 ": "1.0 transits", "the average is close to one, at 4 ": "1.3 transits", "the average is close to one, at 20 ": "1.7 transits",
 	} {
 		if r := row(t, f, what); r.Found != want || r.Agrees != (want != "1.3 transits" && want != "1.7 transits") {
 			t.Errorf("%s: %+v, want %s", what, r, want)

@@ -17,19 +17,19 @@ func transits() Claim {
 		Title:  "Long polling takes about one transit, at most over three",
 		Says:   "While the average latency of long polling is close to one network transit, the maximal latency is over three network transits: long poll response, next long poll request, long poll response.",
 		Source: Source{"S. Loreto, P. Saint-Andre, S. Salsano and G. Wilkins", "RFC 6202, section 2.2: HTTP Long Polling Issues", "2011", "https://www.rfc-editor.org/rfc/rfc6202"},
-		Setup: "Pairs of users, each way of the network 50 ms. The latency counts from when the server has the message, so the sender's transit is taken off. " +
-			"Users write every ten seconds, four times and twenty times a second.",
+		Setup: "Each way of the network takes 50 ms. The latency counts from when the server has the message, so the sender's transit is taken off. " +
+			"Rooms get a message every five seconds, four and twenty a second; each member writes seldom, as one who writes faster than the network answers waits for itself.",
 		Cases: []string{transitsSeldom, transitsOften, transitsFlood},
-		Why: "A message waits only if it comes in the two transits between an answer and the next request. With rate r and a gap G that is the share rG/(1+rG) of all, and they wait half the gap on average. " +
+		Why: "A message waits only if it comes in the two transits between an answer and the next request. With r messages a second in a room and a gap G that is the share rG/(1+rG) of all, and they wait half the gap on average. " +
 			"So the average is close to one while rG is small, and goes towards two when it is large. The longest stays at three, apart from what server and machine add, as every message that waited comes with the next answer. " +
 			"A lost segment adds to all of them, over WebSocket as well.",
 		judge: judgeTransits,
 	}
 }
 
-// A Transit is how many transits of the network long polls take at a rate of messages for each user.
+// A Transit is how many transits of the network long polls take at a rate of messages in a room.
 type Transit struct {
-	Rate      float64 // messages per second and user
+	Rate      float64 // messages per second and room
 	Least     float64
 	Mean      float64
 	P99, Most float64
@@ -57,7 +57,7 @@ func transitOf(m *Measured, name string, long, socket result.Row) Transit {
 	one := m.transit(name)
 	in := func(ms float64) float64 { return (ms - one) / one } // without the sender's transit
 	t := Transit{
-		Rate: m.scenario(name).Rate, Mean: in(long.Latency.Mean), P99: in(long.Latency.P99), Most: in(long.Latency.Max), Socket: in(socket.Latency.Mean),
+		Rate: rate(m.scenario(name)), Mean: in(long.Latency.Mean), P99: in(long.Latency.P99), Most: in(long.Latency.Max), Socket: in(socket.Latency.Mean),
 		Least: in(1e3 * long.Histogram.Quantile(0).Seconds()),
 	}
 	if long.Theory != nil && long.Theory.Mean != nil {
@@ -89,3 +89,6 @@ func judgeTransits(m *Measured, f *Finding) error {
 		number(seldom.Rate) + ", " + number(often.Rate) + ", " + number(flood.Rate) + " messages/s; longest " + number(often.Most)
 	return nil
 }
+
+// rate returns how many messages a second a room gets, of which all members send.
+func rate(s result.Scenario) float64 { return s.Rate * float64(s.RoomSize) }
