@@ -2,7 +2,7 @@
 // what becomes of the messages.
 //
 // A Fault acts on a Scene: routes through a relay, servers and users. A History is what users have seen while it
-// happened; its Score tells for each message and each member of its room whether it came, came late, was reported
+// happened; its Score counts, over all messages and members of their rooms, what came, came late, was reported
 // missing, or was lost in silence. The package starts nothing and measures nothing.
 package fault
 

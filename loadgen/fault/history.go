@@ -11,8 +11,8 @@ import (
 // never is the time of what has not happened.
 const never = time.Duration(-1)
 
-// A History is what users have sent, received and been told in a window in which a fault happens. All times are from the
-// start of the window. It is safe for concurrent use.
+// A History is what users have sent and received, and the errors and gaps they got, in a window in which a fault
+// happens. All times are from the start of the window. It is safe for concurrent use.
 type History struct {
 	usual time.Duration
 
@@ -40,8 +40,8 @@ type Planned struct {
 type member struct {
 	room  int
 	came  []arrival
-	gaps  []time.Duration // when it was told that messages are missing
-	error time.Duration   // the last one that it was told
+	gaps  []time.Duration // when it got an error that messages are missing
+	error time.Duration   // when it got the last error
 	left  bool            // it has given up, with an error
 }
 
@@ -111,7 +111,7 @@ func (h *History) Told(user int, at time.Duration, gap, left bool) {
 	}
 }
 
-// Open returns how many copies are still to come, or to be told of, at a time when no more messages are sent.
+// Open returns how many copies have neither come nor been reported missing, at a time when no more messages are sent.
 func (h *History) Open(at time.Duration) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,7 +119,7 @@ func (h *History) Open(at time.Duration) int {
 	return score.Hung + score.Lost + waiting
 }
 
-// errorsEvery is how often a user that can't join is told so, at least: it waits up to two seconds between two tries,
+// errorsEvery is how often a user that can't join gets an error, at least: it waits up to two seconds between two tries,
 // and an answer takes up to ten.
 const errorsEvery = 12 * time.Second
 
@@ -186,7 +186,7 @@ func (h *History) score(at time.Duration) (score result.Aftermath, waiting int) 
 					recovered = max(recovered, m.answered)
 				}
 			case h.users[m.Sender].error != never && at-h.users[m.Sender].error < errorsEvery && m.begun == never:
-				score.Refused++ // its sender is told that there is no connection
+				score.Refused++ // its sender knows that there is no connection
 				waiting++
 			default:
 				score.Hung++
@@ -206,7 +206,7 @@ func (h *History) passed(u *member, m message) bool {
 	return slices.ContainsFunc(u.came, func(a arrival) bool { return h.messages[a.message].begun > m.answered })
 }
 
-// reported reports whether m can be among the missing messages of a gap that u was told. A gap lies between the messages
+// reported reports whether m can be among the missing messages of a gap that was reported to u. A gap lies between the messages
 // that came before it and those that came after it. Of two messages, the one whose sending began when the other was
 // acknowledged is later in the log.
 func (h *History) reported(u *member, m message) bool {
