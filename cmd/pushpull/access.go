@@ -70,7 +70,7 @@ func (o *accessOptions) readTLS(text string) (string, error) {
 	case o.several:
 		return "", errors.New("write --tls to compare with and without, or --tls=only")
 	}
-	return "", errors.New("write --tls alone: only pushpull run compares with and without")
+	return "", errors.New("write --tls alone, or leave it out")
 }
 
 func (o *accessOptions) readHTTP(text string) ([]string, error) {
