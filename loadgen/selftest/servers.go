@@ -96,7 +96,7 @@ func newDelayed(plan *loadgen.Plan) subject {
 
 func (d *delayed) Append(_ context.Context, room string, body []byte, key transports.Key) (uint64, error) {
 	d.came <- arrival{room, slices.Clone(body), time.Now()}
-	return 1, nil // users ignore the seq of the messages they have sent
+	return noPlace(), nil
 }
 
 // show stores each message when its delay has passed.
@@ -217,10 +217,14 @@ func (s *spoiler) due() bool {
 	return true
 }
 
+// noPlace returns the place of a message that isn't stored, another one each time: users take an answer with the place of
+// the one before for the same answer once more.
+func noPlace() uint64 { return uint64(time.Now().UnixNano()) }
+
 // lose acknowledges a message without storing it.
 func lose(s *spoiler, ctx context.Context, room string, body []byte) (uint64, error) {
 	if s.due() {
-		return 1, nil
+		return noPlace(), nil
 	}
 	return s.Store.Append(ctx, room, body, "")
 }
@@ -239,7 +243,7 @@ func swap(s *spoiler, ctx context.Context, room string, body []byte) (uint64, er
 	held, overtakes := s.held[stamp.User]
 	if _, more := s.plan.Find(stamp.User, stamp.Number+1); more && !overtakes && s.due() {
 		s.held[stamp.User] = slices.Clone(body)
-		return 1, nil
+		return noPlace(), nil
 	}
 	seq, err := s.Store.Append(ctx, room, body, "")
 	if overtakes {
