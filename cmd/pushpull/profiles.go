@@ -11,9 +11,34 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"pushpull/loadgen"
 	"pushpull/transports"
 )
+
+// profilesOptions is where a command serves the profiles of its own process.
+type profilesOptions struct{ address string }
+
+func (o *profilesOptions) addFlag(f *pflag.FlagSet) {
+	f.StringVar(&o.address, "pprof", "", "`ADDRESS` serve profiles of this process there, to look at with go tool pprof; a port alone is on loopback")
+}
+
+// serve serves the profiles if the flag is given, and returns a line that says where. The caller must call stop.
+func (o *profilesOptions) serve(f *pflag.FlagSet) (line string, stop func(), err error) {
+	if !f.Changed("pprof") {
+		return "", func() {}, nil
+	}
+	address, err := profilesAddress(o.address)
+	if err != nil {
+		return "", nil, usageError(err)
+	}
+	at, stop, err := serveProfiles(address)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("profiles on %s\n", at), stop, nil
+}
 
 // profilesAddress is listenAddress for --pprof, which may be a port alone.
 func profilesAddress(address string) (string, error) {

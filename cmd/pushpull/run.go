@@ -33,6 +33,7 @@ type runOptions struct {
 	watch            watchOptions
 	printJSON, quiet bool
 	profile          bool
+	pprof            profilesOptions
 	look             look
 	outputs          outputs
 }
@@ -86,7 +87,8 @@ that of the run. Neither page has authentication.
 
 --profile writes CPU and heap profiles of the servers and of the generator in the measured part of
 each window into the directory profiles of the result, for go tool pprof. That costs CPU, and the
-report says so. With --target only the generator is profiled.
+report says so. With --target only the generator is profiled. --pprof serves profiles of the generator
+during the run, and prints where; keep it on loopback.
 
 A window that can't be measured, as its users can't join or its servers don't start, costs that
 window: the row of its transport says why, and the others are measured. Exit code 1 means that
@@ -130,6 +132,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.profile, "profile", false, "profile the CPU and the heap of server and generator in each window")
+		o.pprof.addFlag(f)
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 		o.look.addFlags(f)
 	})
@@ -170,6 +173,11 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err := opts.outputs.try(opts.destination.own(args, namesOf(opts.variants)...)...); err != nil {
 		return err
 	}
+	profiles, stopProfiles, err := opts.pprof.serve(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	defer stopProfiles()
 	listener, err := opts.watch.listen()
 	if err != nil {
 		return err
@@ -177,6 +185,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if listener != nil {
 		defer listener.Close()
 	}
+	fmt.Fprint(cmd.ErrOrStderr(), profiles)
 	against.remark(cmd.ErrOrStderr())
 	if err := against.reach(ctx); err != nil {
 		return err

@@ -37,7 +37,7 @@ type serveOptions struct {
 	untilEOF       bool
 	slow           server.Slowness
 	results        string
-	pprof          string
+	pprof          profilesOptions
 }
 
 func newServeCommand() *cobra.Command {
@@ -103,7 +103,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.tokenFrom, "token-from", "", "`VARIABLE` environment variable with the token, which others can't see as they can see arguments")
 		f.StringArrayVar(&o.limits.Origins, "allow-origin", nil, "`ORIGIN` a site whose pages may send and connect, and whose host is served, like https://chat.example; may be repeated")
 		f.StringVar(&o.results, "results", "results", "`DIR` runs that are shown at /results")
-		f.StringVar(&o.pprof, "pprof", "", "`ADDRESS` serve profiles there, to look at with go tool pprof; a port alone is on loopback")
+		o.pprof.addFlag(f)
 		f.BoolVar(&o.untilEOF, "until-eof", false, "stop when standard input ends")
 		durationVar(f, &o.slow.Burn, "debug-burn", 0, "`TIME` waste so much CPU for each response and frame")
 		durationVar(f, &o.slow.Delay, "debug-delay", 0, "`TIME` wait so long before each response and frame")
@@ -220,12 +220,11 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if err != nil {
 		return usageError(err)
 	}
-	profiles := ""
-	if cmd.Flags().Changed("pprof") {
-		if profiles, err = profilesAddress(opts.pprof); err != nil {
-			return usageError(err)
-		}
+	profiles, stopProfiles, err := opts.pprof.serve(cmd.Flags())
+	if err != nil {
+		return err
 	}
+	defer stopProfiles()
 	if info, err := os.Stat(opts.results); cmd.Flags().Changed("results") && (err != nil || !info.IsDir()) {
 		return usageError(fmt.Errorf("bad --results %q: name a directory with results of pushpull run", opts.results))
 	}
@@ -258,16 +257,7 @@ func runServe(ctx context.Context, cmd *cobra.Command, opts serveOptions) error 
 	if s.TLS != nil {
 		scheme = "https"
 	}
-	lines := fmt.Sprintf("listening on %s://%s\n", scheme, l.Addr())
-	if profiles != "" {
-		at, stop, err := serveProfiles(profiles)
-		if err != nil {
-			l.Close()
-			return errors.Join(err, kept.Close())
-		}
-		defer stop()
-		lines += fmt.Sprintf("profiles on %s\n", at)
-	}
+	lines := fmt.Sprintf("listening on %s://%s\n%s", scheme, l.Addr(), profiles)
 	if certificate != "" {
 		lines += fmt.Sprintf("certificate in %s\n", certificate)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -46,6 +47,7 @@ func soak(t *testing.T, binary, scenario, transport string, lasts time.Duration)
 	words := []string{
 		"run", scenario, "--servers", "3", "--store", "nats:",
 		"--transports", transport, "--rounds", "1", "--duration", lasts.String(), "--out", filepath.Join(t.TempDir(), "result"),
+		"--pprof", "0",
 	}
 	if scenario == "idle" {
 		// Servers keep up to 128 messages of a room for its readers. At its own rate it would take hours to have
@@ -56,8 +58,16 @@ func soak(t *testing.T, binary, scenario, transport string, lasts time.Duration)
 	run.Env = append(os.Environ(), "TMPDIR="+disk)
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
 	run.WaitDelay = 10 * time.Second
-	var said strings.Builder
-	run.Stdout, run.Stderr = &said, &said
+	file, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	said := func() string {
+		text, _ := os.ReadFile(file.Name())
+		return string(text)
+	}
+	run.Stdout, run.Stderr = file, file
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +79,16 @@ func soak(t *testing.T, binary, scenario, transport string, lasts time.Duration)
 	for begun, failed := time.Now(), 0; time.Since(begun) < lasts; {
 		select {
 		case err := <-ended:
-			t.Fatalf("the run ended early: %v\n%s", err, said.String())
+			t.Fatalf("the run ended early: %v\n%s", err, said())
 		case <-tick.C:
 		}
 		if time.Since(begun) < lasts/4 {
 			continue
 		}
 		l, err := inspect(run.Process.Pid, disk)
+		if err == nil {
+			err = l.profile(said())
+		}
 		if err == nil {
 			looks, failed = append(looks, l), 0
 		} else if failed++; failed > 3 {
@@ -87,7 +100,7 @@ func soak(t *testing.T, binary, scenario, transport string, lasts time.Duration)
 			t.Errorf("the run ended with %v", err)
 		}
 	}
-	t.Logf("\n%s", said.String())
+	t.Logf("\n%s", said())
 	for _, f := range figures(looks) {
 		t.Log(f.verdict())
 		if !f.flat() {
@@ -149,6 +162,36 @@ func inspect(pid int, disk string) (inspection, error) {
 		}
 		return nil // a file may go while we look
 	})
+}
+
+// profile adds what the profiles of the generator say. It takes the words of the run, which tell where they are.
+func (l *inspection) profile(said string) error {
+	_, at, found := strings.Cut(said, "profiles on ")
+	if !found {
+		return fmt.Errorf("the run doesn't say where its profiles are: %s", said)
+	}
+	at, _, _ = strings.Cut(at, "\n")
+	client := http.Client{Timeout: 10 * time.Second}
+	for _, p := range []struct{ of, path, before string }{
+		{"generator, goroutines", "goroutine?debug=1", "goroutine profile: total "},
+		{"generator, memory in use", "heap?debug=1&gc=1", "\n# HeapAlloc = "},
+	} {
+		resp, err := client.Get(at + p.path)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return err
+		}
+		_, number, _ := strings.Cut(string(text), p.before)
+		number, _, _ = strings.Cut(number, "\n")
+		if l.values[p.of], err = strconv.ParseFloat(number, 64); err != nil {
+			return fmt.Errorf("%s: %w", p.path, err)
+		}
+	}
+	return nil
 }
 
 // process adds what a process takes.
