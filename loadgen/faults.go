@@ -212,7 +212,7 @@ func (w *window) newHistory() *fault.History {
 func (w *window) breakAt(ctx context.Context, s *stage) error {
 	measured := w.plan.End - w.plan.Warmup
 	begin := w.plan.Warmup + measured/8 + time.Duration(s.scene.Random.Int64N(int64(measured/4)))
-	if !pauseUntil(ctx, w.ledger.start.Add(begin)) || !w.settleIn(ctx, w.ledger.start.Add(w.plan.Warmup+measured/2)) {
+	if !pauseUntil(ctx, w.ledger.start.Add(begin)) {
 		return context.Cause(ctx)
 	}
 	began := time.Since(w.ledger.start)
@@ -231,19 +231,6 @@ func (w *window) breakAt(ctx context.Context, s *stage) error {
 		return context.Cause(ctx)
 	}
 	return nil
-}
-
-// settleIn waits until every user that polls has had an answer, but not beyond a time: a user without one has no place in
-// its room yet, and can't be told what a server lost before. It returns false if ctx ends.
-func (w *window) settleIn(ctx context.Context, until time.Time) bool {
-	for i := range w.users {
-		for w.way.Polls() && !w.users[i].answered() && time.Now().Before(until) {
-			if !pauseUntil(ctx, time.Now().Add(drainStep)) {
-				return false
-			}
-		}
-	}
-	return ctx.Err() == nil
 }
 
 // patience returns how long after the last message users may take to get it, or to be told: as long as it takes to

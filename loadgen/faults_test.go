@@ -7,11 +7,9 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pushpull/loadgen/fault"
-	"pushpull/transports"
 )
 
 // aFault returns how a fault is measured on one server in memory, with a few users and within about a second.
@@ -120,29 +118,6 @@ func TestRestartResends(t *testing.T) {
 			}
 			if after := w.Aftermath; after.Unconfirmed+after.Refused+after.Lost+after.Hung+after.Doubled > 0 || w.Rejoins == 0 {
 				t.Errorf("%+v, %d rejoins", *after, w.Rejoins)
-			}
-		})
-	}
-}
-
-// TestSettleIn waits for users whose polls have had no answer, until a time; on a stream they need none.
-func TestSettleIn(t *testing.T) {
-	bases := hosts(t)
-	for way, want := range map[transports.Way]time.Duration{{Hold: time.Minute}: 3 * time.Second, {Stream: true}: 0} {
-		synctest.Test(t, func(t *testing.T) {
-			u := play(&script{way: way, join: func(int) (*scene, error) { return &scene{}, nil }}, bases)
-			u.window.users = make([]user, 2)
-			begun := time.Now()
-			if !u.window.settleIn(t.Context(), begun.Add(3*time.Second)) {
-				t.Error("it did not wait to the end")
-			}
-			if took := time.Since(begun); took < want || took > want+drainStep {
-				t.Errorf("%+v: it waited %v, want %v", way, took, want)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			if u.window.settleIn(ctx, time.Now().Add(time.Second)) {
-				t.Error("it went on after the end")
 			}
 		})
 	}

@@ -23,7 +23,6 @@ func (w *window) joinersAtOnce() int {
 // the memory of the servers, if memory, which askIdle has begun, is known.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, memory growth) (growth, error) {
 	w.enter(phaseJoining)
-	w.asks = true
 	left := w.joinLimit
 	for _, users := range memory.steps(len(w.users)) {
 		begun := time.Now()

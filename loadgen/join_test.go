@@ -38,9 +38,9 @@ func TestMemoryWhileUsersJoin(t *testing.T) {
 	}
 }
 
-// TestGreeting counts the exchanges of users that join: each user that polls makes one, others none. Without a warm-up
-// nothing else asks for /healthz.
-func TestGreeting(t *testing.T) {
+// TestPollsToJoin counts the polls of users that have no place yet: each makes one, which is not held, and none on a
+// stream. Nobody asks for /healthz, as calibrations are in the warm-up, which there isn't.
+func TestPollsToJoin(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		transport string
@@ -56,8 +56,15 @@ func TestGreeting(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int64
 			base := proxiedTo(t, start(t), func(_ http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path == "/healthz" {
+				query := r.URL.Query()
+				switch {
+				case r.URL.Path == "/healthz":
+					t.Error("asked for /healthz")
+				case strings.HasSuffix(r.URL.Path, "-poll") && !query.Has("after"):
 					asked.Add(1)
+					if hold := query.Get("hold"); hold != "" && hold != "0s" {
+						t.Errorf("held: %v", r.URL)
+					}
 				}
 				return false
 			})
@@ -73,7 +80,7 @@ func TestGreeting(t *testing.T) {
 			}
 			whole(t, s, *out)
 			if n := asked.Load(); n != c.want {
-				t.Errorf("%d exchanges, want %d", n, c.want)
+				t.Errorf("%d polls to join, want %d", n, c.want)
 			}
 		})
 	}

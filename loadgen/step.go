@@ -25,7 +25,7 @@ func waitAfter(err error, own *backoff.Waits) time.Duration {
 // A foreign server may answer 4xx to a poll of a conversation that has begun: it no longer knows it, or a token has
 // expired. Joining again begins another one.
 func (u *user) step(r transports.Request, err error) transports.Step {
-	served := u.window.way.Stream || u.served // it has joined, or got an answer
+	served := u.window.way.Stream || u.served || !u.window.foreign() && r == transports.Poll // it has joined, or got an answer
 	step := stepAfter(r, err)
 	switch {
 	case step == transports.Return && served:

@@ -36,7 +36,7 @@ type user struct {
 	server   int               // of the latest link, an index in window.servers; written under mu
 	cursor   transports.Cursor // where to resume once a session has ended
 
-	served bool // the server has answered a poll; used by the receiving goroutine
+	served bool // the server has answered a poll after the one of joining; used by the receiving goroutine
 
 	mu    sync.Mutex
 	state state
@@ -124,13 +124,6 @@ func (u *user) dropped(l *link) bool {
 	return u.state != gone && u.link != l
 }
 
-// answered reports whether a poll of the user has been answered since it joined.
-func (u *user) answered() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.link != nil && u.link.pool.Answered()
-}
-
 // left reports whether the user is gone.
 func (u *user) left() bool {
 	u.mu.Lock()
@@ -140,17 +133,17 @@ func (u *user) left() bool {
 
 // join connects the user and makes it a member of its room.
 //
-// A user that polls makes one exchange, as if it had polled: its first poll may be seconds away, or be held, and so says
-// nothing of when a message could come. A server has the memory of a connection only then, too.
+// A user that polls a foreign server makes one exchange first, as ours poll to join: its first poll may be seconds away,
+// or be held, and so says nothing of when a message could come. A server has the memory of a connection only then, too.
 func (u *user) join(ctx context.Context) error {
 	w, begun := u.window, time.Now()
 	if err := u.connect(ctx, &u.first, ""); err != nil {
 		return err
 	}
-	if path := w.health(); w.asks && w.way.Polls() && path != "" {
+	if path := w.health(); w.foreign() && w.way.Polls() && path != "" {
 		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
-		u.first.pool.Forget()
 	}
+	u.first.pool.Forget()
 	ready := time.Since(begun)
 	if err := u.prepare(ctx, &u.first); err != nil {
 		return err
@@ -244,8 +237,8 @@ func (u *user) receive(ctx context.Context) {
 	for l := &u.first; l != nil; {
 		begun, cursor := time.Now(), u.cursor
 		err := u.read(ctx, l)
-		u.cursor = l.session.Cursor()                                              // after a gap, past it: the missing messages count as lost
-		u.served = u.served || l.pool.Answered() || u.cursor != "" && !w.foreign() // a foreign server may have places before any answer
+		u.cursor = l.session.Cursor()                                                  // after a gap, past it: the missing messages count as lost
+		u.served = u.served || l.pool.Answered() || u.cursor != cursor && !w.foreign() // a foreign server may have places before any answer
 		w.ledger.receivers[u.id].waits = err == nil && !u.served && w.way.Polls()
 		if ctx.Err() != nil {
 			return

@@ -77,7 +77,6 @@ type window struct {
 	users      []user
 	rejoins    atomic.Int64
 	joins      joins         // of all users, at first
-	asks       bool          // users that poll make an exchange as they join
 	returns    joins         // of users whose session had ended
 	recovery   *recovery     // nil: nothing is made to break
 	begun      chan struct{} // closed once ledger.start is set

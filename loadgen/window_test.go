@@ -48,7 +48,7 @@ func TestPollersAreSpread(t *testing.T) {
 	var asked []time.Time
 	proxy := httputil.NewSingleHostReverseProxy(foreign(t, &memory.Store{}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/short-poll") {
+		if strings.HasSuffix(r.URL.Path, "/short-poll") && r.URL.Query().Has("after") { // else it is to join
 			mu.Lock()
 			asked = append(asked, time.Now())
 			mu.Unlock()

@@ -13,20 +13,21 @@ import (
 )
 
 // A Poller is the Session of a transport that polls: a user that reads a room by GET and sends to
-// it by POST. Its fields must be set before Messages is ranged over.
+// it by POST. Its fields must be set before Enter is called or Messages is ranged over.
 type Poller struct {
 	Sender
 
 	Name  string        // of the transport, as in /rooms/{room}/{name}
-	Query string        // added to the query of every poll, like "hold=30s"
+	Query string        // added to the query of every poll, like "scan=50ms"
 	From  Cursor        // the place to read on from; advances while Messages is ranged over
 	Every time.Duration // period of the timer for polls; 0: poll again at once
-	Hold  time.Duration // for which the server may hold a poll; it must answer AnswerTime later
+	Hold  time.Duration // for which the server may hold a poll; it must answer AnswerTime later; 0: it holds none
 
 	ticks    Ticks
 	last     uint64    // seq of the last message yielded from the current response; 0: none, From is the place
 	answer   []byte    // body of the current response, reused for the next
 	messages []Message // parsed from answer
+	entered  Cursor    // the place after the messages, which are those of Enter; empty once Messages has taken them
 }
 
 var _ OnceSender = (*Poller)(nil)
@@ -37,6 +38,23 @@ func (p *Poller) Cursor() Cursor {
 		return CursorAt(p.last)
 	}
 	return p.From
+}
+
+// Enter returns p as a session that knows its place. A reader that has none yet polls once without being held: if its
+// first poll were held, it could not be told of messages that the server loses meanwhile. The messages of the answer
+// are the first ones of Messages. ctx bounds the poll alone.
+func (p *Poller) Enter(ctx context.Context) (Session, error) {
+	if p.From != "" {
+		return p, nil
+	}
+	u := p.Target.RoomURL(p.Room, p.Name)
+	u.RawQuery = p.query(0)
+	cursor, _, err := p.ask(NewRequest(Within(ctx, AnswerTime, "answer a poll"), http.MethodGet, u, http.Header{}, nil))
+	if err != nil {
+		return nil, fmt.Errorf("polling %s: %w", p.Name, err)
+	}
+	p.entered = cursor
+	return p, nil
 }
 
 // Messages polls at once and then every p.Every. After a response with Retry-After: 0, which means
@@ -53,8 +71,14 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		p.ticks.Every = p.Every
 		p.ticks.Start()
 		defer p.ticks.Stop()
+		if place := p.entered; place != "" && ctx.Err() == nil {
+			p.entered = ""
+			if !p.yield(place, yield) {
+				return
+			}
+		}
 		for {
-			u.RawQuery = query(p.From, p.Query)
+			u.RawQuery = p.query(p.Hold)
 			cursor, more, err := p.ask(req)
 			if ctx.Err() != nil {
 				return
@@ -66,18 +90,23 @@ func (p *Poller) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				yield(Message{}, fmt.Errorf("polling %s: %w", p.Name, err))
 				return
 			}
-			for _, m := range p.messages {
-				p.last = m.Seq
-				if !yield(m, nil) {
-					return
-				}
-			}
-			p.From, p.last = cursor, 0
-			if !more && !p.ticks.Wait(ctx) {
+			if !p.yield(cursor, yield) || !more && !p.ticks.Wait(ctx) {
 				return
 			}
 		}
 	}
+}
+
+// yield yields the messages of an answer, after which the place is the given one.
+func (p *Poller) yield(place Cursor, yield func(Message, error) bool) bool {
+	for _, m := range p.messages {
+		p.last = m.Seq
+		if !yield(m, nil) {
+			return false
+		}
+	}
+	p.From, p.last = place, 0
+	return true
 }
 
 // errMisplaced is the error of an answer to another request: a proxy has answered one twice. What follows on the
@@ -91,17 +120,25 @@ func before(place, other Cursor) bool {
 	return err == nil && otherErr == nil && at < after
 }
 
-func query(after Cursor, more string) string {
+// query returns the query of a poll that may be held for hold.
+func (p *Poller) query(hold time.Duration) string {
 	var b strings.Builder
-	if after != "" {
-		b.WriteString("after=")
-		b.WriteString(string(after))
-	}
-	if more != "" {
+	add := func(parts ...string) {
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(more)
+		for _, part := range parts {
+			b.WriteString(part)
+		}
+	}
+	if p.From != "" {
+		add("after=", string(p.From))
+	}
+	if p.Query != "" {
+		add(p.Query)
+	}
+	if p.Hold > 0 {
+		add("hold=", hold.String())
 	}
 	return b.String()
 }

@@ -134,9 +134,9 @@ type Joins struct {
 	Connections int64 `json:"connections"` // that they made
 	Bytes       int64 `json:"bytes"`       // that the connections had carried by then, in both directions, TLS included
 
-	// From the start of joining until the user could get a message: a stream was open, or, of users that poll, a first
-	// exchange was over, GET /healthz, as a poll may be held. Of users that poll and join again, and of those of a foreign
-	// server without such a path, until a poll could go out.
+	// From the start of joining until the user could get a message: a stream was open, or, of users that poll, the poll
+	// was answered by which they join. Of users that poll and join again, until a poll could go out. Polls of a foreign server
+	// may be held: there, until a first exchange was over, or, if its dialect names none, until a poll could go out.
 	Ready *Histogram `json:"ready"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -26,8 +27,14 @@ type both struct {
 
 func (b both) Way() transports.Way { return b.Client.Way() }
 
-// Placeless implements transporttest.Placeless. Rules read what a stream brings, not the head of its answer.
-func (b both) Placeless() bool { return b.Way().Stream }
+// LatePlace implements transporttest.LatePlace. Rules read what a stream brings, not the head of its answer; a poll brings
+// a place when it is answered.
+func (b both) LatePlace() time.Duration {
+	if b.Way().Stream {
+		return -1
+	}
+	return b.Way().Every + b.Way().Hold + time.Second
+}
 
 // TestCarriers runs the suite of all transports on the carriers: they speak to pushpull's own server in its own
 // dialect.

@@ -127,11 +127,12 @@ func look(ctx context.Context, scan, hold time.Duration, read func() ([]transpor
 	}
 }
 
-// Join returns a session that polls again as soon as a response has come.
-func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	hold := target.Held(t.Way().Hold)
-	return &transports.Poller{
+// Join returns a session that polls again as soon as a response has come. A user without a place polls once to join,
+// without being held.
+func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
+	poller := &transports.Poller{
 		Sender: transports.Sender{Target: target, Room: room},
-		Name:   Name, From: from, Query: "scan=" + t.scan().String() + "&hold=" + hold.String(), Hold: hold,
-	}, nil
+		Name:   Name, From: from, Query: "scan=" + t.scan().String(), Hold: target.Held(t.Way().Hold),
+	}
+	return poller.Enter(ctx)
 }

@@ -55,10 +55,12 @@ func (t Transport) Handler(log transports.Log) http.Handler {
 	})
 }
 
-// Join returns a session that polls as soon as Messages is ranged over, and then on a fixed timer.
-func (t Transport) Join(_ context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
-	return &transports.Poller{
+// Join returns a session that polls as soon as Messages is ranged over, and then on a fixed timer. A user without a
+// place polls once to join.
+func (t Transport) Join(ctx context.Context, target transports.Target, room string, from transports.Cursor) (transports.Session, error) {
+	poller := &transports.Poller{
 		Sender: transports.Sender{Target: target, Room: room},
 		Name:   Name, From: from, Every: t.Way().Every,
-	}, nil
+	}
+	return poller.Enter(ctx)
 }

@@ -48,8 +48,8 @@ func TestLatency(t *testing.T) {
 			t.Errorf("longest latency %v, want almost %v", longest, interval)
 		}
 		asked, ticks := u.Conns.Answers(http.MethodGet, 0), int(time.Since(start)/interval)+1
-		if asked != ticks {
-			t.Errorf("%d polls, want %d: one at each tick", asked, ticks)
+		if asked != 1+ticks {
+			t.Errorf("%d polls, want one to join and %d, one at each tick", asked, ticks)
 		}
 	})
 }
@@ -94,7 +94,7 @@ func TestSlowAnswer(t *testing.T) {
 		if _, err := u.Leave(); err != nil {
 			t.Fatal(err)
 		}
-		want := []time.Duration{0, 15 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second}
+		want := []time.Duration{0, 0, 15 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second}
 		for i, at := range store.reads {
 			if i >= len(want) || at.Sub(start) != want[i] {
 				t.Fatalf("poll %d at %v, want polls at %v", i, at.Sub(start), want)

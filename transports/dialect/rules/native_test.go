@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"testing"
+	"time"
 
 	"pushpull/transports"
 	"pushpull/transports/dialect"
@@ -21,8 +22,14 @@ type both struct {
 
 func (b both) Way() transports.Way { return b.Client.Way() }
 
-// Placeless implements transporttest.Placeless. Rules read what a stream brings, not the head of its answer.
-func (b both) Placeless() bool { return b.Way().Stream }
+// LatePlace implements transporttest.LatePlace. Rules read what a stream brings, not the head of its answer; a poll brings
+// a place when it is answered.
+func (b both) LatePlace() time.Duration {
+	if b.Way().Stream {
+		return -1
+	}
+	return b.Way().Every + b.Way().Hold + time.Second
+}
 
 // TestNative runs the suite of all transports on a dialect file for pushpull's own server.
 func TestNative(t *testing.T) {
