@@ -152,6 +152,9 @@ func (p *Poller) ask(req *http.Request) (cursor Cursor, more bool, err error) {
 		return "", false, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusCreated { // of a message
+		return "", false, errMisplaced
+	}
 	if StepAfter(Poll, resp.StatusCode) != Proceed {
 		return "", false, AnswerError(resp)
 	}

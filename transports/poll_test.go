@@ -231,6 +231,7 @@ func TestMisplacedAnswer(t *testing.T) {
 		{status: 200, next: "7", body: `[{"seq":7,"body":"again"}]`},
 		{status: 200, next: "8", body: `[{"seq":8,"body":"again"}]`},
 		{status: 204, next: "7"},
+		{status: 201, body: `{"seq":9}`},
 	} {
 		poller := &transports.Poller{Sender: transports.Sender{Target: target(server), Room: "room"}, Name: "poll", From: "8"}
 		for m, err := range poller.Messages(t.Context()) {
