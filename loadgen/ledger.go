@@ -55,8 +55,10 @@ type receiver struct {
 	waits   bool     // its first poll was not answered before it left
 
 	// Of the messages that have come in one instant.
-	came  time.Time     // when the latest came
-	first time.Duration // when the first of them was sent
+	came    time.Time     // when the latest came
+	first   time.Duration // when the first of them was sent
+	counted bool          // they are a bunch already
+	bunches int32         // so far
 }
 
 // Messages that come within one instant of each other have come together, and messages that were sent apart by more than apart
@@ -67,15 +69,22 @@ const (
 )
 
 // bunched takes note of a message, and reports whether it has come together with one that was sent long before or after it: what
-// buffers a stream holds messages back until there are enough.
+// buffers a stream holds messages back until there are enough. A receiver's first bunch doesn't count: a single pause of the
+// server or of the machine makes one.
 func (r *receiver) bunched(now time.Time, sent time.Duration) bool {
 	together := now.Sub(r.came) < instant
 	r.came = now
-	if !together {
-		r.first = sent
-		return false
+	switch {
+	case !together:
+		r.first, r.counted = sent, false
+	case (sent - r.first).Abs() > apart:
+		if !r.counted {
+			r.counted = true
+			r.bunches++
+		}
+		return r.bunches > 1
 	}
-	return (sent - r.first).Abs() > apart
+	return false
 }
 
 // slicesPerWindow is the largest number of slices of latency over time.

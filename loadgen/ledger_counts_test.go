@@ -104,7 +104,7 @@ func TestLedgerJoinsErrorsOfConnections(t *testing.T) {
 	}
 }
 
-// Messages of one sender that were sent apart and come in one instant have waited in a buffer on their way.
+// Messages of one sender that were sent apart and come in one instant, more than once, have waited in a buffer on their way.
 func TestBunched(t *testing.T) {
 	begun := time.Now()
 	at := func(ms float64) time.Time { return begun.Add(time.Duration(ms * float64(time.Millisecond))) }
@@ -116,9 +116,9 @@ func TestBunched(t *testing.T) {
 	}{
 		{"as they were sent", []float64{1, 201, 401}, []int{0, 200, 400}, 0},
 		{"sent together", []float64{1, 1.1, 1.2}, []int{0, 1, 50}, 0},
-		{"held back", []float64{500, 500.1, 500.2, 500.3}, []int{0, 120, 240, 360}, 3},
-		{"many that are close to the next", []float64{500, 500.1, 500.2, 500.3, 500.4}, []int{0, 40, 80, 120, 160}, 2},
-		{"two bunches", []float64{500, 500.1, 900, 900.1}, []int{0, 200, 600, 800}, 2},
+		{"held back by a pause", []float64{500, 500.1, 500.2, 500.3}, []int{0, 120, 240, 360}, 0},
+		{"held back again and again", []float64{500, 500.1, 500.2, 1000, 1000.1, 1000.2, 1000.3}, []int{0, 120, 240, 500, 620, 740, 860}, 3},
+		{"many that are close to the next", []float64{1, 1.1, 500, 500.1, 500.2, 500.3, 500.4}, []int{-200, 0, 10, 50, 90, 130, 170}, 2},
 	} {
 		var r receiver
 		count := 0

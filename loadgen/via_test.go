@@ -65,7 +65,7 @@ func bunching() int {
 // buffer, which there is none of without the proxy.
 func TestVia(t *testing.T) {
 	s := Scenario{
-		Name: "via", Users: 2, RoomSize: 2, Rate: 10, Size: 64, Warmup: .2, Duration: 1, Drain: 5, Rounds: 1, Seed: 1,
+		Name: "via", Users: 2, RoomSize: 2, Rate: 20, Size: 64, Warmup: .2, Duration: 2, Drain: 5, Rounds: 1, Seed: 1,
 		Transports: []string{"sse"},
 	}
 	serve, via := []string{os.Args[0], "serve"}, []string{os.Args[0], "bunching"}

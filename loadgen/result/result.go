@@ -88,7 +88,8 @@ type Window struct {
 	Reordered    int `json:"reordered"`    // copies that arrived after a later one of the same sender
 	Misdelivered int `json:"misdelivered"` // messages that arrived and were never sent to that room
 
-	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after.
+	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after,
+	// from the second time on that this happened to a receiver: a single pause holds back the messages of all once.
 	Bunched int `json:"bunched,omitempty"`
 
 	// IdleEnds are the connections that were ended after an equal time of silence, as by a timer; nil: none were.

@@ -357,9 +357,8 @@ func (c Case) measureCalmly(ctx context.Context, spec string) (measurement, erro
 	}
 }
 
-// busy reports whether a doubt is about the generator, or about messages that came together, as they do after a pause of
-// a busy machine.
-func busy(d result.Doubt) bool { return strings.HasPrefix(d.Code, "generator-") || d.Code == "bunched" }
+// busy reports whether a doubt is about the generator.
+func busy(d result.Doubt) bool { return strings.HasPrefix(d.Code, "generator-") }
 
 // doubts returns the doubts of the measurement's result.
 func (m measurement) doubts() []result.Doubt {
