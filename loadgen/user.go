@@ -144,6 +144,7 @@ func (u *user) join(ctx context.Context) error {
 		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
 	}
 	u.first.pool.Forget()
+	u.cursor = u.first.session.Cursor()
 	ready := time.Since(begun)
 	if err := u.prepare(ctx, &u.first); err != nil {
 		return err

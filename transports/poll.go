@@ -53,7 +53,11 @@ func (p *Poller) Enter(ctx context.Context) (Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("polling %s: %w", p.Name, err)
 	}
-	p.entered = cursor
+	if len(p.messages) == 0 {
+		p.From = cursor
+	} else {
+		p.entered = cursor
+	}
 	return p, nil
 }
 

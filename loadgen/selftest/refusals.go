@@ -17,8 +17,8 @@ const limitedEvery = 10
 type refusal struct {
 	transports.Endpoint
 
-	// due reports whether the nth request in a room, from 0, is refused.
-	due    func(n int) bool
+	// due reports whether a request, the nth in a room, from 0, is refused.
+	due    func(n int, r *http.Request) bool
 	refuse http.HandlerFunc
 
 	mu      sync.Mutex
@@ -27,7 +27,7 @@ type refusal struct {
 }
 
 // refuses returns a function that makes a server which refuses requests to receive.
-func refuses(due func(n int) bool, refuse http.HandlerFunc) func(*loadgen.Plan) subject {
+func refuses(due func(n int, r *http.Request) bool, refuse http.HandlerFunc) func(*loadgen.Plan) subject {
 	return func(*loadgen.Plan) subject {
 		var all []*refusal
 		wrap := func(e transports.Endpoint) transports.Endpoint {
@@ -50,7 +50,7 @@ func (r *refusal) Handler(log transports.Log) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		room := req.PathValue("room")
 		r.mu.Lock()
-		due := r.due(r.came[room])
+		due := r.due(r.came[room], req)
 		r.came[room]++
 		if due {
 			r.refused++
@@ -67,13 +67,13 @@ func (r *refusal) Handler(log transports.Log) http.Handler {
 // limits makes a server that refuses one request in limitedEvery for a second, at most so many in each
 // room: they are over before the users leave, so each answer is received.
 func limits(most int) func(*loadgen.Plan) subject {
-	return refuses(func(n int) bool { return n%limitedEvery == 0 && n < most*limitedEvery }, func(w http.ResponseWriter, _ *http.Request) {
+	return refuses(func(n int, _ *http.Request) bool { return n%limitedEvery == 0 && n < most*limitedEvery }, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		transports.Error(w, http.StatusTooManyRequests, "too many requests: wait for a second")
 	})
 }
 
-// silence makes a server that holds each request to receive until its user gives it up.
+// silence makes a server that lets users join, and holds each other request to receive until its user gives it up.
 func silence(plan *loadgen.Plan) subject {
-	return refuses(func(int) bool { return true }, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })(plan)
+	return refuses(func(_ int, r *http.Request) bool { return !joins(r) }, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })(plan)
 }

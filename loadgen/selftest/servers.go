@@ -307,8 +307,8 @@ func gives(most int, write func(w http.ResponseWriter, cursor string, list []byt
 	}
 }
 
-// A garbled transport holds every poll until there are messages, and then answers with garbage. So a
-// generator that wrongly accepts garbage would find the messages in it.
+// A garbled transport lets users join, holds every other poll until there are messages, and then answers with garbage.
+// So a generator that wrongly accepts garbage would find the messages in it.
 type garbled struct {
 	transports.Endpoint
 	garbage *garbage
@@ -317,6 +317,10 @@ type garbled struct {
 func (g garbled) Handler(log transports.Log) http.Handler {
 	right := g.Endpoint.Handler(log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if joins(r) {
+			right.ServeHTTP(w, r)
+			return
+		}
 		after, ok := transports.Place(w, r, log)
 		if !ok {
 			return
@@ -346,6 +350,9 @@ func (g garbled) Handler(log transports.Log) http.Handler {
 		g.garbage.write(w, strconv.FormatUint(after, 10), append(list, ']'))
 	})
 }
+
+// joins reports whether a poll is that of a user who has no place yet.
+func joins(r *http.Request) bool { return !r.URL.Query().Has("after") }
 
 func notJSON(w http.ResponseWriter, cursor string, _ []byte) {
 	w.Header().Set(transports.NextCursor, cursor)
