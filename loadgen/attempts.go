@@ -38,16 +38,20 @@ func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress
 	client, err := a.client(at.Transport)
 	var w *window
 	if err == nil {
-		w, err = newWindow(client, s, at.Transport, at.Round, plan)
+		own := plan
+		if a.Team != nil { // other processes have the users
+			own = plan.Part(0, len(plan.inRoom)+1)
+		}
+		w, err = newWindow(client, s, at.Transport, at.Round, own)
 	}
 	if err != nil { // as in any other window
 		return nil, fmt.Errorf("measuring %s: %w", at.Transport, err)
 	}
-	w.profiling = a.keep != nil
+	w.plan, w.profiling = plan, a.keep != nil
 	begun := time.Now()
 	var out *result.Window
 	if err = a.hopes(at.Transport); err == nil {
-		out, err = a.measure(ctx, w, at, progress)
+		out, err = a.measure(ctx, s, w, at, progress)
 	}
 	switch {
 	case err == nil:

@@ -108,7 +108,8 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.routes, w.http2 = d.Authorities, d.secrets(), d.Dialect, s.routes, d.HTTP2
+	w.authorities, w.ledger.secrets, w.dialect, w.http2 = d.Authorities, d.secrets(), d.Dialect, d.HTTP2
+	w.through, w.past = relayed{routes: s.routes}.addresses(), make([]string, len(s.routes))
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
 	s.scene.Random = rand.New(rand.NewPCG(o.Scenario.Seed^name.Sum64(), uint64(o.Round)))

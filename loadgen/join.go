@@ -24,9 +24,13 @@ func (w *window) joinersAtOnce() int {
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, memory growth) (growth, error) {
 	w.enter(phaseJoining)
 	left := w.joinLimit
-	for _, users := range memory.steps(len(w.users)) {
+	for _, step := range w.steps(memory) {
 		begun := time.Now()
-		if err := w.joinUpTo(ctx, living, receivers, users, left); err != nil {
+		err := w.joinUpTo(ctx, living, receivers, step.own, left)
+		if err == nil {
+			err = w.meet(ctx, phaseJoining)
+		}
+		if err != nil {
 			return growth{}, err
 		}
 		left -= time.Since(begun)
@@ -35,10 +39,36 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, me
 			release := context.AfterFunc(ctx, now.stop)
 			now.wait()
 			release()
-			memory.add(users, now)
+			memory.add(step.all, now)
+		}
+		if err := w.meet(ctx, phaseJoining); err != nil {
+			return growth{}, err
 		}
 	}
 	return memory, nil
+}
+
+// A joinStep ends when so many users have joined: of the window's own, and of all parts.
+type joinStep struct{ own, all int }
+
+// steps returns the steps in which users join, so that the memory of the servers is sampled after each. What the first
+// users bring for all is not what one more costs, so there are several, and from an eighth of the users on. All
+// generators of a window have as many.
+func (w *window) steps(memory growth) (steps []joinStep) {
+	n := len(w.users)
+	if w.crew == nil && !memory.known() {
+		return []joinStep{{n, n}}
+	}
+	for _, eighths := range []int{1, 2, 4, 6, 8} {
+		step := joinStep{n * eighths / 8, n * eighths / 8}
+		if w.whole != nil {
+			step.all = w.whole(eighths)
+		}
+		if w.crew != nil || step.own > 0 && (len(steps) == 0 || steps[len(steps)-1] != step) {
+			steps = append(steps, step)
+		}
+	}
+	return steps
 }
 
 // joinUpTo joins the users before the given one that have not joined, within a limit. They join a few at a time
@@ -112,16 +142,6 @@ func (g *growth) add(users int, q *inquiry) {
 	}
 	process := q.total().Process
 	g.samples = append(g.samples, result.MemorySample{Users: users, InUseBytes: process.InUseBytes, RSSBytes: process.RSSBytes})
-}
-
-// steps returns after how many of all users to sample. What the first users bring for all is not what one more
-// costs, so there are several, and from an eighth of the users on.
-func (g *growth) steps(all int) []int {
-	if !g.known() {
-		return []int{all}
-	}
-	steps := []int{all / 8, all / 4, all / 2, all * 3 / 4, all}
-	return slices.Compact(slices.DeleteFunc(steps, func(n int) bool { return n == 0 }))
 }
 
 // fill fills in the samples of a window, or why there are none.

@@ -179,15 +179,22 @@ func TestGrowthOfSeveralServers(t *testing.T) {
 	}
 }
 
-func TestGrowthSteps(t *testing.T) {
+// TestJoinSteps has users join at once, or in steps if memory is sampled; with other generators, always in as many.
+func TestJoinSteps(t *testing.T) {
 	sampled := growth{samples: make([]result.MemorySample, 1)}
 	for all, want := range map[int]int{1: 1, 2: 2, 4: 4, 8: 5, 40: 5, 20_000: 5} {
-		steps := sampled.steps(all)
-		if len(steps) != want || steps[len(steps)-1] != all {
+		w := &window{users: make([]user, all)}
+		if steps := w.steps(sampled); len(steps) != want || steps[len(steps)-1] != (joinStep{all, all}) {
 			t.Errorf("%d users join in steps to %v", all, steps)
 		}
-	}
-	if steps := (&growth{}).steps(40); len(steps) != 1 || steps[0] != 40 {
-		t.Errorf("users whose memory is not sampled join in steps to %v", steps)
+		if steps := w.steps(growth{}); len(steps) != 1 || steps[0] != (joinStep{all, all}) {
+			t.Errorf("%d users whose memory is not sampled join in steps to %v", all, steps)
+		}
+		w.crew, w.whole = &member{}, func(eighths int) int { return 10 * all * eighths / 8 }
+		for _, memory := range []growth{sampled, {}} {
+			if steps := w.steps(memory); len(steps) != 5 || steps[4] != (joinStep{all, 10 * all}) {
+				t.Errorf("%d users of a part join in steps to %v", all, steps)
+			}
+		}
 	}
 }

@@ -42,6 +42,14 @@ func (d Side) relay(ctx context.Context, bases []*url.URL) (r relayed, err error
 	return r, nil
 }
 
+// addresses returns the hosts and ports of the routes; nil if there is no relay.
+func (r relayed) addresses() (all []string) {
+	for _, route := range r.routes {
+		all = append(all, route.Address())
+	}
+	return all
+}
+
 // stop stops the relay.
 func (r relayed) stop() []error {
 	if r.process == nil {

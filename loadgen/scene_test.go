@@ -112,7 +112,13 @@ func (s *scene) Messages(ctx context.Context) iter.Seq2[transports.Message, erro
 	}
 }
 
-func (s *scene) Cursor() transports.Cursor { return s.cursor }
+// Cursor returns the place once the scene has begun to be read.
+func (s *scene) Cursor() transports.Cursor {
+	if s.began.IsZero() {
+		return ""
+	}
+	return s.cursor
+}
 
 func (s *scene) Close() error {
 	if !s.closed.Swap(true) && s.onClose != nil {

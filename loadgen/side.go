@@ -12,6 +12,7 @@ import (
 
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 	"pushpull/transports/dialect"
 )
@@ -27,13 +28,18 @@ type Side struct {
 	Env     []string // variables for Command's environment; see StartServer
 	Servers int      // number of servers to start; 0: one
 	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
+	Spread  bool     // each room is on one server, as they don't share their messages; else its members are spread over all
 	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
-	Authorities *x509.CertPool // whose certificates are accepted; nil: those of the system
+	Authorities    *x509.CertPool // whose certificates are accepted; nil: those of the system
+	AuthoritiesPEM []byte         // the same, for generators in other processes
 
 	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
 	// users and the servers of each window; nil: users connect to the servers.
 	Relay []string
+
+	// Team measures the windows, with generators in other processes; nil: this process does.
+	Team Team
 
 	// HTTP2 makes users speak HTTP/2, each on one connection: with prior knowledge, or as TLS agrees on it.
 	HTTP2 bool
@@ -127,8 +133,8 @@ func stopAll(servers []*Server) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// measure measures one window on servers of its own, or on the target.
-func (d Side) measure(ctx context.Context, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
+// measure measures one window of a scenario on servers of its own, or on the target.
+func (d Side) measure(ctx context.Context, s Scenario, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
 	w.dialect, w.cores, w.http2 = d.Dialect, d.CPUs.cores(), d.HTTP2
 	bases := []*url.URL{d.Target}
@@ -163,13 +169,27 @@ func (d Side) measure(ctx context.Context, w *window, at Progress, progress func
 		stopAll(w.started) // their errors matter less than err
 		return nil, &startError{err}
 	}
-	w.routes, w.network = relayed.routes, d.Network
-	if len(fronts) > 0 {
-		w.places = places
+	w.network, w.spread = d.Network, d.Spread
+	w.through, w.past = relayed.addresses(), make([]string, len(bases))
+	if len(fronts) > 0 { // the servers themselves may not speak TLS
+		for i, place := range places {
+			w.past[i] = wire.HostPort(place)
+		}
+		if w.through == nil {
+			w.through = w.past
+		}
 	}
-	stop := watch(w, at, progress)
-	out, err := w.measure(ctx, bases)
-	stop()
+	var out *result.Window
+	if d.Team != nil {
+		w.serve(bases)
+		if out, err = d.Team.Measure(ctx, d.task(w, s, at, bases), progress); out != nil {
+			out.Outages = append(out.Outages, w.outages()...)
+		}
+	} else {
+		stop := watch(w, at, progress)
+		out, err = w.measure(ctx, bases)
+		stop()
+	}
 	if out != nil {
 		other := slices.ContainsFunc(w.started, func(s *Server) bool { return s.Other })
 		out.OtherProgram = other || d.Program.reports(w.programs)

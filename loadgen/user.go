@@ -298,7 +298,9 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err 
 			return nil
 		}
 		u.mu.Lock()
-		u.server = (u.server + 1) % len(w.servers)
+		if !w.spread {
+			u.server = (u.server + 1) % len(w.servers)
+		}
 		u.mu.Unlock()
 		l := &link{}
 		err = u.connect(ctx, l, u.cursor)

@@ -17,7 +17,6 @@ import (
 	"pushpull/loadgen/alarm"
 	"pushpull/loadgen/backoff"
 	"pushpull/loadgen/network"
-	"pushpull/loadgen/relay"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/wire"
 	"pushpull/transports"
@@ -53,9 +52,10 @@ type window struct {
 	noStats bool            // the target is not asked for its stats
 	started []*Server       // the servers, if they were started for the window
 	http2   bool            // users speak HTTP/2
-	routes  []*relay.Route  // through the relay to the servers, in their order; nil: there is no relay
-	places  []*url.URL      // of the proxies before the servers, in their order; nil: there are none
+	through []string        // host and port that users connect to, of each server; empty, or nil: its own
+	past    []string        // the same for what goes past the network
 	network network.Profile // that the relay replays
+	spread  bool            // each room is on one server
 	store   *Server         // that keeps their messages; nil: it is none of ours
 	cores   int             // that this process is bound to; 0: it isn't bound
 
@@ -68,6 +68,9 @@ type window struct {
 	profiles   []Profile // once the window is measured
 	nowhere    error     // why a server's profiles can't be found; nil: they were
 	unprofiled error     // why profiles are missing; nil: none are
+
+	crew  Crew                  // the generators of the window's other parts; nil: this one measures the whole window
+	whole func(eighths int) int // users of all parts when each has joined so many eighths of its own; nil: there is one part
 
 	programs []string // that the servers reported to run, each once
 
@@ -140,10 +143,7 @@ type served struct {
 func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
 	d := w.servers[server].dialer.Counting(counts)
 	if !w.network.IsNone() {
-		d.Through = ""
-		if w.places != nil { // the server itself may not speak TLS
-			d.Through = wire.HostPort(w.places[server])
-		}
+		d.Through = w.past[server]
 	}
 	return d
 }
@@ -153,11 +153,8 @@ func (w *window) beside(server int, counts *wire.Counts) *wire.Dialer {
 func (w *window) serve(addresses []*url.URL) {
 	for i, address := range addresses {
 		d := wire.NewDialer(address, &w.counts)
-		switch {
-		case w.routes != nil:
-			d.Through = w.routes[i].Address()
-		case w.places != nil:
-			d.Through = wire.HostPort(w.places[i])
+		if w.through != nil {
+			d.Through = w.through[i]
 		}
 		d.Stream, d.HTTP2, d.Departures = w.way.Stream, w.http2, &w.departures
 		d.Trust(w.authorities)
@@ -197,6 +194,9 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 	leave := w.leaving(kill, &receivers)
 	defer leave()
 	memory, err := w.join(ctx, living, &receivers, memory)
+	if err == nil {
+		err = w.meet(ctx, "beginning")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +282,7 @@ func (w *window) empty() *result.Window {
 	return out
 }
 
-// makeUsers allocates all users at once, and spreads the members of each room over the servers.
+// makeUsers allocates all users at once, and spreads the members of each room over the servers, or else the rooms.
 func (w *window) makeUsers() {
 	w.users = make([]user, w.plan.Users)
 	var room string
@@ -292,6 +292,9 @@ func (w *window) makeUsers() {
 		}
 		u := &w.users[i]
 		u.id, u.room, u.window, u.server = i, room, w, i%len(w.servers)
+		if w.spread {
+			u.server = w.plan.Room(i) % len(w.servers)
+		}
 	}
 }
 

@@ -27,8 +27,9 @@ func Join(parts ...Window) (Window, error) {
 			return Window{}, fmt.Errorf("joining the parts of a window: %w", err)
 		}
 	}
-	if len(parts) == 1 { // users of several parts join at the same time
-		w.Joining = slices.Clone(first.Joining)
+	sampling := slices.DeleteFunc(slices.Clone(parts), func(p Window) bool { return len(p.Joining) == 0 })
+	if len(sampling) == 1 { // else users of other parts have joined, too
+		w.Joining = slices.Clone(sampling[0].Joining)
 	}
 	slices.SortFunc(w.Slices, func(a, b Slice) int { return cmp.Compare(a.AtS, b.AtS) })
 	return w, nil

@@ -1,0 +1,141 @@
+package loadgen
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"pushpull/loadgen/network"
+	"pushpull/loadgen/result"
+)
+
+// A Team measures windows by several generators at the same time, each in a process of its own, on this machine or on
+// others. Package agent has one.
+type Team interface {
+	// Measure has each generator measure a part of the window that t describes, and returns the parts as one, as
+	// result.Join does. The team sets t's Part and Parts. If ctx ends, it ends the window early and returns it as
+	// measured until then, marked as interrupted; nil if nothing was measured. Progress is that of all generators
+	// together.
+	Measure(ctx context.Context, t Task, progress func(Progress)) (*result.Window, error)
+}
+
+// A Task is a part of a window: what a generator has to know of it. It can be sent to another machine as JSON. The plan
+// isn't part of it: each generator draws it, and takes its part.
+type Task struct {
+	Scenario  Scenario `json:"scenario"` // resolved
+	Transport string   `json:"transport"`
+	Round     int      `json:"round"`
+
+	Part  int `json:"part"` // from 0
+	Parts int `json:"parts"`
+
+	Servers     []Address       `json:"servers"`
+	Spread      bool            `json:"spread,omitempty"` // each room is on one server, whose store the others don't share
+	HTTP2       bool            `json:"http2,omitempty"`
+	Authorities []byte          `json:"authorities,omitempty"` // certificates to accept, PEM; empty: those of the system
+	Network     network.Profile `json:"network,omitzero"`      // that Through replays
+
+	Progress Progress `json:"-"` // what the progress begins with
+}
+
+// An Address is where a server can be reached.
+type Address struct {
+	URL     string `json:"url"`
+	Through string `json:"through,omitempty"` // host and port of a relay or a proxy before it that users connect to; empty: none
+	Beside  string `json:"beside,omitempty"`  // host and port for what is not the users', and goes past the network; empty: those of the URL
+}
+
+// A Crew is the generators that measure the parts of one window at the same time, to one of them.
+type Crew interface {
+	// Meet waits until every generator of the window has called it as often. at says for what, to people. The error is
+	// the reason why another one ended, or the cause of ctx.
+	Meet(ctx context.Context, at string) error
+}
+
+// Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
+// all have joined. The first part asks the servers for their stats. It returns as Team.Measure does. progress may be nil.
+func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (*result.Window, error) {
+	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
+		return nil, fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
+	}
+	client, err := Client(t.Transport)
+	if err != nil {
+		return nil, err
+	}
+	whole := NewPlan(t.Scenario, t.Round)
+	w, err := newWindow(client, t.Scenario, t.Transport, t.Round, whole.Part(t.Part, t.Parts))
+	if err != nil {
+		return nil, err
+	}
+	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
+	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
+	if len(t.Authorities) > 0 {
+		w.authorities = x509.NewCertPool()
+		if !w.authorities.AppendCertsFromPEM(t.Authorities) {
+			return nil, errors.New("the certificates to accept are not in PEM")
+		}
+	}
+	bases, err := w.reach(t.Servers)
+	if err != nil {
+		return nil, err
+	}
+	stop := watch(w, t.Progress, progress)
+	defer stop()
+	return w.measure(ctx, bases)
+}
+
+// task describes a window on the servers at bases to the generators of the side's team.
+func (d Side) task(w *window, s Scenario, at Progress, bases []*url.URL) Task {
+	return Task{
+		Scenario: s, Transport: w.name, Round: w.round, Servers: w.addresses(bases), Spread: d.Spread, HTTP2: d.HTTP2,
+		Authorities: d.AuthoritiesPEM, Network: d.Network, Progress: at,
+	}
+}
+
+// reach sets the ways to the servers, and returns their addresses.
+func (w *window) reach(servers []Address) (bases []*url.URL, err error) {
+	for _, server := range servers {
+		base, err := url.Parse(server.URL)
+		if err != nil {
+			return nil, err
+		}
+		bases = append(bases, base)
+		w.through = append(w.through, server.Through)
+		w.past = append(w.past, server.Beside)
+	}
+	return bases, nil
+}
+
+// addresses returns where users of another process reach the servers at bases.
+func (w *window) addresses(bases []*url.URL) (all []Address) {
+	for i, base := range bases {
+		a := Address{URL: base.String()}
+		if w.through != nil {
+			a.Through, a.Beside = w.through[i], w.past[i]
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// joinedOf returns how many users of all parts have joined when each of n parts has joined k eighths of its users, by k.
+func (p *Plan) joinedOf(n int) func(eighths int) int {
+	return func(eighths int) (sum int) {
+		for i := range n {
+			rooms := (i+1)*len(p.inRoom)/n - i*len(p.inRoom)/n
+			sum += rooms * p.RoomSize * eighths / 8
+		}
+		return sum
+	}
+}
+
+// meet waits for the other generators of the window, if there are any.
+func (w *window) meet(ctx context.Context, at string) error {
+	if w.crew == nil {
+		return nil
+	}
+	return w.crew.Meet(ctx, at)
+}
