@@ -100,7 +100,7 @@ func Metrics() []Metric {
 		{
 			Key: "mean", Unit: "ms",
 			Value: func(r Row) (float64, bool) { // that of the latencies up to an hour would mislead
-				_, ok := short(r.Latency.Max, r.Delivered > 0)
+				_, ok := short(r.Latency.Max, r.Timed() > 0)
 				return r.Latency.Mean, ok
 			},
 			Theory: predicted(func(t Theory) *float64 { return t.Mean }),
@@ -382,7 +382,7 @@ func delivered(of func(Row) float64) func(Row) (float64, bool) {
 }
 
 func latency(of func(Quantiles) float64) func(Row) (float64, bool) {
-	return func(r Row) (float64, bool) { return short(of(r.Latency), r.Delivered > 0) }
+	return func(r Row) (float64, bool) { return short(of(r.Latency), r.Timed() > 0) }
 }
 
 // sent wraps a time that is undefined if nothing was sent.
