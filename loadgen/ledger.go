@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -366,6 +367,7 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	}
 	w.Lost = w.Expected - w.Delivered
 	w.Untimed = int(l.untimed.Load())
+	w.Reached = l.reached()
 	w.Duplicated = int(l.duplicated.Load())
 	w.Reordered = int(l.reordered.Load())
 	w.Misdelivered = int(l.misdelivered.Load())
@@ -390,6 +392,16 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 		w.Errors = append(w.Errors, result.Failure{Text: text, Count: l.failures[text]})
 		w.FailedRequests += l.failures[text]
 	}
+}
+
+// reached returns how many members have a message of another one.
+func (l *ledger) reached() (n int) {
+	for i := range l.receivers {
+		if slices.ContainsFunc(l.receivers[i].seen, func(word uint64) bool { return word != 0 }) {
+			n++
+		}
+	}
+	return n
 }
 
 // overdue counts the answers that had not come when the users left: acknowledgements of messages planned

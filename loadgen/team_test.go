@@ -138,10 +138,10 @@ func TestTeam(t *testing.T) {
 // those are timed whose sender and receiver are in the same part. Five of the parts have more than one user.
 func TestLargeRooms(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ users, size, talkers, parts, untimed int }{
-		{30, 30, 4, 3, 20}, // of the 29 copies, 9 are in a part that has the sender
-		{30, 10, 0, 5, 8},  // two members of each room are in each part
-		{6, 3, 1, 5, 2},    // in each part one, or none
+	for _, c := range []struct{ users, size, talkers, parts, untimed, reached int }{
+		{30, 30, 4, 3, 20, 30}, // of the 29 copies, 9 are in a part that has the sender
+		{30, 10, 0, 5, 8, 30},  // two members of each room are in each part
+		{6, 3, 1, 5, 2, 4},     // in each part one, or none; who sends alone gets nothing
 	} {
 		s := small
 		s.Users, s.RoomSize, s.Senders, s.Transports = c.users, c.size, c.talkers, []string{"long-poll", "websocket-lean"}
@@ -151,6 +151,9 @@ func TestLargeRooms(t *testing.T) {
 		}
 		for _, w := range windows {
 			whole(t, s, w)
+			if w.Reached != c.reached {
+				t.Errorf("%+v: %d users got a message", c, w.Reached)
+			}
 			if want := w.Sent * c.untimed; w.Untimed != want || w.Latency.Count() != int64(w.Delivered-want) {
 				t.Errorf("%+v: %d of %d copies of %d messages are untimed, want %d; %d are timed", c, w.Untimed, w.Delivered, w.Sent, want, w.Latency.Count())
 			}

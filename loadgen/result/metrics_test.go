@@ -13,6 +13,7 @@ import (
 // unread are the numbers of a row that no metric reads, with the reason.
 var unread = map[string]string{
 	"Untimed":          "a doubt tells it",
+	"Reached":          "so many of the users, of which it takes enough messages",
 	"Resampled.Blocks": "how the intervals were found, not a result",
 	"Users":            "an input of the measurement, not a result",
 	"Servers":          "an input of the measurement, not a result",
