@@ -70,6 +70,7 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 		return nil, err
 	}
 	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	w.part, w.parts = t.Part, t.Parts
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
 	if len(t.Authorities) > 0 {

@@ -69,6 +69,9 @@ type window struct {
 	nowhere    error     // why a server's profiles can't be found; nil: they were
 	unprofiled error     // why profiles are missing; nil: none are
 
+	everyone    int // users of all parts
+	part, parts int // of the window that this one measures; 0 parts: all of it
+
 	crew  Crew                  // the generators of the window's other parts; nil: this one measures the whole window
 	whole func(eighths int) int // users of all parts when each has joined so many eighths of its own; nil: there is one part
 
@@ -126,8 +129,9 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
 		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend, backoff: s.backoff(),
-		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
-		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
+		everyone: s.Users,
+		drain:    s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
+		rooms:    rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}
 	w.enter("starting")
 	return w, nil
@@ -157,6 +161,9 @@ func (w *window) serve(addresses []*url.URL) {
 			d.Through = w.through[i]
 		}
 		d.Stream, d.HTTP2, d.Departures = w.way.Stream, w.http2, &w.departures
+		if w.everyone*connections(w.way) > wire.PerSource*len(addresses) {
+			d.Sources = wire.NewSources(w.part, w.parts)
+		}
 		d.Trust(w.authorities)
 		w.servers = append(w.servers, served{d.Base(), d})
 	}
