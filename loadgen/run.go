@@ -83,8 +83,17 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	if err != nil {
 		return err
 	}
-	if err := CheckLimits(s, o.Against...); err != nil {
-		return err
+	layouts := []Layout{{Running: true, Against: o.Against}} // of foreign servers alone
+	if len(o.Sides) > 0 {
+		layouts = nil
+	}
+	for _, side := range o.Sides {
+		layouts = append(layouts, side.layout(o.Against))
+	}
+	for _, layout := range layouts {
+		if err := CheckLimits(s, layout); err != nil {
+			return err
+		}
 	}
 	every, closePrograms, err := withPrograms(slices.Concat(o.Sides, o.Against)...)
 	if err != nil {

@@ -179,7 +179,7 @@ func runClaims(ctx context.Context, cmd *cobra.Command, opts claimsOptions, args
 		return err
 	}
 	for _, c := range cases {
-		if err := loadgen.CheckLimits(c.scenario); err != nil {
+		if err := loadgen.CheckLimits(c.scenario, loadgen.Layout{}); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}

@@ -36,10 +36,11 @@ type Scenario struct {
 
 	Network network.Profile `json:"network,omitzero" yaml:"network"` // between users and servers, as a relay replays it; none: there is no relay
 
-	Target     string `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets; empty: it starts servers for each window
+	Target     string `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets, or several with commas; empty: it starts servers for each window
 	Redirected string `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
 	Store      string `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
-	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
+	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the users; 0: one
+	Spread     string `json:"spread,omitempty" yaml:"-"`     // what of the load is spread over several servers: "rooms", each on one of them; empty: the members of each room, on servers that share a store
 
 	TLS  bool   `json:"tls,omitempty" yaml:"-"`  // users speak TLS with the servers that the run starts, or with the proxies before them
 	Via  string `json:"via,omitempty" yaml:"-"`  // the proxy before each server that the run starts, like "nginx"; empty: none

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/netip"
+	"net/url"
 	"sync/atomic"
 )
 
@@ -9,11 +10,12 @@ import (
 // kernel searches for a free one: 84% of the CPU of joining 20,000 users was that of connect. So many connections to
 // loopback come from several addresses of it.
 
-// PerSource is how many connections to one destination come from one source address.
-const PerSource = 5000
+const (
+	PerSource   = 5000 // connections to one destination that come from one source address
+	MostSources = 64   // addresses of one process, which begins with the first one again after these
+)
 
 const (
-	mostSources  = 64  // of a process, which begins with the first one again after these
 	sourcesOfNet = 250 // addresses of each of the networks 127.0.1.0/24, 127.0.2.0/24 and so on
 	netsOfAll    = 250
 )
@@ -33,9 +35,16 @@ func NewSources(part, parts int) *Sources { return &Sources{part: part, parts: m
 // SourcesWork reports whether a process can connect to loopback from other addresses than 127.0.0.1.
 func SourcesWork() bool { return sourcesWork }
 
+// Loopback reports whether an address, like those of ParseAddress, is one of IPv4 on loopback by its name.
+func Loopback(address *url.URL) bool {
+	host := address.Hostname()
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Is4() && ip.IsLoopback()
+}
+
 // next returns the source of the next connection.
 func (s *Sources) next() netip.Addr {
-	turn := int((s.made.Add(1) - 1) / PerSource % mostSources)
+	turn := int((s.made.Add(1) - 1) / PerSource % MostSources)
 	i := (s.part + s.parts*turn) % (sourcesOfNet * netsOfAll)
 	return netip.AddrFrom4([4]byte{127, 0, byte(1 + i/sourcesOfNet), byte(1 + i%sourcesOfNet)})
 }

@@ -34,7 +34,7 @@ func TestSources(t *testing.T) {
 	}
 	s := NewSources(0, 1)
 	first := s.next()
-	s.made.Store(mostSources * PerSource)
+	s.made.Store(MostSources * PerSource)
 	if again := s.next(); again != first {
 		t.Errorf("after all addresses comes %v, not the first one, %v", again, first)
 	}
