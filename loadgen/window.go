@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	joinLimit      = time.Minute           // for all users to join
+	joinLimit      = 20 * time.Second      // for the next user to join
 	interruptDrain = time.Second           // longest drain after an interrupt
 	drainStep      = 5 * time.Millisecond  // between two checks whether everything has arrived
 	duplicateWait  = 50 * time.Millisecond // after everything has arrived, for duplicates
@@ -91,7 +91,7 @@ type window struct {
 
 	mostMemory int64 // bytes that the users may take; 0: memoryFor
 
-	joinLimit time.Duration // for all users to join
+	joinLimit time.Duration // for the next user to join
 	connected atomic.Int64  // users that have their connections
 	joined    atomic.Int64
 }

@@ -116,7 +116,15 @@ func (p *progress) slow(now loadgen.Progress) {
 	if p.duet {
 		where = fmt.Sprintf("pair %d/%d  %s of %s", now.Round, now.Rounds, now.Transport, side(now))
 	}
-	fmt.Fprintf(p.w, "%s  %d of %d users have joined after %v: %s\n", where, now.Joined, now.Users, now.In.Round(time.Second), now.Waiting)
+	fmt.Fprintf(p.w, "%s  %d of %d users have joined after %v: %s\n", where, now.Joined, now.Users, now.In.Round(time.Second), joining(now))
+}
+
+// joining says how fast users join, or what they wait for if none does.
+func joining(now loadgen.Progress) string {
+	if now.JoinedPerS < 1 {
+		return now.Waiting
+	}
+	return fmt.Sprintf("%.0f join per second", now.JoinedPerS)
 }
 
 // side names the side of a duet.
@@ -261,7 +269,7 @@ func (p *progress) status(now loadgen.Progress, table bool) []string {
 		latest = users
 	}
 	if now.Waiting != "" && now.In >= slowJoin {
-		counts = now.Waiting
+		counts = joining(now)
 	}
 	return []string{
 		fmt.Sprintf("%s left  %s %s  %-10s  %s  %s", left, bar, head, now.Phase, users, counts),

@@ -60,6 +60,13 @@ func (t *target) side() loadgen.Side {
 	return loadgen.Side{Target: t.url, Authorities: t.authorities, Program: new(loadgen.Program)}
 }
 
+// describe enters the target into the scenario that a result keeps. A nil target is none.
+func (t *target) describe(s *result.Scenario) {
+	if t != nil {
+		targets{t}.describe(s)
+	}
+}
+
 // authorities reads the file of --ca. It returns nil, the authorities of the system, if there is none.
 func authorities(file string) (*x509.CertPool, error) {
 	if file == "" {

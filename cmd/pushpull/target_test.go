@@ -188,7 +188,7 @@ func TestStoreIsNoArgument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := runOptions{stores: []string{address}, servers: 1, variants: []variant{{}}}
+	opts := runOptions{stores: []string{address}, servers: serversOptions{n: 1}, variants: []variant{{}}}
 	sides, stop, err := opts.sides(t.Context(), scenario, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -133,11 +134,7 @@ func (t targets) describe(s *result.Scenario) {
 	for _, one := range t {
 		redirected = redirected || one.led != ""
 		asked = append(asked, one.asked)
-		to := one.led
-		if to == "" {
-			to = one.asked
-		}
-		led = append(led, to)
+		led = append(led, cmp.Or(one.led, one.asked))
 	}
 	s.Target = strings.Join(asked, ", ")
 	if redirected {
