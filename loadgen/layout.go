@@ -178,13 +178,16 @@ func (l Layout) ofServer(s Scenario, servers int) share {
 // over divides n by d, rounded up.
 func over(n, d int) int { return (n + d - 1) / d }
 
-// larger returns flags by which the users of a scenario fit; "" if there are none.
-func (l Layout) larger(s Scenario) string {
+// larger returns flags by which the users of a scenario fit, or more of them than fits without; "" if there are none.
+func (l Layout) larger(s Scenario, fits int) string {
 	if !l.Scalable {
 		return ""
 	}
 	wants, err := l.crowd(s)
 	if err != nil {
+		if more := l.most(s); more > fits && s.RoomSize > 0 {
+			return "--agents auto --users " + strconv.Itoa(more)
+		}
 		return ""
 	}
 	var flags []string
@@ -236,13 +239,20 @@ func Crowd(s Scenario, against ...Side) (agents, servers int, err error) {
 	return found.Agents, found.Servers, nil
 }
 
+// most returns how many users fit with as many agents and servers as there may be.
+func (l Layout) most(s Scenario) int {
+	l.Agents = mostAgents
+	if !l.Running {
+		l.Servers, l.Spread = mostServers, true
+	}
+	fits, _, _ := Most(s, l)
+	return fits
+}
+
 // tooMany adds to the reason why the users of a scenario don't fit how many would.
 func (l Layout) tooMany(s Scenario, err error) error {
-	l.Agents, l.Servers = mostAgents, mostServers
-	if s.RoomSize > 0 {
-		if fits, _, _ := Most(s, l); fits > 0 && fits < s.Users {
-			return fmt.Errorf("%w: use --users %d", err, fits)
-		}
+	if fits := l.most(s); s.RoomSize > 0 && fits > 0 {
+		return fmt.Errorf("%w: use --users %d", err, fits)
 	}
 	return err
 }

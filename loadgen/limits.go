@@ -130,10 +130,10 @@ func CheckLimits(s Scenario, l Layout) error {
 		return nil
 	}
 	var advice []string
-	if flags := l.larger(s); flags != "" {
+	fits, _, _ := Most(s, l)
+	if flags := l.larger(s, fits); flags != "" {
 		advice = append(advice, "use "+flags)
 	}
-	fits, _, _ := Most(s, l)
 	switch use := "--users " + strconv.Itoa(fits); {
 	case fits == 0:
 	case len(advice) == 0:

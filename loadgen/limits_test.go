@@ -205,7 +205,12 @@ func TestLimitAdvice(t *testing.T) {
 			t.Errorf("%s: %v, and the limit can be raised: %t", name, err, raise)
 		}
 	}
-	s.RoomSize = 0
+	few := Layout{Scalable: true}
+	s.Users = 2 * few.most(s)
+	if err := CheckLimits(s, few); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("use --agents auto --users %d, or --users ", few.most(s))) {
+		t.Errorf("more than fit in any way: %v", err)
+	}
+	s.Users, s.RoomSize = 2*files, 0
 	if err := CheckLimits(s, Layout{}); err == nil || !strings.Contains(err.Error(), "--users ") {
 		t.Errorf("one room: %v", err)
 	}

@@ -51,6 +51,7 @@ type Progress struct {
 	Phase           string        // of the window: starting, joining, warming up, measuring, draining, done
 	In              time.Duration // that the window has been in the phase
 	Waiting         string        // while users join: what those that have not joined wait for
+	Targets         int           // running servers that are measured; 0: the run has started the servers
 	ServerPIDs      []int         // empty if the run has not started the servers
 	Users, Joined   int
 	JoinedPerS      float64       // users that joined per second lately, while they join

@@ -164,6 +164,7 @@ func (d Side) measure(ctx context.Context, s Scenario, w *window, at Progress, p
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
 	w.dialect, w.cores, w.http2 = d.Dialect, d.CPUs.cores(), d.HTTP2
 	bases := d.targets()
+	at.Targets = len(bases)
 	if d.Target == nil {
 		var err error
 		if w.started, err = d.start(ctx); err != nil {

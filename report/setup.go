@@ -26,8 +26,8 @@ func setupOf(s result.Scenario, servers int) string {
 	if s.Target != "" && servers > 0 {
 		words += " that someone else started"
 	}
-	if spread := text.Name(s.Spread); spread == "rooms" {
-		words += " with each room on one of them"
+	if spread := text.Name(s.Spread); spread == result.SpreadRooms {
+		words += ", each room on one of them"
 	} else if spread != "" {
 		words += ", spread by " + spread
 	}

@@ -76,6 +76,9 @@ func bar(ended, all int) string {
 	return strings.Repeat("#", full) + strings.Repeat("-", cells-full)
 }
 
+// shownServers is how many of many servers a line names.
+const shownServers = 4
+
 // line prints the line of a window, or a pair, once.
 func (p *progress) line(now loadgen.Progress) {
 	switch {
@@ -87,10 +90,16 @@ func (p *progress) line(now loadgen.Progress) {
 	case now.Window != p.begun:
 		p.begun = now.Window
 		server := "the target"
+		if now.Targets > 1 {
+			server = fmt.Sprintf("%d targets", now.Targets)
+		}
 		for i, pid := range now.ServerPIDs {
-			if i == 0 {
+			switch {
+			case i == 0:
 				server = fmt.Sprintf("server %d", pid)
-			} else {
+			case i == shownServers && len(now.ServerPIDs) > shownServers+1:
+				server += fmt.Sprintf(" and %d more", len(now.ServerPIDs)-i)
+			case i <= shownServers:
 				server += fmt.Sprintf(" and %d", pid)
 			}
 		}

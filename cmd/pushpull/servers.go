@@ -24,7 +24,7 @@ type serversOptions struct {
 // The values of --spread.
 const (
 	spreadMembers = "members"
-	spreadRooms   = "rooms"
+	spreadRooms   = result.SpreadRooms
 )
 
 func (o *serversOptions) addFlags(f *pflag.FlagSet) {
@@ -63,7 +63,7 @@ func (o serversOptions) validate(stores ...string) error {
 			continue
 		}
 		if err := store.ValidateShared(address); err != nil {
-			return fmt.Errorf("--servers %d need a --store that they can share, or --spread rooms: %w", o.n, err)
+			return fmt.Errorf("--servers %d need a --store that they can share: %w, or --spread rooms", o.n, err)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ type targetsOptions struct {
 
 func (o *targetsOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
-	listVar(f, &o.at, "server-at", "`URL,URL` running servers that share the users, likewise")
+	listVar(f, &o.at, "server-at", "`URLS` running servers that share the users, with commas between them")
 }
 
 // given reports whether running servers are named.
