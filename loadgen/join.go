@@ -177,7 +177,7 @@ func (u *user) enter(ctx context.Context, begun time.Time, opened, carried int64
 
 // prepare opens the connections that a user needs besides the one on which it has joined. If that fails, l is closed.
 func (u *user) prepare(ctx context.Context, l *link) error {
-	for range u.window.connections(u.id) - 1 {
+	for range u.window.connections(u.place) - 1 {
 		if err := l.pool.Open(ctx); err != nil {
 			l.close()
 			return err
@@ -190,9 +190,9 @@ func (u *user) prepare(ctx context.Context, l *link) error {
 func (w *window) stalled() error {
 	joined := w.joined.Load()
 	if joined == 0 {
-		return fmt.Errorf("none of %d users could join within %v, %s", w.plan.Users, w.joinLimit, w.waiting())
+		return fmt.Errorf("none of %d users could join within %v, %s", len(w.users), w.joinLimit, w.waiting())
 	}
-	return fmt.Errorf("only %d of %d users could join, and none within the last %v, %s: use fewer users", joined, w.plan.Users, w.joinLimit, w.waiting())
+	return fmt.Errorf("only %d of %d users could join, and none within the last %v, %s: use fewer users", joined, len(w.users), w.joinLimit, w.waiting())
 }
 
 // waiting says what the users that have not joined wait for.

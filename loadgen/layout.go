@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -17,7 +16,7 @@ import (
 // A Layout says which processes carry a load, so that their limits are known. Its zero value is this process, and a
 // server that it starts on this machine.
 type Layout struct {
-	Agents    int  // generators on this machine that share the users, in whole rooms; 0: this process, which has all
+	Agents    int  // generators on this machine that share the users, as Plan.Part does; 0: this process, which has all
 	Elsewhere bool // the generators are on other machines, whose limits are not known here
 
 	Servers int  // that share the users; 0: one
@@ -149,7 +148,12 @@ func (l Layout) rooms(s Scenario, rooms int) share {
 
 // ofAgent returns the largest share of one of so many generators.
 func (l Layout) ofAgent(s Scenario, agents int) share {
-	return l.rooms(s, over(s.Users/s.roomSize(), agents))
+	rooms := s.Users / s.roomSize()
+	if agents > rooms { // each has members of all rooms
+		users := rooms * over(s.roomSize(), agents)
+		return share{users, l.sending(s, users, rooms*over(s.talkers(), agents))}
+	}
+	return l.rooms(s, over(rooms, agents))
 }
 
 // ofServer returns the largest share of one of so many servers.
@@ -212,12 +216,12 @@ func (l Layout) crowd(s Scenario) (Layout, error) {
 		switch {
 		case !short:
 			return l, nil
-		case strings.HasSuffix(n.who, "agents may") && l.Agents < min(rooms, mostAgents):
+		case strings.HasSuffix(n.who, "agents may") && l.Agents < mostAgents:
 			l.Agents++
 		case !l.Running && strings.Contains(n.who, "server") && l.Servers < min(rooms, mostServers):
 			l.Servers, l.Spread = l.Servers+1, true
-		case rooms < 2 && n.of == OpenFiles:
-			return l, errors.New("all users are in one room, which one generator must have: use --room-size for smaller rooms")
+		case !l.Running && strings.Contains(n.who, "server") && l.Servers >= rooms:
+			return l, fmt.Errorf("a room of %d users takes more than one server: use --servers with a --store that they can share, or --room-size for smaller rooms", s.roomSize())
 		default:
 			return l, fmt.Errorf("%d users need %d %s and %s have %d", s.Users, n.amount, n.of, n.who, n.most)
 		}
@@ -225,10 +229,10 @@ func (l Layout) crowd(s Scenario) (Layout, error) {
 }
 
 // Crowd returns the least numbers of generator processes and of servers by which the users of a scenario fit this
-// machine, with each room in one generator and on one server. Each process has as many files as this one, of which a
+// machine, with each room on one server, and in one generator unless there are more generators than rooms. Each process has as many files as this one, of which a
 // connection takes one at either end. Ports are no limit on Linux, where connections to loopback come from as many
 // addresses as it takes (wire.Sources). More processes take no memory from the users, so if there is not enough of it
-// for all, or if one room is too large for a process, the error says so, and how many users fit. CPU is not reckoned
+// for all, or if one room is too large for a server, the error says so, and how many users fit. CPU is not reckoned
 // with: how long users take to join depends on the cores, not on the number of processes.
 func Crowd(s Scenario, against ...Side) (agents, servers int, err error) {
 	l := Layout{Spread: true, Scalable: true, Against: against}

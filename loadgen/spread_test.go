@@ -68,6 +68,36 @@ func TestSpreadRooms(t *testing.T) {
 	}
 }
 
+// TestSpreadRoomsOfParts has several generators spread their rooms over the servers as one does: evenly.
+func TestSpreadRoomsOfParts(t *testing.T) {
+	t.Parallel()
+	s := brief()
+	s.Users, s.RoomSize, s.Transports = 24, 4, []string{"long-poll"} // in five parts: one has two rooms
+	var mu sync.Mutex
+	var rooms [2]map[string]bool
+	var running []*url.URL
+	for i := range rooms {
+		rooms[i] = map[string]bool{}
+		running = append(running, proxiedTo(t, start(t), func(_ http.ResponseWriter, r *http.Request) bool {
+			if parts := strings.Split(r.URL.Path, "/"); len(parts) > 2 && parts[1] == "rooms" {
+				mu.Lock()
+				defer mu.Unlock()
+				rooms[i][parts[2]] = true
+			}
+			return false
+		}))
+	}
+	side := Side{Target: running[0], Others: running[1:], Spread: true, Team: group{parts: 5}}
+	windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{side}})
+	if err != nil || len(windows) != 1 {
+		t.Fatalf("%d windows, %v", len(windows), err)
+	}
+	whole(t, s, windows[0])
+	if len(rooms[0]) != 3 || len(rooms[1]) != 3 {
+		t.Errorf("the servers have the rooms %v", rooms)
+	}
+}
+
 // TestOneOfTargetsIsGone measures two running servers, of which one isn't there: nothing can be measured, and the reason
 // says why.
 func TestOneOfTargetsIsGone(t *testing.T) {

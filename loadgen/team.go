@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -23,6 +24,10 @@ type Team interface {
 
 // A Task is a part of a window: what a generator has to know of it. It can be sent to another machine as JSON. The plan
 // isn't part of it: each generator draws it, and takes its part.
+//
+// Latency is measured where sender and receiver are in the same part, by one clock. With more parts than rooms, each room
+// has members in all of them: the generators then share which messages are stored, so that every copy is counted, and
+// result.Window.Untimed is how many of them were not timed.
 type Task struct {
 	Scenario  Scenario `json:"scenario"` // resolved
 	Transport string   `json:"transport"`
@@ -31,6 +36,7 @@ type Task struct {
 	Part  int `json:"part"` // from 0
 	Parts int `json:"parts"`
 
+	Rooms       string          `json:"rooms"` // prefix of the names of all rooms, which no other window uses
 	Servers     []Address       `json:"servers"`
 	Spread      bool            `json:"spread,omitempty"` // each room is on one server, whose store the others don't share
 	HTTP2       bool            `json:"http2,omitempty"`
@@ -52,6 +58,11 @@ type Crew interface {
 	// Meet waits until every generator of the window has called it as often. at says for what, to people. The error is
 	// the reason why another one ended, or the cause of ctx.
 	Meet(ctx context.Context, at string) error
+
+	// Share hands what this generator knows to all of them, waits until every one has shared as often, and returns what all
+	// know, this one too, in the order of the parts. Only generators whose rooms have members in several parts share. The
+	// error is as that of Meet.
+	Share(ctx context.Context, known []byte) (all [][]byte, err error)
 }
 
 // Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
@@ -71,6 +82,10 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 	}
 	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
 	w.part, w.parts = t.Part, t.Parts
+	if w.rooms = t.Rooms; w.plan.step == 0 { // each part numbers its rooms from 0
+		w.rooms = fmt.Sprintf("%s-%d", t.Rooms, t.Part)
+		w.firstRoom = t.Part * len(whole.inRoom) / t.Parts
+	}
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
 	if len(t.Authorities) > 0 {
@@ -91,7 +106,7 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 // task describes a window on the servers at bases to the generators of the side's team.
 func (d Side) task(w *window, s Scenario, at Progress, bases []*url.URL) Task {
 	return Task{
-		Scenario: s, Transport: w.name, Round: w.round, Servers: w.addresses(bases), Spread: d.Spread, HTTP2: d.HTTP2,
+		Scenario: s, Transport: w.name, Round: w.round, Rooms: w.rooms, Servers: w.addresses(bases), Spread: d.Spread, HTTP2: d.HTTP2,
 		Authorities: d.AuthoritiesPEM, Network: d.Network, Progress: at,
 	}
 }
@@ -126,11 +141,27 @@ func (w *window) addresses(bases []*url.URL) (all []Address) {
 func (p *Plan) joinedOf(n int) func(eighths int) int {
 	return func(eighths int) (sum int) {
 		for i := range n {
-			rooms := (i+1)*len(p.inRoom)/n - i*len(p.inRoom)/n
-			sum += rooms * p.RoomSize * eighths / 8
+			sum += p.sizeOfPart(i, n) * eighths / 8
 		}
 		return sum
 	}
+}
+
+// share learns from the other generators which messages are stored, if the window's rooms have members there.
+func (w *window) share(ctx context.Context) error {
+	if w.crew == nil || w.plan.step == 0 {
+		return nil
+	}
+	if ctx.Err() != nil { // an interrupted window counts what has come, too
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), 2*interruptDrain)
+		defer done()
+	}
+	all, err := w.crew.Share(ctx, w.ledger.known())
+	for _, known := range all {
+		err = cmp.Or(err, w.ledger.tell(known))
+	}
+	return err
 }
 
 // meet waits for the other generators of the window, if there are any.

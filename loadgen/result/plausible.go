@@ -213,6 +213,7 @@ func (w *Window) quantities() []quantity {
 	ledger("duplicated", tallies, &w.Duplicated)
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
+	ledger("untimed", tallies, &w.Untimed)
 	ledger("bunched", tallies, &w.Bunched)
 	if w.IdleEnds != nil {
 		ledger("idle ends", tallies, &w.IdleEnds.Count)

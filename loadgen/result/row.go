@@ -21,6 +21,7 @@ type Row struct {
 	Sent                int       `json:"sent"`
 	Expected            int       `json:"expected"`
 	Delivered           int       `json:"delivered"`
+	Untimed             int       `json:"untimed,omitempty"` // of the delivered, those that are in no latency: see Window.Untimed
 	Lost                int       `json:"lost"`
 	Duplicated          int       `json:"duplicated"`
 	Reordered           int       `json:"reordered"`
@@ -200,6 +201,7 @@ func Totals(windows []Window) Row {
 		row.Sent += w.Sent
 		row.Expected += w.Expected
 		row.Delivered += w.Delivered
+		row.Untimed += w.Untimed
 		row.Lost += w.Lost
 		row.Duplicated += w.Duplicated
 		row.Reordered += w.Reordered
