@@ -81,8 +81,10 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 		return nil, err
 	}
 	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	w.part, w.parts = t.Part, t.Parts
 	if w.rooms = t.Rooms; w.plan.step == 0 { // each part numbers its rooms from 0
 		w.rooms = fmt.Sprintf("%s-%d", t.Rooms, t.Part)
+		w.firstRoom = t.Part * len(whole.inRoom) / t.Parts
 	}
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread

@@ -46,7 +46,8 @@ type State struct {
 	Phase     string  `json:"phase"`
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
-	Planned   int     `json:"planned"` // messages of the window
+	JoinPerS  float64 `json:"join_per_s,omitempty"` // users that join per second, while they do
+	Planned   int     `json:"planned"`              // messages of the window
 	Sent      int     `json:"sent"`
 	LeftS     float64 `json:"left_s"` // of the run, estimated
 	Share     float64 `json:"share"`  // of the run that is over, 0 to 1
@@ -225,7 +226,7 @@ func (s State) Doubted() bool {
 func (s State) texts() map[string]string {
 	t := map[string]string{
 		"scenario": text.Clean(s.Scenario), "about": text.Clean(s.About), "line": s.line(), "left": s.left(),
-		"users": fraction(s.Joined, s.Users), "sent": fraction(s.Sent, s.Planned),
+		"users": s.users(), "sent": fraction(s.Sent, s.Planned),
 		"place": s.place(), "verdict": text.Clean(s.Verdict), "answer": s.answer(),
 	}
 	now := Figures{}
@@ -319,6 +320,15 @@ func (f Figures) row() result.Row {
 		Delivered: f.Delivered, Expected: f.Expected, Lost: f.Lost,
 		Latency: result.Quantiles{P50: f.P50, P99: f.P99},
 	}
+}
+
+// users returns how many users have joined, and how fast they join.
+func (s State) users() string {
+	users := fraction(s.Joined, s.Users)
+	if s.JoinPerS < 1 || s.Joined >= s.Users {
+		return users
+	}
+	return fmt.Sprintf("%s, %.0f join per second", users, s.JoinPerS)
 }
 
 // fraction writes n of of, like "3/200"; "-" if of is 0.
