@@ -8,8 +8,9 @@ import (
 // A pacer says how many users may join at a time, by how long the server takes to let them. A round is as many joins as
 // may be under way at a time. After a round in which most joins were fast, more may: twice as many until a round is
 // slow, and then an eighth more each time. After one in which an eighth of the joins were slow, or timed out, half as
-// many may. So more wait at a time where the way to the server is long, and a server whose listen queue overflows gets
-// fewer.
+// many may, but no fewer than at first without a network, unless some timed out: on a machine that is busy with other
+// things each join is slow, and fewer at a time would only make all take longer. So more wait at a time where the way to
+// the server is long, and a server whose listen queue overflows gets fewer.
 //
 // A join is fast if it takes up to 4 times the shortest one so far and 20 ms, and slow if it takes more than 8 times
 // that and 200 ms: it shares the processors with so many others. It is safe for concurrent use.
@@ -20,11 +21,11 @@ type pacer struct {
 	shortest time.Duration
 	slowed   bool // a round was slow
 
-	joins, fast, slow int // of the round
+	joins, fast, slow, late int // of the round; late timed out, and count as slow, too
 }
 
 const (
-	fewestJoins = 8
+	fewestJoins = 8    // of a server that lets them time out
 	mostJoins   = 2048 // half of what usual servers queue until they accept it
 )
 
@@ -47,6 +48,7 @@ func (p *pacer) timedOut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slow++
+	p.late++
 	p.count()
 }
 
@@ -57,14 +59,18 @@ func (p *pacer) count() {
 	}
 	switch {
 	case 8*p.slow >= p.joins:
-		p.limit, p.slowed = max(fewestJoins, p.limit/2), true
+		fewest := min(p.limit, joinersAtOnce)
+		if p.late > 0 {
+			fewest = fewestJoins
+		}
+		p.limit, p.slowed = max(fewest, p.limit/2), true
 	case 2*p.fast <= p.joins:
 	case p.slowed:
 		p.limit = min(mostJoins, p.limit+p.limit/8)
 	default:
 		p.limit = min(mostJoins, 2*p.limit)
 	}
-	p.joins, p.fast, p.slow = 0, 0, 0
+	p.joins, p.fast, p.slow, p.late = 0, 0, 0, 0
 }
 
 // done takes note of a join that took a time. more is how many may begin besides the one that follows it; stay is false

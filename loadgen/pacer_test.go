@@ -39,13 +39,26 @@ func TestPacer(t *testing.T) {
 		{3, 100 * time.Millisecond, 256}, // neither
 		{1, time.Second, 128},            // slow
 		{1, 30 * time.Millisecond, 144},  // from here on an eighth
-		{2, 300 * time.Millisecond, 36},
-		{9, time.Second, fewestJoins},
+		{1, 300 * time.Millisecond, 72},
+		{9, time.Second, joinersAtOnce},
 		{100, time.Millisecond, mostJoins},
 	} {
 		if got := p.rounds(step.rounds, step.took); got != step.want {
 			t.Errorf("step %d: %d at a time, want %d", i+1, got, step.want)
 		}
+	}
+	dropping := newPacer(64) // lets joins time out, as its queue overflows
+	for range 64 {
+		dropping.timedOut()
+	}
+	if dropping.limit != 32 {
+		t.Errorf("%d at a time after joins that timed out", dropping.limit)
+	}
+	for range 1000 {
+		dropping.timedOut()
+	}
+	if dropping.limit != fewestJoins {
+		t.Errorf("%d at a time after more of them", dropping.limit)
 	}
 	far := newPacer(64) // the shortest takes a second: three times that is still fast
 	if got := far.rounds(1, time.Second); got != 128 {
