@@ -53,6 +53,7 @@ type Progress struct {
 	Waiting         string        // while users join: what those that have not joined wait for
 	ServerPIDs      []int         // empty if the run has not started the servers
 	Users, Joined   int
+	Agents          int           // that have the users; 0: this process has them
 	Planned, Sent   int           // messages of the window, warm-up included
 	Expected        int           // deliveries expected of the measured messages stored so far
 	Delivered       int           // expected deliveries that have arrived
@@ -83,8 +84,10 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	if err != nil {
 		return err
 	}
-	if err := CheckLimits(s, o.Against...); err != nil {
-		return err
+	if !slices.ContainsFunc(o.Sides, func(d Side) bool { return d.Team != nil }) { // their generators check their own
+		if err := CheckLimits(s, o.Against...); err != nil {
+			return err
+		}
 	}
 	every, closePrograms, err := withPrograms(slices.Concat(o.Sides, o.Against)...)
 	if err != nil {

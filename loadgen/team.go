@@ -9,6 +9,7 @@ import (
 
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 // A Team measures windows by several generators at the same time, each in a process of its own, on this machine or on
@@ -34,7 +35,7 @@ type Task struct {
 	Servers     []Address       `json:"servers"`
 	Spread      bool            `json:"spread,omitempty"` // each room is on one server, whose store the others don't share
 	HTTP2       bool            `json:"http2,omitempty"`
-	Authorities []byte          `json:"authorities,omitempty"` // certificates to accept, PEM; empty: those of the system
+	Authorities []byte          `json:"authorities,omitempty"` // certificates to accept besides those of the system, PEM
 	Network     network.Profile `json:"network,omitzero"`      // that Through replays
 
 	Progress Progress `json:"-"` // what the progress begins with
@@ -54,11 +55,38 @@ type Crew interface {
 	Meet(ctx context.Context, at string) error
 }
 
+// Beginning is what generators meet for when all users have joined, and are about to send.
+const Beginning = "beginning"
+
+// Check returns an error if the task can't be done by this process, as it is none, has no users, or needs more than the
+// process may have.
+func (t Task) Check() error {
+	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
+		return fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
+	}
+	if _, err := Client(t.Transport); err != nil {
+		return err
+	}
+	s := t.Scenario
+	s.Transports = []string{t.Transport}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	s.RoomSize = s.roomSize()
+	rooms := s.Users / s.RoomSize
+	own := roomsOf(rooms, t.Part, t.Parts)
+	if own == 0 {
+		return fmt.Errorf("%d rooms are fewer than %d generators, and a room can't be divided: use fewer of them, or smaller rooms", rooms, t.Parts)
+	}
+	s.Users, s.Network = own*s.RoomSize, network.Profile{} // the relay is another process
+	return CheckLimits(s)
+}
+
 // Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
 // all have joined. The first part asks the servers for their stats. It returns as Team.Measure does. progress may be nil.
 func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (*result.Window, error) {
-	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
-		return nil, fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
+	if err := t.Check(); err != nil {
+		return nil, err
 	}
 	client, err := Client(t.Transport)
 	if err != nil {
@@ -73,11 +101,14 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
 	if len(t.Authorities) > 0 {
-		w.authorities = x509.NewCertPool()
+		if w.authorities, err = x509.SystemCertPool(); err != nil {
+			w.authorities = x509.NewCertPool() // the system has none
+		}
 		if !w.authorities.AppendCertsFromPEM(t.Authorities) {
 			return nil, errors.New("the certificates to accept are not in PEM")
 		}
 	}
+	w.ledger.secrets = transports.SecretsOf(t.Servers[0].URL)
 	bases, err := w.reach(t.Servers)
 	if err != nil {
 		return nil, err
@@ -123,14 +154,17 @@ func (w *window) addresses(bases []*url.URL) (all []Address) {
 
 // joinedOf returns how many users of all parts have joined when each of n parts has joined k eighths of its users, by k.
 func (p *Plan) joinedOf(n int) func(eighths int) int {
+	rooms, size := len(p.inRoom), p.RoomSize // the plan itself may be large, and is not kept
 	return func(eighths int) (sum int) {
 		for i := range n {
-			rooms := (i+1)*len(p.inRoom)/n - i*len(p.inRoom)/n
-			sum += rooms * p.RoomSize * eighths / 8
+			sum += roomsOf(rooms, i, n) * size * eighths / 8
 		}
 		return sum
 	}
 }
+
+// roomsOf returns how many of the rooms are in part i of n, as Plan.Part divides them.
+func roomsOf(rooms, i, n int) int { return (i+1)*rooms/n - i*rooms/n }
 
 // meet waits for the other generators of the window, if there are any.
 func (w *window) meet(ctx context.Context, at string) error {
