@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/agent"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
@@ -27,6 +28,7 @@ type runOptions struct {
 	stores           []string
 	servers          int
 	access           accessOptions
+	agents           agentsOptions
 	variants         []variant // set by validate
 	destination      destination
 	remarks          remarks
@@ -66,6 +68,8 @@ window; several are shown side by side. Its CPU and memory are in no figure. Wit
 with the proxy, and the proxy plain HTTP with the server.
 
 ` + aboutProxies() + `
+
+` + aboutAgents + `
 
 ` + aboutNetwork + ` With several --network every transport is measured over each, and
 the results are shown side by side.
@@ -129,6 +133,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		o.against.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
 	})
+	grouped(f, groupAgents, o.agents.addFlags)
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.profile, "profile", false, "profile the CPU and the heap of server and generator in each window")
@@ -143,7 +148,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if opts.ca != "" && !isURL(opts.target) && !opts.against.urls() {
 		return usageError(errNoURL)
 	}
-	trusted, err := authorities(opts.ca)
+	trusted, pem, err := readAuthorities(opts.ca)
 	if err != nil {
 		return err
 	}
@@ -160,10 +165,15 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if len(networks) == 0 {
 		networks = []network.Profile{scenario.Network}
 	}
-	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
-		return err
+	if !opts.agents.used() { // each agent checks its own
+		if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
+			return err
+		}
 	}
 	if err := opts.validate(networks); err != nil {
+		return usageError(err)
+	}
+	if err := opts.agents.validate(scenario, opts.withoutAgents()); err != nil {
 		return usageError(err)
 	}
 	note, tags, err := opts.remarks.parse()
@@ -195,6 +205,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		if running, err = reach(ctx, "target", opts.target, trusted); err != nil {
 			return err
 		}
+		running.pem = pem
 	}
 	sides, stop, err := opts.sides(ctx, scenario, running)
 	if err != nil {
@@ -202,6 +213,16 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	stop = sync.OnceFunc(stop)
 	defer stop()
+	crowd, err := opts.agents.gather(ctx, running == nil, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	for i := range sides {
+		if crowd.team != nil {
+			sides[i].Team = crowd.team
+		}
+	}
 	begun := time.Now().UTC().Truncate(time.Second)
 	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
 	for i := range options.Against {
@@ -247,7 +268,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)
 	}
 	err = opts.measure(ctx, cmd, options, rec, watch)
-	stop() // the report, which may be served for long, needs no store
+	crowd.close() // the report, which may be served for long, needs no agents, and no store
+	stop()
 	kept, page := "", ""
 	if rec.windows() > 0 {
 		kept = rec.location()
@@ -347,6 +369,21 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	return nil
 }
 
+// withoutAgents returns the flags that were given and can't be used with agents, each with the reason.
+func (o *runOptions) withoutAgents() map[string]string {
+	without := map[string]string{}
+	if len(o.against.named) > 0 {
+		without["against"] = "agents don't speak with other servers yet: leave out one of them"
+	}
+	if o.profile {
+		without["profile"] = "the generators are other processes: leave out one of them"
+	}
+	if o.pprof.address != "" {
+		without["pprof"] = "the users are not in this process: leave out one of them"
+	}
+	return without
+}
+
 // sides returns the sides to measure: the target, or servers to start for each variant. stop stops the
 // embedded stores that it has started.
 func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
@@ -432,6 +469,8 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			for _, one := range named {
 				words = append(words, "--against="+shownPlace(one))
 			}
+		case "nats":
+			words = append(words, "--nats="+agent.Place{URL: value}.Shown())
 		case "target":
 			words = append(words, "--"+f.Name+"="+shown(value))
 		case "base", "head":

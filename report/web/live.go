@@ -46,6 +46,7 @@ type State struct {
 	Phase     string  `json:"phase"`
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
+	Agents    int     `json:"agents,omitempty"` // that have the users; 0: the run has them
 	Planned   int     `json:"planned"` // messages of the window
 	Sent      int     `json:"sent"`
 	LeftS     float64 `json:"left_s"` // of the run, estimated
@@ -220,12 +221,21 @@ func (s State) Doubted() bool {
 	return slices.ContainsFunc(s.Standings, func(s Standing) bool { return len(s.Doubts) > 0 })
 }
 
+// users says how many users have joined, and how many agents have them.
+func (s State) users() string {
+	users := fraction(s.Joined, s.Users)
+	if s.Agents > 0 {
+		users += " of " + text.Plural(s.Agents, "agent", "agents")
+	}
+	return users
+}
+
 // texts returns the texts of the page, by the data-text of their elements. Those of the first
 // standing begin with "0.".
 func (s State) texts() map[string]string {
 	t := map[string]string{
 		"scenario": text.Clean(s.Scenario), "about": text.Clean(s.About), "line": s.line(), "left": s.left(),
-		"users": fraction(s.Joined, s.Users), "sent": fraction(s.Sent, s.Planned),
+		"users": s.users(), "sent": fraction(s.Sent, s.Planned),
 		"place": s.place(), "verdict": text.Clean(s.Verdict), "answer": s.answer(),
 	}
 	now := Figures{}
