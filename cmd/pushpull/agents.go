@@ -106,8 +106,8 @@ type launched struct {
 
 // gather claims the agents, and starts those that don't wait elsewhere. here says that servers listen on loopback. The
 // caller must call close; it may do so twice.
-func (o *agentsOptions) gather(ctx context.Context, here bool, out io.Writer) (c *crowd, err error) {
-	c = &crowd{processes: map[int]*launched{}}
+func (o *agentsOptions) gather(ctx context.Context, here bool, out io.Writer) (_ *crowd, err error) {
+	c := &crowd{processes: map[int]*launched{}}
 	c.close = sync.OnceFunc(c.end)
 	if !o.used() {
 		return c, nil

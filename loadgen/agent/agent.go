@@ -86,10 +86,10 @@ type Options struct {
 	silence time.Duration // 0: Silence
 }
 
-// Serve waits for work on a connection to NATS, and does it, until ctx ends; then it ends what it does. ready is called
-// once the agent can be found. The connection must be one of Connect. A process should have one agent: it measures its
+// Serve waits for work on a connection to NATS, and does it, until ctx ends; then it ends what it does. ready is called,
+// with the agent's name, once it can be found. The connection must be one of Connect. A process should have one agent: it measures its
 // own CPU and memory.
-func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(id string)) error {
+func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(name string)) error {
 	a, err := newAgent(o)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(id string
 	if err := a.register(); err != nil {
 		return fmt.Errorf("registering the agent at NATS: %w", err)
 	}
-	ready(a.service.Info().ID)
+	ready(a.Name)
 	a.watch(ctx)
 	err = a.service.Stop()
 	a.working.Wait()
