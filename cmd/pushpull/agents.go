@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -106,7 +105,7 @@ type launched struct {
 
 // gather claims the agents, and starts those that don't wait elsewhere. here says that servers listen on loopback. The
 // caller must call close; it may do so twice.
-func (o *agentsOptions) gather(ctx context.Context, here bool, out io.Writer) (_ *crowd, err error) {
+func (o *agentsOptions) gather(ctx context.Context, here bool) (_ *crowd, err error) {
 	c := &crowd{processes: map[int]*launched{}}
 	c.close = sync.OnceFunc(c.end)
 	if !o.used() {
@@ -137,10 +136,15 @@ func (o *agentsOptions) gather(ctx context.Context, here bool, out io.Writer) (_
 	if c.team, err = agent.Gather(ctx, conn, wanted); err != nil {
 		return nil, err
 	}
-	if c.broker == nil {
-		fmt.Fprintf(out, "the users are at %s\n", strings.Join(c.team.Names(), ", "))
-	}
 	return c, nil
+}
+
+// where returns a line that says which agents have the users, if they are not only those that were started.
+func (c *crowd) where() string {
+	if c.team == nil || c.broker != nil {
+		return ""
+	}
+	return fmt.Sprintf("the users are at %s\n", strings.Join(c.team.Names(), ", "))
 }
 
 // start starts agents on this machine.

@@ -213,11 +213,14 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	stop = sync.OnceFunc(stop)
 	defer stop()
-	crowd, err := opts.agents.gather(ctx, running == nil, cmd.ErrOrStderr())
+	crowd, err := opts.agents.gather(ctx, running == nil)
 	if err != nil {
 		return err
 	}
 	defer crowd.close()
+	if !opts.quiet {
+		fmt.Fprint(cmd.ErrOrStderr(), crowd.where())
+	}
 	for i := range sides {
 		if crowd.team != nil {
 			sides[i].Team = crowd.team

@@ -158,7 +158,7 @@ func checkExit(ts *testscript.TestScript, want string, err error, stderr string)
 }
 
 // aside matches the lines on standard error that report no error.
-var aside = regexp.MustCompile(`^(round \d|\d+ combinations? |pair \d|case \d|stopping, |watching on |profiles on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring |\d+ search(es)?, |(the )?servers (have|and load) |\S+  ([\d.]+ |left out: ))`)
+var aside = regexp.MustCompile(`^(round \d|\d+ combinations? |pair \d|case \d|stopping, |watching on |the users are at |time=\S+ level=|profiles on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring |\d+ search(es)?, |(the )?servers (have|and load) |\S+  ([\d.]+ |left out: ))`)
 
 // checkStderr checks that a failed pushpull reports its error in one line, the last, which begins with
 // its name, and that a successful one reports none. A stack or a usage text is one line too many.
