@@ -2,13 +2,13 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serveUsers())
 	}
+	if len(os.Args) > 1 && os.Args[1] == "broker" {
+		os.Exit(serveNATS())
+	}
 	if len(os.Args) > 2 && os.Args[1] == "agent" {
 		os.Exit(serveAgent(os.Args[2]))
 	}
@@ -45,8 +48,27 @@ func untilEOF() context.Context {
 	return ctx
 }
 
+// serveNATS runs a NATS server on all addresses, and prints its port.
+func serveNATS() int {
+	s, err := server.NewServer(&server.Options{Host: "0.0.0.0", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s.Start()
+	defer s.WaitForShutdown()
+	defer s.Shutdown()
+	if !s.ReadyForConnections(soon) {
+		return 1
+	}
+	fmt.Println(s.Addr().(*net.TCPAddr).Port)
+	<-untilEOF().Done()
+	return 0
+}
+
+// serveUsers runs a server at an address; without one on loopback.
 func serveUsers() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(strings.Join(os.Args[2:], ""), "127.0.0.1:0"))
 	if err == nil {
 		fmt.Printf("listening on http://%s\n", l.Addr())
 		err = (&serving.Server{Store: &memory.Store{}}).Serve(untilEOF(), l)
@@ -216,7 +238,11 @@ func side(team loadgen.Team) loadgen.Side {
 
 // run measures a scenario. at, if not nil, is called once with the first progress of which users are sending.
 func run(ctx context.Context, s loadgen.Scenario, team loadgen.Team, at func(loadgen.Progress)) (windows []result.Window, err error) {
-	o := loadgen.Options{Scenario: s, Sides: []loadgen.Side{side(team)}}
+	return runOn(ctx, s, side(team), at)
+}
+
+func runOn(ctx context.Context, s loadgen.Scenario, on loadgen.Side, at func(loadgen.Progress)) (windows []result.Window, err error) {
+	o := loadgen.Options{Scenario: s, Sides: []loadgen.Side{on}}
 	if at != nil {
 		var once sync.Once
 		o.Progress = func(now loadgen.Progress) {
@@ -230,8 +256,4 @@ func run(ctx context.Context, s loadgen.Scenario, team loadgen.Team, at func(loa
 		return nil
 	})
 	return windows, err
-}
-
-func contains(all []string, part string) bool {
-	return slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, part) })
 }

@@ -37,8 +37,6 @@ type Team struct {
 	machine string
 	service micro.Service
 	changed chan struct{} // holds a value when something is new of an agent
-	living  context.Context
-	kill    context.CancelFunc
 	renewal sync.WaitGroup
 	window  int // number of the latest one
 
@@ -91,7 +89,6 @@ func Gather(ctx context.Context, conn *nats.Conn, o TeamOptions) (*Team, error) 
 		conn: conn, options: o, run: rand.Text(), machine: machine, by: fmt.Sprintf("process %d on %s", os.Getpid(), machine),
 		changed: make(chan struct{}, 1),
 	}
-	t.living, t.kill = context.WithCancel(context.WithoutCancel(ctx))
 	t.service, err = micro.AddService(conn, micro.Config{
 		Name: runName, Version: protocol, Description: "a run of pushpull", QueueGroupDisabled: true,
 		Metadata: map[string]string{"run": t.run, metaMachine: machine, metaPID: strconv.Itoa(os.Getpid())},
@@ -100,7 +97,6 @@ func Gather(ctx context.Context, conn *nats.Conn, o TeamOptions) (*Team, error) 
 		err = t.service.AddGroup(subjectOfRun(t.run)).AddEndpoint("status", micro.HandlerFunc(t.told))
 	}
 	if err != nil {
-		t.kill()
 		return nil, fmt.Errorf("registering the run at NATS: %w", err)
 	}
 	if err := t.fill(ctx); err != nil {
@@ -119,7 +115,11 @@ func (t *Team) Close() {
 		releasing.Go(func() { _, _ = t.once(ctx, m, "release", message{}) }) // else its claim runs out
 	}
 	releasing.Wait()
-	t.kill()
+	t.mu.Lock()
+	for _, m := range t.members {
+		m.leave()
+	}
+	t.mu.Unlock()
 	t.renewal.Wait()
 	_ = t.service.Stop() // the connection may have ended
 }
@@ -242,7 +242,7 @@ func (t *Team) join(ctx context.Context, m *member) string {
 		}
 		return "it does not answer"
 	}
-	living, leave := context.WithCancel(t.living)
+	living, leave := context.WithCancel(context.WithoutCancel(ctx))
 	m.leave, m.seen, m.status = leave, time.Now(), s
 	t.mu.Lock()
 	t.members = append(t.members, m)

@@ -18,7 +18,6 @@ import (
 type work struct {
 	number int // of the run's windows, from 1
 	task   loadgen.Task
-	ctx    context.Context //nolint:containedctx // of the window, which begins with one message and ends with another
 	cancel context.CancelCauseFunc
 
 	begun, ended bool
@@ -139,8 +138,7 @@ func (a *agent) prepare(r micro.Request) {
 	if a.work != nil {
 		a.work.cancel(nil)
 	}
-	a.work = &work{number: m.Window, task: task, pass: make(chan struct{})}
-	a.work.ctx, a.work.cancel = context.WithCancelCause(context.Background())
+	a.work = &work{number: m.Window, task: task, pass: make(chan struct{}), cancel: func(error) {}}
 	answer(r, a.status())
 }
 
@@ -165,7 +163,9 @@ func (a *agent) proceed(r micro.Request) {
 	if !w.begun && !w.ended {
 		w.begun = true
 		a.Logger.Info("measuring", "transport", w.task.Transport, "round", w.task.Round, "part", w.task.Part+1, "of", w.task.Parts)
-		a.working.Go(func() { a.measure(w) })
+		var ctx context.Context
+		ctx, w.cancel = context.WithCancelCause(context.Background()) // until another message
+		a.working.Go(func() { a.measure(ctx, w) })
 	}
 }
 
@@ -184,9 +184,6 @@ func (a *agent) end(r micro.Request) {
 		answer(r, a.status())
 	}
 }
-
-// sizeHeader is the header of an answer with a part of a window: the size of all parts in bytes.
-const sizeHeader = "Pushpull-Size"
 
 // largestPart is the most bytes of a window in one message. Servers take 1 MB, unless they are told otherwise.
 const largestPart = 512 << 10
@@ -220,8 +217,8 @@ func (a *agent) release(r micro.Request) {
 }
 
 // measure measures a window, and keeps it until it is fetched.
-func (a *agent) measure(w *work) {
-	window, err := w.task.Measure(w.ctx, &crew{a, w}, func(now loadgen.Progress) {
+func (a *agent) measure(ctx context.Context, w *work) {
+	window, err := w.task.Measure(ctx, &crew{a, w}, func(now loadgen.Progress) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		w.progress = now

@@ -47,7 +47,7 @@ type State struct {
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
 	Agents    int     `json:"agents,omitempty"` // that have the users; 0: the run has them
-	Planned   int     `json:"planned"` // messages of the window
+	Planned   int     `json:"planned"`          // messages of the window
 	Sent      int     `json:"sent"`
 	LeftS     float64 `json:"left_s"` // of the run, estimated
 	Share     float64 `json:"share"`  // of the run that is over, 0 to 1
