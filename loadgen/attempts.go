@@ -40,7 +40,7 @@ func (a *attempts) take(ctx context.Context, s Scenario, plan *Plan, at Progress
 	if err == nil {
 		own := plan
 		if a.Team != nil { // other processes have the users
-			own = plan.Part(0, len(plan.inRoom)+1)
+			own = &Plan{RoomSize: plan.RoomSize, Warmup: plan.Warmup, End: plan.End}
 		}
 		w, err = newWindow(client, s, at.Transport, at.Round, own)
 	}

@@ -83,7 +83,7 @@ func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup
 		if joined > 0 {
 			advice = ": use fewer users"
 		}
-		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, w.plan.Users, w.joinLimit, w.waiting(), advice))
+		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, len(w.users), w.joinLimit, w.waiting(), advice))
 	})
 	defer timer.Stop()
 	var next atomic.Int64

@@ -2,7 +2,9 @@ package loadgen
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +37,7 @@ type ledger struct {
 
 	owed, came                          atomic.Int64 // copies of measured messages: expected of the stored ones, and arrived
 	duplicated, reordered, misdelivered atomic.Int64
+	untimed                             atomic.Int64 // deliveries of messages that another generator has sent
 	bunched                             atomic.Int64 // deliveries that came together with one that was sent at another time
 	sent                                atomic.Int64 // all sends that ended, warm-up included: for the progress
 	limited                             atomic.Int64 // requests that the server refused for now
@@ -97,14 +100,14 @@ func newLedger(plan *Plan) *ledger {
 		finished:  make([]atomic.Bool, len(plan.Sends)),
 		stored:    make([]atomic.Bool, len(plan.Sends)),
 		copies:    make([]atomic.Int32, len(plan.Sends)),
-		receivers: make([]receiver, plan.Users),
+		receivers: make([]receiver, plan.usersHere()),
 		latency:   result.NewHistogram(), delay: result.NewHistogram(),
 		accept: result.NewHistogram(), late: result.NewHistogram(),
 		failures: map[string]int{},
 	}
-	for user := range l.receivers {
-		words := (int(plan.inRoom[plan.Room(user)]) + 63) / 64
-		l.receivers[user] = receiver{seen: make([]uint64, words), highest: make([]int32, plan.Talkers)}
+	for place := range l.receivers {
+		words := (int(plan.inRoom[plan.Room(plan.userAt(place))]) + 63) / 64
+		l.receivers[place] = receiver{seen: make([]uint64, words), highest: make([]int32, plan.Talkers)}
 	}
 	measured := plan.End - plan.Warmup
 	l.width = max(time.Second, (measured / slicesPerWindow).Round(time.Second))
@@ -149,7 +152,7 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 		return
 	}
 	if err == nil {
-		l.owed.Add(int64(l.plan.RoomSize - 1))
+		l.owed.Add(int64(l.plan.copiesOf(int(send.User))))
 		took := time.Since(at)
 		l.mu.Lock()
 		l.accept.Record(took)
@@ -157,9 +160,10 @@ func (l *ledger) accepted(i int, at time.Time, err error) {
 	}
 }
 
-// received records a message that user holds decoded.
-func (l *ledger) received(user int, body []byte) {
+// received records a message that the user at a place holds decoded.
+func (l *ledger) received(place int, body []byte) {
 	now := time.Now()
+	user := l.plan.userAt(place)
 	s, ok := ParseStamp(body)
 	i, found := l.plan.Find(s.User, s.Number)
 	if !ok || !found || l.plan.Room(s.User) != l.plan.Room(user) || l.plan.Sends[i].At != s.Intended {
@@ -170,9 +174,9 @@ func (l *ledger) received(user int, body []byte) {
 		return // members read their own messages too, which don't count as deliveries
 	}
 	if l.history != nil {
-		l.history.Came(user, i, now.Sub(l.start))
+		l.history.Came(place, i, now.Sub(l.start))
 	}
-	send, r := l.plan.Sends[i], &l.receivers[user]
+	send, r := l.plan.Sends[i], &l.receivers[place]
 	word, bit := send.Index/64, uint64(1)<<(send.Index%64)
 	again := r.seen[word]&bit != 0
 	r.seen[word] |= bit
@@ -196,16 +200,21 @@ func (l *ledger) received(user int, body []byte) {
 	}
 	latency := now.Sub(l.start) - send.At
 	slice := int((send.At - l.plan.Warmup) / l.width)
+	_, here := l.plan.placeOf(s.User)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if now.After(l.last) {
+		l.last = now
+	}
+	if !here { // it was sent by another clock
+		l.untimed.Add(1)
+		return
+	}
 	l.latency.Record(latency)
 	if l.slices[slice] == nil {
 		l.slices[slice] = result.NewHistogram()
 	}
 	l.slices[slice].Record(latency)
-	if now.After(l.last) {
-		l.last = now
-	}
 }
 
 // told takes note that a user got an error of receiving or joining. left: it gives up.
@@ -263,20 +272,64 @@ func (l *ledger) quantiles() (p50, p99 time.Duration) {
 }
 
 // settled reports whether every measured send planned before end has ended, and all of its copies
-// have arrived.
+// have arrived. Of the sends of other generators it knows what tell has told.
 func (l *ledger) settled(end time.Duration) bool {
-	if l.came.Load() < l.owed.Load() {
-		return false
-	}
+	return l.came.Load() >= l.owed.Load() && !l.any(end, func(i int) bool { return l.pending(i) || l.lacks(i) })
+}
+
+// ended reports whether every measured send planned before end has ended, of those of this generator.
+func (l *ledger) ended(end time.Duration) bool { return !l.any(end, l.pending) }
+
+// any reports whether is holds for a measured message that is planned before end.
+func (l *ledger) any(end time.Duration, is func(i int) bool) bool {
 	for i, send := range l.plan.Sends {
 		if send.At >= end {
 			break
 		}
-		if l.plan.Measured(send) && (!l.finished[i].Load() || l.stored[i].Load() && int(l.copies[i].Load()) < l.plan.RoomSize-1) {
-			return false
+		if l.plan.Measured(send) && is(i) {
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// pending reports whether a message of this generator has not been sent to the end.
+func (l *ledger) pending(i int) bool {
+	_, here := l.plan.placeOf(int(l.plan.Sends[i].User))
+	return here && !l.finished[i].Load()
+}
+
+// lacks reports whether a message is stored, and has not come to all members that this generator has.
+func (l *ledger) lacks(i int) bool {
+	return l.stored[i].Load() && int(l.copies[i].Load()) < l.plan.copiesOf(int(l.plan.Sends[i].User))
+}
+
+// known returns which messages are stored as far as this generator knows, a bit for each: they were acknowledged, or have
+// come.
+func (l *ledger) known() []byte {
+	bits := make([]byte, (len(l.plan.Sends)+7)/8)
+	for i := range l.plan.Sends {
+		if l.stored[i].Load() || l.copies[i].Load() > 0 {
+			bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return bits
+}
+
+// tell takes over what another generator knows.
+func (l *ledger) tell(known []byte) error {
+	if len(known) != (len(l.plan.Sends)+7)/8 {
+		return fmt.Errorf("another generator tells of %d bytes of messages instead of %d", len(known), (len(l.plan.Sends)+7)/8)
+	}
+	for i, send := range l.plan.Sends {
+		if known[i/8]&(1<<(i%8)) == 0 || l.stored[i].Swap(true) {
+			continue
+		}
+		if _, here := l.plan.placeOf(int(send.User)); !here && l.plan.Measured(send) {
+			l.owed.Add(int64(l.plan.copiesOf(int(send.User))))
+		}
+	}
+	return nil
 }
 
 // fill writes the outcome of the messages planned before end into w. The users have left. If settle is
@@ -290,23 +343,31 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 		if !l.plan.Measured(send) {
 			continue
 		}
-		if !settle && !l.finished[i].Load() {
+		_, here := l.plan.placeOf(int(send.User))
+		if !settle && here && !l.finished[i].Load() {
 			continue
 		}
-		w.Planned++
 		copies := int(l.copies[i].Load())
-		if !l.stored[i].Load() && copies == 0 {
-			continue // not stored, as far as is known
+		stored := l.stored[i].Load() || copies > 0 // as far as is known
+		if here {
+			w.Planned++
 		}
-		w.Sent++
+		if !stored {
+			continue
+		}
+		if here {
+			w.Sent++
+		}
 		w.Delivered += copies
 		if settle {
-			w.Expected += l.plan.RoomSize - 1
+			w.Expected += l.plan.copiesOf(int(send.User))
 		} else {
 			w.Expected += copies
 		}
 	}
 	w.Lost = w.Expected - w.Delivered
+	w.Untimed = int(l.untimed.Load())
+	w.Reached = l.reached()
 	w.Duplicated = int(l.duplicated.Load())
 	w.Reordered = int(l.reordered.Load())
 	w.Misdelivered = int(l.misdelivered.Load())
@@ -333,6 +394,16 @@ func (l *ledger) fill(w *result.Window, end time.Duration, settle bool) {
 	}
 }
 
+// reached returns how many members have a message of another one.
+func (l *ledger) reached() (n int) {
+	for i := range l.receivers {
+		if slices.ContainsFunc(l.receivers[i].seen, func(word uint64) bool { return word != 0 }) {
+			n++
+		}
+	}
+	return n
+}
+
 // overdue counts the answers that had not come when the users left: acknowledgements of messages planned
 // before end, and answers to the first polls of users that lack a message.
 func (l *ledger) overdue(end time.Duration) {
@@ -344,12 +415,12 @@ func (l *ledger) overdue(end time.Duration) {
 		if l.begun[i] && !l.finished[i].Load() {
 			l.fail(errors.New("sending a message: the server had not acknowledged it when the users left"))
 		}
-		if l.stored[i].Load() && int(l.copies[i].Load()) < l.plan.RoomSize-1 && l.plan.Measured(send) {
+		if l.lacks(i) && l.plan.Measured(send) {
 			lacks[l.plan.Room(int(send.User))] = true
 		}
 	}
-	for user := range l.receivers {
-		if l.receivers[user].waits && lacks[l.plan.Room(user)] {
+	for place := range l.receivers {
+		if l.receivers[place].waits && lacks[l.plan.Room(l.plan.userAt(place))] {
 			l.fail(errors.New("receiving: the server had not answered the first poll when the users left"))
 		}
 	}

@@ -4,10 +4,16 @@ import "slices"
 
 // Part returns part i of n of the plan, 0 <= i < n. A part is a plan of whole rooms, in which users,
 // rooms and sends are numbered from 0. Each room is in exactly one part. The parts differ by at most
-// one room; with more parts than rooms, some have no users. A window measures a plan or a part of
-// one, and result.Join joins the windows of all parts.
+// one room. With more parts than rooms, each part has some members of each room instead, every nth one, so that
+// those who send are spread over the parts, too; a room that has fewer members than there are parts leaves some without
+// users. A window measures a plan or a part of one, and result.Join joins the windows of all parts.
 func (p *Plan) Part(i, n int) *Plan {
 	rooms := len(p.inRoom)
+	if n > rooms {
+		part := *p
+		part.first, part.step = i, n
+		return &part
+	}
 	firstRoom, lastRoom := i*rooms/n, (i+1)*rooms/n
 	first, last := firstRoom*p.RoomSize, lastRoom*p.RoomSize
 	part := &Plan{
@@ -26,4 +32,14 @@ func (p *Plan) Part(i, n int) *Plan {
 		part.Sends = append(part.Sends, s)
 	}
 	return part
+}
+
+// sizeOfPart returns how many users part i of n has.
+func (p *Plan) sizeOfPart(i, n int) int {
+	rooms := len(p.inRoom)
+	if n > rooms {
+		part := Plan{RoomSize: p.RoomSize, inRoom: p.inRoom, first: i, step: n}
+		return part.usersHere()
+	}
+	return ((i+1)*rooms/n - i*rooms/n) * p.RoomSize
 }

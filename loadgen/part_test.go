@@ -31,7 +31,8 @@ func TestParts(t *testing.T) {
 	for range 100 {
 		s := drawn(random)
 		plan := NewPlan(s, 1)
-		for _, n := range []int{1, 2, 3, s.Users/s.RoomSize + 1} {
+		for _, n := range []int{1, 2, 3, s.Users / s.RoomSize} {
+			n = min(n, s.Users/s.RoomSize)
 			whole := &Plan{RoomSize: plan.RoomSize, Talkers: plan.Talkers, Warmup: plan.Warmup, End: plan.End}
 			least, most := s.Users, 0
 			for i := range n {
@@ -57,6 +58,41 @@ func TestParts(t *testing.T) {
 			if most-least > plan.RoomSize {
 				t.Errorf("parts have %d to %d users in rooms of %d", least, most, plan.RoomSize)
 			}
+		}
+	}
+}
+
+// TestSpreadParts divides random plans into more parts than there are rooms: each user, with its sends, is in one of them,
+// and each knows how many of its members get a message.
+func TestSpreadParts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		s := drawn(random)
+		plan := NewPlan(s, 1)
+		n := s.Users/s.RoomSize + 1 + random.IntN(5)
+		in := make([]int, s.Users) // parts that have the user
+		copies := make([]int, len(plan.Sends))
+		for i := range n {
+			part := plan.Part(i, n)
+			if !slices.Equal(part.Sends, plan.Sends) || part.usersHere() != plan.sizeOfPart(i, n) {
+				t.Fatalf("part %d of %d of %+v has %d users and %d sends", i, n, s, part.usersHere(), len(part.Sends))
+			}
+			for place := range part.usersHere() {
+				user := part.userAt(place)
+				in[user]++
+				if at, here := part.placeOf(user); !here || at != place {
+					t.Fatalf("part %d of %d of %+v has user %d at %d, not at %d, %t", i, n, s, user, place, at, here)
+				}
+			}
+			for i, send := range part.Sends {
+				copies[i] += part.copiesOf(int(send.User))
+			}
+		}
+		if slices.ContainsFunc(in, func(parts int) bool { return parts != 1 }) {
+			t.Errorf("%d parts of %+v have the users %v times", n, s, in)
+		}
+		if slices.ContainsFunc(copies, func(c int) bool { return c != s.RoomSize-1 }) {
+			t.Errorf("%d parts of %+v expect %v copies", n, s, copies)
 		}
 	}
 }

@@ -17,8 +17,11 @@ type Send struct {
 
 // A Plan is the load of a window: which room each user is in, and when each user sends. The same
 // scenario, seed and round give the same plan, for every transport and on every machine.
+//
+// A part of a plan that has some members of each room holds the sends of all, so that its members know what
+// comes from elsewhere.
 type Plan struct {
-	Users    int
+	Users    int // of rooms whose members are spread over several parts, all users of all parts
 	RoomSize int
 	Talkers  int // members of each room that send: the first ones
 	Warmup   time.Duration
@@ -28,6 +31,10 @@ type Plan struct {
 
 	byUser [][]int32 // per user, indexes in Sends
 	inRoom []int32   // per room, the number of messages
+
+	// Of a part that has some members of each room: it has the one with the number first, and from there on each
+	// step-th. step is 0 if a part has all members of its rooms.
+	first, step int
 }
 
 // NewPlan draws the plan of one round. The messages are a Poisson process whose number is not left to chance:
@@ -97,6 +104,43 @@ func (p *Plan) WithCalls() (called *Plan, calls int) {
 	c.Sends = slices.Concat(first, p.Sends, last)
 	c.number()
 	return &c, len(last)
+}
+
+// membersHere returns how many members of each room the part has.
+func (p *Plan) membersHere() int {
+	if p.step == 0 {
+		return p.RoomSize
+	}
+	return (p.RoomSize - p.first + p.step - 1) / p.step
+}
+
+// usersHere returns how many users the part has. They are numbered from 0 by place.
+func (p *Plan) usersHere() int { return len(p.inRoom) * p.membersHere() }
+
+// userAt returns the user at a place in the part.
+func (p *Plan) userAt(place int) int {
+	if p.step == 0 {
+		return place
+	}
+	here := p.membersHere()
+	return place/here*p.RoomSize + p.first + place%here*p.step
+}
+
+// placeOf returns the place of a user in the part, or false if another part has it.
+func (p *Plan) placeOf(user int) (place int, here bool) {
+	if p.step == 0 {
+		return user, true
+	}
+	member := user%p.RoomSize - p.first
+	return user/p.RoomSize*p.membersHere() + member/p.step, member >= 0 && member%p.step == 0
+}
+
+// copiesOf returns how many members of the part get the messages of a user.
+func (p *Plan) copiesOf(user int) int {
+	if _, here := p.placeOf(user); here {
+		return p.membersHere() - 1
+	}
+	return p.membersHere()
 }
 
 // Room returns the number of a user's room.

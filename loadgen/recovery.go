@@ -62,7 +62,7 @@ func (r *recovery) lost(u *user) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	one := &r.users[u.id]
+	one := &r.users[u.place]
 	if one.cut.IsZero() {
 		one.cut = time.Now()
 	}
@@ -76,7 +76,7 @@ func (r *recovery) joined(u *user) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	one := &r.users[u.id]
+	one := &r.users[u.place]
 	if r.window.way.Stream {
 		one.returned(time.Now())
 	} else if r.window.way.Hold > 0 {

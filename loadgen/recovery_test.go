@@ -17,7 +17,7 @@ func herd(way transports.Way) *recovery {
 	w := &window{way: way, plan: &Plan{Users: 2 * result.Herd, RoomSize: 2}}
 	w.users = make([]user, w.plan.Users)
 	for i := range w.users {
-		w.users[i].id, w.users[i].window, w.users[i].server = i, w, i%2
+		w.users[i].place, w.users[i].window, w.users[i].server = i, w, i%2
 	}
 	w.recovery = newRecovery(w)
 	return w.recovery

@@ -54,7 +54,7 @@ func whole(t *testing.T, s Scenario, w result.Window) {
 	if got, want := countsOf(w), (counts{planned: n, sent: n, expected: copies, delivered: copies}); got != want || n == 0 {
 		t.Errorf("%s: %+v, want %+v", w.Transport, got, want)
 	}
-	if w.Latency.Count() != int64(copies) || w.SendDelay.Count() != int64(n) || w.Accept.Count() != int64(n) || w.Late.Count() != int64(n) {
+	if w.Latency.Count() != int64(copies-w.Untimed) || w.SendDelay.Count() != int64(n) || w.Accept.Count() != int64(n) || w.Late.Count() != int64(n) {
 		t.Errorf("%s: %d latencies, %d, %d and %d times of sends, want %d and %d", w.Transport,
 			w.Latency.Count(), w.SendDelay.Count(), w.Accept.Count(), w.Late.Count(), copies, n)
 	}
@@ -65,7 +65,7 @@ func whole(t *testing.T, s Scenario, w result.Window) {
 
 // unfilled lists the fields of a window that stay empty in a run without errors on a single server.
 var unfilled = []string{
-	"Aftermath", "Bunched", "Calibration.Connects", "Calibration.NetworkS", "Dropped", "Duplicated", "Errors", "Failed", "FailedRequests", "IdleEnds", "Interrupted", "IntervalS", "Limited", "Lost", "Misdelivered", "OtherProgram", "Outages", "Profiles", "Rejoins", "Reordered", "Returns", "Servers", "Spoiled", "Traffic.TLSFull", "Traffic.TLSResumed", "Unprofiled",
+	"Aftermath", "Bunched", "Calibration.Connects", "Calibration.NetworkS", "Dropped", "Duplicated", "Errors", "Failed", "FailedRequests", "IdleEnds", "Interrupted", "IntervalS", "Limited", "Lost", "Misdelivered", "OtherProgram", "Outages", "Profiles", "Rejoins", "Reordered", "Returns", "Servers", "Spoiled", "Traffic.TLSFull", "Traffic.TLSResumed", "Unprofiled", "Untimed",
 }
 
 // emptyIn returns the fields, and those of the structs in them, that are empty in all windows, sorted.

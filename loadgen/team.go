@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -24,6 +25,10 @@ type Team interface {
 
 // A Task is a part of a window: what a generator has to know of it. It can be sent to another machine as JSON. The plan
 // isn't part of it: each generator draws it, and takes its part.
+//
+// Latency is measured where sender and receiver are in the same part, by one clock. With more parts than rooms, each room
+// has members in all of them: the generators then share which messages are stored, so that every copy is counted, and
+// result.Window.Untimed is how many of them were not timed.
 type Task struct {
 	Scenario  Scenario `json:"scenario"` // resolved
 	Transport string   `json:"transport"`
@@ -32,6 +37,7 @@ type Task struct {
 	Part  int `json:"part"` // from 0
 	Parts int `json:"parts"`
 
+	Rooms       string          `json:"rooms"` // prefix of the names of all rooms, which no other window uses
 	Servers     []Address       `json:"servers"`
 	Spread      bool            `json:"spread,omitempty"` // each room is on one server, whose store the others don't share
 	HTTP2       bool            `json:"http2,omitempty"`
@@ -53,6 +59,11 @@ type Crew interface {
 	// Meet waits until every generator of the window has called it as often. at says for what, to people. The error is
 	// the reason why another one ended, or the cause of ctx.
 	Meet(ctx context.Context, at string) error
+
+	// Share hands what this generator knows to all of them, waits until every one has shared as often, and returns what all
+	// know, this one too, in the order of the parts. Only generators whose rooms have members in several parts share. The
+	// error is as that of Meet.
+	Share(ctx context.Context, known []byte) (all [][]byte, err error)
 }
 
 // Beginning is what generators meet for when all users have joined, and are about to send.
@@ -72,13 +83,13 @@ func (t Task) Check() error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	s.RoomSize = s.roomSize()
-	rooms := s.Users / s.RoomSize
-	own := roomsOf(rooms, t.Part, t.Parts)
+	rooms := &Plan{RoomSize: s.roomSize(), inRoom: make([]int32, s.Users/s.roomSize())}
+	own := rooms.sizeOfPart(t.Part, t.Parts)
 	if own == 0 {
-		return fmt.Errorf("%d rooms are fewer than %d generators, and a room can't be divided: use fewer of them, or smaller rooms", rooms, t.Parts)
+		return fmt.Errorf("%d generators are more than %d rooms, or the %d members of one, can be divided among: use fewer of them", t.Parts, len(rooms.inRoom), rooms.RoomSize)
 	}
-	s.Users, s.Network = own*s.RoomSize, network.Profile{} // the relay is another process
+	s.Network = network.Profile{} // the relay is another process
+	s.Users, s.RoomSize = own, 0
 	return CheckLimits(s)
 }
 
@@ -98,6 +109,9 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 		return nil, err
 	}
 	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	if w.rooms = t.Rooms; w.plan.step == 0 { // each part numbers its rooms from 0
+		w.rooms = fmt.Sprintf("%s-%d", t.Rooms, t.Part)
+	}
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
 	if len(t.Authorities) > 0 {
@@ -121,7 +135,7 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 // task describes a window on the servers at bases to the generators of the side's team.
 func (d Side) task(w *window, s Scenario, at Progress, bases []*url.URL) Task {
 	return Task{
-		Scenario: s, Transport: w.name, Round: w.round, Servers: w.addresses(bases), Spread: d.Spread, HTTP2: d.HTTP2,
+		Scenario: s, Transport: w.name, Round: w.round, Rooms: w.rooms, Servers: w.addresses(bases), Spread: d.Spread, HTTP2: d.HTTP2,
 		Authorities: d.AuthoritiesPEM, Network: d.Network, Progress: at,
 	}
 }
@@ -154,17 +168,31 @@ func (w *window) addresses(bases []*url.URL) (all []Address) {
 
 // joinedOf returns how many users of all parts have joined when each of n parts has joined k eighths of its users, by k.
 func (p *Plan) joinedOf(n int) func(eighths int) int {
-	rooms, size := len(p.inRoom), p.RoomSize // the plan itself may be large, and is not kept
+	rooms := &Plan{RoomSize: p.RoomSize, inRoom: p.inRoom} // the rest of the plan may be large, and is not kept
 	return func(eighths int) (sum int) {
 		for i := range n {
-			sum += roomsOf(rooms, i, n) * size * eighths / 8
+			sum += rooms.sizeOfPart(i, n) * eighths / 8
 		}
 		return sum
 	}
 }
 
-// roomsOf returns how many of the rooms are in part i of n, as Plan.Part divides them.
-func roomsOf(rooms, i, n int) int { return (i+1)*rooms/n - i*rooms/n }
+// share learns from the other generators which messages are stored, if the window's rooms have members there.
+func (w *window) share(ctx context.Context) error {
+	if w.crew == nil || w.plan.step == 0 {
+		return nil
+	}
+	if ctx.Err() != nil { // an interrupted window counts what has come, too
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), 2*interruptDrain)
+		defer done()
+	}
+	all, err := w.crew.Share(ctx, w.ledger.known())
+	for _, known := range all {
+		err = cmp.Or(err, w.ledger.tell(known))
+	}
+	return err
+}
 
 // meet waits for the other generators of the window, if there are any.
 func (w *window) meet(ctx context.Context, at string) error {

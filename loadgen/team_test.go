@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ type group struct {
 func (g group) Measure(ctx context.Context, t Task, progress func(Progress)) (*result.Window, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	here := &meeting{of: g.parts, next: make(chan struct{}), ended: cancel}
+	here := &meeting{of: g.parts, next: make(chan struct{}), known: make([][]byte, g.parts)}
 	windows, errs := make([]*result.Window, g.parts), make([]error, g.parts)
 	var measuring sync.WaitGroup
 	for i := range g.parts {
@@ -33,7 +34,7 @@ func (g group) Measure(ctx context.Context, t Task, progress func(Progress)) (*r
 			if i == 1 {
 				breaks = g.breaks
 			}
-			if windows[i], errs[i] = part.Measure(ctx, &member{here, breaks}, nil); errs[i] != nil {
+			if windows[i], errs[i] = part.Measure(ctx, &member{here, i, breaks}, nil); errs[i] != nil {
 				cancel(errs[i])
 			}
 		})
@@ -52,18 +53,33 @@ func (g group) Measure(ctx context.Context, t Task, progress func(Progress)) (*r
 
 // A meeting is where the generators of a group meet.
 type meeting struct {
-	of    int
-	ended context.CancelCauseFunc
+	of int
 
-	mu   sync.Mutex
-	here int
-	next chan struct{}
+	mu    sync.Mutex
+	here  int
+	next  chan struct{}
+	known [][]byte
 }
 
 // A member is the crew of one generator of a group.
 type member struct {
 	*meeting
+	part   int
 	breaks int
+}
+
+// Share implements Crew.
+func (m *member) Share(ctx context.Context, known []byte) ([][]byte, error) {
+	m.mu.Lock()
+	m.known[m.part] = known
+	m.mu.Unlock()
+	if err := m.Meet(ctx, "sharing"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	all := slices.Clone(m.known)
+	m.mu.Unlock()
+	return all, m.Meet(ctx, "sharing")
 }
 
 // Meet implements Crew.
@@ -113,6 +129,33 @@ func TestTeam(t *testing.T) {
 			}
 			if w.Server == nil || w.Store == nil || w.Store.Appends < int64(w.Sent)/2 {
 				t.Errorf("%d parts: %+v, %+v", c.parts, w.Server, w.Store)
+			}
+		}
+	}
+}
+
+// TestLargeRooms measures rooms that have members in all parts, on a server that shares nothing: all copies are counted, and
+// those are timed whose sender and receiver are in the same part. Five of the parts have more than one user.
+func TestLargeRooms(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ users, size, talkers, parts, untimed, reached int }{
+		{30, 30, 4, 3, 20, 30}, // of the 29 copies, 9 are in a part that has the sender
+		{30, 10, 0, 5, 8, 30},  // two members of each room are in each part
+		{6, 3, 1, 5, 2, 4},     // in each part one, or none; who sends alone gets nothing
+	} {
+		s := small
+		s.Users, s.RoomSize, s.Senders, s.Transports = c.users, c.size, c.talkers, []string{"long-poll", "websocket-lean"}
+		windows, err := run(t.Context(), Options{Scenario: s, Sides: []Side{{Command: []string{os.Args[0], "serve"}, Team: group{parts: c.parts}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range windows {
+			whole(t, s, w)
+			if w.Reached != c.reached {
+				t.Errorf("%+v: %d users got a message", c, w.Reached)
+			}
+			if want := w.Sent * c.untimed; w.Untimed != want || w.Latency.Count() != int64(w.Delivered-want) {
+				t.Errorf("%+v: %d of %d copies of %d messages are untimed, want %d; %d are timed", c, w.Untimed, w.Delivered, w.Sent, want, w.Latency.Count())
 			}
 		}
 	}

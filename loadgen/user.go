@@ -28,7 +28,7 @@ import (
 // and receives no more. A user whose request is refused for now stays where it is, and asks again
 // after a wait.
 type user struct {
-	id       int
+	place    int // in the window
 	room     string
 	window   *window
 	first    link              // most users need no other one
@@ -157,7 +157,7 @@ func (u *user) join(ctx context.Context) error {
 
 // prepare opens the connections that a user needs besides the one on which it has joined. If that fails, l is closed.
 func (u *user) prepare(ctx context.Context, l *link) error {
-	for range u.window.connections(u.id) - 1 {
+	for range u.window.connections(u.place) - 1 {
 		if err := l.pool.Open(ctx); err != nil {
 			l.close()
 			return err
@@ -229,7 +229,7 @@ func (u *user) receive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		phase := time.Duration(w.ledger.plan.Phases[u.id] * float64(period))
+		phase := time.Duration(w.ledger.plan.Phases[w.plan.userAt(u.place)] * float64(period))
 		if !pauseUntil(ctx, w.ledger.start.Add(phase)) {
 			return
 		}
@@ -240,7 +240,7 @@ func (u *user) receive(ctx context.Context) {
 		err := u.read(ctx, l)
 		u.cursor = l.session.Cursor()                                                  // after a gap, past it: the missing messages count as lost
 		u.served = u.served || l.pool.Answered() || u.cursor != cursor && !w.foreign() // a foreign server may have places before any answer
-		w.ledger.receivers[u.id].waits = err == nil && !u.served && w.way.Polls()
+		w.ledger.receivers[u.place].waits = err == nil && !u.served && w.way.Polls()
 		if ctx.Err() != nil {
 			return
 		}
@@ -250,7 +250,7 @@ func (u *user) receive(ctx context.Context) {
 		step := transports.Rejoin // the server has ended the session in order
 		if err != nil {
 			step = u.step(transports.Poll, err)
-			w.ledger.told(u.id, err, step == transports.Stop)
+			w.ledger.told(u.place, err, step == transports.Stop)
 		}
 		switch step {
 		case transports.Repeat:
@@ -280,7 +280,7 @@ func (u *user) read(ctx context.Context, l *link) error {
 		if err != nil {
 			return err
 		}
-		u.window.ledger.received(u.id, m.Body)
+		u.window.ledger.received(u.place, m.Body)
 	}
 	return nil
 }
@@ -326,7 +326,7 @@ func (u *user) rejoin(ctx context.Context, old *link, again *backoff.Waits, err 
 		}
 		w.ledger.fail(fmt.Errorf("joining again: %w", err))
 		stop := u.step(transports.Handshake, err) == transports.Stop
-		w.ledger.told(u.id, err, stop)
+		w.ledger.told(u.place, err, stop)
 		if stop {
 			return nil
 		}
@@ -372,7 +372,7 @@ func (u *user) sendQueue(ctx context.Context) {
 		if i != tried {
 			tried, again = i, u.window.backoff.Waits()
 		}
-		body = Stamp{u.id, int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
+		body = Stamp{l.plan.userAt(u.place), int(planned.Number), planned.At, actual}.appendTo(body[:0], u.window.size)
 		var unstored error // why the message must be sent again; final when Send returns
 		once, asked := u.keyed(link)
 		stored := func(err error) { // the acknowledgement may come when the next message is sent

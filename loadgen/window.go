@@ -168,7 +168,7 @@ func (w *window) serve(addresses []*url.URL) {
 func (w *window) measure(ctx context.Context, bases []*url.URL) (*result.Window, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	stop := guardMemory(cmp.Or(w.mostMemory, memoryFor(w.plan.Users)), end)
+	stop := guardMemory(cmp.Or(w.mostMemory, memoryFor(w.plan.usersHere())), end)
 	out, err := w.run(ctx, bases)
 	stop()
 	if flooded := context.Cause(ctx); errors.Is(flooded, errFlooded) {
@@ -227,7 +227,9 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 	if end <= w.plan.Warmup {
 		return nil, context.Cause(ctx)
 	}
-	w.settle(ctx, to.at, end)
+	if err := w.settle(ctx, to.at, end); err != nil {
+		return nil, err
+	}
 	if profiling != nil {
 		profiling.end(ctx) // while the users are there, as the heap is to be that of so many
 	}
@@ -273,7 +275,7 @@ func (w *window) leaving(kill func(), receivers *sync.WaitGroup) func() {
 // empty returns what is known of the window before it is measured.
 func (w *window) empty() *result.Window {
 	out := &result.Window{
-		Transport: w.name, Way: WayOf(w.way), Round: w.round, Started: time.Now(), Users: w.plan.Users,
+		Transport: w.name, Way: WayOf(w.way), Round: w.round, Started: time.Now(), Users: w.plan.usersHere(),
 	}
 	out.Way.HTTP2 = w.http2
 	if n := len(w.servers); n > 1 {
@@ -284,16 +286,17 @@ func (w *window) empty() *result.Window {
 
 // makeUsers allocates all users at once, and spreads the members of each room over the servers, or else the rooms.
 func (w *window) makeUsers() {
-	w.users = make([]user, w.plan.Users)
-	var room string
-	for i := range w.users {
-		if i%w.plan.RoomSize == 0 {
-			room = fmt.Sprintf("%s-%d", w.rooms, w.plan.Room(i))
+	w.users = make([]user, w.plan.usersHere())
+	room, name := -1, ""
+	for place := range w.users {
+		id := w.plan.userAt(place)
+		if number := w.plan.Room(id); number != room {
+			room, name = number, fmt.Sprintf("%s-%d", w.rooms, number)
 		}
-		u := &w.users[i]
-		u.id, u.room, u.window, u.server = i, room, w, i%len(w.servers)
+		u := &w.users[place]
+		u.place, u.room, u.window, u.server = place, name, w, id%len(w.servers)
 		if w.spread {
-			u.server = w.plan.Room(i) % len(w.servers)
+			u.server = room % len(w.servers)
 		}
 	}
 }
@@ -301,8 +304,8 @@ func (w *window) makeUsers() {
 // connections returns how many connections a user opens to join. A user that sends may need a second
 // one. Opening it during the measured part delayed single deliveries, the user's own and others', by
 // 4 to 16 ms, which is not a property of the transport.
-func (w *window) connections(user int) int {
-	if w.http2 || len(w.plan.byUser[user]) == 0 {
+func (w *window) connections(place int) int {
+	if w.http2 || len(w.plan.byUser[w.plan.userAt(place)]) == 0 {
 		return 1
 	}
 	return connections(w.way)
@@ -345,38 +348,53 @@ func (w *window) schedule(ctx, living context.Context) error {
 	}
 	defer ringing.Close()
 	for i, send := range w.plan.Sends {
+		place, here := w.plan.placeOf(int(send.User))
+		if !here {
+			continue
+		}
 		if err := ringing.Wait(ctx, w.ledger.start.Add(send.At)); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		}
-		w.users[send.User].send(living, i)
+		w.users[place].send(living, i)
 	}
 	return nil
 }
 
-// settle waits until everything planned before end has arrived, or the drain limit has passed.
-func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) {
+// settle waits until everything planned before end has arrived, or the drain limit has passed. The limit is the same for
+// generators that share what they know, which they do twice: when nothing is sent any more, and when no more is waited for.
+func (w *window) settle(ctx context.Context, from time.Time, end time.Duration) error {
 	limit := w.drain
 	if ctx.Err() != nil {
 		limit = min(limit, interruptDrain)
 	}
 	w.enter("draining")
-	wait := time.NewTicker(drainStep)
-	defer wait.Stop()
 	deadline := from.Add(limit)
-	for !w.ledger.settled(end) && time.Now().Before(deadline) {
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			if short := time.Now().Add(interruptDrain); short.Before(deadline) {
-				deadline = short
+	wait := func(over func(end time.Duration) bool) {
+		step := time.NewTicker(drainStep)
+		defer step.Stop()
+		for !over(end) && time.Now().Before(deadline) {
+			select {
+			case <-step.C:
+			case <-ctx.Done():
+				if short := time.Now().Add(interruptDrain); short.Before(deadline) {
+					deadline = short
+				}
+				ctx = context.WithoutCancel(ctx)
 			}
-			ctx = context.WithoutCancel(ctx)
 		}
 	}
+	if w.plan.step > 0 {
+		wait(w.ledger.ended)
+	}
+	if err := w.share(ctx); err != nil {
+		return err
+	}
+	wait(w.ledger.settled)
 	time.Sleep(duplicateWait) //nolint:forbidigo // short, and an interrupt is seen by then
+	return w.share(ctx)
 }
 
 // enter sets the phase that the progress shows.

@@ -21,7 +21,8 @@ import (
 
 // aboutAgents is the part of a command's help on agents.
 const aboutAgents = `--agents has that many other processes simulate the users, as one process ends at its open files, its
-memory or its cores. Each takes whole rooms. Without --nats they are started for the measurement, on this
+memory or its cores. Each takes whole rooms; with fewer rooms than agents each takes members of all rooms, and
+only messages between members of the same agent are timed. Without --nats they are started for the measurement, on this
 machine, with a NATS server on loopback. With --nats they are processes "pushpull agent" that wait at a NATS
 server, on this machine and on others. Servers that are started listen on loopback, so agents on other machines
 need --target. The agents begin together, and the report says how far apart at most; no clock of one
@@ -78,8 +79,8 @@ func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) 
 		}
 	}
 	kept := s.Result()
-	if rooms := kept.Users / kept.RoomSize; o.number > rooms {
-		return fmt.Errorf("--agents %d are more than there are rooms (%d), and each takes whole rooms: use --agents %d, or a smaller --room-size", o.number, rooms, rooms)
+	if most := max(kept.Users/kept.RoomSize, kept.RoomSize); o.number > most {
+		return fmt.Errorf("--agents %d are more than there are rooms, and than a room has members: use --agents %d, or fewer", o.number, most)
 	}
 	return o.place.validate()
 }

@@ -30,10 +30,12 @@
 //	         the time until the answer is kept (result.Agent.RoundTripS): agents begin at most as long apart.
 //	end      ends the window early; what was measured can be fetched.
 //	window   fetches a part of the window, which is JSON, compressed, and may be larger than a message.
+//	known    fetches likewise what the agent shares with the others at a meeting (loadgen.Crew).
 //	release  ends the claim.
 //
-// The coordinator is an instance of the micro service "pushpull-run", and takes this on pushpull.run.RUN.status:
+// The coordinator is an instance of the micro service "pushpull-run", and takes these on pushpull.run.RUN.NAME:
 //
+//	known    hands over what the agent of a part has shared, before any agent goes on from that meeting.
 //	status   an agent's status has changed: it has met the others (join, begin), is done or leaves. What is lost on
 //	         the way comes with the answer to the next renew.
 //
@@ -162,7 +164,7 @@ func (a *agent) register() error {
 	}
 	group := a.service.AddGroup(subjectOfAgent(a.service.Info().ID))
 	for name, handle := range map[string]micro.HandlerFunc{
-		"claim": a.claim, "renew": a.renew, "prepare": a.prepare, "go": a.proceed, "end": a.end, "window": a.fetch, "release": a.release,
+		"claim": a.claim, "renew": a.renew, "prepare": a.prepare, "go": a.proceed, "end": a.end, "window": a.fetch, "known": a.share, "release": a.release,
 	} {
 		if err := group.AddEndpoint(name, handle); err != nil {
 			return errors.Join(err, a.service.Stop())

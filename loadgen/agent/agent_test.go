@@ -95,15 +95,42 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRooms has fewer rooms than agents.
+// TestRooms has fewer rooms than agents: each has members of all rooms, and every copy is counted.
 func TestRooms(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
 	b.agents(t, 3, Options{})
+	team := b.gather(t, 3)
 	s := small
-	s.Users = 8
-	if _, err := run(t.Context(), s, b.gather(t, 3), nil); err == nil || !strings.Contains(err.Error(), "2 rooms are fewer than 3 generators") {
+	s.Users, s.RoomSize = 8, 0
+	windows, err := run(t.Context(), s, team, nil)
+	if err != nil || len(windows) != 1 {
+		t.Fatal(err)
+	}
+	w := windows[0]
+	if w.Planned == 0 || w.Sent != w.Planned || w.Expected != 7*w.Planned || w.Delivered != w.Expected || w.Lost+w.Misdelivered+w.Duplicated != 0 ||
+		w.Untimed == 0 || w.Latency.Count() != int64(w.Delivered-w.Untimed) || len(w.Agents) != 3 {
+		t.Errorf("%+v", w)
+	}
+	s.Users = 2
+	if _, err := run(t.Context(), s, team, nil); err == nil || !strings.Contains(err.Error(), "3 generators are more than 1 rooms, or the 2 members of one, can be divided among") {
 		t.Error(err)
+	}
+}
+
+// TestInterruptShared ends a run in which rooms have members in two agents: what they know is shared, so nothing is lost.
+func TestInterruptShared(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	b.agents(t, 2, Options{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	why := errors.New("enough")
+	s := endless()
+	s.Users, s.RoomSize = 8, 0
+	windows, err := run(ctx, s, b.gather(t, 2), func(loadgen.Progress) { cancel(why) })
+	if !errors.Is(err, why) || len(windows) != 1 || !windows[0].Interrupted || windows[0].Delivered == 0 || windows[0].Lost != 0 {
+		t.Errorf("%+v, %v", windows, err)
 	}
 }
 

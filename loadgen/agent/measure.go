@@ -14,7 +14,7 @@ import (
 
 const (
 	progressStep  = 200 * time.Millisecond
-	interruptTime = 3 * time.Second // for the agents to end a window early
+	interruptTime = 4 * time.Second // for the agents to end a window early
 )
 
 // A measuring is a window that a team measures.
@@ -83,17 +83,54 @@ func (m *measuring) prepare(ctx context.Context) error {
 	})
 }
 
-// proceed tells all agents at once that they have met that often.
-func (m *measuring) proceed(ctx context.Context, met int) error {
-	return m.each(func(i int, agent *member) (err error) {
-		_, m.trips[i], err = m.insist(ctx, agent, "go", message{Window: m.number, Met: met})
+// proceed tells all agents at once that they have met that often, what for at last.
+func (m *measuring) proceed(ctx context.Context, met int, at string) error {
+	return m.each(func(i int, agent *member) error {
+		_, took, err := m.insist(ctx, agent, "go", message{Window: m.number, Met: met})
+		if at == loadgen.Beginning {
+			m.trips[i] = took
+		}
 		return err
 	})
+}
+
+// exchange fetches what the agents share at a meeting, so that each can ask for it.
+func (m *measuring) exchange(ctx context.Context, met int, sizes []int) error {
+	all := map[shared][]byte{}
+	var mu sync.Mutex
+	err := m.each(func(i int, agent *member) error {
+		packed, err := m.take(ctx, agent, "known", sizes[i])
+		mu.Lock()
+		defer mu.Unlock()
+		all[shared{Run: m.run, Window: m.number, Met: met, Part: i}] = packed
+		return err
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shares = all
+	return err
+}
+
+// take takes what an agent has, of a size, in parts.
+func (m *measuring) take(ctx context.Context, agent *member, name string, size int) (all []byte, err error) {
+	for len(all) < size {
+		answer, _, err := m.insist(ctx, agent, name, message{Window: m.number, From: len(all)})
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, answer.Data...); len(answer.Data) == 0 {
+			return nil, fmt.Errorf("%s does not hand over its %s", agent, name)
+		}
+	}
+	return all, nil
 }
 
 // A survey is what is known of the agents of a window.
 type survey struct {
 	met    int    // how often all have come to meet
+	at     string // what for at last, if all have come as often
+	shares bool   // all have something to share there
+	known  []int  // the bytes of it
 	ended  int    // agents whose window is over
 	whole  int    // those of them that have one
 	failed string // why an agent has none, or is lost
@@ -103,13 +140,14 @@ type survey struct {
 func (m *measuring) survey() survey {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := survey{met: -1}
+	s := survey{met: -1, shares: true}
 	for i, agent := range m.agents {
 		at := agent.status
 		if at.Window != m.number { // it has not answered since
 			at = status{}
 		}
-		s.all = append(s.all, at)
+		s.all, s.at = append(s.all, at), at.At
+		s.shares, s.known = s.shares && at.Known > 0, append(s.known, at.Known)
 		if s.met < 0 || at.Met < s.met {
 			s.met = at.Met
 		}
@@ -132,12 +170,12 @@ func (m *measuring) survey() survey {
 
 // follow leads the agents through a window.
 func (m *measuring) follow(ctx context.Context) (*result.Window, error) {
-	if err := m.proceed(ctx, 0); err != nil {
+	if err := m.proceed(ctx, 0, ""); err != nil {
 		return nil, err
 	}
 	ticker := time.NewTicker(progressStep)
 	defer ticker.Stop()
-	interrupted, limit := ctx.Done(), (<-chan time.Time)(nil)
+	interrupted, limit, stopped := ctx.Done(), (<-chan time.Time)(nil), ctx
 	for met := 0; ; {
 		s := m.survey()
 		switch {
@@ -145,12 +183,19 @@ func (m *measuring) follow(ctx context.Context) (*result.Window, error) {
 			m.report(s, "done")
 			return m.collect(context.WithoutCancel(ctx))
 		case limit != nil && s.ended == len(m.agents):
-			return nil, context.Cause(ctx) // some had not begun to measure
+			return nil, context.Cause(stopped) // some had not begun to measure
 		case limit == nil && s.failed != "":
 			return nil, errors.New(s.failed)
-		case limit == nil && s.met > met:
+		case s.met > met: // also at the end of a window that was interrupted, as agents share what they know
 			met = s.met
-			if err := m.proceed(ctx, met); err != nil && ctx.Err() == nil {
+			err := error(nil)
+			if s.shares {
+				err = m.exchange(ctx, met, s.known)
+			}
+			if err == nil {
+				err = m.proceed(ctx, met, s.at)
+			}
+			if err != nil && ctx.Err() == nil {
 				return nil, err
 			}
 			continue
@@ -163,9 +208,10 @@ func (m *measuring) follow(ctx context.Context) (*result.Window, error) {
 			after := time.NewTimer(interruptTime)
 			defer after.Stop()
 			interrupted, limit = nil, after.C
+			stopped, ctx = ctx, context.WithoutCancel(ctx)
 			m.end("the run was interrupted")
 		case <-limit:
-			return nil, context.Cause(ctx)
+			return nil, context.Cause(stopped)
 		}
 	}
 }
@@ -220,15 +266,9 @@ func (m *measuring) collect(ctx context.Context) (*result.Window, error) {
 		m.mu.Lock()
 		size := agent.status.Size
 		m.mu.Unlock()
-		var packed []byte
-		for len(packed) < size {
-			answer, _, err := m.insist(ctx, agent, "window", message{Window: m.number, From: len(packed)})
-			if err != nil {
-				return err
-			}
-			if packed = append(packed, answer.Data...); len(answer.Data) == 0 {
-				return fmt.Errorf("%s does not hand over its window", agent)
-			}
+		packed, err := m.take(ctx, agent, "window", size)
+		if err != nil {
+			return err
 		}
 		if err := unpack(packed, &parts[i]); err != nil {
 			return fmt.Errorf("reading the window of %s: %w", agent, err)

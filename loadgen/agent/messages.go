@@ -55,7 +55,16 @@ type message struct {
 	Task    []byte `json:"task,omitempty"`    // prepare: a loadgen.Task, packed
 	Met     int    `json:"met,omitempty"`     // go: how often the generators have met
 	Why     string `json:"why,omitempty"`     // end: the reason
-	From    int    `json:"from,omitempty"`    // window: offset of the part
+	From    int    `json:"from,omitempty"`    // window, known: offset of the part
+}
+
+// A shared is a request of an agent for what the agent of a part has shared at a meeting.
+type shared struct {
+	Run    string `json:"run"`
+	Window int    `json:"window"`
+	Met    int    `json:"met"`
+	Part   int    `json:"part"`
+	From   int    `json:"from"` // offset in it
 }
 
 // A status is what an agent says of itself.
@@ -66,6 +75,7 @@ type status struct {
 	Window   int      `json:"window"`            // its latest; 0: none
 	Met      int      `json:"met"`               // how often it came to meet the others
 	At       string   `json:"at,omitempty"`      // what for, at last
+	Known    int      `json:"known,omitempty"`   // bytes of what it has to share there, packed; 0: nothing
 	Failed   string   `json:"failed,omitempty"`  // why there is no window
 	Size     int      `json:"size,omitempty"`    // of the packed window in bytes, once there is one
 	Leaving  bool     `json:"leaving,omitempty"` // the process ends

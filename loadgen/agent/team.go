@@ -42,6 +42,7 @@ type Team struct {
 
 	mu      sync.Mutex
 	members []*member
+	shares  map[shared][]byte // of the latest meeting at which agents share: what each knows, packed
 }
 
 var _ loadgen.Team = (*Team)(nil)
@@ -94,7 +95,8 @@ func Gather(ctx context.Context, conn *nats.Conn, o TeamOptions) (*Team, error) 
 		Metadata: map[string]string{"run": t.run, metaMachine: machine, metaPID: strconv.Itoa(os.Getpid())},
 	})
 	if err == nil {
-		err = t.service.AddGroup(subjectOfRun(t.run)).AddEndpoint("status", micro.HandlerFunc(t.told))
+		group := t.service.AddGroup(subjectOfRun(t.run))
+		err = errors.Join(group.AddEndpoint("status", micro.HandlerFunc(t.told)), group.AddEndpoint("known", micro.HandlerFunc(t.share)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("registering the run at NATS: %w", err)
@@ -393,6 +395,22 @@ func (t *Team) told(r micro.Request) {
 	}
 	answer(r, struct{}{})
 	t.note(m, s)
+}
+
+// share is the message known.
+func (t *Team) share(r micro.Request) {
+	var of shared
+	err := json.Unmarshal(r.Data(), &of)
+	from := of.From
+	of.From = 0
+	t.mu.Lock()
+	known := t.shares[of]
+	t.mu.Unlock()
+	if err != nil || known == nil {
+		refuse(r, codeBad, "nobody has shared that")
+		return
+	}
+	handOver(r, t.conn, known, from)
 }
 
 // A refusedError is an answer that refuses.

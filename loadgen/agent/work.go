@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"pushpull/loadgen"
@@ -23,6 +25,8 @@ type work struct {
 	begun, ended bool
 	met, passed  int           // how often it came to meet the others, and how often all did
 	at           string        // what for
+	began        int           // number of the meeting after which users send; 0: it has not come to it
+	known        []byte        // packed, that it shares with the others; nil: it has nothing to share
 	pass         chan struct{} // closed when passed grows
 	failed       string
 	window       []byte // packed
@@ -31,7 +35,7 @@ type work struct {
 
 // describe enters the work into a status.
 func (w *work) describe(s *status) {
-	s.Window, s.Met, s.At, s.Failed, s.Size = w.number, w.met, w.at, w.failed, len(w.window)
+	s.Window, s.Met, s.At, s.Known, s.Failed, s.Size = w.number, w.met, w.at, len(w.known), w.failed, len(w.window)
 	s.Progress = progressOf(w.progress)
 	if w.progress.Latency != nil && w.begun && !w.ended {
 		s.Progress.P50, s.Progress.P99 = w.progress.Latency()
@@ -41,9 +45,9 @@ func (w *work) describe(s *status) {
 		s.State = Done
 	case !w.begun:
 		s.State = Prepared
-	case w.at != loadgen.Beginning:
+	case w.began == 0:
 		s.State = Joining
-	case w.met > w.passed:
+	case w.began > w.passed:
 		s.State = Ready
 	default:
 		s.State = Measuring
@@ -165,7 +169,7 @@ func (a *agent) proceed(r micro.Request) {
 		a.Logger.Info("measuring", "transport", w.task.Transport, "round", w.task.Round, "part", w.task.Part+1, "of", w.task.Parts)
 		var ctx context.Context
 		ctx, w.cancel = context.WithCancelCause(context.Background()) // until another message
-		a.working.Go(func() { a.measure(ctx, w) })
+		a.working.Go(func() { a.measure(ctx, w, m.Run) })
 	}
 }
 
@@ -185,6 +189,9 @@ func (a *agent) end(r micro.Request) {
 	}
 }
 
+// sizeHeader is the header of an answer with a part of what an agent knows: the bytes of all parts.
+const sizeHeader = "Pushpull-Size"
+
 // largestPart is the most bytes of a window in one message. Servers take 1 MB, unless they are told otherwise.
 const largestPart = 512 << 10
 
@@ -196,15 +203,33 @@ func (a *agent) fetch(r micro.Request) {
 		return
 	}
 	w := a.workOf(r, m)
-	switch {
-	case w == nil:
-	case m.From < 0 || m.From >= len(w.window):
-		refuse(r, codeBad, "the window has no byte %d: it has %d", m.From, len(w.window))
-	default:
-		part := w.window[m.From:]
-		part = part[:min(len(part), largestPart, int(a.conn.MaxPayload())/2)]
-		_ = r.Respond(part) // as in answer
+	if w != nil {
+		handOver(r, a.conn, w.window, m.From)
 	}
+}
+
+// share is the message known.
+func (a *agent) share(r micro.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m, ok := a.decode(r)
+	if !ok {
+		return
+	}
+	if w := a.workOf(r, m); w != nil {
+		handOver(r, a.conn, w.known, m.From)
+	}
+}
+
+// handOver answers a request with the part of data from a byte on that fits into a message.
+func handOver(r micro.Request, conn *nats.Conn, data []byte, from int) {
+	if from < 0 || from >= len(data) {
+		refuse(r, codeBad, "there is no byte %d: there are %d", from, len(data))
+		return
+	}
+	part := data[from:]
+	part = part[:min(len(part), largestPart, int(conn.MaxPayload())/2)]
+	_ = r.Respond(part, micro.WithHeaders(micro.Headers{sizeHeader: {strconv.Itoa(len(data))}})) // as in answer
 }
 
 func (a *agent) release(r micro.Request) {
@@ -217,8 +242,8 @@ func (a *agent) release(r micro.Request) {
 }
 
 // measure measures a window, and keeps it until it is fetched.
-func (a *agent) measure(ctx context.Context, w *work) {
-	window, err := w.task.Measure(ctx, &crew{a, w}, func(now loadgen.Progress) {
+func (a *agent) measure(ctx context.Context, w *work, run string) {
+	window, err := w.task.Measure(ctx, &crew{a, w, run}, func(now loadgen.Progress) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		w.progress = now
@@ -273,17 +298,28 @@ func (a *agent) tell(s status) {
 type crew struct {
 	agent *agent
 	work  *work
+	run   string
 }
 
 var _ loadgen.Crew = (*crew)(nil)
 
 // Meet implements loadgen.Crew.
 func (c *crew) Meet(ctx context.Context, at string) error {
+	_, err := c.meet(ctx, at, nil)
+	return err
+}
+
+// meet comes to meet the others, with what it has to share, and waits for them. It returns the number of the meeting.
+func (c *crew) meet(ctx context.Context, at string, known []byte) (mine int, err error) {
 	a, w := c.agent, c.work
 	a.mu.Lock()
 	w.met++
-	w.at = at
-	mine, s := w.met, a.status()
+	w.at, w.known = at, known
+	if at == loadgen.Beginning {
+		w.began = w.met
+	}
+	mine = w.met
+	s := a.status()
 	a.mu.Unlock()
 	a.working.Go(func() { a.tell(s) })
 	for {
@@ -291,12 +327,65 @@ func (c *crew) Meet(ctx context.Context, at string) error {
 		passed, pass := w.passed, w.pass
 		a.mu.Unlock()
 		if passed >= mine {
-			return nil
+			return mine, nil
 		}
 		select {
 		case <-pass:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the other agents: %w", context.Cause(ctx))
+			return mine, fmt.Errorf("waiting for the other agents: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Share implements loadgen.Crew.
+func (c *crew) Share(ctx context.Context, known []byte) (all [][]byte, err error) {
+	packed, err := pack(known)
+	if err != nil {
+		return nil, err
+	}
+	met, err := c.meet(ctx, "sharing", packed)
+	if err != nil {
+		return nil, err
+	}
+	for part := range c.work.task.Parts {
+		one, err := c.take(ctx, shared{Window: c.work.number, Met: met, Part: part})
+		if err != nil {
+			return nil, fmt.Errorf("asking what another agent knows: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// take takes what the agent of a part has shared from the coordinator. It tries again until ctx ends.
+func (c *crew) take(ctx context.Context, of shared) (known []byte, err error) {
+	of.Run = c.run
+	var packed []byte
+	for {
+		of.From = len(packed)
+		text, err := json.Marshal(of)
+		if err != nil {
+			return nil, err
+		}
+		limited, cancel := context.WithTimeout(ctx, answerTime)
+		got, err := c.agent.conn.RequestWithContext(limited, subjectOfRun(c.run)+".known", text)
+		cancel()
+		if err == nil && got.Header.Get(micro.ErrorCodeHeader) != "" {
+			return nil, errors.New(got.Header.Get(micro.ErrorHeader))
+		}
+		if err != nil {
+			if err := pause(ctx, againAfter); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		packed = append(packed, got.Data...)
+		size, err := strconv.Atoi(got.Header.Get(sizeHeader))
+		if err != nil || len(got.Data) == 0 {
+			return nil, errors.New("the coordinator does not say how much there is")
+		}
+		if len(packed) >= size {
+			return known, unpack(packed, &known)
 		}
 	}
 }

@@ -119,7 +119,9 @@ func doubts(row Row, all []Window) []Doubt {
 		add(true, "fewer-sends", "%d of %d planned messages were stored", row.Sent, planned)
 	}
 	switch {
+	case row.Timed() > 0:
 	case row.Delivered > 0:
+		add(true, "no-samples", "nothing that was delivered could be timed, as no two members of a room had the same agent: use fewer agents")
 	case row.Lost > 0 || row.Sent < planned:
 		add(true, "no-samples", "nothing was delivered")
 	default:
@@ -132,8 +134,11 @@ func doubts(row Row, all []Window) []Doubt {
 	if busiest > maxCPUShare {
 		add(true, "generator-cpu", "the generator used %.0f%% of the machine's %d cores: use fewer users or a faster machine", 100*busiest, cores)
 	}
-	if row.Delivered > 0 && row.Delivered < samplesP99 {
-		add(false, "few-samples", "%d samples are few for a p99, which needs %d: run longer, or more users", row.Delivered, samplesP99)
+	if n := row.Timed(); n > 0 && n < samplesP99 {
+		add(false, "few-samples", "%d samples are few for a p99, which needs %d: run longer, or more users", n, samplesP99)
+	}
+	if row.Untimed > 0 {
+		add(false, "untimed", "%d of %d deliveries were timed: the others were sent by another agent than the receiver's, and no two clocks are compared", row.Timed(), row.Delivered)
 	}
 	profiled(row.Profiles, windows, add)
 	if n := row.Generator.Replaced; n > 0 {

@@ -45,6 +45,7 @@ func TestDoubts(t *testing.T) {
 		{"in few bunches", func(w *Window) { w.Bunched = 59 }, "", "", false},
 		{"silent streams that a timer ends", func(w *Window) { w.Way.Stream, w.IdleEnds = true, &IdleEnds{Count: 50, AfterS: 60.02} }, "idle-timeout", "50 connections were ended after 60 s of silence each: something between users and server, or the server, has an idle timeout: send heartbeats more often", false},
 		{"polls that a timer ends", func(w *Window) { w.IdleEnds = &IdleEnds{Count: 3, AfterS: 49.8} }, "idle-timeout", "hold polls for less, or raise the timeout: proxy_read_timeout in nginx", false},
+		{"untimed", func(w *Window) { w.Untimed, w.Expected, w.Delivered = 300, 600, 600 }, "untimed", "300 of 600 deliveries were timed", false},
 		{"fewer sends", func(w *Window) { w.Planned = 301 }, "fewer-sends", "300 of 301 planned", true},
 		{"nothing delivered", func(w *Window) { w.Delivered = 0 }, "no-samples", "nothing was delivered: send more, or longer", true},
 		{"late", func(w *Window) { slow(w, 10*time.Millisecond, 5010*time.Microsecond) }, "generator-late", "5.0 ms late (p99)", true},

@@ -47,6 +47,9 @@ func Measured(windows []Window) []Window {
 // Measured reports whether the row has figures: at least one of its windows did not fail.
 func (r *Row) Measured() bool { return r.Lacking == "" && (r.Rounds > 0 || r.Failed == 0) }
 
+// Timed returns how many deliveries the latency is of.
+func (r *Row) Timed() int { return r.Delivered - r.Untimed }
+
 // knownOfFailed are the members of a row, in JSON, that have values without a measured window.
 var knownOfFailed = []string{"transport", "way", "users", "servers", "rounds", "failed_windows", "lacking", "doubts"}
 

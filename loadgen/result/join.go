@@ -74,6 +74,8 @@ func (w *Window) join(p Window) error {
 	w.Duplicated += p.Duplicated
 	w.Reordered += p.Reordered
 	w.Misdelivered += p.Misdelivered
+	w.Reached += p.Reached
+	w.Untimed += p.Untimed
 	w.Bunched += p.Bunched
 	if p.IdleEnds != nil && (w.IdleEnds == nil || p.IdleEnds.Count > w.IdleEnds.Count) {
 		w.IdleEnds = p.IdleEnds // timers that differ can't be added

@@ -222,6 +222,8 @@ func (w *Window) quantities() []quantity {
 	ledger("duplicated", tallies, &w.Duplicated)
 	ledger("reordered", tallies, &w.Reordered)
 	ledger("misdelivered", tallies, &w.Misdelivered)
+	ledger("reached", tallies, &w.Reached)
+	ledger("untimed", tallies, &w.Untimed)
 	ledger("bunched", tallies, &w.Bunched)
 	if w.IdleEnds != nil {
 		ledger("idle ends", tallies, &w.IdleEnds.Count)

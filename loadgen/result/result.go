@@ -88,6 +88,14 @@ type Window struct {
 	Reordered    int `json:"reordered"`    // copies that arrived after a later one of the same sender
 	Misdelivered int `json:"misdelivered"` // messages that arrived and were never sent to that room
 
+	// Reached are the users that got a message of another member, warm-up included. In a short window with few messages some
+	// get none, although nothing is lost.
+	Reached int `json:"reached,omitempty"`
+
+	// Untimed are deliveries of messages that another agent had sent: they are counted, but in no latency, as no clock is
+	// compared with another one.
+	Untimed int `json:"untimed,omitempty"`
+
 	// Bunched are deliveries on a stream that came within a millisecond of one that was sent at least 100 ms before or after,
 	// from the second time on that this happened to a receiver: a single pause holds back the messages of all once.
 	Bunched int `json:"bunched,omitempty"`

@@ -21,6 +21,8 @@ type Row struct {
 	Sent                int       `json:"sent"`
 	Expected            int       `json:"expected"`
 	Delivered           int       `json:"delivered"`
+	Reached             int       `json:"reached"`           // users that got a message in each window, in the one with the fewest; 0: an older pushpull measured it
+	Untimed             int       `json:"untimed,omitempty"` // of the delivered, those that are in no latency: see Window.Untimed
 	Lost                int       `json:"lost"`
 	Duplicated          int       `json:"duplicated"`
 	Reordered           int       `json:"reordered"`
@@ -196,11 +198,15 @@ func Totals(windows []Window) Row {
 	storeKnown := true
 	extra := 0 // members that calibrated
 	replaced := 0
-	for _, w := range measured {
+	for i, w := range measured {
 		row.DurationS += w.DurationS
 		row.Sent += w.Sent
 		row.Expected += w.Expected
 		row.Delivered += w.Delivered
+		row.Untimed += w.Untimed
+		if i == 0 || w.Reached < row.Reached {
+			row.Reached = w.Reached
+		}
 		row.Lost += w.Lost
 		row.Duplicated += w.Duplicated
 		row.Reordered += w.Reordered

@@ -167,7 +167,7 @@ func middle(rows []result.Row, m result.Metric) (float64, bool) {
 
 func deliveriesOf(rows []result.Row) (n int) {
 	for _, row := range rows {
-		n += row.Delivered
+		n += row.Timed()
 	}
 	return n
 }

@@ -79,7 +79,7 @@ func history() []result.Metric { return result.MetricsIn(result.InHistory) }
 // deliveries, or with too few for a quantile, which would be their maximum.
 func tracked(m result.Metric, row result.Row) (float64, bool) {
 	value, ok := m.Value(row)
-	return value, ok && row.Delivered > 0 && row.Delivered >= m.Samples
+	return value, ok && row.Timed() > 0 && row.Timed() >= m.Samples
 }
 
 // fatal returns the reasons not to believe a row, a line each.

@@ -98,7 +98,7 @@ func Decisive() []result.Metric {
 // Reliable reports whether row has the figure, from as many samples as it needs.
 func Reliable(m result.Metric, row result.Row) bool {
 	_, ok := m.Value(row)
-	return ok && row.Delivered >= m.Samples
+	return ok && row.Timed() >= m.Samples
 }
 
 // beats reports whether a is no worse than b in any decisive figure, and better in one.
