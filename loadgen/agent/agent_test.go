@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pushpull/loadgen"
+	"pushpull/loadgen/result"
 )
 
 // TestSameCounts measures the same seed with 1, 2 and 5 agents: the counts are those of the plan, and each agent is listed
@@ -29,12 +30,19 @@ func TestSameCounts(t *testing.T) {
 	for _, n := range []int{1, 2, 5} {
 		team := b.gather(t, n)
 		var seen loadgen.Progress
-		windows, err := run(t.Context(), s, team, func(now loadgen.Progress) { seen = now })
+		var windows []result.Window
+		err := loadgen.Run(t.Context(), loadgen.Options{
+			Scenario: s, Sides: []loadgen.Side{side(team)},
+			Progress: func(now loadgen.Progress) { seen = now },
+		}, func(_ int, w *result.Window) error {
+			windows = append(windows, *w)
+			return nil
+		})
 		team.Close()
 		if err != nil || len(windows) != 1 {
 			t.Fatalf("%d agents: %d windows, %v", n, len(windows), err)
 		}
-		if seen.Agents != n || seen.Joined != s.Users || seen.Users != s.Users || seen.Planned != len(plan.Sends) {
+		if seen.Agents != n || seen.Joined != s.Users || seen.Users != s.Users || seen.Planned != len(plan.Sends) || seen.Sent != len(plan.Sends) || seen.Delivered != 3*planned {
 			t.Errorf("%d agents: progress %+v", n, seen)
 		}
 		for _, w := range windows {

@@ -357,7 +357,9 @@ func (t *Team) note(m *member, s status) {
 	t.mu.Lock()
 	m.seen = time.Now()
 	if m.status.Window > s.Window || m.status.Window == s.Window && (m.status.Met > s.Met || m.status.ended(s.Window)) {
-		s.Window, s.Met, s.Failed, s.Size = m.status.Window, m.status.Met, m.status.Failed, m.status.Size // it is older than what is known
+		older := s // than what is known
+		s = m.status
+		s.Progress, s.Leaving = older.Progress, s.Leaving || older.Leaving
 	}
 	m.status = s
 	t.mu.Unlock()
