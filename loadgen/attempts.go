@@ -131,12 +131,18 @@ func (a *attempts) failed(ctx context.Context, transport string, after time.Dura
 	}
 }
 
-// gone reports whether no later window of the side can be measured either: its target doesn't answer, its store has
+// gone reports whether no later window of the side can be measured either: a target doesn't answer, its store has
 // ended, or its servers have not started twice in a row, or never.
 func (a *attempts) gone(ctx context.Context) bool {
 	if a.Target != nil {
-		_, err := a.Reach(ctx)
-		return err != nil
+		for _, target := range a.targets() {
+			one := a.Side
+			one.Target = target
+			if _, err := one.Reach(ctx); err != nil {
+				return true
+			}
+		}
+		return false
 	}
 	return a.orphaned() != nil || a.unborn > 1 || a.unborn > 0 && len(a.measured) == 0
 }

@@ -27,7 +27,10 @@ func (p *probe) couple(ctx context.Context) (*couple, error) {
 		return nil, err
 	}
 	c := &couple{talker: t, arrivals: make(chan arrival, 1)}
-	other := &probe{p.window, (p.server + 1) % len(p.window.servers), p.room} // users of a room are on different servers, too
+	other := &probe{p.window, p.server, p.room}
+	if !p.window.spread { // users of a room are on different servers, too
+		other.server = (p.server + 1) % len(p.window.servers)
+	}
 	if c.reader, err = other.join(ctx, ""); err != nil {
 		t.leave()
 		return nil, err

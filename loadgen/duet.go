@@ -46,11 +46,15 @@ func spare(turns int) int { return (turns + 3) / 4 }
 // server, and those that it lacks are not measured on either side.
 func Duet(ctx context.Context, o DuetOptions, emit func(head bool, w *result.Window) error) error {
 	s, _, err := o.Resolved()
-	if err == nil {
-		err = cmp.Or(checkLimits(s, o.Base.client), checkLimits(s, o.Head.client))
-	}
 	if err != nil {
 		return err
+	}
+	for _, side := range []*Side{&o.Base, &o.Head} {
+		l := side.layout(nil)
+		l.clients = side.client
+		if err := CheckLimits(s, l); err != nil {
+			return err
+		}
 	}
 	sides, closePrograms, err := withPrograms(o.Base, o.Head)
 	if err != nil {

@@ -108,7 +108,7 @@ func (d Side) breaking(ctx context.Context, w *window, o FaultOptions) (out *res
 	if err := s.set(ctx, o); err != nil {
 		return nil, err
 	}
-	w.authorities, w.ledger.secrets, w.dialect, w.http2 = d.Authorities, d.secrets(), d.Dialect, d.HTTP2
+	w.authorities, w.ledger.secrets, w.dialect, w.http2, w.spread = d.Authorities, d.secrets(), d.Dialect, d.HTTP2, d.Spread
 	w.through, w.past = relayed{routes: s.routes}.addresses(), make([]string, len(s.routes))
 	name := fnv.New64a()
 	name.Write([]byte(o.Fault.Name))
@@ -276,7 +276,7 @@ func (s *stage) set(ctx context.Context, o FaultOptions) error {
 	}
 	s.side.Env = append(slices.Clip(s.side.Env), s.env...)
 	s.side.Command = append(slices.Clip(s.side.Command), s.fault.Serve...)
-	s.bases = []*url.URL{s.side.Target}
+	s.bases = s.side.targets()
 	if s.side.Target == nil {
 		started, err := s.side.start(ctx)
 		if err != nil {

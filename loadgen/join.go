@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 const joinersAtOnce = 64
 
-// joinersAtOnce returns how many users join at a time. Over a network they mostly wait, so they are more.
+// joinersAtOnce returns how many users join at a time at first. Over a network they mostly wait, so they are more.
 func (w *window) joinersAtOnce() int {
 	const usual, most = .01, 16 // seconds that a user takes to join without a network
 	return joinersAtOnce * min(most, 1+int(3*w.network.RTTS/usual))
@@ -23,17 +24,15 @@ func (w *window) joinersAtOnce() int {
 // the memory of the servers, if memory, which askIdle has begun, is known.
 func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, memory growth) (growth, error) {
 	w.enter(phaseJoining)
-	left := w.joinLimit
+	pace := newPacer(w.joinersAtOnce())
 	for _, step := range w.steps(memory) {
-		begun := time.Now()
-		err := w.joinUpTo(ctx, living, receivers, step.own, left)
+		err := w.joinUpTo(ctx, living, receivers, step.own, pace)
 		if err == nil {
 			err = w.meet(ctx, phaseJoining)
 		}
 		if err != nil {
 			return growth{}, err
 		}
-		left -= time.Since(begun)
 		if memory.known() && pauseUntil(ctx, time.Now().Add(calm)) { // for what the users have asked to be under way
 			now := w.ask(ctx, askInUse)
 			release := context.AfterFunc(ctx, now.stop)
@@ -71,44 +70,129 @@ func (w *window) steps(memory growth) (steps []joinStep) {
 	return steps
 }
 
-// joinUpTo joins the users before the given one that have not joined, within a limit. They join a few at a time
-// so that the server's listen queue doesn't overflow. Joining runs on other goroutines than receiving, as it
-// needs a stack of 8 KB, receiving one of 4 KB (Linux, amd64), and a stack hardly shrinks.
-func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, limit time.Duration) error {
+// joinUpTo joins the users before the given one that have not joined, as many at a time as the pacer says. It gives up if
+// one can't, or if none has for some time; a user that the server has kept waiting for too long tries again as long as
+// others join. Joining runs on other goroutines than receiving, as it needs a stack of 8 KB, receiving one of 4 KB (Linux,
+// amd64), and a stack hardly shrinks.
+func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, pace *pacer) error {
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(limit, func() {
-		joined := w.joined.Load()
-		advice := ""
-		if joined > 0 {
-			advice = ": use fewer users"
-		}
-		cancel(fmt.Errorf("only %d of %d users could join within %v, %s%s", joined, len(w.users), w.joinLimit, w.waiting(), advice))
-	})
-	defer timer.Stop()
+	stalled := time.AfterFunc(w.joinLimit, func() { cancel(w.stalled()) })
+	defer stalled.Stop()
 	var next atomic.Int64
 	next.Store(w.joined.Load())
 	var joiners sync.WaitGroup
-	for range w.joinersAtOnce() {
-		joiners.Go(func() {
-			for i := next.Add(1) - 1; int(i) < users && joining.Err() == nil; i = next.Add(1) - 1 {
-				u := &w.users[i]
-				if err := u.join(joining); err != nil {
-					already := ""
-					if joined := w.joined.Load(); joined > 0 {
-						already = fmt.Sprintf(", after %d had joined", joined)
-					}
-					// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
-					cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
-					return
-				}
-				w.joined.Add(1)
-				receivers.Go(func() { u.receive(living) })
+	var joiner func()
+	joiner = func() {
+		stay := true
+		for stay && joining.Err() == nil {
+			i := next.Add(1) - 1
+			if int(i) >= users {
+				break
 			}
-		})
+			u, begun := &w.users[i], time.Now()
+			err := u.joinPatiently(joining, func(err error, joined int64) bool {
+				late := silent(err) && joining.Err() == nil && w.joined.Load() > joined
+				if late {
+					pace.timedOut()
+				}
+				return late
+			})
+			if err != nil {
+				already := ""
+				if joined := w.joined.Load(); joined > 0 {
+					already = fmt.Sprintf(", after %d had joined", joined)
+				}
+				// The reason is the same for the same cause, whichever user meets it first: reports merge equal ones.
+				cancel(fmt.Errorf("joining as one of %d users%s: %w", len(w.users), already, err))
+				break
+			}
+			w.joined.Add(1)
+			stalled.Reset(w.joinLimit)
+			receivers.Go(func() { u.receive(living) })
+			var more int
+			if more, stay = pace.done(time.Since(begun)); !stay {
+				return
+			}
+			for ; more > 0 && int(next.Load()) < users && pace.enter(); more-- {
+				joiners.Go(joiner)
+			}
+		}
+		pace.leave()
+	}
+	for pace.enter() {
+		joiners.Go(joiner)
 	}
 	joiners.Wait()
 	return context.Cause(joining)
+}
+
+// joinPatiently is join, for a user that tries again after an error if again says so, given how many users had joined
+// before the attempt.
+func (u *user) joinPatiently(ctx context.Context, again func(err error, joined int64) bool) error {
+	w, begun := u.window, time.Now()
+	var opened, carried int64 // connections and bytes of the attempts that failed
+	for {
+		joined := w.joined.Load()
+		err := u.enter(ctx, begun, opened, carried)
+		if err == nil || !again(err, joined) {
+			return err
+		}
+		w.ledger.fail(fmt.Errorf("joining: %w", err))
+		connections, bytes := u.first.pool.Carried()
+		if connections > 0 {
+			w.connected.Add(-1)
+		}
+		opened, carried, u.first = opened+connections, carried+bytes, link{}
+	}
+}
+
+// join connects the user and makes it a member of its room.
+//
+// A user that polls a foreign server makes one exchange first, as ours poll to join: its first poll may be seconds away,
+// or be held, and so says nothing of when a message could come. A server has the memory of a connection only then, too.
+func (u *user) join(ctx context.Context) error { return u.enter(ctx, time.Now(), 0, 0) }
+
+// enter is one attempt to join, since the user began to. The attempts before it have opened some connections, which have
+// carried some bytes.
+func (u *user) enter(ctx context.Context, begun time.Time, opened, carried int64) error {
+	w := u.window
+	if err := u.connect(ctx, &u.first, ""); err != nil {
+		return err
+	}
+	if path := w.health(); w.foreign() && w.way.Polls() && path != "" {
+		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
+	}
+	u.first.pool.Forget()
+	u.cursor = u.first.session.Cursor()
+	ready := time.Since(begun)
+	if err := u.prepare(ctx, &u.first); err != nil {
+		return err
+	}
+	connections, bytes := u.first.pool.Carried()
+	w.joins.add(ready, opened+connections, carried+bytes)
+	u.move(joined, &u.first)
+	return nil
+}
+
+// prepare opens the connections that a user needs besides the one on which it has joined. If that fails, l is closed.
+func (u *user) prepare(ctx context.Context, l *link) error {
+	for range u.window.connections(u.place) - 1 {
+		if err := l.pool.Open(ctx); err != nil {
+			l.close()
+			return err
+		}
+	}
+	return nil
+}
+
+// stalled returns the reason to give up when no user has joined for some time.
+func (w *window) stalled() error {
+	joined := w.joined.Load()
+	if joined == 0 {
+		return fmt.Errorf("none of %d users could join within %v, %s", len(w.users), w.joinLimit, w.waiting())
+	}
+	return fmt.Errorf("only %d of %d users could join, and none within the last %v, %s: use fewer users", joined, len(w.users), w.joinLimit, w.waiting())
 }
 
 // waiting says what the users that have not joined wait for.

@@ -3,9 +3,11 @@ package loadgen
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 
+	"pushpull/loadgen/wire"
 	"pushpull/transports"
 	"pushpull/transports/process"
 )
@@ -16,59 +18,80 @@ const reserved = 64
 // Connections returns the largest number of connections that the users of a scenario have open at a
 // time, on the transport that needs most, as Client finds it.
 func Connections(s Scenario, against ...Side) int {
-	return connectionsOf(s, func(name string) (transports.Client, error) { return Client(name, against...) })
+	return demandOf(s, Layout{Calls: true, Against: against}.find).connections(share{s.Users, s.talking()})
 }
+
+// talking returns how many users may send.
+func (s Scenario) talking() int { return s.Users / max(1, s.roomSize()) * s.talkers() }
 
 // A finder finds the user's side of a transport by its name.
 type finder func(name string) (transports.Client, error)
 
-func connectionsOf(s Scenario, find finder) int {
-	most, senders := 0, s.Users/max(1, s.roomSize())*s.talkers()
+// A demand is which users have a second connection.
+type demand int
+
+const (
+	demandsOne     demand = iota // none
+	demandsSending               // those that send: one may read on one while it sends on another
+	demandsTwo                   // all: another server may want requests from users that only read, too
+)
+
+// demandOf returns the demand of the transport of a scenario that needs most.
+func demandOf(s Scenario, find finder) (most demand) {
 	for _, name := range s.Measured() {
 		client, err := find(name)
 		switch {
 		case err == nil && client.Way().Duplex:
-			most = max(most, s.Users)
 		case err == nil && !strings.Contains(name, "/"):
-			most = max(most, s.Users+senders) // a sender may read on one while it sends on another
+			most = max(most, demandsSending)
 		default:
-			most = max(most, 2*s.Users) // another server may want requests from users that only read, too
+			most = demandsTwo
 		}
 	}
 	return most
+}
+
+// A share is the users of one process, and how many of them send at most.
+type share struct{ users, sending int }
+
+// connections returns how many connections the users of a share have at most.
+func (d demand) connections(s share) int {
+	switch d {
+	case demandsSending:
+		return s.users + s.sending
+	case demandsTwo:
+		return 2 * s.users
+	}
+	return s.users
 }
 
 // A Limit bounds the connections of this process: each takes one of a resource.
 type Limit struct {
 	Of   string // the resource, like "open files"; empty: no limit is known
 	Most int    // the amount of it that this process may have
-
-	each  int                   // of it that a connection takes; 0: one
-	raise func(need int) string // the command that raises it
 }
 
-const openFiles = "open files"
+// The resources that bound the number of users.
+const (
+	OpenFiles  = "open files"
+	LocalPorts = "local ports"
+	Memory     = "MB of memory"
+)
 
-// ConnectionLimit returns the limit that connections reach first.
+// ConnectionLimit returns the limit that connections of this process to one server on this machine reach first.
 func ConnectionLimit() Limit {
 	l := Limit{}
 	if files := process.FileLimit(); files > 0 {
-		l = Limit{Of: openFiles, Most: files, raise: func(need int) string { return "ulimit -n " + strconv.Itoa(need) }}
+		l = Limit{Of: OpenFiles, Most: files}
 	}
-	if ports := portLimit(); ports > 0 && (l.Of == "" || ports < l.Most) {
-		l = Limit{Of: "local ports", Most: ports, raise: func(int) string { return "sysctl net.ipv4.ip_local_port_range" }}
+	ports := portLimit()
+	if wire.SourcesWork() {
+		ports *= wire.MostSources
+	}
+	if ports > 0 && (l.Of == "" || ports < l.Most) {
+		l = Limit{Of: LocalPorts, Most: ports}
 	}
 	return l
-}
-
-// Users returns how many users of a transport, like "short-poll@5s", this process can connect.
-func (l Limit) Users(transport string, against ...Side) int {
-	return l.users(transport, func(name string) (transports.Client, error) { return Client(name, against...) })
-}
-
-func (l Limit) users(transport string, find finder) int {
-	each := connectionsOf(Scenario{Users: 1, Transports: []string{transport}}, find)
-	return max(0, l.Most-reserved) / (max(1, l.each) * each)
 }
 
 // Windows returns how many windows of a scenario this process can measure at a time, at least one: each has its users'
@@ -80,28 +103,53 @@ func (l Limit) Windows(s Scenario, against ...Side) int {
 	return max(1, (l.Most-reserved)/(Connections(s, against...)+reserved))
 }
 
-// CheckLimits returns an error unless this process can connect all users of the scenario. The error
-// says how many it can connect.
-func CheckLimits(s Scenario, against ...Side) error {
-	return checkLimits(s, func(name string) (transports.Client, error) { return Client(name, against...) })
+// Most returns the largest number of users that fit the limits of this machine, in whole rooms of the scenario, and the
+// resource of which more would need too much, like "open files", of which a process may have limit. If none is known to
+// be a limit, it is empty. The scenario's own number of users counts only if it has no size of rooms: there is one room.
+func Most(s Scenario, l Layout) (users int, resource string, limit int) {
+	room := max(1, s.RoomSize)
+	fits := sort.Search(math.MaxInt32/room, func(rooms int) bool {
+		s.Users = (rooms + 1) * room
+		short, ok := l.short(s)
+		if ok {
+			resource, limit = short.of, short.most
+		}
+		return ok
+	})
+	if resource == "" {
+		return math.MaxInt32, "", 0
+	}
+	return fits * room, resource, limit
 }
 
-func checkLimits(s Scenario, find finder) error {
-	l := ConnectionLimit()
-	if !s.Network.IsNone() && l.Of == openFiles { // the relay has two files for each connection
-		l.each = 2
-	}
-	need := max(1, l.each)*connectionsOf(s, find) + reserved
-	if l.Of == "" || need <= l.Most {
+// CheckLimits returns an error unless all users of the scenario can be connected within the limits of this machine. The
+// error says what would do it, and how many fit as it is.
+func CheckLimits(s Scenario, l Layout) error {
+	n, ok := l.short(s)
+	if !ok {
 		return nil
 	}
-	fits := s.Users
-	for _, transport := range s.Measured() {
-		fits = min(fits, l.users(transport, find)/s.roomSize()*s.roomSize())
+	var advice []string
+	fits, _, _ := Most(s, l)
+	if flags := l.larger(s, fits); flags != "" {
+		advice = append(advice, "use "+flags)
 	}
-	advice := fmt.Sprintf("use --users %d, or raise the limit", fits)
+	switch use := "--users " + strconv.Itoa(fits); {
+	case fits == 0:
+	case len(advice) == 0:
+		advice = append(advice, "use "+use)
+	default:
+		advice = append(advice, use)
+	}
+	if n.of == OpenFiles && process.MayRaiseFiles(n.amount) {
+		advice = append(advice, "raise the limit (ulimit -n "+strconv.Itoa(n.amount)+")")
+	}
+	if n.of == LocalPorts {
+		advice = append(advice, "have more (sysctl net.ipv4.ip_local_port_range)")
+	}
+	all := strings.Join(advice, ", or ")
 	if fits == 0 {
-		advice = "not even one room fits, raise the limit"
+		all = strings.TrimSuffix("not even one room fits: "+all, ": ")
 	}
-	return fmt.Errorf("%d users need %d %s and this process may have %d: %s (%s)", s.Users, need, l.Of, l.Most, advice, l.raise(need))
+	return fmt.Errorf("%d users need %d %s and %s have %d: %s", s.Users, n.amount, n.of, n.who, n.most, all)
 }

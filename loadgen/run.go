@@ -51,9 +51,11 @@ type Progress struct {
 	Phase           string        // of the window: starting, joining, warming up, measuring, draining, done
 	In              time.Duration // that the window has been in the phase
 	Waiting         string        // while users join: what those that have not joined wait for
+	Targets         int           // running servers that are measured; 0: the run has started the servers
 	ServerPIDs      []int         // empty if the run has not started the servers
 	Users, Joined   int
 	Agents          int           // that have the users; 0: this process has them
+	JoinedPerS      float64       // users that joined per second lately, while they join
 	Planned, Sent   int           // messages of the window, warm-up included
 	Expected        int           // deliveries expected of the measured messages stored so far
 	Delivered       int           // expected deliveries that have arrived
@@ -84,8 +86,15 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(o.Sides, func(d Side) bool { return d.Team != nil }) { // their generators check their own
-		if err := CheckLimits(s, o.Against...); err != nil {
+	layouts := []Layout{{Running: true, Against: o.Against}} // of foreign servers alone
+	if len(o.Sides) > 0 {
+		layouts = nil
+	}
+	for _, side := range o.Sides {
+		layouts = append(layouts, side.layout(o.Against))
+	}
+	for _, layout := range layouts {
+		if err := CheckLimits(s, layout); err != nil {
 			return err
 		}
 	}
@@ -125,6 +134,32 @@ func Run(ctx context.Context, o Options, emit func(side int, w *result.Window) e
 	return nil
 }
 
+// A rate is how fast a count grew of late: from the oldest of some reports to the latest.
+type rate struct {
+	times  [11]time.Time // 2 s of progress
+	counts [11]int
+	n      int // reports so far
+}
+
+func (r *rate) add(at time.Time, count int) {
+	i := r.n % len(r.times)
+	r.times[i], r.counts[i] = at, count
+	r.n++
+}
+
+// perSecond returns the rate; 0 until there are two reports.
+func (r *rate) perSecond() float64 {
+	if r.n < 2 {
+		return 0
+	}
+	last, first := (r.n-1)%len(r.times), 0
+	if r.n > len(r.times) {
+		first = r.n % len(r.times)
+	}
+	took := r.times[last].Sub(r.times[first]).Seconds()
+	return float64(r.counts[last]-r.counts[first]) / max(took, 1e-9)
+}
+
 // watch reports the progress of w until the returned function is called.
 func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 	if progress == nil {
@@ -132,11 +167,14 @@ func watch(w *window, at Progress, progress func(Progress)) (stop func()) {
 	}
 	begun := time.Now()
 	done, stopped := make(chan struct{}), make(chan struct{})
+	var rate rate
 	report := func(phase phase) {
 		now := at
 		now.Phase, now.In = phase.name, time.Since(phase.since)
-		if now.Joined = int(w.joined.Load()); now.Phase == phaseJoining {
-			now.Waiting = w.waiting()
+		now.Joined = int(w.joined.Load())
+		rate.add(time.Now(), now.Joined)
+		if now.Phase == phaseJoining {
+			now.Waiting, now.JoinedPerS = w.waiting(), rate.perSecond()
 		}
 		now.Sent = int(w.ledger.sent.Load())
 		now.Expected, now.Delivered = w.ledger.soFar()

@@ -410,7 +410,7 @@ func TestFit(t *testing.T) {
 	s.RoomSize = 10
 	for _, transports := range [][]string{{"websocket"}, {"websocket", "long-poll"}} {
 		s.Users, s.Transports = maxUsers, transports
-		err := CheckLimits(s)
+		err := CheckLimits(s, Layout{})
 		if err == nil {
 			if os.Getenv("PUSHPULL_CI") != "" {
 				t.Fatal("this machine allows a million connections: CI must run where they are limited")
@@ -419,20 +419,20 @@ func TestFit(t *testing.T) {
 		}
 		_, advice, _ := strings.Cut(err.Error(), "--users ")
 		if _, err := fmt.Sscan(advice, &s.Users); err != nil {
-			t.Fatalf("%v: %v", CheckLimits(s), err)
+			t.Fatalf("%v: %v", CheckLimits(s, Layout{}), err)
 		}
 		if s.Users%10 != 0 {
 			t.Errorf("%d users don't fill rooms of 10", s.Users)
 		}
-		if err := CheckLimits(s); err != nil {
+		if err := CheckLimits(s, Layout{}); err != nil {
 			t.Errorf("following the advice: %v", err)
 		}
 		s.Users += 10
-		if err := CheckLimits(s); err == nil {
+		if err := CheckLimits(s, Layout{}); err == nil {
 			t.Errorf("%d users fit, more than advised", s.Users)
 		}
 	}
-	if err := CheckLimits(small); err != nil {
+	if err := CheckLimits(small, Layout{}); err != nil {
 		t.Error(err)
 	}
 	if err := Run(t.Context(), Options{Scenario: Scenario{Name: "bad"}}, nil); err == nil {

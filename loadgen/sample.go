@@ -235,7 +235,7 @@ func (w *window) unanswered(out *result.Window, q *inquiry, i int, idle bool) (w
 	case w.target && idle:
 		return "", false
 	case w.target && errors.Is(err, syscall.ECONNREFUSED):
-		out.Outages = append(out.Outages, result.Outage{Of: "the target", Did: "went away", How: err.Error()})
+		out.Outages = append(out.Outages, result.Outage{Of: w.some(1), Did: "went away", How: err.Error()})
 		return "", false
 	case !w.target && i < len(w.started):
 		if _, _, ended := w.started[i].Ended(endGrace); ended {
@@ -267,8 +267,10 @@ func silent(err error) bool {
 func (w *window) some(n int) string {
 	all := len(w.servers)
 	switch {
-	case w.target:
+	case w.target && all == 1:
 		return "the target"
+	case w.target && n == 1:
+		return fmt.Sprintf("one of %d targets", all)
 	case all == 1:
 		return "the server"
 	case n == 1:

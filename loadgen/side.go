@@ -20,16 +20,17 @@ import (
 // A Side is what is measured: a running server, or a command that starts one or more servers for each
 // window. Several servers share the users.
 type Side struct {
-	Name    string   // distinguishes it from other sides; may be empty, except of those in Options.Against
-	Target  *url.URL // of a running server, as Reach returns it; nil: Command starts the servers
-	NoStats bool     // Target is not asked for its stats, as when it shares its process with the generator
-	Program *Program // that Command starts, or that Target runs; nil: this binary, that of Command[0] with a Dialect, or the one that is running
-	Command []string // arguments, beginning with argv[0]; see StartServer
-	Env     []string // variables for Command's environment; see StartServer
-	Servers int      // number of servers to start; 0: one
-	CPUs    *Split   // divides the CPUs between Command's servers and this process; nil: they share all
-	Spread  bool     // each room is on one server, as they don't share their messages; else its members are spread over all
-	Store   *Server  // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
+	Name    string     // distinguishes it from other sides; may be empty, except of those in Options.Against
+	Target  *url.URL   // of a running server, as Reach returns it; nil: Command starts the servers
+	Others  []*url.URL // running servers that share the users with Target, likewise
+	NoStats bool       // Target is not asked for its stats, as when it shares its process with the generator
+	Program *Program   // that Command starts, or that Target runs; nil: this binary, that of Command[0] with a Dialect, or the one that is running
+	Command []string   // arguments, beginning with argv[0]; see StartServer
+	Env     []string   // variables for Command's environment; see StartServer
+	Servers int        // number of servers to start; 0: one
+	CPUs    *Split     // divides the CPUs between Command's servers and this process; nil: they share all
+	Spread  bool       // each room is on one server, which need not share its messages; else its members are spread over all
+	Store   *Server    // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
 	Authorities    *x509.CertPool // whose certificates are accepted; nil: those of the system
 	AuthoritiesPEM []byte         // the same without those of the system, for generators in other processes
@@ -61,12 +62,37 @@ type Side struct {
 	PID int
 }
 
-// secrets returns those of the address of the side's target.
-func (d Side) secrets() *transports.Secrets {
+// targets returns the addresses of all running servers; none: Command starts the servers.
+func (d Side) targets() []*url.URL {
 	if d.Target == nil {
 		return nil
 	}
-	return transports.SecretsOf(d.Target.String())
+	return append([]*url.URL{d.Target}, d.Others...)
+}
+
+// secrets returns those of the addresses of the side's targets.
+func (d Side) secrets() *transports.Secrets {
+	var addresses []string
+	for _, target := range d.targets() {
+		addresses = append(addresses, target.String())
+	}
+	return transports.SecretsOf(addresses...)
+}
+
+// layout returns what carries a load on the side, beside those on which the scenario's foreign servers are.
+func (d Side) layout(against []Side) Layout {
+	l := Layout{
+		Elsewhere: d.Team != nil, Servers: d.Servers, Spread: d.Spread, Running: d.Dialect != nil || d.Target != nil,
+		Proxied: len(d.Via) > 0, HTTP2: d.HTTP2, Against: against,
+	}
+	if len(d.Relay) > 0 {
+		l.Relay = 2
+	}
+	if at := d.targets(); len(at) > 0 {
+		l.Servers = len(at)
+		l.Far = slices.ContainsFunc(at, func(u *url.URL) bool { return !wire.Loopback(u) })
+	}
+	return l
 }
 
 // withPrograms gives each side without a Program one, for all its windows. The caller must call stop at
@@ -137,7 +163,8 @@ func stopAll(servers []*Server) []error {
 func (d Side) measure(ctx context.Context, s Scenario, w *window, at Progress, progress func(Progress)) (*result.Window, error) {
 	w.target, w.noStats, w.authorities, w.ledger.secrets, w.store = d.Target != nil, d.NoStats, d.Authorities, d.secrets(), d.Store
 	w.dialect, w.cores, w.http2 = d.Dialect, d.CPUs.cores(), d.HTTP2
-	bases := []*url.URL{d.Target}
+	bases := d.targets()
+	at.Targets = len(bases)
 	if d.Target == nil {
 		var err error
 		if w.started, err = d.start(ctx); err != nil {

@@ -226,6 +226,18 @@ func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats,
 	return &stats, nil
 }
 
+// ProgramAt returns what identifies the program that the pushpull server at an address runs; "" if it doesn't say.
+// authorities are as for Reach. The error says that it reports no stats.
+func ProgramAt(ctx context.Context, address *url.URL, authorities *x509.CertPool) (string, error) {
+	d := wire.NewDialer(address, &wire.Counts{})
+	d.Trust(authorities)
+	stats, err := readStats(ctx, d, askProgram)
+	if err != nil {
+		return "", transports.SecretsOf(address.String()).RedactError(err)
+	}
+	return stats.Process.Program, nil
+}
+
 // advise adds to an error of asking the server at an address what a person can do about it.
 func advise(ctx context.Context, at *url.URL, foreign bool, err error) error {
 	advice := "start it with pushpull serve, or check the URL"

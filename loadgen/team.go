@@ -89,8 +89,7 @@ func (t Task) Check() error {
 		return fmt.Errorf("%d generators are more than %d rooms, or the %d members of one, can be divided among: use fewer of them", t.Parts, len(rooms.inRoom), rooms.RoomSize)
 	}
 	s.Network = network.Profile{} // the relay is another process
-	s.Users, s.RoomSize = own, 0
-	return CheckLimits(s)
+	return CheckLimits(s, Layout{Agents: t.Parts, Running: true, HTTP2: t.HTTP2})
 }
 
 // Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
@@ -109,8 +108,10 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 		return nil, err
 	}
 	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	w.part, w.parts = t.Part, t.Parts
 	if w.rooms = t.Rooms; w.plan.step == 0 { // each part numbers its rooms from 0
 		w.rooms = fmt.Sprintf("%s-%d", t.Rooms, t.Part)
+		w.firstRoom = t.Part * len(whole.inRoom) / t.Parts
 	}
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread

@@ -131,41 +131,6 @@ func (u *user) left() bool {
 	return u.state == gone
 }
 
-// join connects the user and makes it a member of its room.
-//
-// A user that polls a foreign server makes one exchange first, as ours poll to join: its first poll may be seconds away,
-// or be held, and so says nothing of when a message could come. A server has the memory of a connection only then, too.
-func (u *user) join(ctx context.Context) error {
-	w, begun := u.window, time.Now()
-	if err := u.connect(ctx, &u.first, ""); err != nil {
-		return err
-	}
-	if path := w.health(); w.foreign() && w.way.Polls() && path != "" {
-		_, _ = roundTrip(transports.Within(ctx, transports.AnswerTime, "answer a first exchange"), &u.first.pool, path) // the first poll will show what is wrong
-	}
-	u.first.pool.Forget()
-	u.cursor = u.first.session.Cursor()
-	ready := time.Since(begun)
-	if err := u.prepare(ctx, &u.first); err != nil {
-		return err
-	}
-	connections, bytes := u.first.pool.Carried()
-	w.joins.add(ready, connections, bytes)
-	u.move(joined, &u.first)
-	return nil
-}
-
-// prepare opens the connections that a user needs besides the one on which it has joined. If that fails, l is closed.
-func (u *user) prepare(ctx context.Context, l *link) error {
-	for range u.window.connections(u.place) - 1 {
-		if err := l.pool.Open(ctx); err != nil {
-			l.close()
-			return err
-		}
-	}
-	return nil
-}
-
 // leave ends the user's session and connections.
 func (u *user) leave() { u.move(gone, nil) }
 

@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	joinLimit      = time.Minute           // for all users to join
+	joinLimit      = 20 * time.Second      // for the next user to join
 	interruptDrain = time.Second           // longest drain after an interrupt
 	drainStep      = 5 * time.Millisecond  // between two checks whether everything has arrived
 	duplicateWait  = 50 * time.Millisecond // after everything has arrived, for duplicates
@@ -35,29 +35,30 @@ const (
 // A window measures one transport once, with the users of a plan or of a part of it: all users join,
 // warm up, send, and wait for the messages still under way.
 type window struct {
-	name    string          // of the transport, as on the command line
-	dialect dialect.Dialect // that the servers speak; nil: they are pushpull's own
-	client  transports.Client
-	way     transports.Way // the client's
-	round   int
-	servers []served
-	plan    *Plan
-	size    int             // bytes of a body
-	backoff backoff.Policy  // of users that try again
-	resend  bool            // messages have keys, and those of broken links are sent again
-	rooms   string          // prefix of the rooms' names
-	drain   time.Duration   // longest wait for messages under way
-	idle    process.Usage   // of the generator, before the window allocated anything
-	target  bool            // the servers were not started for the window, so they are asked what they run
-	noStats bool            // the target is not asked for its stats
-	started []*Server       // the servers, if they were started for the window
-	http2   bool            // users speak HTTP/2
-	through []string        // host and port that users connect to, of each server; empty, or nil: its own
-	past    []string        // the same for what goes past the network
-	network network.Profile // that the relay replays
-	spread  bool            // each room is on one server
-	store   *Server         // that keeps their messages; nil: it is none of ours
-	cores   int             // that this process is bound to; 0: it isn't bound
+	name      string          // of the transport, as on the command line
+	dialect   dialect.Dialect // that the servers speak; nil: they are pushpull's own
+	client    transports.Client
+	way       transports.Way // the client's
+	round     int
+	servers   []served
+	plan      *Plan
+	size      int             // bytes of a body
+	backoff   backoff.Policy  // of users that try again
+	resend    bool            // messages have keys, and those of broken links are sent again
+	rooms     string          // prefix of the rooms' names
+	drain     time.Duration   // longest wait for messages under way
+	idle      process.Usage   // of the generator, before the window allocated anything
+	target    bool            // the servers were not started for the window, so they are asked what they run
+	noStats   bool            // the target is not asked for its stats
+	started   []*Server       // the servers, if they were started for the window
+	http2     bool            // users speak HTTP/2
+	through   []string        // host and port that users connect to, of each server; empty, or nil: its own
+	past      []string        // the same for what goes past the network
+	network   network.Profile // that the relay replays
+	spread    bool            // each room is on one server
+	firstRoom int             // the number among those of all parts of the room that has number 0 here
+	store     *Server         // that keeps their messages; nil: it is none of ours
+	cores     int             // that this process is bound to; 0: it isn't bound
 
 	trees    []*process.Tree // of the foreign servers' processes, which are read instead of stats; none: they are unknown
 	treeless error           // why a tree can't be read; nil: it can
@@ -68,6 +69,9 @@ type window struct {
 	profiles   []Profile // once the window is measured
 	nowhere    error     // why a server's profiles can't be found; nil: they were
 	unprofiled error     // why profiles are missing; nil: none are
+
+	everyone    int // users of all parts
+	part, parts int // of the window that this one measures; 0 parts: all of it
 
 	crew  Crew                  // the generators of the window's other parts; nil: this one measures the whole window
 	whole func(eighths int) int // users of all parts when each has joined so many eighths of its own; nil: there is one part
@@ -88,7 +92,7 @@ type window struct {
 
 	mostMemory int64 // bytes that the users may take; 0: memoryFor
 
-	joinLimit time.Duration // for all users to join
+	joinLimit time.Duration // for the next user to join
 	connected atomic.Int64  // users that have their connections
 	joined    atomic.Int64
 }
@@ -126,8 +130,9 @@ func newWindow(client transports.Client, s Scenario, transport string, round int
 	w := &window{
 		idle: idle, ledger: newLedger(plan),
 		name: transport, client: client, way: way, round: round, plan: plan, size: s.Size, resend: s.Resend, backoff: s.backoff(),
-		drain: s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
-		rooms: rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
+		everyone: s.Users,
+		drain:    s.Drain.Duration() + way.Timer(), // the last message may have to wait for the timer
+		rooms:    rand.Text()[:10], begun: make(chan struct{}), joinLimit: joinLimit,
 	}
 	w.enter("starting")
 	return w, nil
@@ -157,6 +162,9 @@ func (w *window) serve(addresses []*url.URL) {
 			d.Through = w.through[i]
 		}
 		d.Stream, d.HTTP2, d.Departures = w.way.Stream, w.http2, &w.departures
+		if w.everyone*connections(w.way) > wire.PerSource*len(addresses) {
+			d.Sources = wire.NewSources(w.part, w.parts)
+		}
 		d.Trust(w.authorities)
 		w.servers = append(w.servers, served{d.Base(), d})
 	}
@@ -296,7 +304,7 @@ func (w *window) makeUsers() {
 		u := &w.users[place]
 		u.place, u.room, u.window, u.server = place, name, w, id%len(w.servers)
 		if w.spread {
-			u.server = room % len(w.servers)
+			u.server = (w.firstRoom + room) % len(w.servers)
 		}
 	}
 }

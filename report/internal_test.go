@@ -66,6 +66,8 @@ func TestSetups(t *testing.T) {
 	redis := run("redis", result.Scenario{Servers: 2, Store: "redis\n"}, 2)
 	unmeasured := run("unmeasured", result.Scenario{Servers: 2, Store: "nats"}, 2)
 	unmeasured.Windows[0].Server = nil
+	rooms := run("rooms", result.Scenario{Servers: 4, Spread: result.SpreadRooms}, 4)
+	several := run("several", result.Scenario{Target: "http://a, http://b", Spread: result.SpreadRooms}, 2)
 	far := run("far", result.Scenario{Network: network.Profile{Name: "4g", RTTS: .17}}, 0)
 	const together = " (CPU and memory are those of all servers together)"
 	for _, test := range []struct {
@@ -78,6 +80,8 @@ func TestSetups(t *testing.T) {
 		{"nothing worth mentioning", []Run{older, memory, foreign}, nil},
 		{"a store", []Run{sqlite}, []string{"1 server, store sqlite"}},
 		{"servers", []Run{redis}, []string{"2 servers, store redis[U+000A]" + together}},
+		{"rooms on servers", []Run{rooms}, []string{"4 servers, each room on one of them, store memory" + together}},
+		{"someone else's servers", []Run{several}, []string{"2 servers that someone else started, each room on one of them" + together}},
 		{"servers without measured CPU", []Run{unmeasured}, []string{"2 servers, store nats"}},
 		{"a network", []Run{far}, []string{"1 server, store memory, network 4g: 170ms round trip"}},
 		{"the same", []Run{sqlite, sqlite}, []string{"1 server, store sqlite"}},

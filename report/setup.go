@@ -49,6 +49,14 @@ func setupOf(s result.Scenario, servers int) string {
 	if servers > 0 {
 		words = text.Plural(servers, "server", "servers")
 	}
+	if s.Target != "" && servers > 0 {
+		words += " that someone else started"
+	}
+	if spread := text.Name(s.Spread); spread == result.SpreadRooms {
+		words += ", each room on one of them"
+	} else if spread != "" {
+		words += ", spread by " + spread
+	}
 	if store := text.Name(s.StoreKind()); store != "" {
 		words += ", store " + store
 	}

@@ -53,17 +53,39 @@ func (o *agentsOptions) addFlags(f *pflag.FlagSet) {
 
 func (o *agentsOptions) read(text string) (int, error) {
 	if o.auto = text == "auto"; o.auto {
-		return 0, errors.New("is not there yet: name a number")
+		return 0, nil
 	}
 	n, err := input.Int(text)
 	if err == nil && (n < 1 || n > 1000) {
-		err = errors.New("must be 1 to 1000")
+		err = errors.New("must be 1 to 1000, or auto")
 	}
 	return n, err
 }
 
 // used reports whether agents have the users.
-func (o *agentsOptions) used() bool { return o.number > 0 || o.auto }
+func (o *agentsOptions) used() bool { return o.number > 0 }
+
+// settle finds out how many agents and servers --agents auto is, if it is given; servers that are named, or run already, stay
+// as they are. If one process is enough for the users, it is this one.
+func (o *agentsOptions) settle(s loadgen.Scenario, servers *serversOptions, running bool) error {
+	if !o.auto {
+		return nil
+	}
+	if o.place.URL != "" {
+		return usageError(errors.New("--agents auto starts agents on this machine: name their number with --nats"))
+	}
+	agents, needed, err := loadgen.Crowd(s)
+	if err != nil {
+		return err
+	}
+	if o.number = agents; agents == 1 {
+		o.number = 0
+	}
+	if !running && !servers.given() && needed > 1 {
+		servers.n, servers.by = needed, spreadRooms
+	}
+	return nil
+}
 
 // validate checks the flags for a scenario. without are flags that were given and can't be used with agents, each with the reason.
 func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) error {
@@ -83,6 +105,21 @@ func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) 
 		return fmt.Errorf("--agents %d are more than there are rooms, and than a room has members: use --agents %d, or fewer", o.number, most)
 	}
 	return o.place.validate()
+}
+
+// withoutAgents returns the flags that were given and can't be used with agents, each with the reason.
+func (o *runOptions) withoutAgents() map[string]string {
+	without := map[string]string{}
+	if len(o.against.named) > 0 {
+		without["against"] = "agents don't speak with other servers yet: leave out one of them"
+	}
+	if o.profile {
+		without["profile"] = "the generators are other processes: leave out one of them"
+	}
+	if o.pprof.address != "" {
+		without["pprof"] = "the users are not in this process: leave out one of them"
+	}
+	return without
 }
 
 // A crowd is the agents of a measurement, and what was started for them.

@@ -113,10 +113,10 @@ func (a *authority) secure(side *loadgen.Side) error {
 // Files of a certificate that is made for a run.
 const certificateFile, keyFile, bothFile = "certificate.pem", "key.pem", "both.pem"
 
-// side returns that many servers on store i, started by the command.
-func (b *backing) side(i, servers int, command []string) loadgen.Side {
+// side returns servers on store i, started by the command.
+func (b *backing) side(i int, servers serversOptions, command []string) loadgen.Side {
 	return loadgen.Side{
-		Name: b.names[i], Servers: servers, Program: b.program, Store: b.kept[i],
+		Name: b.names[i], Servers: servers.n, Spread: servers.spread(), Program: b.program, Store: b.kept[i],
 		Command: append(command, "--store-from", storeVariable),
 		Env:     []string{storeVariable + "=" + b.addresses[i]}, // a password would be seen among the arguments
 	}

@@ -35,7 +35,8 @@ type capacityOptions struct {
 	precision        share
 	repeat           int
 	store            string
-	servers, cpus    int
+	servers          serversOptions
+	cpus             int
 	quick            bool
 	destination      destination
 	remarks          remarks
@@ -112,7 +113,7 @@ func (o *capacityOptions) addFlags(f *pflag.FlagSet) {
 		o.access.addFlags(f)
 		o.against.addFlags(f)
 		f.StringVar(&o.store, "store", store.Default, "`ADDRESS` where the servers keep messages")
-		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.servers.addFlags(f)
 		intVar(f, &o.cpus, "server-cpus", 0, "`N` CPUs that the servers have for themselves; 0: they share all with the load generator (default half of them)")
 	})
 	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -149,8 +150,6 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 		return capacityPlan{}, fmt.Errorf("--precision must be 1%% to 100%%, not %s", &o.precision)
 	case o.repeat < 1 || o.repeat > 20:
 		return capacityPlan{}, fmt.Errorf("--repeat must be 1 to 20, not %d", o.repeat)
-	case o.servers < 1 || o.servers > 100:
-		return capacityPlan{}, fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
 	case o.cpus < 0:
 		return capacityPlan{}, fmt.Errorf("--server-cpus must be 0 or more, not %d", o.cpus)
 	case flags.Changed("from") && !(o.from > 0):
@@ -158,15 +157,10 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 	case flags.Changed("most") && !(o.most > 0):
 		return capacityPlan{}, fmt.Errorf("--most must be more than 0, not %s", plainNumber(o.most))
 	}
-	if err := store.Validate(o.store); err != nil {
-		return capacityPlan{}, fmt.Errorf("bad --store: %w", err)
+	if err := o.servers.validate(o.store); err != nil {
+		return capacityPlan{}, err
 	}
-	if o.servers > 1 {
-		if err := store.ValidateShared(o.store); err != nil {
-			return capacityPlan{}, fmt.Errorf("--servers %d need a --store that they can share: %w", o.servers, err)
-		}
-	}
-	if against.only && (flags.Changed("store") || flags.Changed("servers") || flags.Changed("server-cpus")) {
+	if against.only && (flags.Changed("store") || o.servers.given() || flags.Changed("server-cpus")) {
 		return capacityPlan{}, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers and --server-cpus")
 	}
 	own := measuresOwn(scenario.Transports)
@@ -181,7 +175,7 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 		o.from = plan.value() // the first load
 	}
 	return newCapacityPlan(capacityPlan{
-		scenario: scenario, against: against, access: o.access.variant(), vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
+		scenario: scenario, against: against, servers: o.servers, access: o.access.variant(), vary: o.vary, p99: o.p99, fixed: flags.Changed("duration"), quick: o.quick,
 		options: search.Options{From: o.from, Most: o.most, Precision: float64(o.precision), Repeat: o.repeat},
 	})
 }
@@ -255,7 +249,7 @@ func runCapacity(ctx context.Context, cmd *cobra.Command, opts capacityOptions, 
 			return side
 		},
 	}
-	c.survey.index.Scenario.Store, c.survey.index.Scenario.Servers = c.survey.store, opts.servers
+	opts.servers.describe(&c.survey.index.Scenario, c.survey.store)
 	c.survey.accessOf(plan.scenario).describe(&c.survey.index.Scenario, own)
 	if split != nil {
 		of := c.survey.index.Capacity
@@ -455,7 +449,7 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	}
 	t.turns = c.survey.turns + c.left()
 	t.left = time.Duration(c.left()) * c.windowTime()
-	if err := loadgen.CheckLimits(t.scenario, c.plan.against.all()...); err != nil {
+	if err := loadgen.CheckLimits(t.scenario, c.plan.layout()); err != nil {
 		return err
 	}
 	begun, others := time.Now(), &meter{read: machineCPU}

@@ -29,8 +29,9 @@ const (
 type capacityPlan struct {
 	scenario loadgen.Scenario // before it is varied
 	against  *foreigns        // servers of its transports
-	access   variant          // how users reach the servers
-	vary     string           // its key
+	servers  serversOptions
+	access   variant // how users reach the servers
+	vary     string  // its key
 	p99      time.Duration
 	options  search.Options // without From, Least and Most, if they are 0
 
@@ -216,16 +217,25 @@ func (p *capacityPlan) ceiling(transport string, given bool) (ceiling, error) {
 	if given {
 		c.text = fmt.Sprintf("no more than --most %s were tried", plainNumber(o.Most))
 	}
-	if l := loadgen.ConnectionLimit(); p.vary == varyUsers && l.Of != "" && float64(l.Users(transport, p.against.all()...)) < c.most {
-		c = ceiling{math.Floor(float64(l.Users(transport, p.against.all()...))/o.Step) * o.Step, search.Files, fmt.Sprintf("this process may have %d %s, which are used up by more users", l.Most, l.Of)}
-		if l.Of != "open files" {
-			c.limit = search.Ports
-		}
+	one := p.scenario
+	one.Transports = []string{transport}
+	if fits, resource, limit := loadgen.Most(one, p.layout()); p.vary == varyUsers && float64(fits) < c.most {
+		c = ceiling{math.Floor(float64(fits)/o.Step) * o.Step, limits[resource], fmt.Sprintf("more users take more than %d %s", limit, resource)}
 	}
 	if c.most < o.Least {
 		return c, fmt.Errorf("%s: it takes %s %s to measure a p99, and %s", transport, plainNumber(o.Least), unitOf(p.vary), c.text)
 	}
 	return c, nil
+}
+
+// limits names the resources of loadgen.Most as a result does.
+var limits = map[string]string{loadgen.OpenFiles: search.Files, loadgen.LocalPorts: search.Ports, loadgen.Memory: search.Memory}
+
+// layout returns what carries the loads.
+func (p *capacityPlan) layout() loadgen.Layout {
+	l := p.servers.layout(p.access, p.against)
+	l.Calls = true // the number of messages varies
+	return l
 }
 
 // late returns the timer of a transport that delays deliveries by more than the p99, or 0 if there is none.

@@ -77,13 +77,15 @@ func TestCapacityWindows(t *testing.T) {
 // TestCapacityCeiling checks which limit ends a search, and that loads are whole rooms.
 func TestCapacityCeiling(t *testing.T) {
 	rooms := planned(t, "rooms", varyUsers, nil)
-	limit := loadgen.ConnectionLimit()
 	most, err := rooms.ceiling("long-poll", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if limit.Of != "" && (most.most > float64(limit.Users("long-poll")) || math.Mod(most.most, 10) != 0 || most.limit != search.Files && most.limit != search.Ports) {
-		t.Errorf("long-poll: %+v with %+v", most, limit)
+	one := rooms.scenario
+	one.Transports = []string{"long-poll"}
+	if fits, resource, _ := loadgen.Most(one, rooms.layout()); float64(fits) < rooms.options.Most &&
+		(most.most > float64(fits) || math.Mod(most.most, 10) != 0 || most.limit != limits[resource]) {
+		t.Errorf("long-poll: %+v with %d", most, fits)
 	}
 	rooms.options.Most = 500
 	if most, err := rooms.ceiling("websocket", true); err != nil || most.most != 500 || most.limit != search.None || most.text != "no more than --most 500 were tried" {

@@ -47,16 +47,12 @@ const (
 // measure measures all points. If ctx ends, what was measured is kept.
 func (c *choosing) measure(ctx context.Context) error {
 	room := c.base.RoomSize
-	limit := loadgen.ConnectionLimit()
+	fits, _, _ := loadgen.Most(c.base, loadgen.Layout{Calls: true, Against: c.survey.against.all()})
 	most := mostUsers
 	if c.most > 0 {
 		most = c.most
 	}
-	if limit.Of != "" {
-		for _, spec := range c.base.Transports {
-			most = min(most, limit.Users(spec, c.survey.against.all()...))
-		}
-	}
+	most = min(most, fits)
 	rooms := func(users int) int { return max(1, users/room) }
 	small := rooms(min(firstUsers, max(fewestUsers, c.wanted.Users/4), max(1, most/spread)))
 	if most < spread*room {

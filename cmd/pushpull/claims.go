@@ -179,7 +179,7 @@ func runClaims(ctx context.Context, cmd *cobra.Command, opts claimsOptions, args
 		return err
 	}
 	for _, c := range cases {
-		if err := loadgen.CheckLimits(c.scenario); err != nil {
+		if err := loadgen.CheckLimits(c.scenario, loadgen.Layout{}); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
@@ -189,7 +189,7 @@ func runClaims(ctx context.Context, cmd *cobra.Command, opts claimsOptions, args
 	m := &claiming{
 		claims: all, cases: cases, rounds: opts.rounds,
 		survey: survey{
-			servers: 1, against: &foreigns{}, store: store.Kind(store.Default), begun: time.Now().UTC().Truncate(time.Second),
+			servers: serversOptions{n: 1}, against: &foreigns{}, store: store.Kind(store.Default), begun: time.Now().UTC().Truncate(time.Second),
 			show: newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 		},
 	}

@@ -235,7 +235,7 @@ func runDuet(ctx context.Context, cmd *cobra.Command, opts duetOptions, args []s
 	if err != nil {
 		return usageError(err)
 	}
-	if err := loadgen.CheckLimits(scenario); err != nil {
+	if err := loadgen.CheckLimits(scenario, loadgen.Layout{}); err != nil {
 		return err
 	}
 	if err := opts.outputs.try(opts.destination.own(args, "base", "head", "again/base", "again/head")...); err != nil {

@@ -30,7 +30,7 @@ type faultsOptions struct {
 	repeat           int
 	parallel         int
 	stores           []string
-	servers          int
+	servers          serversOptions
 	destination      destination
 	remarks          remarks
 	printJSON, quiet bool
@@ -129,7 +129,7 @@ func (o *faultsOptions) addFlags(f *pflag.FlagSet) {
 	}
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
-		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.servers.addFlags(f)
 		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
@@ -177,6 +177,15 @@ func (o *faultsOptions) validate() error {
 	return nil
 }
 
+// relayFiles returns how many files the relay has for each connection: two, and as many again for the faults that happen in
+// a proxy behind it.
+func relayFiles(faults []fault.Fault) int {
+	if slices.ContainsFunc(faults, func(f fault.Fault) bool { return f.Hop }) {
+		return 4
+	}
+	return 2
+}
+
 // mostParallel is the largest number of windows at a time.
 const mostParallel = 256
 
@@ -216,7 +225,9 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 		return usageError(err)
 	}
 	scenario.Rounds = opts.repeat
-	if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
+	layout := opts.servers.layout(opts.access.variant(), against)
+	layout.Calls, layout.Relay = true, relayFiles(faults)
+	if err := loadgen.CheckLimits(scenario, layout); err != nil {
 		return err
 	}
 	parallel, err := opts.atATime(scenario.Users, loadgen.ConnectionLimit().Windows(scenario, against.all()...))
@@ -262,7 +273,7 @@ func runFaults(ctx context.Context, cmd *cobra.Command, opts faultsOptions, args
 			Scenario: resolved.Result(), Environment: loadgen.Environment(), Faults: m.described(i),
 		}
 		if measuresOwn(scenario.Transports) {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[i]), opts.servers
+			opts.servers.describe(&run.Scenario, store.Kind(opts.stores[i]))
 		}
 		access.describe(&run.Scenario, measuresOwn(scenario.Transports))
 		return run

@@ -21,7 +21,7 @@ import (
 type matrix struct {
 	scenario loadgen.Scenario
 	faults   []fault.Fault
-	servers  int
+	servers  serversOptions
 	parallel int // windows at a time
 	backing  *backing
 	against  *foreigns

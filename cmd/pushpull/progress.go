@@ -76,6 +76,9 @@ func bar(ended, all int) string {
 	return strings.Repeat("#", full) + strings.Repeat("-", cells-full)
 }
 
+// shownServers is how many of many servers a line names.
+const shownServers = 4
+
 // line prints the line of a window, or a pair, once.
 func (p *progress) line(now loadgen.Progress) {
 	switch {
@@ -87,10 +90,16 @@ func (p *progress) line(now loadgen.Progress) {
 	case now.Window != p.begun:
 		p.begun = now.Window
 		server := "the target"
+		if now.Targets > 1 {
+			server = fmt.Sprintf("%d targets", now.Targets)
+		}
 		for i, pid := range now.ServerPIDs {
-			if i == 0 {
+			switch {
+			case i == 0:
 				server = fmt.Sprintf("server %d", pid)
-			} else {
+			case i == shownServers && len(now.ServerPIDs) > shownServers+1:
+				server += fmt.Sprintf(" and %d more", len(now.ServerPIDs)-i)
+			case i <= shownServers:
 				server += fmt.Sprintf(" and %d", pid)
 			}
 		}
@@ -116,7 +125,15 @@ func (p *progress) slow(now loadgen.Progress) {
 	if p.duet {
 		where = fmt.Sprintf("pair %d/%d  %s of %s", now.Round, now.Rounds, now.Transport, side(now))
 	}
-	fmt.Fprintf(p.w, "%s  %d of %d users have joined after %v: %s\n", where, now.Joined, now.Users, now.In.Round(time.Second), now.Waiting)
+	fmt.Fprintf(p.w, "%s  %d of %d users have joined after %v: %s\n", where, now.Joined, now.Users, now.In.Round(time.Second), joining(now))
+}
+
+// joining says how fast users join, or what they wait for if none does.
+func joining(now loadgen.Progress) string {
+	if now.JoinedPerS < 1 {
+		return now.Waiting
+	}
+	return fmt.Sprintf("%.0f join per second", now.JoinedPerS)
 }
 
 // side names the side of a duet.
@@ -261,7 +278,7 @@ func (p *progress) status(now loadgen.Progress, table bool) []string {
 		users = latest + inAgents(now)
 	}
 	if now.Waiting != "" && now.In >= slowJoin {
-		counts = now.Waiting
+		counts = joining(now)
 	}
 	return []string{
 		fmt.Sprintf("%s left  %s %s  %-10s  %s  %s", left, bar, head, now.Phase, users, counts),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,20 +12,19 @@ import (
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
-	"pushpull/loadgen/agent"
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
-	"pushpull/transports"
 	"pushpull/transports/store"
 )
 
 type runOptions struct {
 	scenario         scenarioOptions
 	against          againstOptions
-	target, ca       string
+	ca               string
 	stores           []string
-	servers          int
+	servers          serversOptions
+	at               targetsOptions
 	access           accessOptions
 	agents           agentsOptions
 	variants         []variant // set by validate
@@ -50,7 +48,7 @@ costs: how late messages are, requests, bytes, CPU and memory.
 
 ` + scenarioArgument + ` The default is chat. Flags override its values.
 
-A server is started for every measured window, unless --target names a running one. --store names
+A server is started for every measured window, unless --target or --server-at names running ones. --store names
 the store of its messages:
 
 ` + store.Usage() + `
@@ -58,8 +56,10 @@ the store of its messages:
 With several --store every transport is measured on each, and the results are shown side by side;
 so it is with --http 1.1,2. Over HTTP/2 each user has one connection, for polls, long polls and
 server-sent events; there is no WebSocket on it.
---servers starts several servers that share a store, and spreads the members of each room over
-them. --tls measures everything twice, on servers without TLS and on servers with it, and shows both
+` + aboutSpread + `
+` + aboutServerAt + `
+
+--tls measures everything twice, on servers without TLS and on servers with it, and shows both
 side by side; --tls=only leaves out those without. The certificate is made for the run, users trust it
 alone, and each connection makes a handshake of its own.
 
@@ -127,11 +127,11 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 	o.scenario.addFlags(f)
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.stores, "store", nil, "`ADDRESS` where the servers keep messages (default "+store.Default+"); repeat it to compare stores")
-		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.servers.addFlags(f)
 		o.access.addFlags(f)
-		f.StringVar(&o.target, "target", "", "`URL` a running server to measure, instead of a new one for each window")
+		o.at.addFlags(f)
 		o.against.addFlags(f)
-		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for --target and --against")
+		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for servers at a URL")
 	})
 	grouped(f, groupAgents, o.agents.addFlags)
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
@@ -145,7 +145,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []string) error {
-	if opts.ca != "" && !isURL(opts.target) && !opts.against.urls() {
+	if opts.ca != "" && !opts.at.urls() && !opts.against.urls() {
 		return usageError(errNoURL)
 	}
 	trusted, pem, err := readAuthorities(opts.ca)
@@ -165,16 +165,17 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if len(networks) == 0 {
 		networks = []network.Profile{scenario.Network}
 	}
-	if !opts.agents.used() { // each agent checks its own
-		if err := loadgen.CheckLimits(scenario, against.all()...); err != nil {
-			return err
-		}
+	if err := opts.agents.settle(scenario, &opts.servers, opts.at.given()); err != nil {
+		return err
 	}
 	if err := opts.validate(networks); err != nil {
 		return usageError(err)
 	}
 	if err := opts.agents.validate(scenario, opts.withoutAgents()); err != nil {
 		return usageError(err)
+	}
+	if err := loadgen.CheckLimits(scenario, opts.layout(networks)); err != nil {
+		return err
 	}
 	note, tags, err := opts.remarks.parse()
 	if err != nil {
@@ -200,12 +201,12 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err := against.reach(ctx); err != nil {
 		return err
 	}
-	var running *target
-	if opts.target != "" {
-		if running, err = reach(ctx, "target", opts.target, trusted); err != nil {
-			return err
-		}
-		running.pem = pem
+	running, err := opts.at.reach(ctx, trusted)
+	if err != nil {
+		return err
+	}
+	for _, one := range running {
+		one.pem = pem
 	}
 	sides, stop, err := opts.sides(ctx, scenario, running)
 	if err != nil {
@@ -213,7 +214,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	}
 	stop = sync.OnceFunc(stop)
 	defer stop()
-	crowd, err := opts.agents.gather(ctx, running == nil)
+	crowd, err := opts.agents.gather(ctx, !opts.at.given())
 	if err != nil {
 		return err
 	}
@@ -250,9 +251,11 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 			Scenario: resolved.Result(), Environment: loadgen.Environment(),
 		}
 		running.describe(&run.Scenario)
-		v, started := opts.variants[i], running == nil && len(sides) > 0
+		v, started := opts.variants[i], len(running) == 0 && len(sides) > 0
 		if v.describe(&run.Scenario, started); started {
-			run.Scenario.Store, run.Scenario.Servers = store.Kind(opts.stores[v.store]), opts.servers
+			opts.servers.describe(&run.Scenario, store.Kind(opts.stores[v.store]))
+		} else if len(running) > 0 && opts.servers.spread() {
+			run.Scenario.Spread = opts.servers.by
 		}
 		run.Scenario.Lacking = slices.Concat(run.Scenario.Lacking, options.Lacking(i, resolved))
 		return run
@@ -338,14 +341,15 @@ func (o *runOptions) validate(networks []network.Profile) error {
 		}
 	}
 	switch {
-	case o.against.only && (o.target != "" || len(o.stores) > 0 || o.servers != 1):
-		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --store and --servers")
-	case o.target != "" && (len(o.stores) > 0 || o.servers != 1):
-		return errors.New("--target names a running server, which has a store: leave out --store and --servers")
-	case o.servers < 1 || o.servers > 100:
-		return fmt.Errorf("--servers must be 1 to 100, not %d", o.servers)
+	case o.against.only && (o.at.given() || len(o.stores) > 0 || o.servers.given()):
+		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --server-at, --store, --servers and --spread")
+	case o.at.given() && (len(o.stores) > 0 || o.servers.n != 1):
+		return fmt.Errorf("%s names running servers, which have a store: leave out --store and --servers", o.at.flag())
 	}
-	if err := o.access.validate(!o.against.only, o.target != ""); err != nil {
+	if err := o.at.validate(o.servers); err != nil {
+		return err
+	}
+	if err := o.access.validate(!o.against.only, o.at.given()); err != nil {
 		return err
 	}
 	choices := o.choices(networks)
@@ -358,44 +362,38 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	if len(o.stores) == 0 {
 		o.stores = []string{store.Default}
 	}
-	for _, address := range o.stores {
-		if err := store.Validate(address); err != nil {
-			return fmt.Errorf("bad --store: %w", err)
-		}
-		if o.servers == 1 {
-			continue
-		}
-		if err := store.ValidateShared(address); err != nil {
-			return fmt.Errorf("--servers %d need a --store that they can share: %w", o.servers, err)
-		}
+	if o.at.given() {
+		return nil
 	}
-	return nil
+	return o.servers.validate(o.stores...)
 }
 
-// withoutAgents returns the flags that were given and can't be used with agents, each with the reason.
-func (o *runOptions) withoutAgents() map[string]string {
-	without := map[string]string{}
-	if len(o.against.named) > 0 {
-		without["against"] = "agents don't speak with other servers yet: leave out one of them"
+// layout returns what carries the load over the networks. The options must be valid.
+func (o *runOptions) layout(networks []network.Profile) loadgen.Layout {
+	l := o.servers.layout(o.variants[0], o.scenario.against)
+	for _, v := range o.variants {
+		l.HTTP2, l.Proxied = l.HTTP2 && v.http == http2, l.Proxied || v.via != ""
 	}
-	if o.profile {
-		without["profile"] = "the generators are other processes: leave out one of them"
+	if slices.ContainsFunc(networks, func(n network.Profile) bool { return !n.IsNone() }) {
+		l.Relay = 2
 	}
-	if o.pprof.address != "" {
-		without["pprof"] = "the users are not in this process: leave out one of them"
+	if o.at.given() {
+		l.Running, l.Servers, l.Far = true, o.at.servers(), o.at.far()
 	}
-	return without
+	l.Agents, l.Elsewhere = o.agents.number, o.agents.place.URL != ""
+	l.Scalable = true
+	return l
 }
 
 // sides returns the sides to measure: the target, or servers to start for each variant. stop stops the
 // embedded stores that it has started.
-func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running *target) (sides []loadgen.Side, stop func(), err error) {
+func (o *runOptions) sides(ctx context.Context, s loadgen.Scenario, running targets) (sides []loadgen.Side, stop func(), err error) {
 	switch {
 	case !measuresOwn(s.Transports):
 		return nil, func() {}, nil
-	case running != nil:
+	case len(running) > 0:
 		for range o.variants {
-			sides = append(sides, running.side())
+			sides = append(sides, running.side(o.servers.spread()))
 		}
 		stop = func() {}
 	default:
@@ -432,61 +430,4 @@ func (o *runOptions) serverCommand(s loadgen.Scenario) []string {
 		command = append(command, "--pprof", "127.0.0.1:0")
 	}
 	return command
-}
-
-// commandLine returns a command line that repeats the run, apart from the secrets of addresses.
-func commandLine(cmd *cobra.Command, args []string) string {
-	words := []string{"pushpull", cmd.Name()}
-	words = append(words, args...)
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		switch value := f.Value.String(); f.Name {
-		case "store":
-			stores, err := cmd.Flags().GetStringArray(f.Name)
-			if err != nil { // of a command that takes one store
-				stores = []string{value}
-			}
-			for _, address := range stores {
-				words = append(words, "--store="+transports.Redacted(address))
-			}
-		case "note":
-			words = append(words, "--note="+value)
-		case "tag", "vary", "via":
-			texts, _ := cmd.Flags().GetStringArray(f.Name)
-			for _, text := range texts {
-				words = append(words, "--"+f.Name+"="+text)
-			}
-		case "network":
-			for _, text := range f.Value.(*networksValue).texts() {
-				words = append(words, "--network="+text)
-			}
-		case "dialect":
-			files, _ := cmd.Flags().GetStringArray(f.Name)
-			for _, file := range files {
-				words = append(words, "--dialect="+file)
-			}
-		case "against":
-			named, err := cmd.Flags().GetStringArray(f.Name)
-			if err != nil { // of a command that takes one place
-				named = []string{value}
-			}
-			for _, one := range named {
-				words = append(words, "--against="+shownPlace(one))
-			}
-		case "nats":
-			words = append(words, "--nats="+agent.Place{URL: value}.Shown())
-		case "target":
-			words = append(words, "--"+f.Name+"="+shown(value))
-		case "base", "head":
-			words = append(words, "--"+f.Name+"="+shownPlace(value))
-		default:
-			value = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]")
-			words = append(words, "--"+f.Name+"="+value)
-		}
-	})
-	for i, word := range words {
-		if strings.ContainsAny(word, " \t\n'\"$`\\*?[]{}()<>|&;#~!") {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
 }

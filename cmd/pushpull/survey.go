@@ -23,7 +23,7 @@ type survey struct {
 	dir     string
 	index   result.Index
 	backing *backing
-	servers int       // of each window; 0: one
+	servers serversOptions
 	against *foreigns // that are measured too
 	show    *progress
 	begun   time.Time
@@ -127,7 +127,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		if client, ok := s.against.client(spec); ok == nil && !measured[spec] {
 			w := &result.Window{
 				Transport: spec, Round: t.round, Started: begun.UTC(), Way: loadgen.WayOf(client.Way()),
-				Users: one.Users, Servers: s.servers, Failed: err.Error(),
+				Users: one.Users, Servers: s.servers.n, Failed: err.Error(),
 			}
 			if err := errors.Join(w.Settle(), s.add(rec, t, w)); err != nil {
 				return err
@@ -175,7 +175,7 @@ func (s *survey) recorder(t turn) (*recorder, error) {
 	}
 	own := measuresOwn(described.Transports)
 	if own {
-		run.Scenario.Store, run.Scenario.Servers = s.store, s.servers
+		s.servers.describe(&run.Scenario, s.store)
 	}
 	s.accessOf(described).describe(&run.Scenario, own)
 	run.Scenario.Lacking = append(run.Scenario.Lacking, s.access.lacking(described, s.against)...)

@@ -36,7 +36,7 @@ type sweepOptions struct {
 	against          againstOptions
 	access           accessOptions
 	store            string
-	servers          int
+	servers          serversOptions
 	destination      destination
 	remarks          remarks
 	markdown         string
@@ -112,7 +112,7 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 	})
 	grouped(f, groupServers, func(f *pflag.FlagSet) {
 		f.StringVar(&o.store, "store", "", "`ADDRESS` where the servers keep messages (default "+store.Default+")")
-		intVar(f, &o.servers, "servers", 1, "`N` how many servers share the store and the users")
+		o.servers.addFlags(f)
 		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
@@ -170,7 +170,7 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 	if err != nil {
 		return nil, err
 	}
-	if against.only && (o.store != "" || o.servers != 1) {
+	if against.only && (o.store != "" || o.servers.given()) {
 		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store and --servers")
 	}
 	own := measuresOwn(scenario.Transports)
@@ -201,7 +201,7 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 			Scenario: result.Scenario(scenario), WithinS: float64(o.within), Axes: axes,
 		},
 	}
-	g.index.Scenario.Store, g.index.Scenario.Servers = store.Kind(g.store), o.servers
+	o.servers.describe(&g.index.Scenario, store.Kind(g.store))
 	access := o.access.variant()
 	access.network = scenario.Network
 	access.describe(&g.index.Scenario, own)
@@ -211,26 +211,10 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 	if transports.Redacted(g.store) == g.store {
 		g.index.Store = g.store
 	}
-	if err := validStore(g.store, o.servers); err != nil {
+	if err := o.servers.validate(g.store); err != nil {
 		return nil, err
 	}
 	return g, g.combine()
-}
-
-// validStore returns an error if that many servers can't share the store.
-func validStore(address string, servers int) error {
-	if servers < 1 || servers > 100 {
-		return fmt.Errorf("--servers must be 1 to 100, not %d", servers)
-	}
-	if err := store.Validate(address); err != nil {
-		return fmt.Errorf("bad --store: %w", err)
-	}
-	if servers > 1 {
-		if err := store.ValidateShared(address); err != nil {
-			return fmt.Errorf("--servers %d need a --store that they can share: %w", servers, err)
-		}
-	}
-	return nil
 }
 
 // combine makes the points of the grid out of its index.
@@ -283,7 +267,7 @@ func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
 	if g.store = cmp.Or(g.store, store.Default); store.Kind(g.store) != index.Scenario.StoreKind() {
 		return nil, usageError(fmt.Errorf("--store must be one of %s, as before", index.Scenario.StoreKind()))
 	}
-	if err := validStore(g.store, max(1, index.Scenario.Servers)); err != nil {
+	if err := serversOf(index.Scenario).validate(g.store); err != nil {
 		return nil, usageError(err)
 	}
 	if err := g.combine(); err != nil {
@@ -307,12 +291,12 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 		return err
 	}
 	for _, p := range g.points {
-		if err := loadgen.CheckLimits(p.Scenario, g.against.all()...); err != nil {
+		if err := loadgen.CheckLimits(p.Scenario, serversOf(g.index.Scenario).layout(described(g.index.Scenario), g.against)); err != nil {
 			return fmt.Errorf("%s: %w", p.Dir, err)
 		}
 	}
 	s := &survey{
-		index: g.index, against: g.against, servers: max(1, g.index.Scenario.Servers), store: g.index.Scenario.Store, begun: g.index.Started,
+		index: g.index, against: g.against, servers: serversOf(g.index.Scenario), store: g.index.Scenario.Store, begun: g.index.Started,
 		access: described(g.index.Scenario),
 		show:   newProgress(cmd.ErrOrStderr(), opts.quiet, false, opts.colour),
 	}

@@ -64,7 +64,7 @@ func (t *target) side() loadgen.Side {
 // describe enters the target into the scenario that a result keeps. A nil target is none.
 func (t *target) describe(s *result.Scenario) {
 	if t != nil {
-		s.Target, s.Redirected = t.asked, t.led
+		targets{t}.describe(s)
 	}
 }
 
@@ -128,6 +128,11 @@ func redact(text string, args []string) string {
 		words := []string{arg}
 		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
 			words = append(words, value)
+		}
+		for _, word := range words[:len(words):len(words)] {
+			if strings.Contains(word, ",") { // a list of addresses
+				words = append(words, strings.Split(word, ",")...)
+			}
 		}
 		for _, word := range words {
 			visible := shownPlace(word)

@@ -96,7 +96,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		addresses []string
 		lines     []string // in which X stands for an address
 	}{
-		{servers, []string{"run --target X", "run --target=X", "duet --base X", "duet --base " + fine.URL + " --head X"}},
+		{servers, []string{"run --target X", "run --target=X", "run --server-at X", "run --server-at=" + fine.URL + ",X", "duet --base X", "duet --base " + fine.URL + " --head X"}},
 		{stores, []string{"run --store X", "run --store=X --servers 2", "serve --listen 127.0.0.1:0 --store X", "store X"}},
 		{anywhere, []string{
 			"run -target=X", "run --users X", "run --transports X", "run --frobnicate=X", "run --watch X", "run --out r --junit X/j --store mysql:", "run X",
@@ -188,7 +188,7 @@ func TestStoreIsNoArgument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := runOptions{stores: []string{address}, servers: 1, variants: []variant{{}}}
+	opts := runOptions{stores: []string{address}, servers: serversOptions{n: 1}, variants: []variant{{}}}
 	sides, stop, err := opts.sides(t.Context(), scenario, nil)
 	if err != nil {
 		t.Fatal(err)

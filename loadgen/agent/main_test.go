@@ -93,8 +93,8 @@ func serveAgent(address string) int {
 	return 0
 }
 
-// silent is Silence of tests.
-const silent = 2 * time.Second
+// Silence of tests that lose an agent, and of those that must not, however busy the machine is.
+const silent, patient = 2 * time.Second, time.Minute
 
 // A broker is a NATS server that can be stopped, and started again at the same address.
 type broker struct {
@@ -148,7 +148,7 @@ func (b *broker) agents(t *testing.T, n int, o Options) (end func()) {
 		o.Version = "1"
 	}
 	if o.silence == 0 {
-		o.silence = silent
+		o.silence = patient
 	}
 	for i := range n {
 		mine := o
@@ -194,9 +194,12 @@ func (b *broker) process(t *testing.T) *exec.Cmd {
 	return c
 }
 
-func (b *broker) gather(t *testing.T, n int) *Team {
+func (b *broker) gather(t *testing.T, n int) *Team { return b.gatherFor(t, n, patient) }
+
+// gatherFor is gather with another Silence.
+func (b *broker) gatherFor(t *testing.T, n int, silence time.Duration) *Team {
 	t.Helper()
-	team, err := Gather(t.Context(), b.connect(t), TeamOptions{Agents: n, Version: "1", Here: true, More: "magic", silence: silent, patience: silent / 8})
+	team, err := Gather(t.Context(), b.connect(t), TeamOptions{Agents: n, Version: "1", Here: true, silence: silence, patience: soon})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -306,6 +306,7 @@ func (m *measuring) report(s survey, phase string) {
 	for _, at := range s.all {
 		p := at.Progress
 		now.Joined += p.Joined
+		now.JoinedPerS += p.PerS
 		now.Sent += p.Sent
 		now.Expected += p.Expected
 		now.Delivered += p.Delivered

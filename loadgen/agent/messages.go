@@ -93,6 +93,7 @@ type progress struct {
 	In        time.Duration `json:"in_ns"`
 	Waiting   string        `json:"waiting,omitempty"`
 	Joined    int           `json:"joined"`
+	PerS      float64       `json:"joined_per_s,omitempty"`
 	Sent      int           `json:"sent"`
 	Expected  int           `json:"expected"`
 	Delivered int           `json:"delivered"`
@@ -102,7 +103,7 @@ type progress struct {
 
 func progressOf(p loadgen.Progress) progress {
 	return progress{
-		Phase: p.Phase, In: p.In, Waiting: p.Waiting, Joined: p.Joined, Sent: p.Sent, Expected: p.Expected, Delivered: p.Delivered,
+		Phase: p.Phase, In: p.In, Waiting: p.Waiting, Joined: p.Joined, PerS: p.JoinedPerS, Sent: p.Sent, Expected: p.Expected, Delivered: p.Delivered,
 	}
 }
 

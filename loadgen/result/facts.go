@@ -121,6 +121,7 @@ func entries(runs []*Result) []entry {
 		name, usual string
 		of          func(Scenario) string
 	}{
+		{"spread", "members", func(s Scenario) string { return s.Spread }},
 		{"HTTP", "1.1", func(s Scenario) string { return s.HTTP }},
 		{"TLS", "no", func(s Scenario) string { return map[bool]string{true: "yes"}[s.TLS] }}, // the address of a target says it
 		{"proxy", "none", func(s Scenario) string { return s.Via }},

@@ -36,10 +36,11 @@ type Scenario struct {
 
 	Network network.Profile `json:"network,omitzero" yaml:"network"` // between users and servers, as a relay replays it; none: there is no relay
 
-	Target     string `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets; empty: it starts servers for each window
+	Target     string `json:"target,omitempty" yaml:"-"`     // address of a server that the run did not start, without secrets, or several with commas; empty: it starts servers for each window
 	Redirected string `json:"redirected,omitempty" yaml:"-"` // address that Target led to before the run, which was measured, likewise; empty: Target itself
 	Store      string `json:"store,omitempty" yaml:"-"`      // kind of the store of the servers that the run starts, like "sqlite"; empty: unknown, or in memory
-	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the store and the users; 0: one
+	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the users; 0: one
+	Spread     string `json:"spread,omitempty" yaml:"-"`     // what is spread over several servers: SpreadRooms; empty: the members of each room, so they share a store
 
 	TLS  bool   `json:"tls,omitempty" yaml:"-"`  // users speak TLS with the servers that the run starts, or with the proxies before them
 	Via  string `json:"via,omitempty" yaml:"-"`  // the proxy before each server that the run starts, like "nginx"; empty: none
@@ -48,6 +49,9 @@ type Scenario struct {
 	Against []ForeignServer `json:"against,omitempty" yaml:"-"` // the other servers that transports like "nchan/long-poll" are measured on
 	Lacking []Lack          `json:"lacking,omitempty" yaml:"-"` // those of Transports that are not measured, as their servers lack them
 }
+
+// SpreadRooms is the value of Scenario.Spread by which each room is on one of several servers.
+const SpreadRooms = "rooms"
 
 // OverTLS reports whether users speak TLS with the servers that the run starts, or with the target.
 func (s Scenario) OverTLS() bool {

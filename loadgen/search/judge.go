@@ -46,6 +46,7 @@ const (
 	GeneratorCPU = "generator-cpu" // or its lateness
 	Files        = "files"         // that this process may open
 	Ports        = "ports"         // of this machine
+	Memory       = "memory"        // of this machine, for servers and generator
 	None         = ""              // unknown
 
 	OtherPrograms = result.OtherPrograms // kept the window from showing anything

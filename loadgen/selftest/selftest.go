@@ -181,9 +181,10 @@ func Run(ctx context.Context, o Options, emit func(Line)) error {
 		return fmt.Errorf("measuring the round trip: %w", err)
 	}
 	emit(unjudged("round trip", "", figure("p50", "ms", ms(trip.Quantile(.5))), figure("p99", "ms", ms(trip.Quantile(.99)))))
-	if limit := loadgen.ConnectionLimit(); limit.Of != "" {
-		for _, spec := range specs {
-			emit(unjudged("capacity", spec, figure("users", "", float64(limit.Users(spec))), figure(limit.Of, "", float64(limit.Most))))
+	for _, spec := range specs {
+		alone := loadgen.Scenario{Transports: []string{spec}}
+		if users, resource, limit := loadgen.Most(alone, loadgen.Layout{Calls: true}); resource != "" {
+			emit(unjudged("capacity", spec, figure("users", "", float64(users)), figure(resource, "", float64(limit))))
 		}
 	}
 	for i, c := range cases {

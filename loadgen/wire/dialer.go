@@ -37,6 +37,9 @@ type Dialer struct {
 	// itself. What requests say, and the name in a TLS handshake, is the server's either way.
 	Through string
 
+	// Sources are where connections come from; nil: the system chooses. Dialers to the same destination may share them.
+	Sources *Sources
+
 	// Connect opens a connection to a host and port. nil: over TCP, within transports.AnswerTime. A test in
 	// virtual time has a network of its own.
 	Connect func(ctx context.Context, network, address string) (net.Conn, error)
@@ -109,7 +112,11 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	d.Departures.reset()
 	connect := d.Connect
 	if connect == nil {
-		connect = (&net.Dialer{Timeout: d.limit}).DialContext
+		dialer := net.Dialer{Timeout: d.limit}
+		if d.Sources != nil {
+			dialer.Control = d.Sources.control
+		}
+		connect = dialer.DialContext
 	}
 	plain, err := connect(ctx, "tcp", cmp.Or(d.Through, d.address))
 	if err != nil {

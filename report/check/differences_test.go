@@ -24,6 +24,7 @@ func TestRefused(t *testing.T) {
 		{"warm-up", func(r *result.Result) { r.Run.Scenario.Warmup = 0 }, "warm-up 2 s | 0 s"},
 		{"measured part", func(r *result.Result) { r.Run.Scenario.Duration = 5 }, "measured part 20 s | 5 s"},
 		{"servers", func(r *result.Result) { r.Run.Scenario.Servers = 3 }, "base and head do not measure the same (servers 1 | 3): measure both"},
+		{"spread", func(r *result.Result) { r.Run.Scenario.Spread = result.SpreadRooms }, "(spread members | rooms): measure both"},
 		{"store", func(r *result.Result) { r.Run.Scenario.Store = "post\ngres" }, "(store memory | post\uFFFDgres): measure both with the same servers and store"},
 		{"servers and store", func(r *result.Result) { r.Run.Scenario.Servers, r.Run.Scenario.Store = 3, "redis" }, "(servers 1 | 3, store memory | redis)"},
 		{"transports", func(r *result.Result) {

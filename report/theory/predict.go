@@ -50,7 +50,7 @@ func predict(m parameters) prediction {
 type parameters struct {
 	way     result.Way
 	users   float64
-	servers float64 // that share the users
+	servers float64 // that share the users of a room
 	windows float64
 	warmup  float64 // before the measured part of each window
 	seconds float64 // measured, all windows together
@@ -89,6 +89,9 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 		warmup: float64(run.Scenario.Warmup), seconds: row.DurationS,
 		processors: float64(run.Environment.Cores), heartbeat: heartbeatBytes,
 		batch: float64(row.Way.Batch), foreign: row.Way.Server != "",
+	}
+	if run.Scenario.Spread == result.SpreadRooms { // to a room the other servers are not there
+		m.servers = 1
 	}
 	m.copies = m.members
 	if row.Way.Lacks.Echo {

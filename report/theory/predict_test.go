@@ -1,6 +1,7 @@
 package theory_test
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -235,9 +236,11 @@ func TestScanned(t *testing.T) {
 // TestServers spreads pairs over several servers: for transports whose readers are woken, each server
 // with a member reads the messages of its room.
 func TestServers(t *testing.T) {
+	spread := ""
 	reads := func(servers int) map[string]float64 {
 		r := recorded(t, 1)
 		r.Windows = slices.Clone(r.Windows)
+		r.Run.Scenario.Spread = spread
 		for i := range r.Windows {
 			r.Windows[i].Servers = servers
 		}
@@ -257,6 +260,10 @@ func TestServers(t *testing.T) {
 		if got, want := by["short-poll@50ms"], reads(1)["short-poll@50ms"]; got != want {
 			t.Errorf("short-poll on %d servers: %v reads a message, want %v", servers, got, want)
 		}
+	}
+	spread = result.SpreadRooms // each room is on one of them
+	if got, want := reads(3), reads(1); !maps.Equal(got, want) {
+		t.Errorf("with each room on one of 3 servers: %v, want %v", got, want)
 	}
 }
 

@@ -46,8 +46,9 @@ type State struct {
 	Phase     string  `json:"phase"`
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
-	Agents    int     `json:"agents,omitempty"` // that have the users; 0: the run has them
-	Planned   int     `json:"planned"`          // messages of the window
+	Agents    int     `json:"agents,omitempty"`     // that have the users; 0: the run has them
+	JoinPerS  float64 `json:"join_per_s,omitempty"` // users that join per second, while they do
+	Planned   int     `json:"planned"`              // messages of the window
 	Sent      int     `json:"sent"`
 	LeftS     float64 `json:"left_s"` // of the run, estimated
 	Share     float64 `json:"share"`  // of the run that is over, 0 to 1
@@ -221,15 +222,6 @@ func (s State) Doubted() bool {
 	return slices.ContainsFunc(s.Standings, func(s Standing) bool { return len(s.Doubts) > 0 })
 }
 
-// users says how many users have joined, and how many agents have them.
-func (s State) users() string {
-	users := fraction(s.Joined, s.Users)
-	if s.Agents > 0 {
-		users += " of " + text.Plural(s.Agents, "agent", "agents")
-	}
-	return users
-}
-
 // texts returns the texts of the page, by the data-text of their elements. Those of the first
 // standing begin with "0.".
 func (s State) texts() map[string]string {
@@ -329,6 +321,18 @@ func (f Figures) row() result.Row {
 		Delivered: f.Delivered, Expected: f.Expected, Lost: f.Lost,
 		Latency: result.Quantiles{P50: f.P50, P99: f.P99},
 	}
+}
+
+// users returns how many users have joined, how many agents have them, and how fast they join.
+func (s State) users() string {
+	users := fraction(s.Joined, s.Users)
+	if s.Agents > 0 {
+		users += " of " + text.Plural(s.Agents, "agent", "agents")
+	}
+	if s.JoinPerS < 1 || s.Joined >= s.Users {
+		return users
+	}
+	return fmt.Sprintf("%s, %.0f join per second", users, s.JoinPerS)
 }
 
 // fraction writes n of of, like "3/200"; "-" if of is 0.
