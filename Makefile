@@ -10,7 +10,7 @@ UNRACED = ./report/web/browsertest ./loadgen/input ./loadgen/result ./loadgen/se
 # These packages link the databases' libraries. To compile those for the race detector takes a third of the time of
 # all tests, so make race does it.
 STORES = ./transports/store ./transports/store/nats ./transports/store/postgres ./transports/store/redis ./transports/store/sqlite
-LINKED = ./cmd/pushpull $(STORES)
+LINKED = ./cmd/pushpull ./loadgen/agent $(STORES)
 
 # The packages that take longest, apart from ./report/web and ./cmd/pushpull: they start first, as one that starts last
 # runs alone.
@@ -53,7 +53,7 @@ test: vet format programs
 	else echo 'testing without -race: no C compiler, or cgo is off'; fi; \
 	apart=$$(go list $(UNRACED) $(LINKED)) && longest=$$(go list $(LONGEST)) || exit 1; \
 	others=$$(go list ./... | grep -vxF "$$longest" | grep -vxF "$$apart"); \
-	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) $(STORES) && make parts; } & beside=$$!; \
+	set -x; { go test -vet=off -timeout 12m -p 1 ./report/web $(UNRACED) $(STORES) ./loadgen/agent && make parts; } & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
 	go test -vet=off -timeout 12m ./cmd/pushpull && \
 	go test $$race -vet=off -timeout 12m -p 1 $$longest && go test $$race -vet=off -timeout 12m $$others; status=$$?; \

@@ -10,6 +10,7 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 
 	"pushpull/loadgen/result"
+	"pushpull/transports/process"
 )
 
 // measuredModules are the libraries whose versions are part of a result, as they are measured along
@@ -19,6 +20,10 @@ var measuredModules = []string{
 	"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/redis/rueidis",
 	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2",
 }
+
+// Descriptors returns how many files this process may have open, and how many ports it has for connections to one address; 0 if
+// unknown.
+func Descriptors() (files, ports int) { return process.FileLimit(), portLimit() }
 
 // Environment describes the machine, the system and the build of this process. Fields that the system
 // doesn't report stay empty.

@@ -54,6 +54,7 @@ type Progress struct {
 	Targets         int           // running servers that are measured; 0: the run has started the servers
 	ServerPIDs      []int         // empty if the run has not started the servers
 	Users, Joined   int
+	Agents          int           // that have the users; 0: this process has them
 	JoinedPerS      float64       // users that joined per second lately, while they join
 	Planned, Sent   int           // messages of the window, warm-up included
 	Expected        int           // deliveries expected of the measured messages stored so far

@@ -33,7 +33,7 @@ type Side struct {
 	Store   *Server    // keeps the messages of the servers, and was started by the caller; nil: no process of ours does
 
 	Authorities    *x509.CertPool // whose certificates are accepted; nil: those of the system
-	AuthoritiesPEM []byte         // the same, for generators in other processes
+	AuthoritiesPEM []byte         // the same without those of the system, for generators in other processes
 
 	// Relay are the arguments, beginning with argv[0], that make this binary run a relay (package relay) between the
 	// users and the servers of each window; nil: users connect to the servers.

@@ -10,6 +10,7 @@ import (
 
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 )
 
 // A Team measures windows by several generators at the same time, each in a process of its own, on this machine or on
@@ -40,7 +41,7 @@ type Task struct {
 	Servers     []Address       `json:"servers"`
 	Spread      bool            `json:"spread,omitempty"` // each room is on one server, whose store the others don't share
 	HTTP2       bool            `json:"http2,omitempty"`
-	Authorities []byte          `json:"authorities,omitempty"` // certificates to accept, PEM; empty: those of the system
+	Authorities []byte          `json:"authorities,omitempty"` // certificates to accept besides those of the system, PEM
 	Network     network.Profile `json:"network,omitzero"`      // that Through replays
 
 	Progress Progress `json:"-"` // what the progress begins with
@@ -65,11 +66,37 @@ type Crew interface {
 	Share(ctx context.Context, known []byte) (all [][]byte, err error)
 }
 
+// Beginning is what generators meet for when all users have joined, and are about to send.
+const Beginning = "beginning"
+
+// Check returns an error if the task can't be done by this process, as it is none, has no users, or needs more than the
+// process may have.
+func (t Task) Check() error {
+	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
+		return fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
+	}
+	if _, err := Client(t.Transport); err != nil {
+		return err
+	}
+	s := t.Scenario
+	s.Transports = []string{t.Transport}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	rooms := &Plan{RoomSize: s.roomSize(), inRoom: make([]int32, s.Users/s.roomSize())}
+	own := rooms.sizeOfPart(t.Part, t.Parts)
+	if own == 0 {
+		return fmt.Errorf("%d generators are more than %d rooms, or the %d members of one, can be divided among: use fewer of them", t.Parts, len(rooms.inRoom), rooms.RoomSize)
+	}
+	s.Network = network.Profile{} // the relay is another process
+	return CheckLimits(s, Layout{Agents: t.Parts, Running: true, HTTP2: t.HTTP2})
+}
+
 // Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
 // all have joined. The first part asks the servers for their stats. It returns as Team.Measure does. progress may be nil.
 func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (*result.Window, error) {
-	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
-		return nil, fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
+	if err := t.Check(); err != nil {
+		return nil, err
 	}
 	client, err := Client(t.Transport)
 	if err != nil {
@@ -89,11 +116,14 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
 	if len(t.Authorities) > 0 {
-		w.authorities = x509.NewCertPool()
+		if w.authorities, err = x509.SystemCertPool(); err != nil {
+			w.authorities = x509.NewCertPool() // the system has none
+		}
 		if !w.authorities.AppendCertsFromPEM(t.Authorities) {
 			return nil, errors.New("the certificates to accept are not in PEM")
 		}
 	}
+	w.ledger.secrets = transports.SecretsOf(t.Servers[0].URL)
 	bases, err := w.reach(t.Servers)
 	if err != nil {
 		return nil, err
@@ -139,9 +169,10 @@ func (w *window) addresses(bases []*url.URL) (all []Address) {
 
 // joinedOf returns how many users of all parts have joined when each of n parts has joined k eighths of its users, by k.
 func (p *Plan) joinedOf(n int) func(eighths int) int {
+	rooms := &Plan{RoomSize: p.RoomSize, inRoom: p.inRoom} // the rest of the plan may be large, and is not kept
 	return func(eighths int) (sum int) {
 		for i := range n {
-			sum += p.sizeOfPart(i, n) * eighths / 8
+			sum += rooms.sizeOfPart(i, n) * eighths / 8
 		}
 		return sum
 	}

@@ -203,7 +203,7 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 	defer leave()
 	memory, err := w.join(ctx, living, &receivers, memory)
 	if err == nil {
-		err = w.meet(ctx, "beginning")
+		err = w.meet(ctx, Beginning)
 	}
 	if err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"pushpull/loadgen/result"
 	"pushpull/report/text"
@@ -14,8 +16,32 @@ func (r Run) setup() string {
 	if r.Servers() > 1 && reported {
 		words += " (CPU and memory are those of all servers together)"
 	}
+	if a := r.AgentsOf(); a != nil {
+		words += ", " + agents(a)
+	}
 	return words
 }
+
+// agents says how many agents had the users, on which machines, like "6 agents on vm, which began at most 0.3 ms apart".
+func agents(a *result.Agents) string {
+	var machines []string
+	for _, name := range a.Machines {
+		machines = append(machines, text.Clean(name))
+	}
+	words := text.Plural(a.Number, "agent", "agents") + " on "
+	if n := len(machines); n > mostMachines {
+		words += fmt.Sprintf("%d machines", n)
+	} else {
+		words += strings.Join(machines, ", ")
+	}
+	if a.Number > 1 && a.SkewMS > 0 {
+		words += ", which began at most " + text.Duration(a.SkewMS, 2) + " apart"
+	}
+	return words
+}
+
+// mostMachines is how many machines are named.
+const mostMachines = 5
 
 // setupOf returns the servers of a scenario, their store, and how users reach them; of 0 servers nothing is known.
 func setupOf(s result.Scenario, servers int) string {
@@ -65,12 +91,12 @@ func setupOfAll(s result.Scenario) string {
 }
 
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
-// each run has one server with the default store, no network, TLS nor proxy, over HTTP/1.1, or an unknown setup.
+// each run has one server with the default store, no network, TLS, proxy nor agents, over HTTP/1.1, or an unknown setup.
 func setups(runs []Run) []string {
 	var lines []string
 	special := false
 	for _, run := range runs {
-		special = special || notable(run.Run.Scenario, run.Servers())
+		special = special || notable(run.Run.Scenario, run.Servers()) || run.AgentsOf() != nil
 		lines = append(lines, run.setup())
 	}
 	if !special {

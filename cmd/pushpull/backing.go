@@ -100,7 +100,7 @@ func (a *authority) secure(side *loadgen.Side) error {
 		}
 		a.made = made
 	}
-	side.Authorities = a.made.Pool()
+	side.Authorities, side.AuthoritiesPEM = a.made.Pool(), a.made.PEM
 	if side.Via != nil {
 		side.Via = append(side.Via, "--cert", filepath.Join(a.dir, bothFile))
 		return nil

@@ -19,6 +19,7 @@ import (
 const (
 	groupGrid        = "Grid"
 	groupServers     = result.GroupTransports
+	groupAgents      = "Agents"
 	groupLoad        = result.GroupLoad
 	groupMeasurement = result.GroupMeasurement
 	groupSearch      = "Search"
@@ -33,7 +34,7 @@ const (
 // groups returns the groups in the order in which help shows them.
 func groups() []string {
 	return []string{
-		groupSearch, groupGrid, groupFaults, groupServers, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
+		groupSearch, groupGrid, groupFaults, groupServers, groupAgents, groupLoad, groupMeasurement, groupRegression, groupLimits, groupOutput, groupCI, groupOther,
 	}
 }
 

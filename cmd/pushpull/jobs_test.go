@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"pushpull/transports/store/nats"
 )
 
 // jobs holds the processes that a script has started, by name.
@@ -116,6 +118,15 @@ func cmdAddress(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "address NAME VAR")
 	match := awaitMatch(ts, args[0]+".out", regexp.MustCompile(`(?m)^listening on (https?://\S+)\n`))
 	ts.Setenv(args[1], match[1])
+}
+
+// nats VAR starts a NATS server without streams, which ends with the script, and sets the variable to its address.
+func cmdNATS(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "nats VAR")
+	server, err := nats.EmbedPlain("")
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(server.Close()) })
+	ts.Setenv(args[0], server.URL())
 }
 
 // certificate NAME VAR waits until a server has printed the file of its certificate, and sets the variable to it.

@@ -103,8 +103,8 @@ func (p *progress) line(now loadgen.Progress) {
 				server += fmt.Sprintf(" and %d", pid)
 			}
 		}
-		fmt.Fprintf(p.w, "%s  %d users, %d messages on %s, about %s left\n",
-			heading(now), now.Users, now.Planned, server, clock(now.Left))
+		fmt.Fprintf(p.w, "%s  %d users%s, %d messages on %s, about %s left\n",
+			heading(now), now.Users, inAgents(now), now.Planned, server, clock(now.Left))
 	}
 }
 
@@ -269,13 +269,13 @@ func (p *progress) status(now loadgen.Progress, table bool) []string {
 			head += "  " + now.Side
 		}
 	}
-	users := fmt.Sprintf("%d users", now.Users)
+	users := fmt.Sprintf("%d users%s", now.Users, inAgents(now))
 	// Growing numbers are padded, so that the text after them doesn't move.
 	counts := fmt.Sprintf("sent %*d/%d  delivered %d", len(strconv.Itoa(now.Planned)), now.Sent, now.Planned, now.Delivered)
 	latest := counts
 	if now.Joined < now.Users {
-		users = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
-		latest = users
+		latest = fmt.Sprintf("%d/%d users", now.Joined, now.Users)
+		users = latest + inAgents(now)
 	}
 	if now.Waiting != "" && now.In >= slowJoin {
 		counts = joining(now)
@@ -287,6 +287,14 @@ func (p *progress) status(now loadgen.Progress, table bool) []string {
 		fmt.Sprintf("%s left  %s  %s", left, head, latest),
 		fmt.Sprintf("%s  %d/%d %s  %s", left, now.Round, now.Rounds, short, latest),
 	}
+}
+
+// inAgents returns " of 6 agents", or nothing if this process has the users.
+func inAgents(now loadgen.Progress) string {
+	if now.Agents == 0 {
+		return ""
+	}
+	return " of " + text.Plural(now.Agents, "agent", "agents")
 }
 
 // clock formats a remaining time like 1:05.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/report/web"
-	"pushpull/transports"
 	"pushpull/transports/store"
 )
 
@@ -28,6 +26,7 @@ type runOptions struct {
 	servers          serversOptions
 	at               targetsOptions
 	access           accessOptions
+	agents           agentsOptions
 	variants         []variant // set by validate
 	destination      destination
 	remarks          remarks
@@ -69,6 +68,8 @@ window; several are shown side by side. Its CPU and memory are in no figure. Wit
 with the proxy, and the proxy plain HTTP with the server.
 
 ` + aboutProxies() + `
+
+` + aboutAgents + `
 
 ` + aboutNetwork + ` With several --network every transport is measured over each, and
 the results are shown side by side.
@@ -132,6 +133,7 @@ func (o *runOptions) addFlags(f *pflag.FlagSet) {
 		o.against.addFlags(f)
 		f.StringVar(&o.ca, "ca", "", "`FILE` certificates to trust, for servers at a URL")
 	})
+	grouped(f, groupAgents, o.agents.addFlags)
 	grouped(f, groupOutput, o.watch.addFlags, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.profile, "profile", false, "profile the CPU and the heap of server and generator in each window")
@@ -146,7 +148,7 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if opts.ca != "" && !opts.at.urls() && !opts.against.urls() {
 		return usageError(errNoURL)
 	}
-	trusted, err := authorities(opts.ca)
+	trusted, pem, err := readAuthorities(opts.ca)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,13 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if len(networks) == 0 {
 		networks = []network.Profile{scenario.Network}
 	}
+	if err := opts.agents.settle(scenario, &opts.servers, opts.at.given()); err != nil {
+		return err
+	}
 	if err := opts.validate(networks); err != nil {
+		return usageError(err)
+	}
+	if err := opts.agents.validate(scenario, opts.withoutAgents()); err != nil {
 		return usageError(err)
 	}
 	if err := loadgen.CheckLimits(scenario, opts.layout(networks)); err != nil {
@@ -197,12 +205,28 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 	if err != nil {
 		return err
 	}
+	for _, one := range running {
+		one.pem = pem
+	}
 	sides, stop, err := opts.sides(ctx, scenario, running)
 	if err != nil {
 		return err
 	}
 	stop = sync.OnceFunc(stop)
 	defer stop()
+	crowd, err := opts.agents.gather(ctx, !opts.at.given())
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	if !opts.quiet {
+		fmt.Fprint(cmd.ErrOrStderr(), crowd.where())
+	}
+	for i := range sides {
+		if crowd.team != nil {
+			sides[i].Team = crowd.team
+		}
+	}
 	begun := time.Now().UTC().Truncate(time.Second)
 	options := loadgen.Options{Scenario: scenario, Sides: sides, Against: against.all()}
 	for i := range options.Against {
@@ -250,7 +274,8 @@ func runRun(ctx context.Context, cmd *cobra.Command, opts runOptions, args []str
 		fmt.Fprintf(cmd.ErrOrStderr(), "watching on %s/\n", watch.base)
 	}
 	err = opts.measure(ctx, cmd, options, rec, watch)
-	stop() // the report, which may be served for long, needs no store
+	crowd.close() // the report, which may be served for long, needs no agents, and no store
+	stop()
 	kept, page := "", ""
 	if rec.windows() > 0 {
 		kept = rec.location()
@@ -355,6 +380,7 @@ func (o *runOptions) layout(networks []network.Profile) loadgen.Layout {
 	if o.at.given() {
 		l.Running, l.Servers, l.Far = true, o.at.servers(), o.at.far()
 	}
+	l.Agents, l.Elsewhere = o.agents.number, o.agents.place.URL != ""
 	l.Scalable = true
 	return l
 }
@@ -404,65 +430,4 @@ func (o *runOptions) serverCommand(s loadgen.Scenario) []string {
 		command = append(command, "--pprof", "127.0.0.1:0")
 	}
 	return command
-}
-
-// commandLine returns a command line that repeats the run, apart from the secrets of addresses.
-func commandLine(cmd *cobra.Command, args []string) string {
-	words := []string{"pushpull", cmd.Name()}
-	words = append(words, args...)
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		switch value := f.Value.String(); f.Name {
-		case "store":
-			stores, err := cmd.Flags().GetStringArray(f.Name)
-			if err != nil { // of a command that takes one store
-				stores = []string{value}
-			}
-			for _, address := range stores {
-				words = append(words, "--store="+transports.Redacted(address))
-			}
-		case "note":
-			words = append(words, "--note="+value)
-		case "tag", "vary", "via":
-			texts, _ := cmd.Flags().GetStringArray(f.Name)
-			for _, text := range texts {
-				words = append(words, "--"+f.Name+"="+text)
-			}
-		case "network":
-			for _, text := range f.Value.(*networksValue).texts() {
-				words = append(words, "--network="+text)
-			}
-		case "dialect":
-			files, _ := cmd.Flags().GetStringArray(f.Name)
-			for _, file := range files {
-				words = append(words, "--dialect="+file)
-			}
-		case "against":
-			named, err := cmd.Flags().GetStringArray(f.Name)
-			if err != nil { // of a command that takes one place
-				named = []string{value}
-			}
-			for _, one := range named {
-				words = append(words, "--against="+shownPlace(one))
-			}
-		case "server-at":
-			var all []string
-			for address := range strings.SplitSeq(value, ",") {
-				all = append(all, shown(address))
-			}
-			words = append(words, "--server-at="+strings.Join(all, ","))
-		case "target":
-			words = append(words, "--"+f.Name+"="+shown(value))
-		case "base", "head":
-			words = append(words, "--"+f.Name+"="+shownPlace(value))
-		default:
-			value = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]")
-			words = append(words, "--"+f.Name+"="+value)
-		}
-	})
-	for i, word := range words {
-		if strings.ContainsAny(word, " \t\n'\"$`\\*?[]{}()<>|&;#~!") {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
 }

@@ -100,6 +100,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"ended":        cmdEnded,
 		"address":      cmdAddress,
 		"certificate":  cmdCertificate,
+		"nats":         cmdNATS,
 		"kill-server":  cmdKillServer,
 		"kill-store":   cmdKillStore,
 		"server-gone":  cmdServerGone,
@@ -157,7 +158,7 @@ func checkExit(ts *testscript.TestScript, want string, err error, stderr string)
 }
 
 // aside matches the lines on standard error that report no error.
-var aside = regexp.MustCompile(`^(round \d|\d+ combinations? |pair \d|case \d|stopping, |watching on |profiles on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring |\d+ search(es)?, |(the )?servers (have|and load) |\S+  ([\d.]+ |left out: ))`)
+var aside = regexp.MustCompile(`^(round \d|\d+ combinations? |pair \d|case \d|stopping, |watching on |the users are at |time=\S+ level=|profiles on |the report is at |the result and its report are in |pushpull: warning: |.* looks? worse: measuring |\d+ search(es)?, |(the )?servers (have|and load) |\S+  ([\d.]+ |left out: ))`)
 
 // checkStderr checks that a failed pushpull reports its error in one line, the last, which begins with
 // its name, and that a successful one reports none. A stack or a usage text is one line too many.
@@ -193,7 +194,10 @@ func cmdMeasure(ts *testscript.TestScript, neg bool, args []string) {
 
 // disturbed returns true if the results can't be trusted because the machine was busy.
 func disturbed(stderr string) bool {
-	return strings.Contains(stderr, "not to be believed") && strings.Contains(stderr, "the generator ")
+	if !strings.Contains(stderr, "not to be believed") {
+		return false
+	}
+	return strings.Contains(stderr, "the generator ") || strings.Contains(stderr, "that can be tolerated") || strings.Contains(stderr, "of the machine's ")
 }
 
 // json PATH OP VALUE compares the value at a path in the JSON on standard output, like scenario.users

@@ -34,6 +34,7 @@ type target struct {
 	led   string   // the latter, as it may be shown; empty: the address doesn't redirect
 
 	authorities *x509.CertPool // nil: those of the system
+	pem         []byte         // of those besides the system's
 }
 
 // isURL reports whether the value of a flag is meant as the URL of a running server.
@@ -58,7 +59,7 @@ func reach(ctx context.Context, flag, address string, authorities *x509.CertPool
 
 // side returns the side of a run that measures the target.
 func (t *target) side() loadgen.Side {
-	return loadgen.Side{Target: t.url, Authorities: t.authorities, Program: new(loadgen.Program)}
+	return loadgen.Side{Target: t.url, Authorities: t.authorities, AuthoritiesPEM: t.pem, Program: new(loadgen.Program)}
 }
 
 // describe enters the target into the scenario that a result keeps. A nil target is none.
@@ -70,12 +71,18 @@ func (t *target) describe(s *result.Scenario) {
 
 // authorities reads the file of --ca. It returns nil, the authorities of the system, if there is none.
 func authorities(file string) (*x509.CertPool, error) {
+	pool, _, err := readAuthorities(file)
+	return pool, err
+}
+
+// readAuthorities is authorities. It returns the content of the file, too.
+func readAuthorities(file string) (*x509.CertPool, []byte, error) {
 	if file == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	const most = 16 << 20 // bytes: hundreds of authorities take 200 KB
-	wrong := func(err error) (*x509.CertPool, error) {
-		return nil, exitWith(exitUsage, "bad --ca: %w: name a file with certificates in PEM form", err)
+	wrong := func(err error) (*x509.CertPool, []byte, error) {
+		return nil, nil, exitWith(exitUsage, "bad --ca: %w: name a file with certificates in PEM form", err)
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -92,7 +99,7 @@ func authorities(file string) (*x509.CertPool, error) {
 	if !pool.AppendCertsFromPEM(text) {
 		return wrong(fmt.Errorf("%s holds no certificate", file))
 	}
-	return pool, nil
+	return pool, text, nil
 }
 
 var errNoURL = errors.New("--ca is for servers at a URL: leave it out")

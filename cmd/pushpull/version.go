@@ -20,6 +20,19 @@ func version() string {
 }
 
 func versionOf(info *debug.BuildInfo) string {
+	return strings.Join(append(revisionOf(info), fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)), ", ")
+}
+
+// revision returns what version does without the Go that built the binary: the code is the same for all systems.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	return strings.Join(revisionOf(info), ", ")
+}
+
+func revisionOf(info *debug.BuildInfo) []string {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
@@ -36,5 +49,5 @@ func versionOf(info *debug.BuildInfo) string {
 		}
 		parts = append(parts, fmt.Sprintf("commit %.12s%s", commit, about))
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)), ", ")
+	return parts
 }

@@ -119,7 +119,7 @@ func (w *watcher) update(now loadgen.Progress) {
 	s := &w.state
 	s.Round, s.Rounds, s.Window, s.Windows = now.Round, now.Rounds, now.Window, now.Windows
 	s.Transport, s.Side, s.Phase = now.Transport, now.Side, now.Phase
-	s.Users, s.Joined, s.JoinPerS, s.Planned, s.Sent = now.Users, now.Joined, now.JoinedPerS, now.Planned, now.Sent
+	s.Users, s.Joined, s.Agents, s.JoinPerS, s.Planned, s.Sent = now.Users, now.Joined, now.Agents, now.JoinedPerS, now.Planned, now.Sent
 	s.LeftS = now.Left.Seconds()
 	passed := time.Since(w.begun).Seconds()
 	s.Share = max(s.Share, passed/(passed+s.LeftS))

@@ -19,6 +19,9 @@ type Doubt struct {
 	Fatal bool   `json:"fatal"` // the row must not be believed: exit code 4
 }
 
+// maxCPUShare is the share of the cores of its machine that a generator may use.
+const maxCPUShare = .9
+
 // lateLimit returns the lateness of the generator that can be tolerated, of its p99, for a delivery
 // latency with that p50. All are in milliseconds.
 func lateLimit(p50 float64) float64 { return max(5, .05*p50) }
@@ -29,7 +32,9 @@ func (w *Window) GeneratorLate() bool {
 	if w.Late == nil || w.Latency == nil {
 		return false
 	}
-	return milliseconds(w.Late.Quantile(.99)) > lateLimit(milliseconds(w.Latency.Quantile(.5)))
+	limit := lateLimit(milliseconds(w.Latency.Quantile(.5)))
+	return milliseconds(w.Late.Quantile(.99)) > limit ||
+		slices.ContainsFunc(w.Agents, func(a Agent) bool { return 1000*a.LateP99S > limit })
 }
 
 // Fatal reports whether any row has a fatal doubt.
@@ -70,7 +75,7 @@ func doubts(row Row, all []Window) []Doubt {
 		if w.OtherProgram {
 			others++
 		}
-		if w.DurationS > 0 && w.Cores > 0 {
+		if w.DurationS > 0 && w.Cores > 0 && len(w.Agents) == 0 {
 			if share := w.Generator.CPUS / w.DurationS / float64(w.Cores); share > busiest {
 				busiest, cores = share, w.Cores
 			}
@@ -122,10 +127,11 @@ func doubts(row Row, all []Window) []Doubt {
 	default:
 		add(true, "no-samples", "nothing was delivered: send more, or longer")
 	}
-	if limit := lateLimit(row.Latency.P50); row.Generator.LateP99 > limit {
+	if limit := lateLimit(row.Latency.P50); !lateAgents(windows, limit, add) && row.Generator.LateP99 > limit {
 		add(true, "generator-late", "the generator sent up to %.1f ms late (p99), more than the %.1f ms that can be tolerated: use fewer users or a faster machine", row.Generator.LateP99, limit)
 	}
-	if busiest > .9 {
+	busyAgents(windows, add)
+	if busiest > maxCPUShare {
 		add(true, "generator-cpu", "the generator used %.0f%% of the machine's %d cores: use fewer users or a faster machine", 100*busiest, cores)
 	}
 	if n := row.Timed(); n > 0 && n < samplesP99 {

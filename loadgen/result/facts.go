@@ -130,6 +130,14 @@ func entries(runs []*Result) []entry {
 			add(SetUp, Refused, option.name, func(r *Result) string { return cmp.Or(option.of(r.Run.Scenario), option.usual) })
 		}
 	}
+	if slices.ContainsFunc(runs, func(r *Result) bool { return r.AgentsOf() != nil }) {
+		add(SetUp, Warned, "agents", func(r *Result) string {
+			if a := r.AgentsOf(); a != nil {
+				return strconv.Itoa(a.Number) + " on " + strings.Join(a.Machines, ", ")
+			}
+			return "none"
+		})
+	}
 	add(SetUp, Refused, "store", func(r *Result) string { return r.Run.Scenario.StoreKind() })
 
 	// A profile costs CPU, so a profiled server or generator is slower.

@@ -31,6 +31,7 @@ func Join(parts ...Window) (Window, error) {
 	if len(sampling) == 1 { // else users of other parts have joined, too
 		w.Joining = slices.Clone(sampling[0].Joining)
 	}
+	slices.SortStableFunc(w.Agents, Agent.compare)
 	slices.SortFunc(w.Slices, func(a, b Slice) int { return cmp.Compare(a.AtS, b.AtS) })
 	return w, nil
 }
@@ -97,6 +98,7 @@ func (w *Window) join(p Window) error {
 	w.Joins, w.Returns = w.Joins.with(p.Joins), w.Returns.with(p.Returns)
 	w.Traffic.add(p.Traffic)
 	w.Generator.add(p.Generator)
+	w.Agents = append(w.Agents, p.Agents...)
 	w.joinServer(p)
 	for _, f := range p.Errors {
 		i := slices.IndexFunc(w.Errors, func(known Failure) bool { return known.Text == f.Text })

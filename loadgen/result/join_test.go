@@ -148,6 +148,17 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Server.RSSBytes":     later,
 	"Window.Server.RSSIdleBytes": earlier,
 
+	"len Window.Agents[0].Name":             same, // they are listed one after the other
+	"len Window.Agents[0].Machine":          same,
+	"Window.Agents[0].PID":                  same,
+	"Window.Agents[0].Users":                same,
+	"Window.Agents[0].Cores":                same,
+	"Window.Agents[0].LateP99S":             same,
+	"Window.Agents[0].RoundTripS":           same,
+	"Window.Agents[0].Process.CPUS":         same,
+	"Window.Agents[0].Process.RSSBytes":     same,
+	"Window.Agents[0].Process.RSSIdleBytes": same,
+
 	"len Window.Joining":           none, // users of several parts joined at the same time
 	"Window.Joining[0].Users":      none,
 	"Window.Joining[0].InUseBytes": none,

@@ -16,6 +16,8 @@ var unread = map[string]string{
 	"Reached":          "so many of the users, of which it takes enough messages",
 	"Resampled.Blocks": "how the intervals were found, not a result",
 	"Users":            "an input of the measurement, not a result",
+	"Agents.Number":    "an input of the measurement, not a result",
+	"Agents.SkewMS":    "a property of the agents, not of what they measured",
 	"Servers":          "an input of the measurement, not a result",
 	"Rounds":           "an input of the measurement, not a result",
 	"DurationS":        "an input of the measurement, not a result",

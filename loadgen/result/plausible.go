@@ -37,6 +37,7 @@ const (
 	mostSlices   = 64  // a run has at most 45
 	mostProfiles = 256 // two of each of 100 servers, and of the generator
 	mostJoining  = 64  // a run has 6 samples of the servers' memory
+	mostAgents   = 1000
 	mostErrors   = 100 // different ones, and as many outages
 	mostText     = 500 // bytes of an error
 )
@@ -74,7 +75,7 @@ func (w *Window) Settle() error {
 		*w = w.failed()
 	}
 	w.Slices, w.Errors, w.Dropped = slices.Clone(w.Slices), slices.Clone(w.Errors), slices.Clone(w.Dropped)
-	w.Outages = slices.Clone(w.Outages)
+	w.Outages, w.Agents = slices.Clone(w.Outages), slices.Clone(w.Agents)
 	if w.Calibration != nil {
 		c := *w.Calibration
 		w.Calibration = &c
@@ -144,6 +145,13 @@ func (w *Window) shorten() {
 		w.Joining = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
 	}
+	if n := len(w.Agents); n > mostAgents {
+		w.Agents = nil
+		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d agents are more than a run has", n), Cost: costOfAgents + " left out"})
+	}
+	for i := range w.Agents {
+		w.Agents[i].Name, w.Agents[i].Machine = Shorten(w.Agents[i].Name), Shorten(w.Agents[i].Machine)
+	}
 	w.Way.Title, w.Way.Engine, w.Way.Server, w.Failed = Shorten(w.Way.Title), Shorten(w.Way.Engine), Shorten(w.Way.Server), Shorten(w.Failed)
 	w.Unprofiled = Shorten(w.Unprofiled)
 	w.Profiles = slices.Clone(w.Profiles[:min(len(w.Profiles), mostProfiles)])
@@ -186,6 +194,7 @@ func Shorten(text string) string {
 const (
 	costOfSlices  = "the latency over time is"
 	costOfJoining = "the server's memory for one more user is"
+	costOfAgents  = "what each agent took is"
 	costOfWay     = "the prediction of theory is"
 )
 
@@ -281,6 +290,19 @@ func (w *Window) quantities() []quantity {
 		memory("server memory while users joined", sizes, &s.RSSBytes)
 	}
 	usage("generator", &w.Generator, func() { w.Generator = Process{} })
+
+	agents := probe(costOfAgents, func() { w.Agents = nil })
+	for i := range w.Agents {
+		a := &w.Agents[i]
+		agents("process id of an agent", tallies, &a.PID)
+		agents("users of an agent", heads, &a.Users)
+		agents("cores of an agent", heads, &a.Cores)
+		agents("lateness of an agent", spans, &a.LateP99S)
+		agents("round trip to an agent", spans, &a.RoundTripS)
+		agents("CPU of an agent", spans, &a.Process.CPUS)
+		agents("memory of an agent", sizes, &a.Process.RSSBytes)
+		agents("memory of an agent at idle", sizes, &a.Process.RSSIdleBytes)
+	}
 
 	joined := func(of string, at **Joins) {
 		if j := *at; j != nil {

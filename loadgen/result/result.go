@@ -118,6 +118,7 @@ type Window struct {
 	Store     *Store   `json:"store,omitempty"`  // nil if unknown
 	Server    *Process `json:"server,omitempty"` // nil if unknown
 	Generator Process  `json:"generator"`
+	Agents    []Agent  `json:"agents,omitempty"` // that measured a part each, Generator and Cores are their sums; empty: one process had all users
 
 	Joins   *Joins `json:"joins,omitempty"`   // of all users at first; nil: the result is older than the figure
 	Returns *Joins `json:"returns,omitempty"` // of users whose session had ended, from then on; nil: none came back, or as above

@@ -52,7 +52,8 @@ type Row struct {
 	StorePerSecond      *Rates    `json:"store_per_second"`
 	Server              *Server   `json:"server"`
 	Generator           Generator `json:"generator"`
-	Theory              *Theory   `json:"theory"` // nil: there is no prediction for the transport
+	Agents              *Agents   `json:"agents,omitempty"` // whose usage together Generator is; nil: one process had all users
+	Theory              *Theory   `json:"theory"`           // nil: there is no prediction for the transport
 	Doubts              []Doubt   `json:"doubts"`
 	Profiles            []string  `json:"profiles,omitempty"` // as in Window
 
@@ -243,6 +244,7 @@ func Totals(windows []Window) Row {
 			extra += w.Calibration.Members
 		}
 	}
+	row.Agents = agentsOf(measured)
 	members := row.Users + extra/max(1, len(measured))
 	// A handshake under way when the measured part begins may be counted without its request.
 	row.RequestsPerDelivery = per(float64(max(0, row.Requests-row.Handshakes)), row.Delivered)

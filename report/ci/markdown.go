@@ -263,6 +263,9 @@ func setup(res *result.Result) string {
 	if via := res.Run.Scenario.Via; via != "" {
 		words += ", through " + line(via)
 	}
+	if a := res.AgentsOf(); a != nil {
+		words += ", " + plural(a.Number, "agent") + " on " + line(strings.Join(a.Machines, ", "))
+	}
 	return words
 }
 

@@ -46,6 +46,7 @@ type State struct {
 	Phase     string  `json:"phase"`
 	Users     int     `json:"users"`
 	Joined    int     `json:"joined"`
+	Agents    int     `json:"agents,omitempty"`     // that have the users; 0: the run has them
 	JoinPerS  float64 `json:"join_per_s,omitempty"` // users that join per second, while they do
 	Planned   int     `json:"planned"`              // messages of the window
 	Sent      int     `json:"sent"`
@@ -322,9 +323,12 @@ func (f Figures) row() result.Row {
 	}
 }
 
-// users returns how many users have joined, and how fast they join.
+// users returns how many users have joined, how many agents have them, and how fast they join.
 func (s State) users() string {
 	users := fraction(s.Joined, s.Users)
+	if s.Agents > 0 {
+		users += " of " + text.Plural(s.Agents, "agent", "agents")
+	}
 	if s.JoinPerS < 1 || s.Joined >= s.Users {
 		return users
 	}

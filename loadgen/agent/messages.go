@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/micro"
+
+	"pushpull/loadgen"
+)
+
+// Names of the services.
+const serviceName, runName = "pushpull-agent", "pushpull-run"
+
+// protocol is the version of the messages, as micro services have one. Agents and runs agree only if the versions of
+// pushpull are the same, so it needs no other value.
+const protocol = "1.0.0"
+
+// Metadata of an agent.
+const (
+	metaName    = "name"
+	metaMachine = "machine"
+	metaVersion = "pushpull"
+	metaPID     = "pid"
+	metaCores   = "cores"
+	metaMemory  = "memory" // bytes of the machine
+	metaFiles   = "files"  // that the process may have open; 0: unknown
+	metaPorts   = "ports"  // for connections to one address; 0: unknown
+)
+
+func subjectOfAgent(id string) string { return "pushpull.agent." + id }
+
+func subjectOfRun(run string) string { return "pushpull.run." + run }
+
+// Codes of refusals.
+const (
+	codeBad     = "400" // the message makes no sense, or asks for too much
+	codeStray   = "403" // the run has not claimed the agent, or no longer
+	codeClaimed = "409" // another run has claimed the agent
+	codeVersion = "426" // the run is another version of pushpull
+	codeBusy    = "503" // the agent still ends a window
+)
+
+// A message is a request of a coordinator.
+type message struct {
+	Run     string `json:"run"`
+	Version string `json:"version,omitempty"` // claim: of pushpull
+	By      string `json:"by,omitempty"`      // claim: where the run is, for people
+	Window  int    `json:"window,omitempty"`  // the run's number of the window, from 1
+	Task    []byte `json:"task,omitempty"`    // prepare: a loadgen.Task, packed
+	Met     int    `json:"met,omitempty"`     // go: how often the generators have met
+	Why     string `json:"why,omitempty"`     // end: the reason
+	From    int    `json:"from,omitempty"`    // window, known: offset of the part
+}
+
+// A shared is a request of an agent for what the agent of a part has shared at a meeting.
+type shared struct {
+	Run    string `json:"run"`
+	Window int    `json:"window"`
+	Met    int    `json:"met"`
+	Part   int    `json:"part"`
+	From   int    `json:"from"` // offset in it
+}
+
+// A status is what an agent says of itself.
+type status struct {
+	Agent    string   `json:"agent"` // its id
+	Run      string   `json:"run"`
+	State    State    `json:"state"`
+	Window   int      `json:"window"`            // its latest; 0: none
+	Met      int      `json:"met"`               // how often it came to meet the others
+	At       string   `json:"at,omitempty"`      // what for, at last
+	Known    int      `json:"known,omitempty"`   // bytes of what it has to share there, packed; 0: nothing
+	Failed   string   `json:"failed,omitempty"`  // why there is no window
+	Size     int      `json:"size,omitempty"`    // of the packed window in bytes, once there is one
+	Leaving  bool     `json:"leaving,omitempty"` // the process ends
+	Progress progress `json:"progress,omitzero"`
+}
+
+// ended reports whether the window of that number is over, with one or without.
+func (s *status) ended(window int) bool {
+	return s.Window == window && (s.Failed != "" || s.Size > 0)
+}
+
+// A progress is that of the users of one agent, as in loadgen.Progress.
+type progress struct {
+	Phase     string        `json:"phase"`
+	In        time.Duration `json:"in_ns"`
+	Waiting   string        `json:"waiting,omitempty"`
+	Joined    int           `json:"joined"`
+	PerS      float64       `json:"joined_per_s,omitempty"`
+	Sent      int           `json:"sent"`
+	Expected  int           `json:"expected"`
+	Delivered int           `json:"delivered"`
+	P50       time.Duration `json:"p50_ns"`
+	P99       time.Duration `json:"p99_ns"`
+}
+
+func progressOf(p loadgen.Progress) progress {
+	return progress{
+		Phase: p.Phase, In: p.In, Waiting: p.Waiting, Joined: p.Joined, PerS: p.JoinedPerS, Sent: p.Sent, Expected: p.Expected, Delivered: p.Delivered,
+	}
+}
+
+// answer answers a request.
+func answer(r micro.Request, v any) {
+	_ = r.RespondJSON(v) // without an answer the request comes again
+}
+
+// refuse answers a request that can't be met.
+func refuse(r micro.Request, code, format string, args ...any) {
+	_ = r.Error(code, fmt.Sprintf(format, args...), nil) // as in answer
+}
+
+// mostUnpacked is the most bytes of what unpack returns: a line of a result has fewer.
+const mostUnpacked = 64 << 20
+
+// pack returns v as compressed JSON.
+func pack(v any) ([]byte, error) {
+	var out bytes.Buffer
+	compressed := gzip.NewWriter(&out)
+	err := json.NewEncoder(compressed).Encode(v)
+	if err == nil {
+		err = compressed.Close()
+	}
+	return out.Bytes(), err
+}
+
+// unpack reads into v what pack has returned.
+func unpack(data []byte, v any) error {
+	compressed, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(compressed, mostUnpacked+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > mostUnpacked {
+		return errors.New("it is too large")
+	}
+	return json.Unmarshal(text, v)
+}
