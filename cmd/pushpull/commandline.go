@@ -50,7 +50,7 @@ func commandLine(cmd *cobra.Command, args []string) string {
 			}
 		case "server-at":
 			var all []string
-			for _, address := range strings.Split(value, ",") {
+			for address := range strings.SplitSeq(value, ",") {
 				all = append(all, shown(address))
 			}
 			words = append(words, "--server-at="+strings.Join(all, ","))

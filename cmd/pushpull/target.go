@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,7 +130,7 @@ func redact(text string, args []string) string {
 		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
 			words = append(words, value)
 		}
-		for _, word := range words[:len(words):len(words)] {
+		for _, word := range slices.Clip(words) {
 			if strings.Contains(word, ",") { // a list of addresses
 				words = append(words, strings.Split(word, ",")...)
 			}
