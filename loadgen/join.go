@@ -70,10 +70,10 @@ func (w *window) steps(memory growth) (steps []joinStep) {
 	return steps
 }
 
-// joinUpTo joins the users before the given one that have not joined, as many at a time as the pacer says. It gives up if
-// one can't, or if none has for some time; a user that the server has kept waiting for too long tries again as long as
-// others join. Joining runs on other goroutines than receiving, as it needs a stack of 8 KB, receiving one of 4 KB (Linux,
-// amd64), and a stack hardly shrinks.
+// joinUpTo joins the users before the given one that have not joined, as many at a time as the pacer says. It gives up
+// if one can't, or if none has for some time; a user that the server has kept waiting for too long tries again as long
+// as others join. Joining runs on other goroutines than receiving, as it needs a stack of 8 KB, receiving one of 4 KB
+// (Linux, amd64), and a stack hardly shrinks.
 func (w *window) joinUpTo(ctx, living context.Context, receivers *sync.WaitGroup, users int, pace *pacer) error {
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,12 +149,13 @@ func (u *user) joinPatiently(ctx context.Context, again func(err error, joined i
 
 // join connects the user and makes it a member of its room.
 //
-// A user that polls a foreign server makes one exchange first, as ours poll to join: its first poll may be seconds away,
-// or be held, and so says nothing of when a message could come. A server has the memory of a connection only then, too.
+// A user that polls a foreign server makes one exchange first, as ours poll to join: its first poll may be seconds
+// away, or be held, and so says nothing of when a message could come. A server has the memory of a connection only
+// then, too.
 func (u *user) join(ctx context.Context) error { return u.enter(ctx, time.Now(), 0, 0) }
 
-// enter is one attempt to join, since the user began to. The attempts before it have opened some connections, which have
-// carried some bytes.
+// enter is one attempt to join, since the user began to. The attempts before it have opened some connections, which
+// have carried some bytes.
 func (u *user) enter(ctx context.Context, begun time.Time, opened, carried int64) error {
 	w := u.window
 	if err := u.connect(ctx, &u.first, ""); err != nil {

@@ -38,12 +38,12 @@ type Layout struct {
 // mostAgents and mostServers bound what is advised and taken.
 const mostAgents, mostServers = 100, 100
 
-// ownOfServer returns the files of a server that are not for users: those that package server keeps for itself, and those
-// for calibrations and stats.
+// ownOfServer returns the files of a server that are not for users: those that package server keeps for itself, and
+// those for calibrations and stats.
 func ownOfServer() int { return 96 + 3*runtime.NumCPU() }
 
-// Memory that a user takes who rarely says anything, without TLS, in bytes: in the generator and the server together, and
-// for each connection in the kernel, at both ends.
+// Memory of a user that rarely says anything, without TLS, in bytes: in the generator and the server together,
+// and for each connection in the kernel, at both ends.
 const ofUser, ofConnection = 24 << 10, 12 << 10
 
 // A need is the amount of a resource that one process must have for a load.
@@ -162,8 +162,8 @@ func (l Layout) ofServer(s Scenario, servers int) share {
 	if l.Spread {
 		return l.rooms(s, over(rooms, servers))
 	}
-	// Users are dealt out one by one. Where the members that send are the same of each room, a server may have more of them
-	// than another; after as many rooms as there are servers it is the same again.
+	// Users are dealt out one by one. Where the members that send are the same of each room, a server may have more of
+	// them than another; after as many rooms as there are servers it is the same again.
 	talkers := make([]int, servers)
 	turns := min(rooms, servers)
 	for room := range turns {
@@ -229,11 +229,12 @@ func (l Layout) crowd(s Scenario) (Layout, error) {
 }
 
 // Crowd returns the least numbers of generator processes and of servers by which the users of a scenario fit this
-// machine, with each room on one server, and in one generator unless there are more generators than rooms. Each process has as many files as this one, of which a
-// connection takes one at either end. Ports are no limit on Linux, where connections to loopback come from as many
-// addresses as it takes (wire.Sources). More processes take no memory from the users, so if there is not enough of it
-// for all, or if one room is too large for a server, the error says so, and how many users fit. CPU is not reckoned
-// with: how long users take to join depends on the cores, not on the number of processes.
+// machine, with each room on one server, and in one generator unless there are more generators than rooms. Each process
+// has as many files as this one, of which a connection takes one at either end. Ports are no limit on Linux, where
+// connections to loopback come from as many addresses as it takes (wire.Sources). More processes take no memory from
+// the users, so if there is not enough of it for all, or if one room is too large for a server, the error says so, and
+// how many users fit. CPU is not reckoned with: how long users take to join depends on the cores, not on the number of
+// processes.
 func Crowd(s Scenario, against ...Side) (agents, servers int, err error) {
 	l := Layout{Spread: true, Scalable: true, Against: against}
 	found, err := l.crowd(s)

@@ -105,7 +105,7 @@ func (l Limit) Windows(s Scenario, against ...Side) int {
 
 // Most returns the largest number of users that fit the limits of this machine, in whole rooms of the scenario, and the
 // resource of which more would need too much, like "open files", of which a process may have limit. If none is known to
-// be a limit, it is empty. The scenario's own number of users counts only if it has no size of rooms: there is one room.
+// be a limit, it is empty. The users of a scenario without a size of rooms are all in one room.
 func Most(s Scenario, l Layout) (users int, resource string, limit int) {
 	room := max(1, s.RoomSize)
 	fits := sort.Search(math.MaxInt32/room, func(rooms int) bool {

@@ -6,12 +6,13 @@ import (
 )
 
 // A pacer says how many users may join at a time, by how long the server takes to let them. A round is as many joins as
-// may be under way at a time. After a round in which most joins were fast, more may: twice as many until a round is slow,
-// and then an eighth more each time. After one in which an eighth of the joins were slow, or timed out, half as many may.
-// So more wait at a time where the way to the server is long, and a server whose listen queue overflows gets fewer.
+// may be under way at a time. After a round in which most joins were fast, more may: twice as many until a round is
+// slow, and then an eighth more each time. After one in which an eighth of the joins were slow, or timed out, half as
+// many may. So more wait at a time where the way to the server is long, and a server whose listen queue overflows gets
+// fewer.
 //
-// A join is fast if it takes up to 4 times the shortest one so far and 20 ms, and slow if it takes more than 8 times that
-// and 200 ms: it shares the processors with so many others. It is safe for concurrent use.
+// A join is fast if it takes up to 4 times the shortest one so far and 20 ms, and slow if it takes more than 8 times
+// that and 200 ms: it shares the processors with so many others. It is safe for concurrent use.
 type pacer struct {
 	mu       sync.Mutex
 	limit    int // joins at a time
@@ -66,8 +67,8 @@ func (p *pacer) count() {
 	p.joins, p.fast, p.slow = 0, 0, 0
 }
 
-// done takes note of a join that took a time. more is how many may begin besides the one that follows it; stay is false if
-// none may follow it, and then it is no longer under way.
+// done takes note of a join that took a time. more is how many may begin besides the one that follows it; stay is false
+// if none may follow it, and then it is no longer under way.
 func (p *pacer) done(took time.Duration) (more int, stay bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -89,8 +89,8 @@ func TestPacerShares(t *testing.T) {
 	}
 }
 
-// TestJoinAgain has a user whose first connection leads nowhere: it tries again if it may, on a link of its own, and the
-// failure is counted.
+// TestJoinAgain has a user whose first connection leads nowhere: it tries again if it may, on a link of its own, and
+// the failure is counted.
 func TestJoinAgain(t *testing.T) {
 	t.Parallel()
 	s := brief()

@@ -14,8 +14,8 @@ import (
 	"pushpull/loadgen/result"
 )
 
-// TestSpreadRooms measures servers that share nothing, each with its rooms, whether they are started or run already. The
-// members of calibrations are on one server, too. The counters are those of all.
+// TestSpreadRooms measures servers that share nothing, each with its rooms, whether they are started or run already.
+// The members of calibrations are on one server, too. The counters are those of all.
 func TestSpreadRooms(t *testing.T) {
 	t.Parallel()
 	s := small
@@ -98,8 +98,8 @@ func TestSpreadRoomsOfParts(t *testing.T) {
 	}
 }
 
-// TestOneOfTargetsIsGone measures two running servers, of which one isn't there: nothing can be measured, and the reason
-// says why.
+// TestOneOfTargetsIsGone measures two running servers, of which one isn't there: nothing can be measured, and the
+// reason says why.
 func TestOneOfTargetsIsGone(t *testing.T) {
 	t.Parallel()
 	s := brief()

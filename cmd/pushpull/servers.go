@@ -15,7 +15,8 @@ import (
 const aboutSpread = `--servers starts several servers. They share a store, and the members of each room are spread over them. With
 --spread rooms each room is on one server instead, so the servers share nothing, and each may keep its messages in memory.`
 
-// serversOptions are the flags that say how many servers share the users, and how. The zero value, without flags, is one.
+// serversOptions are the flags that say how many servers share the users, and how. The zero value, without flags, is
+// one.
 type serversOptions struct {
 	n  int
 	by string
