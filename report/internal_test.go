@@ -69,6 +69,8 @@ func TestSetups(t *testing.T) {
 	rooms := run("rooms", result.Scenario{Servers: 4, Spread: result.SpreadRooms}, 4)
 	several := run("several", result.Scenario{Target: "http://a, http://b", Spread: result.SpreadRooms}, 2)
 	far := run("far", result.Scenario{Network: network.Profile{Name: "4g", RTTS: .17}}, 0)
+	agents := run("agents", result.Scenario{}, 0)
+	agents.Windows[0].Agents = []result.Agent{{Machine: "two\n", RoundTripS: .0012}, {Machine: "one"}}
 	const together = " (CPU and memory are those of all servers together)"
 	for _, test := range []struct {
 		name string
@@ -84,6 +86,7 @@ func TestSetups(t *testing.T) {
 		{"someone else's servers", []Run{several}, []string{"2 servers that someone else started, each room on one of them" + together}},
 		{"servers without measured CPU", []Run{unmeasured}, []string{"2 servers, store nats"}},
 		{"a network", []Run{far}, []string{"1 server, store memory, network 4g: 170ms round trip"}},
+		{"agents", []Run{agents}, []string{"1 server, store memory, 2 agents on one, two[U+000A], which began at most 1.2 ms apart"}},
 		{"the same", []Run{sqlite, sqlite}, []string{"1 server, store sqlite"}},
 		{"different", []Run{older, redis, foreign}, []string{
 			"older: 1 server, store memory",

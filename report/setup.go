@@ -26,7 +26,7 @@ func (r Run) setup() string {
 func agents(a *result.Agents) string {
 	var machines []string
 	for _, name := range a.Machines {
-		machines = append(machines, text.Clean(name))
+		machines = append(machines, text.Name(name))
 	}
 	words := text.Plural(a.Number, "agent", "agents") + " on "
 	if n := len(machines); n > mostMachines {

@@ -47,7 +47,7 @@ func (o *agentsOptions) addFlags(f *pflag.FlagSet) {
 		}
 		return strconv.Itoa(n)
 	}
-	f.Var(&value[int]{&o.number, o.read, write, "agents"}, "agents", "`N|auto` how many processes have the users, or as many as are needed; without it this one has them")
+	f.Var(&value[int]{&o.number, o.read, write, "agents"}, "agents", "`N` how many processes have the users; auto starts as many as it takes, and servers; without it this one has them")
 	o.place.addFlags(f)
 }
 

@@ -134,6 +134,8 @@ func completionOf(name, stands string) cobra.CompletionFunc {
 		return completeAgainst
 	case "transport":
 		return offered(transportsFor)
+	case "agents":
+		return offered(func(string) []cobra.Completion { return []cobra.Completion{"auto"} })
 	case "http":
 		return offered(func(string) []cobra.Completion { return []cobra.Completion{http1, http2, http1 + "," + http2} })
 	case "store":

@@ -226,14 +226,14 @@ func (p *page) text(text string) {
 	end()
 }
 
-// commands writes a line for each command.
+// commands writes a line for each command. Help doesn't show itself.
 func (p *page) commands(commands []*cobra.Command) {
 	column := 0
 	for _, cmd := range commands {
 		column = max(column, 4+len(cmd.Name()))
 	}
 	for _, cmd := range commands {
-		if !cmd.Hidden {
+		if !cmd.Hidden && cmd.Name() != "help" {
 			p.describe(cmd.Name(), cmd.Short, column)
 		}
 	}

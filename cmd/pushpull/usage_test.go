@@ -15,7 +15,7 @@ import (
 // alone adds that.
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"frobnicate":                            `unknown command "frobnicate": use capacity, check, choose, claims, completion, dialect, duet, faults, help, report, run, `,
+		"frobnicate":                            `unknown command "frobnicate": use agent, capacity, check, choose, claims, completion, dialect, duet, faults, help, report, run, `,
 		"rum":                                   `unknown command "rum": did you mean "run"?`,
 		"help rum":                              `unknown command "rum": did you mean "run"?`,
 		"stor":                                  `unknown command "stor": did you mean "store"?`,
@@ -171,7 +171,7 @@ func eachFlag(t *testing.T, f func(cmd *cobra.Command, args []string, flag *pfla
 	t.Helper()
 	args := map[string][]string{
 		"run": {"nowhere.yaml"}, "sweep": {"nowhere.yaml"}, "choose": {"nowhere.yaml"}, "capacity": {"nowhere.yaml"}, "faults": {"nowhere.yaml"}, "claims": {"nowhere"}, "relay": {"nowhere"}, "report": {"nowhere", "nowhere"}, "check": {"nowhere", "nowhere"}, "duet": {"nowhere.yaml"},
-		"scenarios": {"nowhere"}, "dialect": {"nowhere"}, "dialect try": {"nowhere"}, "serve": {"--listen", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
+		"scenarios": {"nowhere"}, "dialect": {"nowhere"}, "dialect try": {"nowhere"}, "serve": {"--listen", "nowhere"}, "agent": {"--nats", "nowhere"}, "selftest": {"nowhere"}, "store": {"nowhere"},
 		"store prune": {"memory:"}, "store embed": {"memory:"}, "completion": {"nowhere"}, "help": {"nowhere"},
 		"proxy": {"nowhere", "nowhere"},
 	}
