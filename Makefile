@@ -24,7 +24,7 @@ golangci-lint = go tool -modfile=.ci/lint.mod golangci-lint
 # The packages with tests that judge measured times.
 TIMED = $(shell grep -rl '^//go:build timed' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 
-.PHONY: help build test race servers timed soak faults recovery vet format platforms parts programs fmt lint bench fuzz
+.PHONY: help build test race servers timed soak faults recovery scale vet format platforms parts programs fmt lint bench fuzz
 
 help:
 	@echo 'make test       vet, formatting, code for other platforms, and every test'
@@ -34,6 +34,7 @@ help:
 	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
 	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
 	@echo 'make recovery   how users come back by several rules of backoff, into results/recovery; takes ROUNDS x 12 minutes'
+	@echo 'make scale      the users in SCALE by agents, with as many deliveries a second, into results/scale; takes 12 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -93,6 +94,18 @@ recovery: build
 		./pushpull faults recovery --fault restart,outage --users $(RECOVERING) --backoff $$backoff --seed $$round --repeat 1 \
 			--transports short-poll@1s,long-poll@30s,sse,websocket --out results/recovery/$$(echo $$backoff | tr / -)-$$round || [ $$? = 4 ] || exit 1; \
 	done; done
+
+# One member of each room of 100 writes. The more users there are, the more seldom: 15,000 deliveries a second in all. Each
+# user is to get a message, hence the long window.
+SCALE = 1000 10000 50000 100000 250000
+SCALED = websocket-lean
+scale: build
+	@for users in $(SCALE); do \
+		./pushpull run idle --agents auto --users $$users --room-size 100 --senders 1 \
+			--rate $$(awk "BEGIN { print 15000 / 99 / ($$users / 100) }") --warmup 20s --rounds 1 \
+			--duration $$([ $$users -gt 100000 ] && echo 130s || echo 30s) \
+			--transports $(SCALED) --out results/scale/$$users || [ $$? = 4 ] || exit 1; \
+	done
 
 vet:
 	go vet -tags timed ./...

@@ -65,7 +65,7 @@ func whole(t *testing.T, s Scenario, w result.Window) {
 
 // unfilled lists the fields of a window that stay empty in a run without errors on a single server.
 var unfilled = []string{
-	"Aftermath", "Bunched", "Calibration.Connects", "Calibration.NetworkS", "Dropped", "Duplicated", "Errors", "Failed", "FailedRequests", "IdleEnds", "Interrupted", "IntervalS", "Limited", "Lost", "Misdelivered", "OtherProgram", "Outages", "Profiles", "Rejoins", "Reordered", "Returns", "Servers", "Spoiled", "Traffic.TLSFull", "Traffic.TLSResumed", "Unprofiled", "Untimed",
+	"Aftermath", "Agents", "Bunched", "Calibration.Connects", "Calibration.NetworkS", "Dropped", "Duplicated", "Errors", "Failed", "FailedRequests", "IdleEnds", "Interrupted", "IntervalS", "Limited", "Lost", "Misdelivered", "OtherProgram", "Outages", "Profiles", "Rejoins", "Reordered", "Returns", "Servers", "Spoiled", "Traffic.TLSFull", "Traffic.TLSResumed", "Unprofiled", "Untimed",
 }
 
 // emptyIn returns the fields, and those of the structs in them, that are empty in all windows, sorted.
