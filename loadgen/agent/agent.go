@@ -170,7 +170,7 @@ func (a *agent) register() error {
 			return errors.Join(err, a.service.Stop())
 		}
 	}
-	return a.conn.Flush() // whoever is told of the agent finds it
+	return a.conn.Flush() // so that a run finds the agent once ready has been called
 }
 
 // watch ends the claim when it isn't renewed, until ctx ends.

@@ -83,7 +83,7 @@ func (m *measuring) prepare(ctx context.Context) error {
 	})
 }
 
-// proceed tells all agents at once that they have met that often, what for at last.
+// proceed sends go to all agents at once, as they have met that often. at is what for.
 func (m *measuring) proceed(ctx context.Context, met int, at string) error {
 	return m.each(func(i int, agent *member) error {
 		_, took, err := m.insist(ctx, agent, "go", message{Window: m.number, Met: met})
@@ -216,7 +216,7 @@ func (m *measuring) follow(ctx context.Context) (*result.Window, error) {
 	}
 }
 
-// end tells the agents to end the window early.
+// end sends end to the agents, so that the window ends early.
 func (m *measuring) end(why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()

@@ -377,7 +377,7 @@ func (t *Team) wake() {
 	}
 }
 
-// told is the message status.
+// told handles the message status of an agent.
 func (t *Team) told(r micro.Request) {
 	var s status
 	if err := json.Unmarshal(r.Data(), &s); err != nil {

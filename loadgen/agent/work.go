@@ -192,7 +192,7 @@ func (a *agent) end(r micro.Request) {
 // sizeHeader is the header of an answer with a part of what an agent knows: the bytes of all parts.
 const sizeHeader = "Pushpull-Size"
 
-// largestPart is the most bytes of a window in one message. Servers take 1 MB, unless they are told otherwise.
+// largestPart is the most bytes of a window in one message. Servers take 1 MB, unless their configuration says otherwise.
 const largestPart = 512 << 10
 
 func (a *agent) fetch(r micro.Request) {
