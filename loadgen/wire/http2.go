@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -83,6 +84,18 @@ type socket struct {
 	meter
 
 	sends atomic.Int64 // messages on their way
+	read  atomic.Bool  // something was read
+	http1 atomic.Bool  // what was read first is the answer of HTTP/1.1
+}
+
+// Read looks for the answer of a server that doesn't speak HTTP/2. net/http names it in its error only if the answer
+// arrives after the first request was begun.
+func (s *socket) Read(b []byte) (int, error) {
+	n, err := s.meter.Read(b)
+	if n > 0 && !s.read.Swap(true) {
+		s.http1.Store(bytes.HasPrefix(b[:n], []byte("HTTP/1.")))
+	}
+	return n, err
 }
 
 // Close closes the connection. It resets it, so that it holds no local port, unless a message may be under way.
@@ -117,7 +130,7 @@ func (p *Pool) share(ctx context.Context) (*shared, error) {
 	var err error
 	ctx = context.WithValue(ctx, dialingKey{}, dialing{d, s.socket, &p.carried, p.Sessions})
 	if s.ClientConn, err = d.http2().NewClientConn(ctx, d.scheme(), d.address); err != nil {
-		if speaksHTTP1(err) {
+		if s.socket.speaksHTTP1(err) {
 			return nil, errHTTP1
 		}
 		return nil, d.late(ctx, err, "open a connection over HTTP/2")
@@ -139,11 +152,11 @@ var ErrUpgrade = errors.New("over HTTP/2 there is no upgrade to a WebSocket (RFC
 // errHTTP1 is the error of a server that doesn't speak HTTP/2.
 var errHTTP1 = errors.New("the server, or the proxy before it, doesn't speak HTTP/2: measure over HTTP/1.1, or switch HTTP/2 on, in nginx by http2 on, in HAProxy by alpn h2")
 
-// speaksHTTP1 reports whether err is that of a server that doesn't speak HTTP/2: it refuses the protocol in the TLS
-// handshake, or answers the beginning of a connection in HTTP/1.1.
-func speaksHTTP1(err error) bool {
-	text := err.Error() // neither crypto/tls nor net/http exports these errors
-	return strings.HasSuffix(text, "tls: no application protocol") || strings.Contains(text, "looked like an HTTP/1.1 header")
+// speaksHTTP1 reports whether err, of a connection, is that of a server that doesn't speak HTTP/2: it refuses the
+// protocol in the TLS handshake, or answers the beginning of a connection in HTTP/1.1.
+func (s *socket) speaksHTTP1(err error) bool {
+	// crypto/tls doesn't export its error.
+	return s.http1.Load() || strings.HasSuffix(err.Error(), "tls: no application protocol")
 }
 
 // roundTrip makes a request over HTTP/2.
@@ -193,7 +206,7 @@ func (p *Pool) stream(s *shared, req *http.Request, purpose transports.Purpose) 
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case speaksHTTP1(err):
+		case s.socket.speaksHTTP1(err):
 			return nil, errHTTP1
 		}
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -169,21 +170,51 @@ func TestHTTP2Stream(t *testing.T) {
 	}
 }
 
+// TestAnsweredEarly asks a server that speaks HTTP/1.1 alone, and has said so before the first request.
+func TestAnsweredEarly(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := NewDialer(base, &Counts{})
+	d.HTTP2 = true
+	p := &Pool{Dialer: d}
+	defer p.Close()
+	s, err := p.share(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s.Err() == nil && t.Context().Err() == nil { // until the answer is there
+		time.Sleep(time.Millisecond)
+	}
+	req := transports.NewRequest(t.Context(), http.MethodGet, d.Base(), http.Header{}, nil)
+	if _, err := p.stream(s, req, poll); !errors.Is(err, errHTTP1) {
+		t.Errorf("%v, want that it doesn't speak HTTP/2", err)
+	}
+}
+
 // TestNoHTTP2 asks servers that speak HTTP/1.1 alone, and for a WebSocket.
 func TestNoHTTP2(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	defer secure.Close()
-	for _, server := range []*httptest.Server{plain, secure} {
+	silent := httptest.NewUnstartedServer(http.NotFoundHandler()) // it chooses no protocol in the TLS handshake
+	silent.Listener = tls.NewListener(silent.Listener, &tls.Config{Certificates: secure.TLS.Certificates})
+	silent.Start()
+	defer silent.Close()
+	silent.URL = "https" + strings.TrimPrefix(silent.URL, "http")
+	for _, server := range []*httptest.Server{plain, secure, silent} {
 		base, err := url.Parse(server.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		d := NewDialer(base, &Counts{})
 		d.HTTP2 = true
-		if server == secure {
-			d.Trust(server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs)
+		if server != plain {
+			d.Trust(secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs)
 		}
 		p := &Pool{Dialer: d}
 		defer p.Close()
