@@ -16,6 +16,7 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/agent"
 	"pushpull/loadgen/input"
+	"pushpull/loadgen/result"
 	storenats "pushpull/transports/store/nats"
 )
 
@@ -38,28 +39,48 @@ type agentsOptions struct {
 }
 
 func (o *agentsOptions) addFlags(f *pflag.FlagSet) {
-	write := func(n int) string {
-		switch {
-		case o.auto:
-			return "auto"
-		case n == 0:
-			return ""
-		}
-		return strconv.Itoa(n)
-	}
-	f.Var(&value[int]{&o.number, o.read, write, "agents"}, "agents", "`N` how many processes have the users; auto starts as many as it takes, and servers; without it this one has them")
+	f.Var(&value[int]{&o.number, o.read, func(int) string { return o.String() }, "agents"}, "agents", "`N` how many processes have the users; auto starts as many as it takes, and servers; without it this one has them")
 	o.place.addFlags(f)
 }
 
+// String returns the value of --agents; "" if it is not given.
+func (o *agentsOptions) String() string {
+	switch {
+	case o.auto:
+		return result.AgentsAuto
+	case o.number == 0:
+		return ""
+	}
+	return strconv.Itoa(o.number)
+}
+
 func (o *agentsOptions) read(text string) (int, error) {
-	if o.auto = text == "auto"; o.auto {
+	if o.auto = text == result.AgentsAuto; o.auto {
 		return 0, nil
 	}
 	n, err := input.Int(text)
-	if err == nil && (n < 1 || n > 1000) {
-		err = errors.New("must be 1 to 1000, or auto")
+	if err == nil && (n < 1 || n > result.MostAgents) {
+		err = fmt.Errorf("must be 1 to %d, or %s", result.MostAgents, result.AgentsAuto)
 	}
 	return n, err
+}
+
+// describe enters the agents into the index of a sweep.
+func (o *agentsOptions) describe(x *result.Index) {
+	x.Agents, x.AgentsElsewhere = o.String(), o.place.URL != ""
+}
+
+// resume sets the agents to those of an index. Where they wait must be given again.
+func (o *agentsOptions) resume(x result.Index) (err error) {
+	switch elsewhere := o.place.URL != ""; {
+	case elsewhere && !x.AgentsElsewhere:
+		return errors.New("the agents of the sweep did not wait at NATS: leave out --nats")
+	case x.AgentsElsewhere && !elsewhere:
+		return errors.New("the agents of the sweep wait at NATS: give its address with --nats again")
+	case x.Agents != "":
+		o.number, err = o.read(x.Agents)
+	}
+	return err
 }
 
 // used reports whether agents have the users.
@@ -107,11 +128,14 @@ func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) 
 	return o.place.validate()
 }
 
+// withoutAgainst is why foreign servers can't be measured with agents.
+const withoutAgainst = "agents don't speak with other servers yet: leave out one of them"
+
 // withoutAgents returns the flags that were given and can't be used with agents, each with the reason.
 func (o *runOptions) withoutAgents() map[string]string {
 	without := map[string]string{}
 	if len(o.against.named) > 0 {
-		without["against"] = "agents don't speak with other servers yet: leave out one of them"
+		without["against"] = withoutAgainst
 	}
 	if o.profile {
 		without["profile"] = "the generators are other processes: leave out one of them"

@@ -260,7 +260,7 @@ func (m *claiming) measure(ctx context.Context) error {
 	left := time.Duration(0)
 	for _, t := range turns {
 		windows += len(t.scenario.Transports)
-		left += sweep.Estimate(t.scenario)
+		left += sweep.Estimate(t.scenario, 0)
 	}
 	for _, t := range turns {
 		// Turns have different numbers of windows, so those of this one are counted as if all had as many.
@@ -273,7 +273,7 @@ func (m *claiming) measure(ctx context.Context) error {
 			return err
 		}
 		ended += len(t.scenario.Transports)
-		left -= sweep.Estimate(t.scenario)
+		left -= sweep.Estimate(t.scenario, 0)
 	}
 	if slices.ContainsFunc(m.claims, func(c claims.Claim) bool { return c.Browse }) {
 		return m.browse(ctx)

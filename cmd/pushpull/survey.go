@@ -49,6 +49,22 @@ type turn struct {
 
 	turns int           // of the whole survey; 0: unknown
 	left  time.Duration // estimate for this turn and all after it; 0: unknown
+
+	on placement // which processes carry it; the zero value: the servers of the survey, and this process
+}
+
+// A placement is the processes that carry the load of a point.
+type placement struct {
+	servers serversOptions
+	agents  agentsOptions
+}
+
+// serversFor returns the servers of a turn.
+func (s *survey) serversFor(t turn) serversOptions {
+	if t.on.servers.n > 0 {
+		return t.on.servers
+	}
+	return s.servers
 }
 
 // name returns what is shown of the point.
@@ -78,15 +94,24 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 	one.Rounds = 1
 	one.Transports = t.order()
 	access := s.accessOf(one)
+	// Another turn may need another number of agents.
+	crowd, err := t.on.agents.gather(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
 	var sides []loadgen.Side
 	if measuresOwn(one.Transports) {
-		side := s.backing.side(0, s.servers, serverCommand(one))
+		side := s.backing.side(0, s.serversFor(t), serverCommand(one))
 		side.Name = t.name()
 		if err := access.front(&side, &s.backing.authority); err != nil {
 			return err
 		}
 		if s.prepare != nil {
 			side = s.prepare(side)
+		}
+		if crowd.team != nil {
+			side.Team = crowd.team
 		}
 		sides = append(sides, side)
 	}
@@ -127,7 +152,7 @@ func (s *survey) measure(ctx context.Context, t turn) error {
 		if client, ok := s.against.client(spec); ok == nil && !measured[spec] {
 			w := &result.Window{
 				Transport: spec, Round: t.round, Started: begun.UTC(), Way: loadgen.WayOf(client.Way()),
-				Users: one.Users, Servers: s.servers.n, Failed: err.Error(),
+				Users: one.Users, Servers: s.serversFor(t).n, Failed: err.Error(),
 			}
 			if err := errors.Join(w.Settle(), s.add(rec, t, w)); err != nil {
 				return err
@@ -175,7 +200,7 @@ func (s *survey) recorder(t turn) (*recorder, error) {
 	}
 	own := measuresOwn(described.Transports)
 	if own {
-		s.servers.describe(&run.Scenario, s.store)
+		s.serversFor(t).describe(&run.Scenario, s.store)
 	}
 	s.accessOf(described).describe(&run.Scenario, own)
 	run.Scenario.Lacking = append(run.Scenario.Lacking, s.access.lacking(described, s.against)...)

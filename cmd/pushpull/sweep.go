@@ -1,16 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,9 +15,6 @@ import (
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 	"pushpull/loadgen/sweep"
-	"pushpull/report"
-	"pushpull/report/text"
-	"pushpull/transports"
 	"pushpull/transports/store"
 )
 
@@ -37,6 +28,8 @@ type sweepOptions struct {
 	access           accessOptions
 	store            string
 	servers          serversOptions
+	agents           agentsOptions
+	deliveries       float64
 	destination      destination
 	remarks          remarks
 	markdown         string
@@ -74,11 +67,19 @@ given, except for --store if its address has a password.
 ` + aboutForeign + `
 With --continue, the flags that name servers are given again.
 
+--deliveries keeps the load the same at all points: all users together get that many messages per second, however many
+they are. The rate of each sender follows.
+
+` + aboutAgents + ` With --agents auto each point has as many agents
+and servers as it takes, unless --servers or --spread name them. --continue takes the same agents. --nats and the flags on its
+credentials are given again.
+
 --within names the delay that the p99 of delivery may not exceed. Then the cheapest transport is
 chosen among those that hold it.
 
 With users varied and rooms of one size, requests, store reads and bytes for a message must not
-depend on the number of users. A change of more than 10% is a doubt.
+depend on the number of users. A change of more than 10% is a doubt. CPU and memory may, so charts show them, those
+of the generator too, and a line says how they change.
 
 The first --vary is the x axis of the charts; the others make panels. With two, a map shows the
 cheapest transport in between, too. With rate and users among them, costs are fitted, and another
@@ -92,6 +93,7 @@ as transports. With --dry-run it is the index with the number of windows and the
 Exit codes are those of pushpull run.`,
 		Example: `  pushpull sweep chat --vary users=250,500,1000 --out results/growth
   pushpull sweep chat --vary rate=0.01,0.1,1 --vary interval=1s,5s,30s --within 10s
+  pushpull sweep idle --vary users=1000,50000 --room-size 100 --deliveries 15000 --agents auto
   pushpull sweep rooms --vary room-size=2,10,50 --dry-run
   pushpull sweep --continue results/growth`,
 		Args:              operands,
@@ -116,7 +118,11 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 		o.access.addFlags(f)
 		o.against.addFlags(f)
 	})
+	grouped(f, groupAgents, o.agents.addFlags)
 	o.scenario.addFlags(f)
+	grouped(f, groupLoad, func(f *pflag.FlagSet) {
+		floatVar(f, &o.deliveries, "deliveries", "`PER-SECOND` messages that all users together get at each point, which set the rate of each sender")
+	})
 	grouped(f, groupOutput, o.destination.addFlags, o.remarks.addFlags, func(f *pflag.FlagSet) {
 		f.BoolVar(&o.printJSON, "json", false, "print one JSON object instead of the table")
 		f.BoolVar(&o.quiet, "quiet", false, "show no progress")
@@ -125,158 +131,6 @@ func (o *sweepOptions) addFlags(f *pflag.FlagSet) {
 	grouped(f, groupCI, func(f *pflag.FlagSet) {
 		f.StringVar(&o.markdown, "markdown", "", "`FILE` write which transport is cheapest at each point, in Markdown")
 	})
-}
-
-// A grid is a sweep before it is measured.
-type grid struct {
-	index  result.Index
-	points []sweep.Point
-	store  string // address
-
-	against *foreigns // servers of the scenarios' transports
-}
-
-// windows returns how many windows a round of the grid has.
-func (g *grid) windows() (n int) {
-	for _, p := range g.points {
-		n += len(g.measured(p).Transports)
-	}
-	return n
-}
-
-// left estimates how long the turns take.
-func (g *grid) left(turns []sweep.Turn) (d time.Duration) {
-	for _, t := range turns {
-		d += sweep.Estimate(g.measured(g.points[t.Point]), g.against.all()...)
-	}
-	return d
-}
-
-// measured returns the scenario of a point with the transports that are measured.
-func (g *grid) measured(p sweep.Point) loadgen.Scenario {
-	s := p.Scenario
-	s.Transports = described(g.index.Scenario).measurable(s, g.against)
-	return s
-}
-
-// plan returns the grid that the flags describe.
-func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
-	against, err := o.against.parse(nil)
-	if err != nil {
-		return nil, err
-	}
-	o.scenario.against = against
-	scenario, err := o.scenario.scenario(cmd.Flags(), args)
-	if err != nil {
-		return nil, err
-	}
-	if against.only && (o.store != "" || o.servers.given()) {
-		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store and --servers")
-	}
-	own := measuresOwn(scenario.Transports)
-	if err := o.access.validate(own, false); err != nil {
-		return nil, err
-	}
-	axes, err := sweep.Parse(scenario, o.vary, against.all()...)
-	if err != nil {
-		return nil, fmt.Errorf("bad --vary: %w", err)
-	}
-	for _, axis := range axes {
-		if k := strings.ReplaceAll(axis.Key, "_", "-"); cmd.Flags().Changed(k) {
-			return nil, fmt.Errorf("--%s and --vary %s both set it: leave out --%s", k, axis.Key, k)
-		}
-	}
-	note, tags, err := o.remarks.parse()
-	if err != nil {
-		return nil, err
-	}
-	if o.within < 0 || cmd.Flags().Changed("within") && o.within == 0 {
-		return nil, fmt.Errorf("--within must be more than 0, not %v", o.within)
-	}
-	g := &grid{
-		store: cmp.Or(o.store, store.Default), against: against,
-		index: result.Index{
-			Schema: result.Schema, Kind: result.KindSweep, Started: time.Now().UTC().Truncate(time.Second),
-			Command: commandLine(cmd, args), Note: note, Tags: tags,
-			Scenario: result.Scenario(scenario), WithinS: float64(o.within), Axes: axes,
-		},
-	}
-	o.servers.describe(&g.index.Scenario, store.Kind(g.store))
-	access := o.access.variant()
-	access.network = scenario.Network
-	access.describe(&g.index.Scenario, own)
-	if lacking := access.lacking(scenario, against); len(lacking) == len(scenario.Transports) {
-		return nil, fmt.Errorf("transports can't be used, as none is left to be measured: %s", lacking[0].Why)
-	}
-	if transports.Redacted(g.store) == g.store {
-		g.index.Store = g.store
-	}
-	if err := o.servers.validate(g.store); err != nil {
-		return nil, err
-	}
-	return g, g.combine()
-}
-
-// combine makes the points of the grid out of its index.
-func (g *grid) combine() (err error) {
-	if g.points, err = sweep.Points(loadgen.Scenario(g.index.Scenario), g.index.Axes, g.against.all()...); err != nil {
-		return fmt.Errorf("bad --vary: %w", err)
-	}
-	g.index.Points = nil
-	for _, p := range g.points {
-		g.index.Points = append(g.index.Points, p.Point)
-	}
-	return nil
-}
-
-// again returns the grid of an interrupted sweep.
-func (o *sweepOptions) again(cmd *cobra.Command, args []string) (*grid, error) {
-	var given []string
-	if len(args) > 0 {
-		given = append(given, args[0])
-	}
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"continue", "store", "against", "dialect", "dry-run", "json", "quiet", "color", "markdown"}, f.Name) {
-			given = append(given, "--"+f.Name)
-		}
-	})
-	if len(given) > 0 {
-		return nil, usageError(fmt.Errorf("--continue goes on with the scenario and flags of its index: leave out %s", strings.Join(given, ", ")))
-	}
-	index, err := result.ReadIndex(o.goOn)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, usageError(fmt.Errorf("%s holds no %s: name the directory of a sweep", o.goOn, result.IndexFile))
-	case err != nil:
-		return nil, err
-	case index.Kind != result.KindSweep:
-		return nil, usageError(fmt.Errorf("%s holds a %s, not a sweep: name the directory of a sweep", o.goOn, index.Kind))
-	}
-	against, err := o.against.parse(nil)
-	if err != nil {
-		return nil, usageError(err)
-	}
-	against.only = !measuresOwn(index.Scenario.Transports)
-	if _, err := against.resolved(loadgen.Scenario(index.Scenario)); err != nil {
-		return nil, usageError(fmt.Errorf("the index of the sweep: %w", err))
-	}
-	g := &grid{index: index, store: cmp.Or(o.store, index.Store), against: against}
-	if g.store == "" && index.Scenario.NotableStore() != "" {
-		return nil, usageError(fmt.Errorf("the index holds no secrets: give the address of the %s store with --store again", index.Scenario.Store))
-	}
-	if g.store = cmp.Or(g.store, store.Default); store.Kind(g.store) != index.Scenario.StoreKind() {
-		return nil, usageError(fmt.Errorf("--store must be one of %s, as before", index.Scenario.StoreKind()))
-	}
-	if err := serversOf(index.Scenario).validate(g.store); err != nil {
-		return nil, usageError(err)
-	}
-	if err := g.combine(); err != nil {
-		return nil, fmt.Errorf("%s: not the index of a sweep: %w", filepath.Join(o.goOn, result.IndexFile), err)
-	}
-	if !reflect.DeepEqual(g.index.Points, index.Points) {
-		return nil, fmt.Errorf("%s: its points are not the combinations of its axes: measure the sweep anew", filepath.Join(o.goOn, result.IndexFile))
-	}
-	return g, nil
 }
 
 func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args []string) error {
@@ -290,10 +144,8 @@ func runSweep(ctx context.Context, cmd *cobra.Command, opts sweepOptions, args [
 	if err != nil {
 		return err
 	}
-	for _, p := range g.points {
-		if err := loadgen.CheckLimits(p.Scenario, serversOf(g.index.Scenario).layout(described(g.index.Scenario), g.against)); err != nil {
-			return fmt.Errorf("%s: %w", p.Dir, err)
-		}
+	if err := g.place(opts.agents); err != nil {
+		return err
 	}
 	s := &survey{
 		index: g.index, against: g.against, servers: serversOf(g.index.Scenario), store: g.index.Scenario.Store, begun: g.index.Started,
@@ -413,7 +265,7 @@ func (s *survey) sweep(ctx context.Context, g *grid, turns []sweep.Turn) error {
 		if s.recorders[p.Dir] == nil {
 			scenario.Transports = p.Scenario.Transports // the result lists all of them
 		}
-		if err := s.measure(ctx, turn{point: p.Point, scenario: scenario, round: t.Round, turns: len(turns), left: left}); err != nil {
+		if err := s.measure(ctx, turn{point: p.Point, scenario: scenario, round: t.Round, turns: len(turns), left: left, on: g.placed[t.Point]}); err != nil {
 			return err
 		}
 		if err := context.Cause(ctx); err != nil {
@@ -421,154 +273,4 @@ func (s *survey) sweep(ctx context.Context, g *grid, turns []sweep.Turn) error {
 		}
 	}
 	return nil
-}
-
-// ahead says what is ahead in a line.
-func (g *grid) ahead(turns []sweep.Turn) string {
-	var axes []string
-	for _, a := range g.index.Axes {
-		axes = append(axes, fmt.Sprintf("%d of %s", len(a.Values), strings.ReplaceAll(a.Key, "_", " ")))
-	}
-	windows := g.windows() * g.index.Scenario.Rounds
-	words := fmt.Sprintf("%s (%s) in %s: %s", text.Plural(len(g.points), "combination", "combinations"), strings.Join(axes, ", "),
-		text.Plural(g.index.Scenario.Rounds, "round", "rounds"), text.Plural(windows, "window", "windows"))
-	all := len(g.points) * g.index.Scenario.Rounds
-	switch {
-	case len(turns) == 0:
-		return words + ", all of them measured\n"
-	case len(turns) < all:
-		words += fmt.Sprintf(", %d of %d turns are measured", all-len(turns), all)
-	}
-	return words + ", about " + span(g.left(turns)) + "\n"
-}
-
-// span writes a length of time that may be hours: "about 3 h 20 min".
-func span(d time.Duration) string {
-	switch minutes := int(d.Round(time.Minute).Minutes()); {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", max(1, d.Seconds()))
-	case minutes < 60:
-		return fmt.Sprintf("%d min", minutes)
-	default:
-		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
-	}
-}
-
-// announce prints what --dry-run does.
-func (o *sweepOptions) announce(out io.Writer, g *grid, turns []sweep.Turn) error {
-	var err error
-	if o.printJSON {
-		err = json.NewEncoder(out).Encode(struct {
-			Schema  int          `json:"schema"`
-			Index   result.Index `json:"index"`
-			Windows int          `json:"windows"`
-			Seconds float64      `json:"seconds"` // estimate for what was not measured yet
-		}{result.Schema, g.index, g.windows() * g.index.Scenario.Rounds, g.left(turns).Seconds()})
-	} else {
-		_, err = io.WriteString(out, g.ahead(turns))
-	}
-	return errors.Join(err, flush(out))
-}
-
-// deliver draws and prints what the survey has measured. measuring is what ended it early; nil: nothing.
-func (o *sweepOptions) deliver(ctx context.Context, out io.Writer, s *survey, made bool, measuring error) error {
-	results := s.results()
-	windows := 0
-	for _, res := range results {
-		if res != nil {
-			windows += len(result.Measured(res.Windows))
-		}
-	}
-	if windows == 0 {
-		s.close()
-		if o.goOn == "" { // a directory without a result must be fit for the next sweep
-			os.Remove(filepath.Join(s.dir, result.IndexFile))
-		}
-		if made {
-			os.Remove(s.dir)
-		}
-		if ctx.Err() != nil {
-			return errors.New("interrupted before anything was measured")
-		}
-		return measuring
-	}
-	if ctx.Err() != nil {
-		measuring = fmt.Errorf("interrupted: %d windows were measured: go on with pushpull sweep --continue %s", windows, s.dir)
-	}
-	set := report.NewSet(s.index, results)
-	kept := "the results are in " + s.dir + ", pushpull report prints and draws them"
-	d := deliverySet(set, s.dir, o.printJSON, kept, o.colour)
-	d.show, d.failed, d.kept = s.show, errors.Join(measuring, d.failed), kept
-	if o.markdown != "" {
-		if err := replaceFile(o.markdown, func(w io.Writer) error { return report.SetMarkdown(w, set) }); err != nil {
-			d.failed = errors.Join(d.failed, fmt.Errorf("writing --markdown %s: %w: name a file that can be written", o.markdown, err))
-		}
-	}
-	if doubt := set.Doubtful(); doubt != "" {
-		d.verdict = exitWith(exitDoubtful, "measured, but not to be believed: %s", doubt)
-	}
-	if o.printJSON && d.failed == nil {
-		defer s.show.kept(s.dir)
-	}
-	return d.deliver(out)
-}
-
-// deliverySet draws a set into dir, and returns how it is printed. kept ends the error if it can't be drawn.
-func deliverySet(set report.Set, dir string, data bool, kept string, colour colouring) delivery {
-	d := delivery{what: "sweep", data: true}
-	if err := report.WriteSet(dir, set); err != nil {
-		d.failed = err
-		if kept != "" {
-			d.failed = fmt.Errorf("%w: %s", err, kept)
-		}
-	}
-	d.print = func(out io.Writer) error {
-		if data {
-			return report.SetJSON(out, set)
-		}
-		err := report.SetTable(out, colour.screen(out), set)
-		if err == nil && d.failed == nil {
-			_, err = fmt.Fprintf(out, "\n%s\n", filepath.Join(dir, report.Page))
-		}
-		return err
-	}
-	return d
-}
-
-// reportSweep is runReport for a sweep.
-func reportSweep(cmd *cobra.Command, opts reportOptions, dir string, index result.Index) error {
-	var results []*result.Result
-	var runs []report.Run
-	for _, p := range index.Points {
-		path := filepath.Join(dir, filepath.FromSlash(p.Dir))
-		if _, err := os.Stat(filepath.Join(path, result.File)); errors.Is(err, fs.ErrNotExist) {
-			results = append(results, nil) // it was not measured yet
-			continue
-		}
-		res, err := openResult(cmd.ErrOrStderr(), path)
-		if err != nil {
-			return err
-		}
-		results, runs = append(results, res), append(runs, report.NewRun(p.Dir, res))
-	}
-	if len(runs) == 0 {
-		return fmt.Errorf("%s: nothing was measured: go on with pushpull sweep --continue %s", dir, dir)
-	}
-	out := cmd.OutOrStdout()
-	if opts.printCSV && opts.out == "" {
-		return delivery{what: "report", data: true, print: func(io.Writer) error { return report.CSV(out, runs...) }}.deliver(out)
-	}
-	set := report.NewSet(index, results)
-	if opts.printJSON && opts.out == "" {
-		return delivery{what: "report", data: true, print: func(io.Writer) error { return report.SetJSON(out, set) }}.deliver(out)
-	}
-	into := cmp.Or(opts.out, dir)
-	if err := os.MkdirAll(into, 0o755); err != nil {
-		return fmt.Errorf("creating the directory: %w: use --out with one that can be written", err)
-	}
-	d := deliverySet(set, into, opts.printJSON, "", opts.look.colour)
-	if opts.printCSV {
-		d.print = func(io.Writer) error { return report.CSV(out, runs...) }
-	}
-	return d.deliver(out)
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,6 +45,11 @@ type Index struct {
 	Axes     []Axis   `json:"axes"`
 	Points   []Point  `json:"points"`
 
+	// Of a sweep.
+	DeliveriesPerS  float64 `json:"deliveries_per_s,omitempty"` // of all users together at each point, from which the rate of each sender follows; 0: it does not
+	Agents          string  `json:"agents,omitempty"`           // how many processes have the users: a number, or AgentsAuto; empty: one, the generator
+	AgentsElsewhere bool    `json:"agents_elsewhere,omitempty"` // the agents wait at a NATS server, whose address may be a secret and is not kept
+
 	Wanted   *Wanted   `json:"wanted,omitempty"`   // of a choice
 	Capacity *Capacity `json:"capacity,omitempty"` // of KindCapacity, else nil
 	Claims   *Claims   `json:"claims,omitempty"`   // of KindClaims, else nil
@@ -53,6 +60,12 @@ type Axis struct {
 	Key    string   `json:"key"` // of a Knob, or AxisInterval
 	Values []string `json:"values"`
 }
+
+// AgentsAuto is the value of Index.Agents by which each point has as many agents and servers as it takes.
+const AgentsAuto = "auto"
+
+// MostAgents is the largest number of agents.
+const MostAgents = 1000
 
 // AxisInterval is the key of an Axis that varies the poll interval of the transports that poll on a timer.
 const AxisInterval = "interval"
@@ -127,6 +140,9 @@ func (x *Index) check() error {
 	if !(x.WithinS >= 0) { // no NaN
 		return fmt.Errorf("its delay is %v s, want 0 or more", x.WithinS)
 	}
+	if err := x.checkLoad(); err != nil {
+		return err
+	}
 	switch {
 	case x.Wanted == nil && x.Kind == KindChoice:
 		return errors.New(`it lacks "wanted", which says for which load a transport was to be chosen: measure again`)
@@ -155,4 +171,21 @@ func (x *Index) check() error {
 		return err
 	}
 	return x.Scenario.plausible()
+}
+
+// checkLoad returns an error if the deliveries or the agents of the index make no sense.
+func (x *Index) checkLoad() error {
+	switch {
+	case !(x.DeliveriesPerS >= 0) || math.IsInf(x.DeliveriesPerS, 0): // no NaN
+		return fmt.Errorf("its deliveries are %v per second, want 0 or more", x.DeliveriesPerS)
+	case x.DeliveriesPerS > 0 && slices.ContainsFunc(x.Axes, func(a Axis) bool { return a.Key == "rate" }):
+		return errors.New("it has deliveries per second, and varies the rate, which follows from them")
+	}
+	if n, err := strconv.Atoi(x.Agents); x.Agents != "" && x.Agents != AgentsAuto && (err != nil || n < 1 || n > MostAgents) {
+		return fmt.Errorf("its agents are %.40q, want 1 to %d, or %s", x.Agents, MostAgents, AgentsAuto)
+	}
+	if x.AgentsElsewhere && (x.Agents == "" || x.Agents == AgentsAuto) {
+		return errors.New("it has agents elsewhere, and not how many")
+	}
+	return nil
 }

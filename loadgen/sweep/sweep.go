@@ -190,9 +190,21 @@ func timer(spec string, against []loadgen.Side) (kind string, err error) {
 	return result.Kind(spec), nil
 }
 
-// Points returns every combination of the values of axes, those of the last axis changing fastest. An error
-// names the combination that makes no scenario. against is that of Parse.
-func Points(base loadgen.Scenario, axes []result.Axis, against ...loadgen.Side) ([]Point, error) {
+// RateFor returns the messages per second of each sender by which all users of s together get that many deliveries per
+// second. It is 0 if nobody gets a delivery, as in a room of one.
+func RateFor(s loadgen.Scenario, deliveries float64) float64 {
+	filled := s.Result()
+	if filled.RoomSize < 2 || filled.Senders < 1 || filled.Users < filled.RoomSize {
+		return 0
+	}
+	rooms := filled.Users / filled.RoomSize
+	return deliveries / (float64(rooms) * float64(filled.Senders) * float64(filled.RoomSize-1))
+}
+
+// Points returns every combination of the values of axes, those of the last axis changing fastest. With deliveries,
+// which are per second and of all users together, the rate of each point is that of RateFor; 0: the rate is that of base
+// or of an axis. An error names the combination that makes no scenario. against is that of Parse.
+func Points(base loadgen.Scenario, axes []result.Axis, deliveries float64, against ...loadgen.Side) ([]Point, error) {
 	points := []Point{{Scenario: base}}
 	for _, axis := range axes {
 		var more []Point
@@ -211,8 +223,16 @@ func Points(base loadgen.Scenario, axes []result.Axis, against ...loadgen.Side) 
 			return nil, fmt.Errorf("there are more than %d combinations: vary fewer values", Most)
 		}
 	}
-	for _, p := range points {
-		if err := p.Scenario.Validate(); err != nil {
+	for i := range points {
+		p := &points[i]
+		if rate := RateFor(p.Scenario, deliveries); rate > 0 {
+			p.Scenario.Rate = rate
+		}
+		err := p.Scenario.Validate()
+		if field, ok := errors.AsType[*loadgen.FieldError](err); ok && field.Key == "rate" && deliveries > 0 {
+			return nil, fmt.Errorf("%s: %v deliveries per second: %w", p.Dir, deliveries, err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Dir, err)
 		}
 	}
@@ -262,11 +282,17 @@ func Order(points, rounds int, seed uint64) []Turn {
 }
 
 // Estimate returns about how long one round of the scenario takes: its servers start, and the users of each
-// transport join, warm up, send, wait for the last poll, and leave.
-func Estimate(s loadgen.Scenario, against ...loadgen.Side) time.Duration {
-	// As measured on two cores: starting and stopping a server, and what a user needs to join and leave.
-	const around, each = 400 * time.Millisecond, 700 * time.Microsecond
-	var sum time.Duration
+// transport join, warm up, send, wait for the last poll, and leave. Before that, so many agents start; 0: this process has
+// the users.
+func Estimate(s loadgen.Scenario, agents int, against ...loadgen.Side) time.Duration {
+	// As measured on two cores: starting and stopping a server, and what a user needs to join and leave. Several agents
+	// let many users join at a time.
+	const around, alone, among, agent = 400 * time.Millisecond, 700 * time.Microsecond, 110 * time.Microsecond, 100 * time.Millisecond
+	each := alone
+	if agents > 0 {
+		each = among
+	}
+	sum := time.Duration(agents) * agent
 	for _, spec := range s.Measured() {
 		sum += (s.Warmup + s.Duration).Duration() + around + time.Duration(s.Users)*each
 		if client, err := loadgen.Client(spec, against...); err == nil {

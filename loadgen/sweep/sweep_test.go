@@ -84,7 +84,7 @@ func points(t *testing.T, texts ...string) []sweep.Point {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := sweep.Points(base(), axes)
+	all, err := sweep.Points(base(), axes, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,15 +128,15 @@ func TestPointsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = sweep.Points(base(), axes)
+	_, err = sweep.Points(base(), axes, 0)
 	const want = "users=250,room_size=100: users must fill rooms of 100: use 200 or 300"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if _, err := sweep.Points(base(), []result.Axis{{Key: "colour", Values: []string{"1", "2"}}}); err == nil {
+	if _, err := sweep.Points(base(), []result.Axis{{Key: "colour", Values: []string{"1", "2"}}}, 0); err == nil {
 		t.Error("an axis of an index that can't be varied makes points")
 	}
-	if _, err := sweep.Points(base(), []result.Axis{{Key: "users", Values: []string{"x", "2"}}}); err == nil {
+	if _, err := sweep.Points(base(), []result.Axis{{Key: "users", Values: []string{"x", "2"}}}, 0); err == nil {
 		t.Error("a value of an index that is no number makes points")
 	}
 }
@@ -178,12 +178,12 @@ func TestOrder(t *testing.T) {
 func TestEstimate(t *testing.T) {
 	s := base()
 	s.Transports = []string{"short-poll@3s", "websocket"}
-	got := sweep.Estimate(s)
+	got := sweep.Estimate(s, 0)
 	if least, most := 15*time.Second, 17*time.Second; got < least || got > most {
 		t.Errorf("two windows of 6 s and a poll interval of 3 s take %v, want %v to %v", got, least, most)
 	}
 	s.Users = 10_000
-	if more := sweep.Estimate(s); more <= got {
+	if more := sweep.Estimate(s, 0); more <= got {
 		t.Errorf("more users take %v, fewer %v", more, got)
 	}
 }
@@ -202,7 +202,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !slices.Equal(again[0].Values, axes[0].Values) {
 			t.Errorf("%q is read as %v, and that as %v, %v", text, axes, again, err)
 		}
-		points, err := sweep.Points(base(), axes)
+		points, err := sweep.Points(base(), axes, 0)
 		for _, p := range points {
 			if err != nil || p.Scenario.Validate() != nil || strings.ContainsAny(p.Dir, `/\:*?"<>|`+"\x00") {
 				t.Errorf("%q makes the point %q, %v", text, p.Dir, err)
@@ -233,11 +233,11 @@ func TestForeignInterval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, err := sweep.Points(s, axes, other)
+	points, err := sweep.Points(s, axes, 0, other)
 	if err != nil || len(points) != 2 || !slices.Equal(points[1].Scenario.Transports, []string{"other/short-poll@2s"}) {
 		t.Errorf("%+v, %v", points, err)
 	}
-	if sweep.Estimate(points[1].Scenario, other) < 8*time.Second {
+	if sweep.Estimate(points[1].Scenario, 0, other) < 8*time.Second {
 		t.Error("the estimate leaves the interval out")
 	}
 	if _, err := sweep.Parse(s, []string{"interval=1s,2s"}); err == nil || !strings.Contains(err.Error(), "say where other is") {
