@@ -34,7 +34,7 @@ help:
 	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
 	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
 	@echo 'make recovery   how users come back by several rules of backoff, into results/recovery; takes ROUNDS x 12 minutes'
-	@echo 'make scale      the users in SCALE by agents, with as many deliveries a second, into results/scale; takes about 8 minutes'
+	@echo 'make scale      the users in SCALE by agents, with as many deliveries a second, into results/scale; takes ROUNDS x 15 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'
@@ -95,17 +95,16 @@ recovery: build
 			--transports short-poll@1s,long-poll@30s,sse,websocket --out results/recovery/$$(echo $$backoff | tr / -)-$$round || [ $$? = 4 ] || exit 1; \
 	done; done
 
-# One member of each room of 100 writes. The more users there are, the more seldom: 15,000 deliveries a second in all. Each
-# user is to get a message, hence the long window.
-SCALE = 1000 10000 50000 100000 250000
+# The more users there are, the more seldom each writes: 15,000 deliveries a second in all. Each of 250,000 users is to get a
+# message, hence the long window. Smaller: make scale SCALE=100,1000 DELIVERIES=500 WINDOW=10s OUT=/tmp/scale
+SCALE = 1000,10000,50000,100000,250000
 SCALED = websocket-lean
+DELIVERIES = 15000
+WINDOW = 130s
+OUT = results/scale
 scale: build
-	@for users in $(SCALE); do \
-		./pushpull run idle --agents auto --users $$users --room-size 100 --senders 1 \
-			--rate $$(awk "BEGIN { print 15000 / 99 / ($$users / 100) }") --warmup 20s --rounds 1 \
-			--duration $$([ $$users -gt 100000 ] && echo 130s || echo 30s) \
-			--transports $(SCALED) --out results/scale/$$users || [ $$? = 4 ] || exit 1; \
-	done
+	./pushpull sweep idle --vary users=$(SCALE) --deliveries $(DELIVERIES) --agents auto --room-size 100 --senders 2 \
+		--transports $(SCALED) --warmup 20s --duration $(WINDOW) --rounds $(ROUNDS) --out $(OUT) || [ $$? = 4 ]
 
 vet:
 	go vet -tags timed ./...

@@ -40,7 +40,7 @@ type setAxis struct {
 // A setLine is a transport of a set. If the poll interval is varied, transports that poll on a timer are one line
 // for all their intervals.
 type setLine struct {
-	series        // Row is the first one; name and style are those of all
+	series        // Row is the first one, with the most servers of any; name and style are those of all
 	key    string // Row.Transport or, of a line for all intervals, its kind
 	timer  bool   // a line for all intervals
 }
@@ -69,11 +69,14 @@ func NewSet(index result.Index, results []*result.Result) Set {
 	for _, run := range s.Runs {
 		for _, row := range run.Rows {
 			key, timer := s.lineOf(row)
-			if !slices.ContainsFunc(s.lines, func(l setLine) bool { return l.key == key }) {
+			i := slices.IndexFunc(s.lines, func(l setLine) bool { return l.key == key })
+			if i < 0 {
 				s.lines = append(s.lines, setLine{
 					series: series{Row: row, name: text.Name(key), row: len(s.lines)}, key: key, timer: timer,
 				})
+				continue
 			}
+			s.lines[i].Servers = max(s.lines[i].Servers, row.Servers)
 		}
 	}
 	s.order()
@@ -273,12 +276,14 @@ func (s *Set) unranged() bool {
 	return false
 }
 
-// setMetrics returns the figures of a set, in the order in which it shows them: those with a chart, those of a
-// trend, and those that a terminal shows at a glance apart from faults.
-func setMetrics() []result.Metric {
+// metrics returns the figures of a set, in the order in which it shows them: those with a chart, those of a trend,
+// and those that a terminal shows at a glance apart from faults. With the users varied they are followed by the costs of
+// the generator.
+func (s *Set) metrics() []result.Metric {
 	var all []result.Metric
 	for _, m := range result.Metrics() {
-		if m.Chart == nil && !m.Shown.Has(result.InTrend) && (!m.Shown.Has(result.InGlance) || m.Gate == result.Fault) {
+		shown := m.Chart != nil || m.Shown.Has(result.InTrend) || m.Shown.Has(result.InGlance) && m.Gate != result.Fault
+		if !shown && !(s.varies("users") && slices.Contains(generatorCosts(), m.Key)) {
 			continue
 		}
 		all = append(all, m.Typeset())
@@ -288,6 +293,10 @@ func setMetrics() []result.Metric {
 	}
 	return all
 }
+
+// generatorCosts returns the keys of what the generator takes. It has to stay as cheap as the server while users are
+// added, or it measures itself.
+func generatorCosts() []string { return []string{"generator-cpu", "generator-memory"} }
 
 // coresMetric is the server CPU that the users take together. It has no place in a result of its own, as a row
 // has it from its CPU time.
@@ -391,6 +400,43 @@ func (s *Set) growth(m result.Metric, line setLine, points []int) (g Growth, ok 
 			text.Quantity(m, g.From), g.Users[0], text.Quantity(m, g.To), g.Users[1])
 	}
 	return g, n > 1
+}
+
+// costsByUsers says for each line how CPU for a message and memory for a user change from the fewest users to the most that
+// are to be believed. They may, so this is no doubt. It is empty unless the users alone are varied, as more would be
+// many lines, which charts show better.
+func (s *Set) costsByUsers() (all []string) {
+	if len(s.axes) != 1 || !s.varies("users") {
+		return nil
+	}
+	for _, line := range s.lines {
+		var rows []result.Row
+		for _, points := range s.along(0) {
+			for _, i := range points {
+				if row, ok := s.row(i, line); ok && !result.Fatal([]result.Row{row}) {
+					rows = append(rows, row)
+				}
+			}
+		}
+		if len(rows) < 2 {
+			continue
+		}
+		first, last := rows[0], rows[len(rows)-1]
+		var words []string
+		for _, key := range append([]string{costKey, "server-memory"}, generatorCosts()...) {
+			m, _ := result.MetricOf(key)
+			m = m.Typeset()
+			from, has := m.Value(first)
+			to, still := m.Value(last)
+			if has && still {
+				words = append(words, m.Heading(several([]series{line.series}))+" "+text.Value(m, from)+" to "+text.Quantity(m, to))
+			}
+		}
+		if len(words) > 0 {
+			all = append(all, fmt.Sprintf("%s, from %d to %d users: %s.", line.name, first.Users, last.Users, strings.Join(words, ", ")))
+		}
+	}
+	return all
 }
 
 // others returns the values of a point without those of one axis: "rate=0.1, size=200".

@@ -32,7 +32,7 @@ func (s *Set) figures() []figure {
 			all[i].doubt = "Left out where it is not to be believed: " + list(names)
 		}
 	}
-	for _, m := range setMetrics() {
+	for _, m := range s.metrics() {
 		all = append(all, s.figure(m, models))
 	}
 	return all

@@ -17,6 +17,7 @@ type setPage struct {
 	Fatal    []Remark
 	Cheapest table
 	Flat     string // that nothing grows with the users; may be empty
+	Costs    []string // how they change with the users; may be empty
 	Figures  []pageFigure
 	Tables   []trendTable
 	Remarks  []Remark
@@ -40,12 +41,12 @@ func SetHTML(w io.Writer, back Link, s Set) error {
 func (s *Set) page(back Link, drawings []drawing) ([]byte, error) {
 	p := setPage{
 		frame:   frame{Back: back, Title: isolated(s.Title())},
-		Command: text.Clean(s.Index.Command), Flat: s.grewFlat(), Figures: figuresOf(drawings),
+		Command: text.Clean(s.Index.Command), Flat: s.grewFlat(), Costs: s.costsByUsers(), Figures: figuresOf(drawings),
 	}
 	if about := text.Clean(s.Index.Scenario.About); about != "" {
 		p.Lede = append(p.Lede, about)
 	}
-	if setup := setupOfAll(s.Index.Scenario); setup != "" {
+	if setup := s.setup(); setup != "" {
 		p.Lede = append(p.Lede, setup+".")
 	}
 	lede := fmt.Sprintf("%s, %s, %s of %v s", text.Plural(len(s.Runs), "combination", "combinations"),
@@ -93,7 +94,7 @@ func (s *Set) tables() []trendTable {
 		for _, a := range s.axes {
 			one.Head = append(one.Head, Cell{Text: a.short(), Left: len(one.Head) == 0})
 		}
-		for _, m := range setMetrics() {
+		for _, m := range s.metrics() {
 			col := columnOf(m, []series{line.series})
 			one.Head = append(one.Head, Cell{Text: col.head, Below: col.below})
 		}
@@ -109,7 +110,7 @@ func (s *Set) tables() []trendTable {
 			if result.Fatal([]result.Row{row}) && len(cells) > 0 {
 				cells[0].Text += " (not to be believed)"
 			}
-			for _, m := range setMetrics() {
+			for _, m := range s.metrics() {
 				cell := Cell{Text: text.Cell(m, row)}
 				if i, ok := interval(m, row); ok {
 					shown := row
@@ -134,6 +135,9 @@ func (s *Set) facts() []facts {
 		}
 	}
 	all := []facts{{Title: "Scenario"}, {Title: "Environment"}}
+	if d := s.Index.DeliveriesPerS; d > 0 {
+		all[0].Rows = append(all[0].Rows, condition{Name: "deliveries in all, per second", Values: []string{text.Number(d, 3)}})
+	}
 	for _, f := range conditions(runs) {
 		var values []string
 		for _, value := range f.Values {

@@ -44,7 +44,7 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 		}
 	}
 	write(on.Wrap(on.Text(s.Title()), 2)...)
-	if setup := setupOfAll(s.Index.Scenario); setup != "" {
+	if setup := s.setup(); setup != "" {
 		write(on.Wrap(on.Text(setup), 2)...)
 	}
 	if n := s.measured(); n < len(s.Runs) {
@@ -70,6 +70,12 @@ func SetTable(w io.Writer, on text.Screen, s Set) error {
 	if words := s.grewFlat(); words != "" {
 		write("")
 		write(on.Wrap(on.Text(words), 0)...)
+	}
+	if lines := s.costsByUsers(); len(lines) > 0 {
+		write("")
+		for _, line := range lines {
+			write(on.Wrap(on.Text(line), 2)...)
+		}
 	}
 	if remarks := s.doubts(); len(remarks) > 0 {
 		write("")
@@ -111,7 +117,7 @@ func (s *Set) cells(on text.Screen, line setLine) [][]string {
 		first, rest, _ := strings.Cut(a.short(), " ")
 		head, below = append(head, first), append(below, rest)
 	}
-	metrics := setMetrics()
+	metrics := s.metrics()
 	for _, m := range metrics {
 		col := columnOf(on.Metric(m), []series{line.series})
 		if m.Unit == "" && m.Per == "s" { // "store" above "reads/s"

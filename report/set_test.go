@@ -243,6 +243,72 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestCostsByUsers checks what the table says of CPU and memory with the users varied alone, and where it shows the
+// generator.
+func TestCostsByUsers(t *testing.T) {
+	table := func(set report.Set) string {
+		var out bytes.Buffer
+		if err := report.SetTable(&out, text.Screen{}, set); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(out.String()), " ")
+	}
+	const said = "websocket, from 200 to 800 users: server CPU 54.7 to 109 us/message, server memory 16.9 to 16.9 KB/user, " +
+		"generator CPU 20.0 to 5.00 us/message, generator memory 50.0 to 12.5 KB/user."
+	dearer := func(p result.Point, w *result.Window) {
+		if w.Transport == "websocket" && w.Users == 800 {
+			w.Server.CPUS *= 2
+		}
+	}
+	if got := table(sweepOf([]result.Axis{byUsers}, dearer)); !strings.Contains(got, said) || strings.Contains(got, "not to be believed") {
+		t.Errorf("want %q in %s", said, got)
+	}
+	doubted := table(sweepOf([]result.Axis{byUsers}, func(p result.Point, w *result.Window) {
+		if w.Users == 800 {
+			w.Lost++
+		}
+	}))
+	if want := "websocket, from 200 to 400 users: "; !strings.Contains(doubted, want) {
+		t.Errorf("a point that is not to be believed is compared: want %q in %s", want, doubted)
+	}
+	if got := table(sweepOf([]result.Axis{byUsers, byRate}, nil)); strings.Contains(got, " users: server CPU") || !strings.Contains(got, "generator memory") {
+		t.Errorf("with two knobs: %s", got)
+	}
+	if got := table(sweepOf([]result.Axis{byRate}, nil)); strings.Contains(got, "generator memory") {
+		t.Errorf("without the users varied: %s", got)
+	}
+	for _, axes := range [][]result.Axis{{byUsers}, {byRate}} {
+		var names []string
+		for _, chart := range report.SetCharts(sweepOf(axes, nil)) {
+			names = append(names, chart.Name)
+		}
+		if got, want := slices.Contains(names, "by-generator-cpu"), axes[0].Key == "users"; got != want {
+			t.Errorf("with %s varied the charts are %v", axes[0].Key, names)
+		}
+	}
+}
+
+// TestSetSetup checks that a set says which deliveries and agents its points share.
+func TestSetSetup(t *testing.T) {
+	for agents, want := range map[string]string{
+		"":     "1500 deliveries per second in all",
+		"auto": "1500 deliveries per second in all, as many agents as it takes",
+		"1":    "1500 deliveries per second in all, 1 agent",
+		"6":    "1500 deliveries per second in all, 6 agents",
+	} {
+		set := sweepOf([]result.Axis{byUsers}, nil)
+		set.Index.DeliveriesPerS, set.Index.Agents = 1500, agents
+		var table, page bytes.Buffer
+		if err := report.SetTable(&table, text.Screen{}, set); err != nil || !strings.Contains(table.String(), "\n"+want+"\n") {
+			t.Errorf("%v, want %q in %s", err, want, table.String())
+		}
+		if err := report.SetHTML(&page, report.Link{}, set); err != nil || !strings.Contains(page.String(), want+".") ||
+			!strings.Contains(page.String(), `deliveries in all, per second</th><td>1500</td>`) {
+			t.Errorf("the page lacks %q: %v", want, err)
+		}
+	}
+}
+
 // TestSetJSON checks the rows of each point and what is said of them. A transport without a timer is measured at the first
 // interval and counts for all.
 func TestSetJSON(t *testing.T) {

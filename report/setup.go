@@ -90,6 +90,28 @@ func setupOfAll(s result.Scenario) string {
 	return setupOf(s, servers)
 }
 
+// setup returns what all points of the set have in common: the deliveries and the agents, and the setup as setupOfAll
+// says it; "" if it is the usual one.
+func (s *Set) setup() string {
+	var words []string
+	if d := s.Index.DeliveriesPerS; d > 0 {
+		words = append(words, text.Number(d, 3)+" deliveries per second in all")
+	}
+	switch agents := text.Name(s.Index.Agents); agents {
+	case "":
+	case "1":
+		words = append(words, "1 agent")
+	case result.AgentsAuto:
+		words = append(words, "as many agents as it takes")
+	default:
+		words = append(words, agents+" agents")
+	}
+	if setup := setupOfAll(s.Index.Scenario); setup != "" {
+		words = append(words, setup)
+	}
+	return strings.Join(words, ", ")
+}
+
 // setups returns the setup of runs: one line if they share it, otherwise one for each. It returns nil if
 // each run has one server with the default store, no network, TLS, proxy nor agents, over HTTP/1.1, or an unknown setup.
 func setups(runs []Run) []string {

@@ -33,6 +33,9 @@ func TestIndexIsReadAsWritten(t *testing.T) {
 		if kind == KindCapacity {
 			index.Capacity = &Capacity{P99S: .1, Precision: .1, Repeat: 2}
 		}
+		if kind == KindSweep {
+			index.DeliveriesPerS, index.Agents, index.AgentsElsewhere = 15_000, "6", true
+		}
 		if kind == KindClaims {
 			index.Claims = &Claims{
 				Names: []string{"six-streams"}, Quick: true, Lacking: "no browser",
@@ -74,6 +77,11 @@ func TestBadIndex(t *testing.T) {
 		"browsed":         {func(x *Index) { x.Kind, x.Claims = KindClaims, &Claims{Browsed: []Browsed{{Opened: 7, Asked: 6}}} }, "what a browser opened"},
 		"other claims":    {func(x *Index) { x.Claims = &Claims{} }, `it has claims, and its kind is "choice"`},
 		"delay":           {func(x *Index) { x.WithinS = -1 }, "its delay is -1 s"},
+		"few deliveries":  {func(x *Index) { x.DeliveriesPerS = -1 }, "its deliveries are -1 per second, want 0 or more"},
+		"rates":           {func(x *Index) { x.DeliveriesPerS, x.Axes[0].Key = 5, "rate" }, "it has deliveries per second, and varies the rate"},
+		"agents":          {func(x *Index) { x.Agents = "many" }, `its agents are "many", want 1 to 1000, or auto`},
+		"no agents":       {func(x *Index) { x.Agents = "0" }, `its agents are "0"`},
+		"lost agents":     {func(x *Index) { x.Agents, x.AgentsElsewhere = AgentsAuto, true }, "it has agents elsewhere, and not how many"},
 		"nothing wanted":  {func(x *Index) { x.Wanted = nil }, `it lacks "wanted"`},
 		"no users":        {func(x *Index) { x.Wanted.Users = 0 }, "users of what is wanted is 0, want 2 to 1e+09"},
 		"many users":      {func(x *Index) { x.Wanted.Users = 2e9 }, "users of what is wanted is 2e+09"},

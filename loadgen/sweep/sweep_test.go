@@ -2,6 +2,7 @@ package sweep_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +186,49 @@ func TestEstimate(t *testing.T) {
 	s.Users = 10_000
 	if more := sweep.Estimate(s, 0); more <= got {
 		t.Errorf("more users take %v, fewer %v", more, got)
+	}
+}
+
+// TestEstimateOfAgents checks that many users join faster at several agents.
+func TestEstimateOfAgents(t *testing.T) {
+	s := base()
+	s.Users, s.Transports = 250_000, []string{"websocket"}
+	alone, among := sweep.Estimate(s, 0), sweep.Estimate(s, 14)
+	if least, most := 25*time.Second, 45*time.Second; among < least || among > most || alone < 3*among {
+		t.Errorf("250,000 users of 14 agents take %v, want %v to %v, and %v of one process", among, least, most, alone)
+	}
+}
+
+// TestDeliveries checks that the rate of each point makes the same deliveries.
+func TestDeliveries(t *testing.T) {
+	s := base()
+	axes, err := sweep.Parse(s, []string{"users=100,1000,250000", "room_size=0,10", "senders=0,2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Rate = 1e4 // with which many users are too many messages
+	points, err := sweep.Points(s, axes, 1500)
+	if err != nil || len(points) != 12 {
+		t.Fatalf("%d points, %v", len(points), err)
+	}
+	for _, p := range points {
+		kept := p.Scenario.Result() // with numbers in place of 0
+		got := kept.Rate * float64(kept.Users/kept.RoomSize*kept.Senders*(kept.RoomSize-1))
+		if math.Abs(got-1500) > 1e-6 {
+			t.Errorf("%s makes %v deliveries per second", p.Dir, got)
+		}
+	}
+	for deliveries, want := range map[float64]string{
+		1e12: "users=100,room_size=0,senders=0: 1e+12 deliveries per second: rate must be ",
+		0:    "rate makes ",
+	} {
+		if _, err := sweep.Points(s, axes, deliveries); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v deliveries: %v, want %s", deliveries, err, want)
+		}
+	}
+	s.RoomSize = 1
+	if rate := sweep.RateFor(s, 1500); rate != 0 {
+		t.Errorf("nobody gets a delivery at a rate of %v", rate)
 	}
 }
 
