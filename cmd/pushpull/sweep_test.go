@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,6 +122,57 @@ func TestSweepRefusesForeignPoints(t *testing.T) {
 		opts, cmd := parsedSweep(t, "--continue", dir)
 		if _, err := opts.again(cmd, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestSweepAdvises checks that a point that does not fit is named, with advice that the flags of a sweep allow.
+func TestSweepAdvises(t *testing.T) {
+	const short = "9000 users need 9064 open files and this process may have 1000: use --agents auto --users 8000, or --users 800"
+	for vary, want := range map[string]string{
+		"users=10,20": "users=10: 9000 users need 9064 open files and this process may have 1000: use --agents auto --vary users up to 8000, or --vary users up to 800",
+		"size=64,128": "size=64: " + short,
+	} {
+		opts, cmd := parsedSweep(t, "--vary", vary)
+		g, err := opts.plan(cmd, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for code, err := range map[int]error{exitFailed: errors.New(short), exitUsage: usageError(errors.New(short))} {
+			if got := g.advise(g.points[0], err); got.Error() != want || exitCode(got) != code {
+				t.Errorf("%v with exit code %d, want %s with %d", got, exitCode(got), want, code)
+			}
+		}
+	}
+}
+
+// TestSweepPlaces checks which agents and servers the points of a sweep have. Servers that are named stay.
+func TestSweepPlaces(t *testing.T) {
+	for flags, want := range map[string]string{
+		"":                           "[{{1 } } {{1 } }]",
+		"--agents 2":                 "[{{1 } 2} {{1 } 2}]",
+		"--agents auto":              "[{{1 } } {{1 } }]", // one process is enough
+		"--servers 3 --spread rooms": "[{{3 rooms} } {{3 rooms} }]",
+		"--agents auto --servers 2 --spread rooms": "[{{2 rooms} } {{2 rooms} }]",
+	} {
+		opts, cmd := parsedSweep(t, append(strings.Fields(flags), "--vary", "users=20,40", "--room-size", "2")...)
+		g, err := opts.plan(cmd, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.place(opts.agents); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, on := range g.placed {
+			number := ""
+			if on.agents.used() {
+				number = fmt.Sprint(on.agents.number)
+			}
+			got = append(got, fmt.Sprintf("{%v %s}", on.servers, number))
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%q places them on %v, want %s", flags, got, want)
 		}
 	}
 }
