@@ -10,9 +10,13 @@ import (
 	"pushpull/report/text"
 )
 
-// fit returns a model of the cost of each line; nil where there is none, as in a set with one number of users.
+// fit returns a model of the cost of each line; nil where there is none, as in a set with one number of users. With the
+// same deliveries at all points the rate falls as the users grow, so what each of them costs can't be told apart.
 func (s *Set) fit() []*cost.Model {
 	fitted := make([]*cost.Model, len(s.lines))
+	if s.Index.DeliveriesPerS > 0 {
+		return fitted
+	}
 	var results []*result.Result
 	for _, run := range s.Runs {
 		if run.Result != nil {

@@ -309,6 +309,23 @@ func TestSetSetup(t *testing.T) {
 	}
 }
 
+// TestSetFitsNoDeliveries checks that no fit is drawn where the rate follows from the users.
+func TestSetFitsNoDeliveries(t *testing.T) {
+	set := sweepOf([]result.Axis{byUsers}, nil)
+	var results []*result.Result
+	for _, run := range set.Runs {
+		results = append(results, run.Result)
+	}
+	for deliveries, fits := range map[float64]bool{0: true, 1500: false} {
+		index := set.Index
+		index.DeliveriesPerS = deliveries
+		var chart bytes.Buffer
+		if err := report.SetSVG(&chart, "by-server-cpu", report.NewSet(index, results)); err != nil || strings.Contains(chart.String(), "Thin: fit.") != fits {
+			t.Errorf("%v deliveries: %v, want a fit: %t", deliveries, err, fits)
+		}
+	}
+}
+
 // TestSetJSON checks the rows of each point and what is said of them. A transport without a timer is measured at the first
 // interval and counts for all.
 func TestSetJSON(t *testing.T) {
