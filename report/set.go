@@ -146,10 +146,18 @@ func (a setAxis) number(value string) float64 {
 	return 0
 }
 
-// write returns a number of the axis as it stands on a chart: "250", "1 s".
+// write returns a number of the axis as it stands on a chart: "250", "250,000", "1 s".
 func (a setAxis) write(x float64) string {
 	if a.Key == result.AxisInterval {
 		return trimmed(text.Duration(1e3*x, 3))
+	}
+	return exact(x)
+}
+
+// exact writes a number with all its digits, those of a large whole one in groups.
+func exact(x float64) string {
+	if x >= 1e4 && x == math.Trunc(x) {
+		return grouped(x)
 	}
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
@@ -433,7 +441,8 @@ func (s *Set) costsByUsers() (all []string) {
 			}
 		}
 		if len(words) > 0 {
-			all = append(all, fmt.Sprintf("%s, from %d to %d users: %s.", line.name, first.Users, last.Users, strings.Join(words, ", ")))
+			all = append(all, fmt.Sprintf("%s, from %s to %s users: %s.", line.name,
+				exact(float64(first.Users)), exact(float64(last.Users)), strings.Join(words, ", ")))
 		}
 	}
 	return all

@@ -136,7 +136,7 @@ func (s *Set) facts() []facts {
 	}
 	all := []facts{{Title: "Scenario"}, {Title: "Environment"}}
 	if d := s.Index.DeliveriesPerS; d > 0 {
-		all[0].Rows = append(all[0].Rows, condition{Name: "deliveries in all, per second", Values: []string{text.Number(d, 3)}})
+		all[0].Rows = append(all[0].Rows, condition{Name: "deliveries in all, per second", Values: []string{exact(d)}})
 	}
 	for _, f := range conditions(runs) {
 		var values []string

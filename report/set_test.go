@@ -291,19 +291,19 @@ func TestCostsByUsers(t *testing.T) {
 // TestSetSetup checks that a set says which deliveries and agents its points share.
 func TestSetSetup(t *testing.T) {
 	for agents, want := range map[string]string{
-		"":     "1500 deliveries per second in all",
-		"auto": "1500 deliveries per second in all, as many agents as it takes",
-		"1":    "1500 deliveries per second in all, 1 agent",
-		"6":    "1500 deliveries per second in all, 6 agents",
+		"":     "15,000 deliveries per second in all",
+		"auto": "15,000 deliveries per second in all, as many agents as it takes",
+		"1":    "15,000 deliveries per second in all, 1 agent",
+		"6":    "15,000 deliveries per second in all, 6 agents",
 	} {
 		set := sweepOf([]result.Axis{byUsers}, nil)
-		set.Index.DeliveriesPerS, set.Index.Agents = 1500, agents
+		set.Index.DeliveriesPerS, set.Index.Agents = 15_000, agents
 		var table, page bytes.Buffer
 		if err := report.SetTable(&table, text.Screen{}, set); err != nil || !strings.Contains(table.String(), "\n"+want+"\n") {
 			t.Errorf("%v, want %q in %s", err, want, table.String())
 		}
 		if err := report.SetHTML(&page, report.Link{}, set); err != nil || !strings.Contains(page.String(), want+".") ||
-			!strings.Contains(page.String(), `deliveries in all, per second</th><td>1500</td>`) {
+			!strings.Contains(page.String(), `deliveries in all, per second</th><td>15,000</td>`) {
 			t.Errorf("the page lacks %q: %v", want, err)
 		}
 	}

@@ -95,7 +95,7 @@ func setupOfAll(s result.Scenario) string {
 func (s *Set) setup() string {
 	var words []string
 	if d := s.Index.DeliveriesPerS; d > 0 {
-		words = append(words, text.Number(d, 3)+" deliveries per second in all")
+		words = append(words, exact(d)+" deliveries per second in all")
 	}
 	switch agents := text.Name(s.Index.Agents); agents {
 	case "":
