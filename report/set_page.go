@@ -16,7 +16,7 @@ type setPage struct {
 	frame
 	Fatal    []Remark
 	Cheapest table
-	Flat     string // that nothing grows with the users; may be empty
+	Flat     string   // that nothing grows with the users; may be empty
 	Costs    []string // how they change with the users; may be empty
 	Figures  []pageFigure
 	Tables   []trendTable

@@ -86,9 +86,6 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 	if err := o.checkDeliveries(cmd.Flags(), axes); err != nil {
 		return nil, err
 	}
-	if o.deliveries > 0 {
-		scenario.Rate = sweep.RateFor(scenario, o.deliveries)
-	}
 	note, tags, err := o.remarks.parse()
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ type Index struct {
 	Points   []Point  `json:"points"`
 
 	// Of a sweep.
-	DeliveriesPerS  float64 `json:"deliveries_per_s,omitempty"` // of all users together at each point, from which the rate of each sender follows; 0: it does not
+	DeliveriesPerS  float64 `json:"deliveries_per_s,omitempty"` // of all users together at each point, whose rate follows from it in place of the scenario's; 0: they have the scenario's
 	Agents          string  `json:"agents,omitempty"`           // how many processes have the users: a number, or AgentsAuto; empty: one, the generator
 	AgentsElsewhere bool    `json:"agents_elsewhere,omitempty"` // the agents wait at a NATS server, whose address may be a secret and is not kept
 

@@ -190,20 +190,20 @@ func timer(spec string, against []loadgen.Side) (kind string, err error) {
 	return result.Kind(spec), nil
 }
 
-// RateFor returns the messages per second of each sender by which all users of s together get that many deliveries per
+// rateFor returns the messages per second of each sender by which all users of s together get that many deliveries per
 // second. It is 0 if nobody gets a delivery, as in a room of one.
-func RateFor(s loadgen.Scenario, deliveries float64) float64 {
-	filled := s.Result()
-	if filled.RoomSize < 2 || filled.Senders < 1 || filled.Users < filled.RoomSize {
+func rateFor(s loadgen.Scenario, deliveries float64) float64 {
+	whole := s.Result() // with numbers in place of 0
+	if whole.RoomSize < 2 || whole.Senders < 1 || whole.Users < whole.RoomSize {
 		return 0
 	}
-	rooms := filled.Users / filled.RoomSize
-	return deliveries / (float64(rooms) * float64(filled.Senders) * float64(filled.RoomSize-1))
+	rooms := whole.Users / whole.RoomSize
+	return deliveries / (float64(rooms) * float64(whole.Senders) * float64(whole.RoomSize-1))
 }
 
 // Points returns every combination of the values of axes, those of the last axis changing fastest. With deliveries,
-// which are per second and of all users together, the rate of each point is that of RateFor; 0: the rate is that of base
-// or of an axis. An error names the combination that makes no scenario. against is that of Parse.
+// which are per second and of all users together, the rate of each point is the one that makes them; 0: the rate is that
+// of base or of an axis. An error names the combination that makes no scenario. against is that of Parse.
 func Points(base loadgen.Scenario, axes []result.Axis, deliveries float64, against ...loadgen.Side) ([]Point, error) {
 	points := []Point{{Scenario: base}}
 	for _, axis := range axes {
@@ -225,7 +225,7 @@ func Points(base loadgen.Scenario, axes []result.Axis, deliveries float64, again
 	}
 	for i := range points {
 		p := &points[i]
-		if rate := RateFor(p.Scenario, deliveries); rate > 0 {
+		if rate := rateFor(p.Scenario, deliveries); rate > 0 {
 			p.Scenario.Rate = rate
 		}
 		err := p.Scenario.Validate()

@@ -226,9 +226,9 @@ func TestDeliveries(t *testing.T) {
 			t.Errorf("%v deliveries: %v, want %s", deliveries, err, want)
 		}
 	}
-	s.RoomSize = 1
-	if rate := sweep.RateFor(s, 1500); rate != 0 {
-		t.Errorf("nobody gets a delivery at a rate of %v", rate)
+	alone := []result.Axis{{Key: "room_size", Values: []string{"1", "2"}}} // where nobody gets a delivery
+	if _, err := sweep.Points(base(), alone, 1500); err == nil || !strings.HasPrefix(err.Error(), "room_size=1: room_size must be 2 to ") {
+		t.Errorf("rooms of one: %v", err)
 	}
 }
 
