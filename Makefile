@@ -96,7 +96,7 @@ recovery: build
 	done; done
 
 # The more users there are, the more seldom each writes: 15,000 deliveries a second in all. Each of 250,000 users is to get a
-# message, hence the long window. Smaller: make scale SCALE=100,1000 DELIVERIES=500 WINDOW=10s OUT=/tmp/scale
+# message, hence the long window. Smaller: make scale SCALE=100,1000 DELIVERIES=500 WINDOW=10s OUT=results/small
 SCALE = 1000,10000,50000,100000,250000
 SCALED = websocket-lean
 DELIVERIES = 15000

@@ -292,7 +292,7 @@ func TestCostsByUsers(t *testing.T) {
 func TestSetSetup(t *testing.T) {
 	for agents, want := range map[string]string{
 		"":     "15,000 deliveries per second in all",
-		"auto": "15,000 deliveries per second in all, as many agents as it takes",
+		"auto": "15,000 deliveries per second in all, as many agents and servers as it takes",
 		"1":    "15,000 deliveries per second in all, 1 agent",
 		"6":    "15,000 deliveries per second in all, 6 agents",
 	} {

@@ -102,7 +102,11 @@ func (s *Set) setup() string {
 	case "1":
 		words = append(words, "1 agent")
 	case result.AgentsAuto:
-		words = append(words, "as many agents as it takes")
+		if s.Index.Scenario.Servers > 1 {
+			words = append(words, "as many agents as it takes")
+		} else {
+			words = append(words, "as many agents and servers as it takes")
+		}
 	default:
 		words = append(words, agents+" agents")
 	}
