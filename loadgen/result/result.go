@@ -123,6 +123,8 @@ type Window struct {
 	Joins   *Joins `json:"joins,omitempty"`   // of all users at first; nil: the result is older than the figure
 	Returns *Joins `json:"returns,omitempty"` // of users whose session had ended, from then on; nil: none came back, or as above
 
+	JoinSteps []JoinStep `json:"join_steps,omitempty"` // when users joined, at first; empty: the result is older than that
+
 	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
 
 	// The generator and the servers were profiled meanwhile, which costs CPU, if either is set.
@@ -135,6 +137,13 @@ type Window struct {
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: the window had no warm-up
 
 	Aftermath *Aftermath `json:"aftermath,omitempty"` // of the fault that happened in the window; nil: none was made to
+}
+
+// A JoinStep is some users that joined one after the other, how evenly is unknown.
+type JoinStep struct {
+	Users   int     `json:"users"`
+	LengthS float64 `json:"length_s"` // seconds that it took
+	BeforeS float64 `json:"before_s"` // seconds from its begin to that of the warm-up, by when all users have joined
 }
 
 // Joins are what it took users to join, or to join again after their session had ended: with the failed attempts and the
