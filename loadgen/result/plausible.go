@@ -39,8 +39,8 @@ const (
 	mostJoining  = 64  // a run has 6 samples of the servers' memory
 	mostAgents   = 1000
 	mostSteps    = 5 * mostAgents // of joining
-	mostErrors   = 100 // different ones, and as many outages
-	mostText     = 500 // bytes of an error
+	mostErrors   = 100            // different ones, and as many outages
+	mostText     = 500            // bytes of an error
 )
 
 // A quantity is a number of a window. If nothing can have measured it, drop takes it away.

@@ -139,13 +139,6 @@ type Window struct {
 	Aftermath *Aftermath `json:"aftermath,omitempty"` // of the fault that happened in the window; nil: none was made to
 }
 
-// A JoinStep is some users that joined one after the other, how evenly is unknown.
-type JoinStep struct {
-	Users   int     `json:"users"`
-	LengthS float64 `json:"length_s"` // seconds that it took
-	BeforeS float64 `json:"before_s"` // seconds from its begin to that of the warm-up, by when all users have joined
-}
-
 // Joins are what it took users to join, or to join again after their session had ended: with the failed attempts and the
 // waits between them. Theory knows the round trips: report/theory.
 type Joins struct {
