@@ -257,6 +257,9 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 	}
 	w.ledger.fill(out, end, !interrupted)
 	out.IdleEnds, out.JoinSteps = idleEnds, w.stepsBefore(w.ledger.start)
+	if beat := w.counts.Heartbeat(); beat > 0 && w.way.Stream {
+		out.Way.HeartbeatS = beat.Seconds()
+	}
 	out.Rejoins, out.Joins, out.Returns = int(w.rejoins.Load()), w.joins.result(), w.returns.result()
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()
