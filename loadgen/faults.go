@@ -49,6 +49,9 @@ func (o *FaultOptions) Place(file bool) fault.Place {
 		Network: o.Store != "", File: file, Signals: canFreeze,
 		TLS: o.Side.Authorities != nil || o.Side.Target != nil && o.Side.Target.Scheme == "https", HTTP2: o.Side.HTTP2,
 	}
+	if o.Side.Spread {
+		at.Servers = 1
+	}
 	if client, err := Client(o.Transport, o.Side); err == nil {
 		at.Polls = !client.Way().Duplex
 	}

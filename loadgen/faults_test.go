@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,5 +121,19 @@ func TestRestartResends(t *testing.T) {
 				t.Errorf("%+v, %d rejoins", *after, w.Rejoins)
 			}
 		})
+	}
+}
+
+// TestPlaceOfSpreadRooms has several servers, of which the users of a room know one: they could not go on after it is
+// killed.
+func TestPlaceOfSpreadRooms(t *testing.T) {
+	o := aFault(t, "kill", "sse")
+	o.Side.Servers = 3
+	if lack := o.Fault.Lacks(o.Place(false)); lack != "" {
+		t.Errorf("on servers that share a store it lacks something: %s", lack)
+	}
+	o.Side.Spread = true
+	if lack := o.Fault.Lacks(o.Place(false)); !strings.HasPrefix(lack, "each room is on one server") {
+		t.Errorf("with rooms spread over them it lacks %q", lack)
 	}
 }

@@ -26,7 +26,9 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, me
 	w.enter(phaseJoining)
 	pace := newPacer(w.joinersAtOnce())
 	for _, step := range w.steps(memory) {
+		begun, before := time.Now(), int(w.joined.Load())
 		err := w.joinUpTo(ctx, living, receivers, step.own, pace)
+		w.joinSteps = append(w.joinSteps, timedStep{step.own - before, begun, time.Now()})
 		if err == nil {
 			err = w.meet(ctx, phaseJoining)
 		}
@@ -49,6 +51,22 @@ func (w *window) join(ctx, living context.Context, receivers *sync.WaitGroup, me
 
 // A joinStep ends when so many users have joined: of the window's own, and of all parts.
 type joinStep struct{ own, all int }
+
+// A timedStep is some users that have joined, and when.
+type timedStep struct {
+	users      int
+	begun, end time.Time
+}
+
+// stepsBefore returns when users joined before a time.
+func (w *window) stepsBefore(start time.Time) (steps []result.JoinStep) {
+	for _, s := range w.joinSteps {
+		if s.users > 0 {
+			steps = append(steps, result.JoinStep{Users: s.users, LengthS: s.end.Sub(s.begun).Seconds(), BeforeS: start.Sub(s.begun).Seconds()})
+		}
+	}
+	return steps
+}
 
 // steps returns the steps in which users join, so that the memory of the servers is sampled after each. What the first
 // users bring for all is not what one more costs, so there are several, and from an eighth of the users on. All

@@ -65,6 +65,10 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 		window: w, asked: time.Now(), stop: stop,
 		stats: make([]*serverStats, n), errs: make([]error, n), took: make([]time.Duration, n),
 	}
+	limit := getTimeout
+	if query == askInUse {
+		limit = inUseTimeout(w.everyone)
+	}
 	if w.target {
 		query += askProgram
 	}
@@ -78,7 +82,7 @@ func (w *window) ask(ctx context.Context, query string) *inquiry {
 			continue
 		}
 		q.asking.Go(func() {
-			q.stats[i], q.errs[i] = readStats(ctx, w.beside(i, &wire.Counts{}), query)
+			q.stats[i], q.errs[i] = readStats(ctx, w.beside(i, &wire.Counts{}), query, limit)
 			q.took[i] = time.Since(q.asked)
 		})
 	}
@@ -126,7 +130,7 @@ func (w *window) askIdle(ctx context.Context) (idle *inquiry, memory growth) {
 	return idle, memory
 }
 
-// wait waits for the answers, which takes getTimeout at most.
+// wait waits for the answers, which takes no longer than the limit of ask.
 func (q *inquiry) wait() {
 	q.asking.Wait()
 	q.stop()

@@ -9,13 +9,13 @@ import (
 )
 
 func TestReadStats(t *testing.T) {
-	stats, err := readStats(t.Context(), wire.NewDialer(start(t), &wire.Counts{}), "")
+	stats, err := readStats(t.Context(), wire.NewDialer(start(t), &wire.Counts{}), "", getTimeout)
 	if err != nil || stats.Process.RSSBytes < 1<<20 || stats.Process.CPUS <= 0 {
 		t.Errorf("the stats of a pushpull server are %+v, %v", stats, err)
 	}
 	for name, text := range map[string]string{"another server's": `{"uptime":7}`, "no JSON": "<html>", "nothing": ""} {
 		base := answering(t, fmt.Sprintf("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(text), text))
-		if stats, err := readStats(t.Context(), wire.NewDialer(base, &wire.Counts{}), ""); err == nil {
+		if stats, err := readStats(t.Context(), wire.NewDialer(base, &wire.Counts{}), "", getTimeout); err == nil {
 			t.Errorf("%s: accepted as the stats of a pushpull server: %+v", name, stats)
 		}
 	}

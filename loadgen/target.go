@@ -118,7 +118,7 @@ func reach(ctx context.Context, target *url.URL, health string, authorities *x50
 func knock(ctx context.Context, at *url.URL, authorities *x509.CertPool, foreign bool) (next *url.URL, err error) {
 	d := wire.NewDialer(at, &wire.Counts{})
 	d.Trust(authorities)
-	err = get(ctx, d, d.Base(), func(resp *http.Response) error {
+	err = get(ctx, d, d.Base(), getTimeout, func(resp *http.Response) error {
 		switch resp.StatusCode {
 		case http.StatusOK:
 			return nil
@@ -165,9 +165,9 @@ func follow(at *url.URL, resp *http.Response) (*url.URL, error) {
 }
 
 // get sends a GET for u on a connection like those of users, which is closed after it, and passes the
-// response to read.
-func get(ctx context.Context, d *wire.Dialer, u *url.URL, read func(*http.Response) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, getTimeout, &transports.TimeoutError{Part: "answer", Limit: getTimeout})
+// response to read. The limit is that of both.
+func get(ctx context.Context, d *wire.Dialer, u *url.URL, limit time.Duration, read func(*http.Response) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &transports.TimeoutError{Part: "answer", Limit: limit})
 	defer cancel()
 	pool := &wire.Pool{Dialer: d}
 	defer pool.Close()
@@ -197,21 +197,17 @@ const (
 	askInUse   = "&in-use=1"  // two garbage collections
 )
 
-// inUseTimeout is how long a server may take to count its memory in use: each step of joining waits for it.
-const inUseTimeout = 2 * time.Second
+// inUseTimeout is how long a server may take to count its memory in use, with so many users on all servers: each step of
+// joining waits for it. Servers that share a machine share its cores: 13 of them took more than two seconds for 250,000.
+func inUseTimeout(users int) time.Duration { return time.Duration(2+users/25_000) * time.Second }
 
-// readStats reads the stats of a server, and what the query, made of the constants above, asks for. It returns an
-// error if the server is not a pushpull server.
-func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats, error) {
-	if strings.Contains(query, askInUse) {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, inUseTimeout, &transports.TimeoutError{Part: "answer", Limit: inUseTimeout})
-		defer cancel()
-	}
+// readStats reads the stats of a server, and what the query, made of the constants above, asks for, within a time. It
+// returns an error if the server is not a pushpull server.
+func readStats(ctx context.Context, d *wire.Dialer, query string, limit time.Duration) (*serverStats, error) {
 	var stats serverStats
 	u := d.Base().JoinPath("stats")
 	u.RawQuery = "rooms=0" + query
-	err := get(ctx, d, u, func(resp *http.Response) error {
+	err := get(ctx, d, u, limit, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
 			return refusalOf(resp)
 		}
@@ -231,7 +227,7 @@ func readStats(ctx context.Context, d *wire.Dialer, query string) (*serverStats,
 func ProgramAt(ctx context.Context, address *url.URL, authorities *x509.CertPool) (string, error) {
 	d := wire.NewDialer(address, &wire.Counts{})
 	d.Trust(authorities)
-	stats, err := readStats(ctx, d, askProgram)
+	stats, err := readStats(ctx, d, askProgram, getTimeout)
 	if err != nil {
 		return "", transports.SecretsOf(address.String()).RedactError(err)
 	}

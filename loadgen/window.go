@@ -83,6 +83,7 @@ type window struct {
 	ledger     *ledger
 	users      []user
 	rejoins    atomic.Int64
+	joinSteps  []timedStep   // of all users, at first
 	joins      joins         // of all users, at first
 	returns    joins         // of users whose session had ended
 	recovery   *recovery     // nil: nothing is made to break
@@ -255,7 +256,10 @@ func (w *window) run(ctx context.Context, bases []*url.URL) (*result.Window, err
 		RSSBytes: int64(to.generator.RSS), RSSIdleBytes: int64(w.idle.RSS),
 	}
 	w.ledger.fill(out, end, !interrupted)
-	out.IdleEnds = idleEnds
+	out.IdleEnds, out.JoinSteps = idleEnds, w.stepsBefore(w.ledger.start)
+	if beat := w.counts.Heartbeat(); beat > 0 && w.way.Stream {
+		out.Way.HeartbeatS = beat.Seconds()
+	}
 	out.Rejoins, out.Joins, out.Returns = int(w.rejoins.Load()), w.joins.result(), w.returns.result()
 	if last := w.ledger.last; last.After(to.at) {
 		out.DrainedS = last.Sub(to.at).Seconds()

@@ -60,6 +60,9 @@ func setupOf(s result.Scenario, servers int) string {
 	if store := text.Name(s.StoreKind()); store != "" {
 		words += ", store " + store
 	}
+	if s.Heartbeat > 0 {
+		words += ", heartbeats every " + s.Heartbeat.String()
+	}
 	if version := text.Name(s.HTTP); version != "" {
 		words += ", over HTTP/" + version
 	}
@@ -78,7 +81,7 @@ func setupOf(s result.Scenario, servers int) string {
 // notable reports whether a setup differs from one server with the default store, to which users connect in the usual
 // way.
 func notable(s result.Scenario, servers int) bool {
-	return servers > 1 || s.NotableStore() != "" || !s.Network.IsNone() || s.TLS || s.Via != "" || s.HTTP != ""
+	return servers > 1 || s.NotableStore() != "" || s.Heartbeat > 0 || !s.Network.IsNone() || s.TLS || s.Via != "" || s.HTTP != ""
 }
 
 // setupOfAll returns the setup of several results that share it, as an index has it; "" if it is the usual one.

@@ -70,11 +70,19 @@ const MissedHeartbeats = 2
 // promised in the header of the response, and at the third at the latest. It does nothing if there is no
 // such promise.
 func (s *Silence) Expect(h http.Header, gone func(error)) {
+	if beat := PromisedHeartbeat(h); beat > 0 {
+		s.ExpectEvery(beat, gone)
+	}
+}
+
+// PromisedHeartbeat returns the time between two signs of life that the server has promised in the header of the response
+// that opens a stream; 0 if it has promised none, or one that makes no sense.
+func PromisedHeartbeat(h http.Header) time.Duration {
 	seconds, err := strconv.ParseFloat(h.Get(HeartbeatHeader), 64)
 	if err != nil || !(0 < seconds && seconds <= 3600) {
-		return
+		return 0
 	}
-	s.ExpectEvery(time.Duration(seconds*float64(time.Second)), gone)
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // ExpectEvery is Expect for a server that is known to give a sign of life every beat, which must be more than 0.

@@ -102,7 +102,7 @@ func (o *agentsOptions) settle(s loadgen.Scenario, servers *serversOptions, runn
 	if o.number = agents; agents == 1 {
 		o.number = 0
 	}
-	if !running && !servers.given() && needed > 1 {
+	if !running && !servers.placed() && needed > 1 {
 		servers.n, servers.by = needed, spreadRooms
 	}
 	return nil

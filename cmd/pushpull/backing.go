@@ -117,7 +117,7 @@ const certificateFile, keyFile, bothFile = "certificate.pem", "key.pem", "both.p
 func (b *backing) side(i int, servers serversOptions, command []string) loadgen.Side {
 	return loadgen.Side{
 		Name: b.names[i], Servers: servers.n, Spread: servers.spread(), Program: b.program, Store: b.kept[i],
-		Command: append(command, "--store-from", storeVariable),
+		Command: slices.Concat(command, servers.flags(), []string{"--store-from", storeVariable}),
 		Env:     []string{storeVariable + "=" + b.addresses[i]}, // a password would be seen among the arguments
 	}
 }

@@ -161,7 +161,7 @@ func (o *capacityOptions) plan(flags *pflag.FlagSet, args []string) (capacityPla
 		return capacityPlan{}, err
 	}
 	if against.only && (flags.Changed("store") || o.servers.given() || flags.Changed("server-cpus")) {
-		return capacityPlan{}, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers and --server-cpus")
+		return capacityPlan{}, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers, --heartbeat and --server-cpus")
 	}
 	own := measuresOwn(scenario.Transports)
 	if !own {

@@ -342,7 +342,7 @@ func (o *runOptions) validate(networks []network.Profile) error {
 	}
 	switch {
 	case o.against.only && (o.at.given() || len(o.stores) > 0 || o.servers.given()):
-		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --server-at, --store, --servers and --spread")
+		return errors.New("--only-against leaves out pushpull's own server: leave out --target, --server-at, --store, --servers, --spread and --heartbeat")
 	case o.at.given() && (len(o.stores) > 0 || o.servers.n != 1):
 		return fmt.Errorf("%s names running servers, which have a store: leave out --store and --servers", o.at.flag())
 	}

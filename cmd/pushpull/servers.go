@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
+	"pushpull/transports"
 	"pushpull/transports/store"
 )
 
@@ -15,11 +17,12 @@ import (
 const aboutSpread = `--servers starts several servers. They share a store, and the members of each room are spread over them. With
 --spread rooms each room is on one server instead, so the servers share nothing, and each may keep its messages in memory.`
 
-// serversOptions are the flags that say how many servers share the users, and how. The zero value, without flags, is
-// one.
+// serversOptions are the flags that say how many servers share the users, how, and how they are set. The zero value,
+// without flags, is one.
 type serversOptions struct {
-	n  int
-	by string
+	n         int
+	by        string
+	heartbeat time.Duration // 0: the default of serve
 }
 
 // The values of --spread.
@@ -33,6 +36,8 @@ func (o *serversOptions) addFlags(f *pflag.FlagSet) {
 	o.by = spreadMembers
 	f.Var(&value[string]{&o.by, readSpread, func(text string) string { return text }, "spread"}, "spread",
 		"`members|rooms` how: the members of a room are on all servers, which share a store, or each room is on one")
+	durationVar(f, &o.heartbeat, "heartbeat", 0, "`TIME` between two signs of life of the servers on each stream, as of serve (default "+result.SecondsOf(transports.Heartbeat).String()+")")
+	f.Lookup("heartbeat").DefValue = ""
 }
 
 func readSpread(text string) (string, error) {
@@ -45,14 +50,19 @@ func readSpread(text string) (string, error) {
 // spread reports whether each room is on one server.
 func (o serversOptions) spread() bool { return o.by == spreadRooms }
 
+// placed reports whether a flag says how many servers there are, or what is spread over them.
+func (o serversOptions) placed() bool { return o.n != 1 || o.spread() }
+
 // given reports whether a flag has another value than without it.
-func (o serversOptions) given() bool { return o.n != 1 || o.spread() }
+func (o serversOptions) given() bool { return o.placed() || o.heartbeat != 0 }
 
 // validate returns an error if so many servers can't be started, or can't share each of the stores.
 func (o serversOptions) validate(stores ...string) error {
 	switch {
 	case o.n < 1 || o.n > 100:
 		return fmt.Errorf("--servers must be 1 to 100, not %d", o.n)
+	case o.heartbeat != 0 && (o.heartbeat < time.Millisecond || o.heartbeat > time.Hour):
+		return errors.New("--heartbeat must be 1ms to 1h")
 	case o.n == 1 && o.spread():
 		return errors.New("--spread rooms is for several servers: say how many with --servers")
 	}
@@ -72,14 +82,24 @@ func (o serversOptions) validate(stores ...string) error {
 
 // describe enters the servers that are started, and their store, into the scenario that a result keeps.
 func (o serversOptions) describe(s *result.Scenario, store string) {
-	s.Store, s.Servers = store, o.n
+	s.Store, s.Servers, s.Heartbeat = store, o.n, result.SecondsOf(o.heartbeat)
 	if o.spread() {
 		s.Spread = o.by
 	}
 }
 
 // serversOf returns the servers that a scenario describes.
-func serversOf(s result.Scenario) serversOptions { return serversOptions{max(1, s.Servers), s.Spread} }
+func serversOf(s result.Scenario) serversOptions {
+	return serversOptions{max(1, s.Servers), s.Spread, s.Heartbeat.Duration()}
+}
+
+// flags returns the flags of serve that set the servers.
+func (o serversOptions) flags() []string {
+	if o.heartbeat == 0 {
+		return nil
+	}
+	return []string{"--heartbeat", o.heartbeat.String()}
+}
 
 // layout returns what carries a load on these servers, that users reach as access says.
 func (o serversOptions) layout(access variant, against *foreigns) loadgen.Layout {

@@ -69,6 +69,8 @@ func (o *targetsOptions) validate(started serversOptions) error {
 	switch {
 	case o.target != "" && len(o.at) > 0:
 		return errors.New("--target names one running server and --server-at several: leave out one of them")
+	case o.given() && started.heartbeat != 0:
+		return fmt.Errorf("%s names running servers, whose heartbeat is a flag of pushpull serve: leave out --heartbeat", o.flag())
 	case o.given() && started.spread() && o.servers() == 1:
 		return errors.New("--spread rooms is for several servers: name them with --server-at")
 	}

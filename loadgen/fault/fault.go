@@ -45,7 +45,7 @@ func (f Fault) Lacks(at Place) string {
 type Place struct {
 	Own     bool // the servers are pushpull's own
 	Started bool // and were started by the run
-	Servers int
+	Servers int  // that a room is on
 	Network bool // the servers reach their store over TCP
 	File    bool // the store is a file of its servers
 	Signals bool // processes can be stopped and limited, as on Linux
@@ -63,7 +63,7 @@ type Need struct {
 var (
 	started  = Need{func(p Place) bool { return p.Started }, "the server was not started by this run"}
 	own      = Need{func(p Place) bool { return p.Own }, "only pushpull's own server has the flag that it needs"}
-	several  = Need{func(p Place) bool { return p.Servers > 1 }, "there is one server: use --servers 2 and a store that they share"}
+	several  = Need{func(p Place) bool { return p.Servers > 1 }, "each room is on one server: use --servers 2 and a store that they share"}
 	network  = Need{func(p Place) bool { return p.Network }, "the server does not reach its store over a network"}
 	file     = Need{func(p Place) bool { return p.File }, "the store is not a file"}
 	requests = Need{func(p Place) bool { return p.Polls }, "a message on a WebSocket is no request, which a proxy could make or answer again"}

@@ -122,6 +122,7 @@ func entries(runs []*Result) []entry {
 		of          func(Scenario) string
 	}{
 		{"spread", "members", func(s Scenario) string { return s.Spread }},
+		{"heartbeat", "usual", func(s Scenario) string { return map[bool]string{true: s.Heartbeat.String()}[s.Heartbeat > 0] }},
 		{"HTTP", "1.1", func(s Scenario) string { return s.HTTP }},
 		{"TLS", "no", func(s Scenario) string { return map[bool]string{true: "yes"}[s.TLS] }}, // the address of a target says it
 		{"proxy", "none", func(s Scenario) string { return s.Via }},

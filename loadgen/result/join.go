@@ -32,6 +32,7 @@ func Join(parts ...Window) (Window, error) {
 		w.Joining = slices.Clone(sampling[0].Joining)
 	}
 	slices.SortStableFunc(w.Agents, Agent.compare)
+	slices.SortStableFunc(w.JoinSteps, func(a, b JoinStep) int { return cmp.Compare(b.BeforeS, a.BeforeS) })
 	slices.SortFunc(w.Slices, func(a, b Slice) int { return cmp.Compare(a.AtS, b.AtS) })
 	return w, nil
 }
@@ -95,6 +96,7 @@ func (w *Window) join(p Window) error {
 		}
 	}
 
+	w.JoinSteps = append(w.JoinSteps, p.JoinSteps...)
 	w.Joins, w.Returns = w.Joins.with(p.Joins), w.Returns.with(p.Returns)
 	w.Traffic.add(p.Traffic)
 	w.Generator.add(p.Generator)

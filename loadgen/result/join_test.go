@@ -159,6 +159,10 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Agents[0].Process.RSSBytes":     same,
 	"Window.Agents[0].Process.RSSIdleBytes": same,
 
+	"Window.JoinSteps[0].Users":   later, // they are listed one after the other, that with larger numbers first
+	"Window.JoinSteps[0].LengthS": later,
+	"Window.JoinSteps[0].BeforeS": later,
+
 	"len Window.Joining":           none, // users of several parts joined at the same time
 	"Window.Joining[0].Users":      none,
 	"Window.Joining[0].InUseBytes": none,

@@ -235,6 +235,7 @@ func Metrics() []Metric {
 			Theory: predicted(func(t Theory) *float64 { return t.Join }), Worse: Higher, Shown: InJoining,
 		},
 		{Key: "join-p99", Unit: "ms", Value: joinedBy(first, func(j Joining) float64 { return j.P99 }), Worse: Higher, Shown: InJoining},
+		{Key: "join-rate", Title: "users", Per: "s", Value: joinRate, Worse: Lower, Shown: InJoining},
 		{Key: "join-round-trips", Title: "round trips", Value: trips, Worse: Higher, Shown: InJoining},
 		{Key: "join-connections", Title: "connections", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Connections }), Worse: Higher, Shown: InJoining},
 		{Key: "join-bytes", Unit: "B", Per: "user", Value: joinedBy(first, func(j Joining) float64 { return j.Bytes }), Worse: Higher, Shown: InJoining},

@@ -38,8 +38,9 @@ const (
 	mostProfiles = 256 // two of each of 100 servers, and of the generator
 	mostJoining  = 64  // a run has 6 samples of the servers' memory
 	mostAgents   = 1000
-	mostErrors   = 100 // different ones, and as many outages
-	mostText     = 500 // bytes of an error
+	mostSteps    = 5 * mostAgents // of joining
+	mostErrors   = 100            // different ones, and as many outages
+	mostText     = 500            // bytes of an error
 )
 
 // A quantity is a number of a window. If nothing can have measured it, drop takes it away.
@@ -75,7 +76,7 @@ func (w *Window) Settle() error {
 		*w = w.failed()
 	}
 	w.Slices, w.Errors, w.Dropped = slices.Clone(w.Slices), slices.Clone(w.Errors), slices.Clone(w.Dropped)
-	w.Outages, w.Agents = slices.Clone(w.Outages), slices.Clone(w.Agents)
+	w.Outages, w.Agents, w.JoinSteps = slices.Clone(w.Outages), slices.Clone(w.Agents), slices.Clone(w.JoinSteps)
 	if w.Calibration != nil {
 		c := *w.Calibration
 		w.Calibration = &c
@@ -149,6 +150,10 @@ func (w *Window) shorten() {
 		w.Agents = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d agents are more than a run has", n), Cost: costOfAgents + " left out"})
 	}
+	if n := len(w.JoinSteps); n > mostSteps {
+		w.JoinSteps = nil
+		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d steps of joining are more than a run has", n), Cost: costOfSteps + " left out"})
+	}
 	for i := range w.Agents {
 		w.Agents[i].Name, w.Agents[i].Machine = Shorten(w.Agents[i].Name), Shorten(w.Agents[i].Machine)
 	}
@@ -195,6 +200,7 @@ const (
 	costOfSlices  = "the latency over time is"
 	costOfJoining = "the server's memory for one more user is"
 	costOfAgents  = "what each agent took is"
+	costOfSteps   = "when users joined, which theory takes into account, is"
 	costOfWay     = "the prediction of theory is"
 )
 
@@ -281,6 +287,15 @@ func (w *Window) quantities() []quantity {
 	}
 	if w.Server != nil {
 		usage("server", w.Server, func() { w.Server = nil })
+	}
+	steps := probe(costOfSteps, func() { w.JoinSteps = nil })
+	for i := range w.JoinSteps {
+		s := &w.JoinSteps[i]
+		steps("users that joined in a step", heads, &s.Users)
+		steps("begin of a step of joining", spans, &s.BeforeS)
+		length := spans
+		length.most = s.BeforeS
+		steps("length of a step of joining", length, &s.LengthS)
 	}
 	memory := probe(costOfJoining, func() { w.Joining = nil })
 	for i := range w.Joining {

@@ -79,6 +79,16 @@ func TestSettle(t *testing.T) {
 			func(w Window) bool { return w.Server != nil && w.Joining == nil },
 		},
 		{
+			func(w *Window) { w.JoinSteps[1].LengthS = 4 },
+			"length of a step of joining 4 s can't have been measured in round 3: when users joined, which theory takes into account, is left out", false,
+			func(w Window) bool { return w.JoinSteps == nil },
+		},
+		{
+			func(w *Window) { w.JoinSteps = make([]JoinStep, 5001) },
+			"5001 steps of joining are more than a run has in round 3: when users joined, which theory takes into account, is left out", false,
+			func(w Window) bool { return w.JoinSteps == nil },
+		},
+		{
 			func(w *Window) { w.Misdelivered = -5 },
 			"misdelivered -5 can't have been measured in round 3: it counts as 0", true,
 			func(w Window) bool { return w.Misdelivered == 0 },
@@ -92,6 +102,7 @@ func TestSettle(t *testing.T) {
 		w := sound()
 		w.Server, w.Store = &Process{CPUS: 1, RSSBytes: 3, RSSIdleBytes: 2}, &Store{Reads: 1}
 		w.Joining = joining(7, 5)
+		w.JoinSteps = []JoinStep{{Users: 1, LengthS: 1, BeforeS: 9}, {Users: 1, LengthS: 1, BeforeS: 3}}
 		w.Slices = []Slice{{AtS: 1, WidthS: 1}}
 		w.Calibration = &Calibration{RoundTrip: histogramOf(1), Bytes: &Bytes{Send: 1}}
 		c.spoil(&w)

@@ -123,6 +123,8 @@ type Window struct {
 	Joins   *Joins `json:"joins,omitempty"`   // of all users at first; nil: the result is older than the figure
 	Returns *Joins `json:"returns,omitempty"` // of users whose session had ended, from then on; nil: none came back, or as above
 
+	JoinSteps []JoinStep `json:"join_steps,omitempty"` // when users joined, at first; empty: the result is older than that
+
 	Joining []MemorySample `json:"joining,omitempty"` // memory of the servers while the users joined, of none of them first; empty: unknown
 
 	// The generator and the servers were profiled meanwhile, which costs CPU, if either is set.

@@ -44,9 +44,10 @@ type Row struct {
 	BytesPerDelivery    float64   `json:"bytes_per_delivery"` // both directions, without the handshakes
 	FailedRequests      int       `json:"failed_requests"`
 	Rejoins             int       `json:"rejoins"`
-	Limited             int       `json:"limited"` // as in Window
-	Join                *Joining  `json:"join"`    // nil: unknown
-	Return              *Joining  `json:"return"`  // of users that joined again; nil: unknown, or none did
+	Limited             int       `json:"limited"`               // as in Window
+	Join                *Joining  `json:"join"`                  // nil: unknown
+	JoinsPerS           float64   `json:"joins_per_s,omitempty"` // users that joined in a second; 0: unknown
+	Return              *Joining  `json:"return"`                // of users that joined again; nil: unknown, or none did
 	Store               *Store    `json:"store"`
 	StorePerDelivery    *Rates    `json:"store_per_delivery"`
 	StorePerSecond      *Rates    `json:"store_per_second"`
@@ -282,7 +283,7 @@ func merge(windows []Window) Row {
 	}
 	row.Latency = quantiles(row.Histogram)
 	row.SendDelay, row.Accept = delay(sendDelay), delay(accept)
-	row.Join, row.Return = join.join(), again.join()
+	row.Join, row.Return, row.JoinsPerS = join.join(), again.join(), joinsPerS(Measured(windows))
 	row.Generator.LateP99 = milliseconds(late.Quantile(.99))
 	row.Doubts = append([]Doubt{}, doubts(row, windows)...)
 	row.Doubts = append(row.Doubts, beyond("deliveries", row.Histogram)...)

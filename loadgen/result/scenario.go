@@ -42,6 +42,8 @@ type Scenario struct {
 	Servers    int    `json:"servers,omitempty" yaml:"-"`    // number of servers that the run starts, which share the users; 0: one
 	Spread     string `json:"spread,omitempty" yaml:"-"`     // what is spread over several servers: SpreadRooms; empty: the members of each room, so they share a store
 
+	Heartbeat Seconds `json:"heartbeat_s,omitempty" yaml:"-"` // between two signs of life of the servers that the run starts, on each stream; 0: their default
+
 	TLS  bool   `json:"tls,omitempty" yaml:"-"`  // users speak TLS with the servers that the run starts, or with the proxies before them
 	Via  string `json:"via,omitempty" yaml:"-"`  // the proxy before each server that the run starts, like "nginx"; empty: none
 	HTTP string `json:"http,omitempty" yaml:"-"` // version that users speak, like "2"; empty: 1.1

@@ -41,6 +41,11 @@ func joinedBy(which func(Row) *Joining, of func(Joining) float64) func(Row) (flo
 	}
 }
 
+// joinRate returns how many users joined in a second.
+func joinRate(r Row) (float64, bool) {
+	return r.JoinsPerS, r.JoinsPerS > 0
+}
+
 // trips returns the round trips that joining takes, which are those of theory.
 func trips(r Row) (float64, bool) {
 	if r.Theory == nil || r.Theory.JoinTrips == 0 {

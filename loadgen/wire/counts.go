@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"net/http"
 	"sync/atomic"
+	"time"
 
 	"pushpull/loadgen/result"
 	"pushpull/transports"
@@ -15,7 +17,18 @@ type Counts struct {
 	full, resumed             atomic.Int64 // TLS handshakes
 	silences                  silences
 	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
+	heartbeat                 atomic.Int64 // that a server has promised on a stream, at last
 }
+
+// opened takes note of the header of a response that opens a stream.
+func (c *Counts) opened(h http.Header) {
+	if beat := transports.PromisedHeartbeat(h); beat > 0 {
+		c.heartbeat.Store(int64(beat))
+	}
+}
+
+// Heartbeat returns the time between two signs of life that servers promise on streams; 0 if none has promised any.
+func (c *Counts) Heartbeat() time.Duration { return time.Duration(c.heartbeat.Load()) }
 
 func (c *Counts) sent(purpose transports.Purpose) {
 	if purpose.Request == transports.Send {

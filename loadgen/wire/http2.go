@@ -226,6 +226,7 @@ func (p *Pool) stream(s *shared, req *http.Request, purpose transports.Purpose) 
 		counts.opening.Add(opening)
 	}
 	if opened { // it lasts
+		counts.opened(resp.Header)
 		b.left = unlimited
 		limit()
 	}

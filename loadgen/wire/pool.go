@@ -213,6 +213,7 @@ func (p *Pool) exchange(c *conn, req *http.Request, purpose transports.Purpose) 
 		counts.handshakes.Add(1)
 	}
 	if opened {
+		counts.opened(resp.Header)
 		unread := c.unread()
 		counts.handshakeIn.Add(c.meter.consumed() - in - unread)
 		counts.handshakeOut.Add(c.meter.out.Load() - out)
