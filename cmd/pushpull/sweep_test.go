@@ -148,31 +148,29 @@ func TestSweepAdvises(t *testing.T) {
 
 // TestSweepPlaces checks which agents and servers the points of a sweep have. Servers that are named stay.
 func TestSweepPlaces(t *testing.T) {
-	for flags, want := range map[string]string{
-		"":                           "[{{1 } } {{1 } }]",
-		"--agents 2":                 "[{{1 } 2} {{1 } 2}]",
-		"--agents auto":              "[{{1 } } {{1 } }]", // one process is enough
-		"--servers 3 --spread rooms": "[{{3 rooms} } {{3 rooms} }]",
-		"--agents auto --servers 2 --spread rooms": "[{{2 rooms} } {{2 rooms} }]",
+	for flags, want := range map[string]struct {
+		servers serversOptions
+		agents  int
+	}{
+		"":                           {serversOptions{n: 1}, 0},
+		"--agents 2":                 {serversOptions{n: 1}, 2},
+		"--agents auto":              {serversOptions{n: 1}, 0}, // one process is enough
+		"--servers 3 --spread rooms": {serversOptions{n: 3, by: spreadRooms}, 0},
+		"--agents auto --servers 2 --spread rooms": {serversOptions{n: 2, by: spreadRooms}, 0},
+		"--agents 2 --heartbeat 30s":               {serversOptions{n: 1, heartbeat: 30 * time.Second}, 2},
 	} {
 		opts, cmd := parsedSweep(t, append(strings.Fields(flags), "--vary", "users=20,40", "--room-size", "2")...)
 		g, err := opts.plan(cmd, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.place(opts.agents); err != nil {
-			t.Fatal(err)
+		if err := g.place(opts.agents); err != nil || len(g.placed) != 2 {
+			t.Fatalf("%q: %d points are placed, %v", flags, len(g.placed), err)
 		}
-		var got []string
 		for _, on := range g.placed {
-			number := ""
-			if on.agents.used() {
-				number = fmt.Sprint(on.agents.number)
+			if on.servers != want.servers || on.agents.number != want.agents {
+				t.Errorf("%q places a point on %+v and %d agents, want %+v", flags, on.servers, on.agents.number, want)
 			}
-			got = append(got, fmt.Sprintf("{%v %s}", on.servers, number))
-		}
-		if fmt.Sprint(got) != want {
-			t.Errorf("%q places them on %v, want %s", flags, got, want)
 		}
 	}
 }
