@@ -68,7 +68,7 @@ func (o *sweepOptions) plan(cmd *cobra.Command, args []string) (*grid, error) {
 		return nil, err
 	}
 	if against.only && (o.store != "" || o.servers.given()) {
-		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store and --servers")
+		return nil, errors.New("--only-against leaves out pushpull's own server: leave out --store, --servers and --heartbeat")
 	}
 	own := measuresOwn(scenario.Transports)
 	if err := o.access.validate(own, false); err != nil {

@@ -391,7 +391,7 @@ func (s *Scenario) plausible() error {
 		kind
 		value float64
 	}
-	all := []number{{"slices", heads, float64(s.Slices)}, {"servers", heads, float64(s.Servers)}}
+	all := []number{{"slices", heads, float64(s.Slices)}, {"servers", heads, float64(s.Servers)}, {"heartbeat_s", spans, float64(s.Heartbeat)}}
 	for _, k := range Knobs() {
 		if x, ok := k.number(s); ok {
 			n := number{k.Key, heads, x}
