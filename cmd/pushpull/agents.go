@@ -21,8 +21,9 @@ import (
 
 // aboutAgents is the part of a command's help on agents.
 const aboutAgents = `--agents has that many other processes simulate the users, as one process ends at its open files, its
-memory or its cores. Each takes whole rooms; with fewer rooms than agents each takes members of all rooms, and
-only messages between members of the same agent are timed. Without --nats they are started for the measurement, on this
+memory or its cores. Each takes whole rooms, by the cores of its machine and the agents there, and no more than its open
+files are enough for; with fewer rooms than agents each takes members of all rooms, as many as the others, and only
+messages between members of the same agent are timed. Without --nats they are started for the measurement, on this
 machine, with a NATS server on loopback. With --nats they are processes "pushpull agent" that wait at a NATS
 server, on this machine and on others. Servers that are started listen on loopback, so agents on other machines
 need --target. The agents begin together, and the report says how far apart at most; no clock of one
@@ -56,8 +57,8 @@ func (o *agentsOptions) read(text string) (int, error) {
 		return 0, nil
 	}
 	n, err := input.Int(text)
-	if err == nil && (n < 1 || n > 1000) {
-		err = errors.New("must be 1 to 1000, or auto")
+	if err == nil && (n < 1 || n > loadgen.MostParts) {
+		err = fmt.Errorf("must be 1 to %d, or auto", loadgen.MostParts)
 	}
 	return n, err
 }

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
@@ -117,8 +120,15 @@ func refuse(r micro.Request, code, format string, args ...any) {
 	_ = r.Error(code, fmt.Sprintf(format, args...), nil) // as in answer
 }
 
-// mostUnpacked is the most bytes of what unpack returns: a line of a result has fewer.
-const mostUnpacked = 64 << 20
+// Limits of what others send, so that it takes neither much memory nor much time: the bytes of what unpack reads, as a
+// line of a result has fewer; the values in it, as each may take many times its bytes in memory; the characters of a text
+// in a status; and the cores of a machine. Packed, nothing has more bytes than unpacked.
+const (
+	mostUnpacked = 32 << 20
+	mostValues   = 100_000
+	mostText     = 8 << 10
+	mostCores    = 1 << 16
+)
 
 // pack returns v as compressed JSON.
 func pack(v any) ([]byte, error) {
@@ -141,8 +151,65 @@ func unpack(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	if len(text) > mostUnpacked {
+	values := 0
+	for _, mark := range []string{"{", "[", ","} {
+		values += bytes.Count(text, []byte(mark))
+	}
+	if len(text) > mostUnpacked || values > mostValues {
 		return errors.New("it is too large")
 	}
 	return json.Unmarshal(text, v)
+}
+
+// readStatus reads a status, and returns an error if an agent can't have it.
+func readStatus(data []byte) (s status, err error) {
+	if err := json.Unmarshal(data, &s); err != nil {
+		return status{}, err
+	}
+	p := s.Progress
+	for _, n := range []int{s.Window, s.Met, s.Known, s.Size, p.Joined, p.Sent, p.Expected, p.Delivered, int(p.In), int(p.P50), int(p.P99)} {
+		if n < 0 {
+			return status{}, fmt.Errorf("%d is less than none", n)
+		}
+	}
+	if s.Known > mostUnpacked || s.Size > mostUnpacked {
+		return status{}, fmt.Errorf("%d bytes are more than %d", max(s.Known, s.Size), mostUnpacked)
+	}
+	if most := 1 << 40; max(s.Met, p.Joined, p.Sent, p.Expected, p.Delivered) > most || p.PerS < 0 || p.PerS > float64(most) {
+		return status{}, errors.New("no window has so many users or messages")
+	}
+	for _, text := range []string{s.Agent, s.Run, string(s.State), s.At, s.Failed, p.Phase, p.Waiting} {
+		if len(text) > mostText {
+			return status{}, fmt.Errorf("a text of it has %d bytes, more than %d", len(text), mostText)
+		}
+	}
+	return s, nil
+}
+
+// memberOf reads what an agent says of itself as a service; false if it is none.
+func memberOf(data []byte) (m *member, ok bool) {
+	var info micro.Info
+	if json.Unmarshal(data, &info) != nil || info.Name != serviceName || !isToken(info.ID) {
+		return nil, false
+	}
+	number := func(key string, most int) int {
+		n, err := strconv.Atoi(info.Metadata[key])
+		if err != nil || n < 0 || n > most {
+			return 0 // unknown
+		}
+		return n
+	}
+	m = &member{
+		id: info.ID, name: info.Metadata[metaName], machine: info.Metadata[metaMachine], pid: number(metaPID, math.MaxInt32),
+		may: loadgen.Capacity{Cores: number(metaCores, mostCores), Files: number(metaFiles, math.MaxInt), Ports: number(metaPorts, 1<<16)},
+	}
+	m.may.Machine = m.machine
+	return m, len(m.name) <= mostText && len(m.machine) <= mostText
+}
+
+// isToken reports whether an id is a part of a subject without wildcards, as those of micro services are.
+func isToken(id string) bool {
+	return id != "" && len(id) <= mostText && !strings.ContainsFunc(id, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }

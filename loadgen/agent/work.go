@@ -381,8 +381,8 @@ func (c *crew) take(ctx context.Context, of shared) (known []byte, err error) {
 		}
 		packed = append(packed, got.Data...)
 		size, err := strconv.Atoi(got.Header.Get(sizeHeader))
-		if err != nil || len(got.Data) == 0 {
-			return nil, errors.New("the coordinator does not say how much there is")
+		if err != nil || len(got.Data) == 0 || size > mostUnpacked {
+			return nil, errors.New("the coordinator does not say how much there is, or has too much")
 		}
 		if len(packed) >= size {
 			return known, unpack(packed, &known)
