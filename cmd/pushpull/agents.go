@@ -92,7 +92,7 @@ func (o *agentsOptions) settle(s loadgen.Scenario, servers *serversOptions, runn
 func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) error {
 	if !o.used() {
 		if o.place.URL != "" {
-			return errors.New("--nats is where agents wait: add --agents N")
+			return errors.New("--nats and --nats-context are where agents wait: add --agents N")
 		}
 		return o.place.validate()
 	}
@@ -166,7 +166,7 @@ func (o *agentsOptions) gather(ctx context.Context, here bool) (_ *crowd, err er
 		}
 		wanted.Ended, wanted.Replace = c.ended, c.replace
 	} else {
-		wanted.More = "pushpull agent --nats " + place.Shown()
+		wanted.More = "pushpull agent " + o.place.flags()
 	}
 	var conn *nats.Conn
 	if conn, c.done, err = agent.Connect(place, "pushpull"); err != nil {
