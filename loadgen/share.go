@@ -25,7 +25,7 @@ type Capacity struct {
 // The shares are in proportion to the cores of each generator's machine, divided by the number of generators there.
 // A generator takes no more rooms than its open files are enough for, and those of a machine not more than it has
 // ports, unless the servers are reached over IPv4 on loopback. The others take what is left. Each generator takes at
-// least one room, and equal generators take shares that differ by at most one. The shares are those of the scenario's
+// least one room, and equal generators take the parts that there are without shares. The shares are those of the scenario's
 // most demanding transport, so that they are the same for all.
 //
 // Where there are more generators than rooms, each has members of all rooms: their shares are equal, whatever they may
@@ -73,16 +73,20 @@ func (t Task) Among(generators []Capacity) (Task, error) {
 		}
 	}
 	if fit := sum(most); fit < rooms {
-		return t, fmt.Errorf("%d agents hold %d of %d users, as they may have no more open files or local ports: start more agents, or use --users %d",
-			t.Parts, fit*s.roomSize(), s.Users, fit*s.roomSize())
+		agents := "1 agent holds"
+		if t.Parts > 1 {
+			agents = fmt.Sprintf("%d agents hold", t.Parts)
+		}
+		return t, fmt.Errorf("%s %d of %d users, as open files or local ports are too few for more: start more agents, or use --users %d",
+			agents, fit*s.roomSize(), s.Users, fit*s.roomSize())
 	}
 	t.Shares = fill(rooms, weights, most)
 	return t, nil
 }
 
-// layout returns what is known of the task's processes to a generator.
+// layout returns what a generator knows of how its users reach the servers.
 func (t Task) layout() Layout {
-	l := Layout{Agents: t.Parts, Elsewhere: true, Servers: len(t.Servers), Spread: t.Spread, Running: true, HTTP2: t.HTTP2}
+	l := Layout{Spread: t.Spread, HTTP2: t.HTTP2}
 	for _, server := range t.Servers {
 		address, err := url.Parse(server.URL)
 		if server.Through != "" {

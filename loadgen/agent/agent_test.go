@@ -79,7 +79,7 @@ func TestUnequal(t *testing.T) {
 	}{
 		"cores": {[]loadgen.Capacity{{Cores: 6}, {Cores: 3}}, []int{24, 16}, ""},
 		"files": {[]loadgen.Capacity{{Cores: 6, Files: few}, {Cores: 3}}, []int{8, 32}, ""},
-		"both":  {[]loadgen.Capacity{{Cores: 6, Files: few}, {Cores: 3, Files: few}}, nil, "measuring long-poll: 2 agents hold 16 of 40 users, as they may have no more open files or local ports: start more agents, or use --users 16"},
+		"both":  {[]loadgen.Capacity{{Cores: 6, Files: few}, {Cores: 3, Files: few}}, nil, "measuring long-poll: 2 agents hold 16 of 40 users, as open files or local ports are too few for more: start more agents, or use --users 16"},
 	} {
 		b := newBroker(t)
 		for i, may := range c.may {

@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -242,7 +241,7 @@ func FuzzContext(f *testing.F) {
 		for _, key := range []string{"password", "token", "user_jwt", "user_seed"} {
 			secret, _ := fields[key].(string)
 			delete(fields, key)
-			if named := errors.Join(err).Error(); len(secret) > 7 && strings.Contains(named, secret) && !containsKey(fields, secret) {
+			if named := err.Error(); len(secret) > 7 && strings.Contains(named, secret) && !containsKey(fields, secret) {
 				t.Errorf("%v has the %s", err, key)
 			}
 		}

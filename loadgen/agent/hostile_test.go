@@ -105,13 +105,30 @@ func TestHostileStatus(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	for _, bad := range []string{
-		`{"known":33554433}`, `{"size":9223372036854775807}`, `{"known":-1}`, `{"size":-1}`, `{"window":-1}`, `{"met":-1}`, `{"met":4611686018427387904}`,
-		`{"progress":{"joined":9223372036854775807}}`, `{"progress":{"sent":-1}}`, `{"progress":{"in_ns":-1}}`, `{"progress":{"joined_per_s":1e300}}`, `{"progress":{"joined_per_s":-1}}`,
-		`{"progress":{"p99_ns":-1}}`, `{"failed":"` + strings.Repeat("x", mostText+1) + `"}`, `{"window":1e99}`, `[]`, ``,
+		`{"known":33554433}`, `{"size":9223372036854775807}`, `{"known":-1}`, `{"size":-1}`, `{"window":-1}`, `{"met":-1}`, `{"failed":"` + strings.Repeat("x", mostText+1) + `"}`, `{"window":1e99}`, `[]`, ``,
 	} {
 		if s, err := readStatus([]byte(bad)); err == nil {
 			t.Errorf("%.80s is %+v", bad, s)
 		}
+	}
+	for _, bad := range []string{`"joined":9223372036854775807`, `"sent":-1`, `"in_ns":-1`, `"joined_per_s":1e300`, `"joined_per_s":-1`, `"p99_ns":-1`} {
+		if s, err := readStatus([]byte(`{"met":1,"progress":{"phase":"x",` + bad + `}}`)); err != nil || s.Met != 1 || s.Progress != (progress{}) {
+			t.Errorf("%s: %+v, %v", bad, s, err)
+		}
+	}
+}
+
+// TestLongReason has an agent fail for a reason that is longer than a status may hold: the run still learns that it failed.
+func TestLongReason(t *testing.T) {
+	w := &work{number: 1, ended: true, failed: strings.Repeat("é", mostText)}
+	var s status
+	w.describe(&s)
+	data, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readStatus(data); err != nil || !got.ended(1) || !strings.HasPrefix(got.Failed, "ééé") || !strings.HasSuffix(got.Failed, "é…") {
+		t.Errorf("%.40s, %v", got.Failed, err)
 	}
 }
 

@@ -121,13 +121,14 @@ func refuse(r micro.Request, code, format string, args ...any) {
 }
 
 // Limits of what others send, so that it takes neither much memory nor much time: the bytes of what unpack reads, as a
-// line of a result has fewer; the values in it, as each may take many times its bytes in memory; the characters of a text
-// in a status; and the cores of a machine. Packed, nothing has more bytes than unpacked.
+// line of a result has fewer; the values in it, as each may take many times its bytes in memory; the bytes of a text of
+// an agent; the cores of a machine; and the users or messages of a window. Packed, nothing has more bytes than unpacked.
 const (
 	mostUnpacked = 32 << 20
 	mostValues   = 100_000
 	mostText     = 8 << 10
 	mostCores    = 1 << 16
+	mostCount    = 1 << 40
 )
 
 // pack returns v as compressed JSON.
@@ -161,22 +162,30 @@ func unpack(data []byte, v any) error {
 	return json.Unmarshal(text, v)
 }
 
-// readStatus reads a status, and returns an error if an agent can't have it.
+// shortened returns a text that a status may hold.
+func shortened(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostText-len("…")], "") + "…"
+}
+
+// readStatus reads a status, and returns an error if an agent can't have it. A progress that can't be is left out, as it is
+// for people alone.
 func readStatus(data []byte) (s status, err error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return status{}, err
 	}
+	if least := min(s.Window, s.Met, s.Known, s.Size); least < 0 {
+		return status{}, fmt.Errorf("%d is less than none", least)
+	}
+	if most := max(s.Known, s.Size); most > mostUnpacked {
+		return status{}, fmt.Errorf("%d bytes are more than %d", most, mostUnpacked)
+	}
 	p := s.Progress
-	for _, n := range []int{s.Window, s.Met, s.Known, s.Size, p.Joined, p.Sent, p.Expected, p.Delivered, int(p.In), int(p.P50), int(p.P99)} {
-		if n < 0 {
-			return status{}, fmt.Errorf("%d is less than none", n)
-		}
-	}
-	if s.Known > mostUnpacked || s.Size > mostUnpacked {
-		return status{}, fmt.Errorf("%d bytes are more than %d", max(s.Known, s.Size), mostUnpacked)
-	}
-	if most := 1 << 40; max(s.Met, p.Joined, p.Sent, p.Expected, p.Delivered) > most || p.PerS < 0 || p.PerS > float64(most) {
-		return status{}, errors.New("no window has so many users or messages")
+	if least, most := min(p.Joined, p.Sent, p.Expected, p.Delivered), max(p.Joined, p.Sent, p.Expected, p.Delivered); least < 0 || most > mostCount ||
+		p.PerS < 0 || p.PerS > mostCount || min(p.In, p.P50, p.P99) < 0 {
+		s.Progress = progress{}
 	}
 	for _, text := range []string{s.Agent, s.Run, string(s.State), s.At, s.Failed, p.Phase, p.Waiting} {
 		if len(text) > mostText {
