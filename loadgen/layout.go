@@ -74,14 +74,11 @@ func (l Layout) short(s Scenario) (need, bool) {
 
 // needs returns the needs of all processes on this machine.
 func (l Layout) needs(s Scenario) (all []need) {
-	d := demandOf(s, l.find)
-	if l.HTTP2 {
-		d = demandsOne
-	}
+	d := l.demand(s)
 	files, ports := process.FileLimit(), portLimit()
 	agents, servers := max(1, l.Agents), max(1, l.Servers)
 	everyone := d.connections(share{s.Users, l.sending(s, s.Users, s.talking())})
-	onServer := d.connections(l.ofServer(s, servers))
+	onServer := d.connections(l.ofServer(s, s.Users/s.roomSize(), servers))
 	relay := l.Relay
 	if relay == 0 && !s.Network.IsNone() {
 		relay = 2
@@ -117,6 +114,19 @@ func (l Layout) needs(s Scenario) (all []need) {
 		all = append(all, need{"this machine may", Memory, (s.Users*ofUser + everyone*ofConnection) >> 20, freeMemory()})
 	}
 	return all
+}
+
+// demand returns which users of a scenario have a second connection.
+func (l Layout) demand(s Scenario) demand {
+	if l.HTTP2 {
+		return demandsOne
+	}
+	return demandOf(s, l.find)
+}
+
+// files returns how many open files a generator needs that has that many of the rooms.
+func (l Layout) files(s Scenario, rooms int) int {
+	return l.demand(s).connections(l.rooms(s, rooms)) + reserved
 }
 
 // freeMemory returns how many MB of memory processes can take; 0 if unknown.
@@ -156,9 +166,8 @@ func (l Layout) ofAgent(s Scenario, agents int) share {
 	return l.rooms(s, over(rooms, agents))
 }
 
-// ofServer returns the largest share of one of so many servers.
-func (l Layout) ofServer(s Scenario, servers int) share {
-	rooms := s.Users / s.roomSize()
+// ofServer returns the largest share of one of so many servers among which that many of the rooms are divided.
+func (l Layout) ofServer(s Scenario, rooms, servers int) share {
 	if l.Spread {
 		return l.rooms(s, over(rooms, servers))
 	}
@@ -175,7 +184,7 @@ func (l Layout) ofServer(s Scenario, servers int) share {
 	for _, n := range talkers {
 		most = max(most, n+turns*(s.talkers()/servers))
 	}
-	users := over(s.Users, servers)
+	users := over(rooms*s.roomSize(), servers)
 	return share{users, l.sending(s, users, min(users, most*over(rooms, max(1, turns))))}
 }
 

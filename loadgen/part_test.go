@@ -24,19 +24,29 @@ func drawn(random *rand.Rand) Scenario {
 	return s
 }
 
-// TestParts divides random plans into parts. The parts put together, with the users renumbered, are
-// the plan.
+// TestParts divides random plans into parts, equal ones and others. The parts put together, with the users renumbered,
+// are the plan.
 func TestParts(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
+	random, unequal := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
 	for range 100 {
 		s := drawn(random)
 		plan := NewPlan(s, 1)
 		for _, n := range []int{1, 2, 3, s.Users / s.RoomSize} {
 			n = min(n, s.Users/s.RoomSize)
+			var shares []int
+			if unequal.IntN(2) == 0 {
+				shares = slices.Repeat([]int{1}, n)
+				for range s.Users/s.RoomSize - n {
+					shares[unequal.IntN(n)]++
+				}
+			}
 			whole := &Plan{RoomSize: plan.RoomSize, Talkers: plan.Talkers, Warmup: plan.Warmup, End: plan.End}
 			least, most := s.Users, 0
 			for i := range n {
-				part := plan.Part(i, n)
+				part := plan.Part(i, n, shares)
+				if size := sizeOfPart(len(plan.inRoom), plan.RoomSize, i, n, shares); size != part.Users {
+					t.Errorf("part %d of %d has %d users, not %d", i, n, part.Users, size)
+				}
 				least, most = min(least, part.Users), max(most, part.Users)
 				stands(t, part)
 				for _, send := range part.Sends {
@@ -55,7 +65,7 @@ func TestParts(t *testing.T) {
 			if !reflect.DeepEqual(whole, plan) {
 				t.Fatalf("%d parts of %+v together are not the plan", n, s)
 			}
-			if most-least > plan.RoomSize {
+			if shares == nil && most-least > plan.RoomSize {
 				t.Errorf("parts have %d to %d users in rooms of %d", least, most, plan.RoomSize)
 			}
 		}
@@ -73,8 +83,8 @@ func TestSpreadParts(t *testing.T) {
 		in := make([]int, s.Users) // parts that have the user
 		copies := make([]int, len(plan.Sends))
 		for i := range n {
-			part := plan.Part(i, n)
-			if !slices.Equal(part.Sends, plan.Sends) || part.usersHere() != plan.sizeOfPart(i, n) {
+			part := plan.Part(i, n, nil)
+			if !slices.Equal(part.Sends, plan.Sends) || part.usersHere() != sizeOfPart(len(plan.inRoom), plan.RoomSize, i, n, nil) {
 				t.Fatalf("part %d of %d of %+v has %d users and %d sends", i, n, s, part.usersHere(), len(part.Sends))
 			}
 			for place := range part.usersHere() {
@@ -132,7 +142,7 @@ func TestPartsAreMeasured(t *testing.T) {
 			parts := make([]result.Window, 2)
 			var measuring sync.WaitGroup
 			for i := range parts {
-				w, err := aWindow(s, transport, plan.Part(i, len(parts)))
+				w, err := aWindow(s, transport, plan.Part(i, len(parts), nil))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -74,6 +74,12 @@ func NewPlan(s Scenario, round int) *Plan {
 	return p
 }
 
+// planBytes returns the memory of a scenario's plan, with what is kept for each user and each message.
+func planBytes(s Scenario) int {
+	const ofUser, ofSend = 8 + 24 + 4, 24 + 2*4 // a phase, a slice and a room; a Send, and its index in a slice with room to grow
+	return s.Users*ofUser + int(s.sends())*ofSend
+}
+
 // number numbers the messages of each user and of each room.
 func (p *Plan) number() {
 	for i := range p.Sends {

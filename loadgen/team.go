@@ -11,13 +11,14 @@ import (
 	"pushpull/loadgen/network"
 	"pushpull/loadgen/result"
 	"pushpull/transports"
+	"pushpull/transports/process"
 )
 
 // A Team measures windows by several generators at the same time, each in a process of its own, on this machine or on
 // others. Package agent has one.
 type Team interface {
 	// Measure has each generator measure a part of the window that t describes, and returns the parts as one, as
-	// result.Join does. The team sets t's Part and Parts. If ctx ends, it ends the window early and returns it as
+	// result.Join does. The team sets t's Part, Parts and Shares. If ctx ends, it ends the window early and returns it as
 	// measured until then, marked as interrupted; nil if nothing was measured. Progress is that of all generators
 	// together.
 	Measure(ctx context.Context, t Task, progress func(Progress)) (*result.Window, error)
@@ -34,8 +35,12 @@ type Task struct {
 	Transport string   `json:"transport"`
 	Round     int      `json:"round"`
 
-	Part  int `json:"part"` // from 0
-	Parts int `json:"parts"`
+	Part  int `json:"part"`  // from 0
+	Parts int `json:"parts"` // at most MostParts
+
+	// Shares are the rooms of each part, in their order, as Among finds them; nil: the parts are as equal as can be. Parts
+	// that have members of all rooms have none.
+	Shares []int `json:"shares,omitempty"`
 
 	Rooms       string          `json:"rooms"` // prefix of the names of all rooms, which no other window uses
 	Servers     []Address       `json:"servers"`
@@ -72,7 +77,7 @@ const Beginning = "beginning"
 // Check returns an error if the task can't be done by this process, as it is none, has no users, or needs more than the
 // process may have.
 func (t Task) Check() error {
-	if t.Parts < 1 || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
+	if t.Parts < 1 || t.Parts > MostParts || t.Part < 0 || t.Part >= t.Parts || len(t.Servers) == 0 {
 		return fmt.Errorf("part %d of %d on %d servers is none", t.Part+1, t.Parts, len(t.Servers))
 	}
 	if _, err := Client(t.Transport); err != nil {
@@ -83,13 +88,44 @@ func (t Task) Check() error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	rooms := &Plan{RoomSize: s.roomSize(), inRoom: make([]int32, s.Users/s.roomSize())}
-	own := rooms.sizeOfPart(t.Part, t.Parts)
-	if own == 0 {
-		return fmt.Errorf("%d generators are more than %d rooms, or the %d members of one, can be divided among: use fewer of them", t.Parts, len(rooms.inRoom), rooms.RoomSize)
+	rooms := s.Users / s.roomSize()
+	if err := t.checkShares(rooms); err != nil {
+		return err
+	}
+	if sizeOfPart(rooms, s.roomSize(), t.Part, t.Parts, t.Shares) == 0 {
+		return fmt.Errorf("%d generators are more than %d rooms, or the %d members of one, can be divided among: use fewer of them", t.Parts, rooms, s.roomSize())
+	}
+	if needs, free := planBytes(s)>>20, freeMemory(); free > 0 && needs > free {
+		return fmt.Errorf("the plan of %d users needs %d MB of memory and this machine has %d: use fewer users", s.Users, needs, free)
 	}
 	s.Network = network.Profile{} // the relay is another process
-	return CheckLimits(s, Layout{Agents: t.Parts, Running: true, HTTP2: t.HTTP2})
+	if t.Shares == nil {
+		return CheckLimits(s, Layout{Agents: t.Parts, Running: true, HTTP2: t.HTTP2})
+	}
+	own := t.Shares[t.Part]
+	if files, most := t.layout().files(s, own), process.FileLimit(); most > 0 && files > most {
+		return fmt.Errorf("a share of %d users needs %d open files and this agent may have %d: use fewer users, or more agents", own*s.roomSize(), files, most)
+	}
+	return nil
+}
+
+// checkShares returns an error unless the parts' shares are those of so many rooms.
+func (t Task) checkShares(rooms int) error {
+	if t.Shares == nil {
+		return nil
+	}
+	left := rooms
+	for _, share := range t.Shares {
+		if share < 1 || share > left {
+			left = -1
+			break
+		}
+		left -= share
+	}
+	if len(t.Shares) != t.Parts || left != 0 {
+		return fmt.Errorf("%d shares of %d parts don't add up to %d rooms", len(t.Shares), t.Parts, rooms)
+	}
+	return nil
 }
 
 // Measure measures a part of a window: users join in steps, at each of which the generators meet, and begin to send when
@@ -103,15 +139,15 @@ func (t Task) Measure(ctx context.Context, crew Crew, progress func(Progress)) (
 		return nil, err
 	}
 	whole := NewPlan(t.Scenario, t.Round)
-	w, err := newWindow(client, t.Scenario, t.Transport, t.Round, whole.Part(t.Part, t.Parts))
+	w, err := newWindow(client, t.Scenario, t.Transport, t.Round, whole.Part(t.Part, t.Parts, t.Shares))
 	if err != nil {
 		return nil, err
 	}
-	w.crew, w.whole = crew, whole.joinedOf(t.Parts)
+	w.crew, w.whole = crew, whole.joinedOf(t.Parts, t.Shares)
 	w.part, w.parts = t.Part, t.Parts
 	if w.rooms = t.Rooms; w.plan.step == 0 { // each part numbers its rooms from 0
 		w.rooms = fmt.Sprintf("%s-%d", t.Rooms, t.Part)
-		w.firstRoom = t.Part * len(whole.inRoom) / t.Parts
+		w.firstRoom, _ = roomsOfPart(len(whole.inRoom), t.Part, t.Parts, t.Shares)
 	}
 	w.noStats, w.target = t.Part > 0, t.Part > 0 // to all but one of the generators the servers are somebody else's
 	w.http2, w.network, w.spread = t.HTTP2, t.Network, t.Spread
@@ -168,11 +204,12 @@ func (w *window) addresses(bases []*url.URL) (all []Address) {
 }
 
 // joinedOf returns how many users of all parts have joined when each of n parts has joined k eighths of its users, by k.
-func (p *Plan) joinedOf(n int) func(eighths int) int {
-	rooms := &Plan{RoomSize: p.RoomSize, inRoom: p.inRoom} // the rest of the plan may be large, and is not kept
+// shares is as in Part.
+func (p *Plan) joinedOf(n int, shares []int) func(eighths int) int {
+	rooms, size := len(p.inRoom), p.RoomSize // the plan may be large, and is not kept
 	return func(eighths int) (sum int) {
 		for i := range n {
-			sum += rooms.sizeOfPart(i, n) * eighths / 8
+			sum += sizeOfPart(rooms, size, i, n, shares) * eighths / 8
 		}
 		return sum
 	}

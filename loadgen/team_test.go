@@ -16,7 +16,8 @@ import (
 // A group is a team of generators in this process. One of them may break at its nth meeting.
 type group struct {
 	parts  int
-	breaks int // the number of the meeting, from 1; 0: never
+	shares []int // of the parts; nil: equal
+	breaks int   // the number of the meeting, from 1; 0: never
 }
 
 // Measure implements Team.
@@ -29,7 +30,7 @@ func (g group) Measure(ctx context.Context, t Task, progress func(Progress)) (*r
 	for i := range g.parts {
 		measuring.Go(func() {
 			part := t
-			part.Part, part.Parts = i, g.parts
+			part.Part, part.Parts, part.Shares = i, g.parts, g.shares
 			breaks := 0
 			if i == 1 {
 				breaks = g.breaks
@@ -183,11 +184,15 @@ func TestNoTask(t *testing.T) {
 	}
 	here := []Address{{URL: base.String()}}
 	for want, task := range map[string]Task{
-		"part 1 of 0 on 1 servers is none": {Scenario: small, Transport: "sse", Servers: here},
-		"part 3 of 2 on 1 servers is none": {Scenario: small, Transport: "sse", Part: 2, Parts: 2, Servers: here},
-		"part 1 of 2 on 0 servers is none": {Scenario: small, Transport: "sse", Parts: 2},
-		"not in PEM":                       {Scenario: small, Transport: "sse", Parts: 1, Servers: here, Authorities: []byte("x")},
-		`unknown transport "x"`:            {Scenario: small, Transport: "x", Parts: 1, Servers: here},
+		"part 1 of 0 on 1 servers is none":             {Scenario: small, Transport: "sse", Servers: here},
+		"part 3 of 2 on 1 servers is none":             {Scenario: small, Transport: "sse", Part: 2, Parts: 2, Servers: here},
+		"part 1 of 2 on 0 servers is none":             {Scenario: small, Transport: "sse", Parts: 2},
+		"not in PEM":                                   {Scenario: small, Transport: "sse", Parts: 1, Servers: here, Authorities: []byte("x")},
+		"part 1 of 1001 on 1 servers is none":          {Scenario: small, Transport: "sse", Parts: 1001, Servers: here},
+		"2 shares of 2 parts don't add up to 10 rooms": {Scenario: small, Transport: "sse", Parts: 2, Shares: []int{1, 1}, Servers: here},
+		"1 shares of 2 parts don't add up to 10 rooms": {Scenario: small, Transport: "sse", Parts: 2, Shares: []int{1}, Servers: here},
+		"3 shares of 3 parts don't add up to 10 rooms": {Scenario: small, Transport: "sse", Parts: 3, Shares: []int{1, -1, 1}, Servers: here},
+		`unknown transport "x"`:                        {Scenario: small, Transport: "x", Parts: 1, Servers: here},
 	} {
 		if _, err := task.Measure(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)

@@ -25,11 +25,16 @@ const natsVariable = "PUSHPULL_NATS"
 const aboutNATS = `The URL of NATS is like nats://HOST:4222, or tls://HOST:4222; several servers of a cluster have commas
 between them. It may hold a user and a password, or a token, which nothing shows. --nats-creds names the file
 of a user of NATS, --nats-nkey that of an nkey's seed, --nats-ca certificates (PEM) of authorities to trust
-in place of those of the system, and --nats-cert and --nats-key the certificate of this client. The user needs the
-subjects pushpull.>, $SRV.> and _INBOX.>, and no streams.`
+in place of those of the system, and --nats-cert and --nats-key the certificate of this client. --nats-context takes
+all of it from a context of NATS's own command line (nats context ls). The user needs the subjects pushpull.>, $SRV.> and
+_INBOX.>, and no streams.`
 
 // placeOptions are the flags that say where NATS is, and how to be let in.
-type placeOptions struct{ agent.Place }
+type placeOptions struct {
+	agent.Place
+	context string      // that Place is of; empty: of none
+	read    agent.Place // as the context says
+}
 
 func (o *placeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.URL, "nats", "", "`URL` the NATS server where agents wait, like nats://HOST:4222")
@@ -38,10 +43,38 @@ func (o *placeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.CA, "nats-ca", "", "`FILE` certificates to trust for NATS")
 	f.StringVar(&o.Cert, "nats-cert", "", "`FILE` certificate of this client for NATS")
 	f.StringVar(&o.Key, "nats-key", "", "`FILE` private key of --nats-cert")
+	f.Var(&value[string]{&o.context, o.readContext, func(name string) string { return name }, "string"}, "nats-context", "`NAME` context of the command line of NATS, in place of --nats and these flags")
+}
+
+// errTwoPlaces is the error of flags that say twice where NATS is.
+var errTwoPlaces = errors.New("--nats-context says all that --nats and its other flags do: leave out either")
+
+// readContext takes the place from a context.
+func (o *placeOptions) readContext(name string) (string, error) {
+	if o.Place != o.read {
+		return "", errTwoPlaces
+	}
+	p, err := agent.PlaceOf(name)
+	if err != nil {
+		return "", err
+	}
+	o.Place, o.read = p, p
+	return name, nil
+}
+
+// flags returns the flags by which other processes find the place.
+func (o *placeOptions) flags() string {
+	if o.context != "" {
+		return "--nats-context " + o.context
+	}
+	return "--nats " + o.Shown()
 }
 
 // validate checks the flags.
 func (o *placeOptions) validate() error {
+	if o.context != "" && o.Place != o.read {
+		return errTwoPlaces
+	}
 	if o.URL == "" {
 		if o.Creds+o.NKey+o.CA+o.Cert+o.Key != "" {
 			return errors.New("--nats-creds, --nats-nkey, --nats-ca, --nats-cert and --nats-key are for --nats: add it")
@@ -51,6 +84,9 @@ func (o *placeOptions) validate() error {
 	for one := range strings.SplitSeq(o.URL, ",") {
 		scheme, rest, ok := strings.Cut(strings.TrimSpace(one), "://")
 		if known := strings.Contains(" nats tls ws wss ", " "+scheme+" "); !ok || !known || rest == "" || strings.ContainsAny(rest, " ?") {
+			if o.context != "" {
+				return fmt.Errorf("bad --nats-context %q: its url is %q: write it like nats://HOST:4222", o.context, o.Shown())
+			}
 			return fmt.Errorf("bad --nats %q: write it like nats://HOST:4222", o.Shown())
 		}
 	}
@@ -113,13 +149,13 @@ nats micro info pushpull-agent, of the command line of NATS, lists the agents.`,
 func runAgent(ctx context.Context, cmd *cobra.Command, opts agentOptions) error {
 	switch {
 	case opts.from != "" && opts.place.URL != "":
-		return usageError(errors.New("--nats and --nats-from name the same: use one of them"))
+		return usageError(errors.New("--nats-from names what --nats and --nats-context do: use one of them"))
 	case opts.from != "":
 		if opts.place.URL = os.Getenv(opts.from); opts.place.URL == "" {
 			return usageError(fmt.Errorf("bad --nats-from %q: set that environment variable to the URL", opts.from))
 		}
 	case opts.place.URL == "":
-		return usageError(errors.New("--nats is missing: write --nats nats://HOST:4222"))
+		return usageError(errors.New("--nats is missing: write --nats nats://HOST:4222, or --nats-context NAME"))
 	}
 	if err := opts.place.validate(); err != nil {
 		return usageError(err)

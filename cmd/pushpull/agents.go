@@ -22,8 +22,9 @@ import (
 
 // aboutAgents is the part of a command's help on agents.
 const aboutAgents = `--agents has that many other processes simulate the users, as one process ends at its open files, its
-memory or its cores. Each takes whole rooms; with fewer rooms than agents each takes members of all rooms, and
-only messages between members of the same agent are timed. Without --nats they are started for the measurement, on this
+memory or its cores. Each takes whole rooms, by the cores of its machine and the agents there, and no more than its open
+files are enough for; with fewer rooms than agents each takes members of all rooms, as many as the others, and only
+messages between members of the same agent are timed. Without --nats they are started for the measurement, on this
 machine, with a NATS server on loopback. With --nats they are processes "pushpull agent" that wait at a NATS
 server, on this machine and on others. Servers that are started listen on loopback, so agents on other machines
 need --target. The agents begin together, and the report says how far apart at most; no clock of one
@@ -112,7 +113,7 @@ func (o *agentsOptions) settle(s loadgen.Scenario, servers *serversOptions, runn
 func (o *agentsOptions) validate(s loadgen.Scenario, without map[string]string) error {
 	if !o.used() {
 		if o.place.URL != "" {
-			return errors.New("--nats is where agents wait: add --agents N")
+			return errors.New("--nats and --nats-context are where agents wait: add --agents N")
 		}
 		return o.place.validate()
 	}
@@ -189,7 +190,7 @@ func (o *agentsOptions) gather(ctx context.Context, here bool) (_ *crowd, err er
 		}
 		wanted.Ended, wanted.Replace = c.ended, c.replace
 	} else {
-		wanted.More = "pushpull agent --nats " + place.Shown()
+		wanted.More = "pushpull agent " + o.place.flags()
 	}
 	var conn *nats.Conn
 	if conn, c.done, err = agent.Connect(place, "pushpull"); err != nil {

@@ -51,7 +51,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	j := &job{command: exec.Command(program, args[2:]...), done: make(chan struct{})}
 	j.command.Dir = ts.MkAbs(".")
-	j.command.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+ts.Getenv("GORACE"))
+	j.command.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+ts.Getenv("GORACE"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 	for suffix, w := range map[string]*io.Writer{".out": &j.command.Stdout, ".err": &j.command.Stderr} {
 		file, err := os.Create(ts.MkAbs(args[0] + suffix))
 		ts.Check(err)
@@ -123,13 +123,30 @@ func cmdAddress(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[1], match[1])
 }
 
-// nats VAR starts a NATS server without streams, which ends with the script, and sets the variable to its address.
+// nats VAR [TOKEN] starts a NATS server without streams, for clients that know the token, which ends with the script. It sets
+// the variable to the server's address, without the token.
 func cmdNATS(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 1, "nats VAR")
-	server, err := nats.EmbedPlain("")
+	usage(ts, neg, args, 1, "nats VAR [TOKEN]")
+	token := strings.Join(args[1:], "")
+	server, err := nats.EmbedPlain(token)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(server.Close()) })
-	ts.Setenv(args[0], server.URL())
+	ts.Setenv(args[0], strings.Replace(server.URL(), token+"@", "", 1))
+}
+
+// nats-context NAME [KEY=TEXT...] writes a context of the command line of NATS.
+func cmdNATSContext(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "nats-context NAME [KEY=TEXT...]")
+	fields := map[string]string{}
+	for _, arg := range args[1:] {
+		key, text, _ := strings.Cut(arg, "=")
+		fields[key] = text
+	}
+	data, err := json.Marshal(fields)
+	ts.Check(err)
+	dir := filepath.Join(ts.Getenv("XDG_CONFIG_HOME"), "nats", "context")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(os.WriteFile(filepath.Join(dir, args[0]+".json"), data, 0o600))
 }
 
 // certificate NAME VAR waits until a server has printed the file of its certificate, and sets the variable to it.

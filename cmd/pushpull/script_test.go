@@ -101,6 +101,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"address":      cmdAddress,
 		"certificate":  cmdCertificate,
 		"nats":         cmdNATS,
+		"nats-context": cmdNATSContext,
 		"kill-server":  cmdKillServer,
 		"kill-store":   cmdKillStore,
 		"server-gone":  cmdServerGone,

@@ -2,9 +2,10 @@
 // NATS.
 //
 // An agent is a process that waits for work (Serve). It is an instance of the micro service "pushpull-agent", so that
-// everything that knows such services finds it: nats micro ls. Its metadata say what it can do. A coordinator, the process
-// of a run, claims agents (Gather), and has them measure windows (Team), each with the users of its share of the rooms. A
-// room lives in one agent: senders and receivers have one clock, and no clock is compared with that of another machine.
+// everything that knows such services finds it: nats micro ls. Its metadata say what it may use. A coordinator, the process
+// of a run, claims agents (Gather), and has them measure windows (Team), each with the users of its share of the rooms, by
+// what it may use (loadgen.Task.Among). A room lives in one agent: senders and receivers have one clock, and no clock is
+// compared with that of another machine. With fewer rooms than agents, each has equally many members of all rooms.
 //
 // The state of an agent, and the message that changes it:
 //
@@ -19,8 +20,8 @@
 //	released             -> free       once nothing is left of it
 //
 // Messages are requests with answers, of JSON unless said otherwise, at least once: a message that comes again changes
-// nothing. An answer that refuses has the headers of a micro service, Nats-Service-Error-Code and Nats-Service-Error. An agent takes these
-// on the subject pushpull.agent.ID.NAME:
+// nothing. An answer that refuses has the headers of a micro service, Nats-Service-Error-Code and Nats-Service-Error. An
+// agent takes these on the subject pushpull.agent.ID.NAME:
 //
 //	claim    binds the agent to a run. Refused if another run has it (409), and to another version of pushpull (426).
 //	renew    the claim is a lease that the coordinator renews four times a second. An agent whose claim was not renewed for
@@ -85,12 +86,13 @@ type Options struct {
 	Version string       // of pushpull; a run of another one is refused
 	Logger  *slog.Logger // nil: nothing is logged
 
-	silence time.Duration // 0: Silence
+	silence time.Duration    // 0: Silence
+	may     loadgen.Capacity // zero: that of this process
 }
 
 // Serve waits for work on a connection to NATS, and does it, until ctx ends; then it ends what it does. ready is called,
-// with the agent's name, once it can be found. The connection must be one of Connect. A process should have one agent: it measures its
-// own CPU and memory.
+// with the agent's name, once it can be found. The connection must be one of Connect. A process should have one agent: it
+// measures its own CPU and memory.
 func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(name string)) error {
 	a, err := newAgent(o)
 	if err != nil {
@@ -141,6 +143,10 @@ func newAgent(o Options) (*agent, error) {
 	if o.silence == 0 {
 		o.silence = Silence
 	}
+	if o.may == (loadgen.Capacity{}) {
+		files, ports := loadgen.Descriptors()
+		o.may = loadgen.Capacity{Cores: runtime.GOMAXPROCS(0), Files: files, Ports: ports}
+	}
 	return &agent{Options: o, machine: machine}, nil
 }
 
@@ -149,11 +155,9 @@ func (a *agent) register() error {
 	env := loadgen.Environment()
 	about := map[string]string{
 		metaName: a.Name, metaMachine: a.machine, metaVersion: a.Version, metaPID: strconv.Itoa(os.Getpid()),
-		metaCores:  strconv.Itoa(runtime.GOMAXPROCS(0)),
+		metaCores: strconv.Itoa(a.may.Cores), metaFiles: strconv.Itoa(a.may.Files), metaPorts: strconv.Itoa(a.may.Ports),
 		metaMemory: strconv.FormatUint(env.MemoryBytes, 10),
 	}
-	files, ports := loadgen.Descriptors()
-	about[metaFiles], about[metaPorts] = strconv.Itoa(files), strconv.Itoa(ports)
 	var err error
 	a.service, err = micro.AddService(a.conn, micro.Config{
 		Name: serviceName, Version: protocol, Metadata: about, QueueGroupDisabled: true,

@@ -67,6 +67,43 @@ func TestSameCounts(t *testing.T) {
 	}
 }
 
+// TestUnequal has agents that may use different amounts: one with more cores has more users, one with few open files has no
+// more than they are enough for, and agents that can't hold the users together measure nothing.
+func TestUnequal(t *testing.T) {
+	t.Parallel()
+	const few = 64 + 2*8 // files: those that are reserved, and the connections of two rooms
+	for name, c := range map[string]struct {
+		may  []loadgen.Capacity
+		want []int // users
+		err  string
+	}{
+		"cores": {[]loadgen.Capacity{{Cores: 6}, {Cores: 3}}, []int{24, 16}, ""},
+		"files": {[]loadgen.Capacity{{Cores: 6, Files: few}, {Cores: 3}}, []int{8, 32}, ""},
+		"both":  {[]loadgen.Capacity{{Cores: 6, Files: few}, {Cores: 3, Files: few}}, nil, "measuring long-poll: 2 agents hold 16 of 40 users, as open files or local ports are too few for more: start more agents, or use --users 16"},
+	} {
+		b := newBroker(t)
+		for i, may := range c.may {
+			b.agents(t, 1, Options{Name: string(rune('a' + i)), may: may})
+		}
+		team := b.gather(t, 2)
+		windows, err := run(t.Context(), small, team, nil)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err || len(windows) > 0 {
+				t.Errorf("%s: %d windows, %v", name, len(windows), err)
+			}
+			continue
+		}
+		if err != nil || len(windows) != 1 {
+			t.Fatalf("%s: %d windows, %v", name, len(windows), err)
+		}
+		w := windows[0]
+		if w.Users != small.Users || w.Sent != w.Planned || w.Delivered != 3*w.Sent || w.Delivered == 0 || w.Lost+w.Duplicated+w.Misdelivered != 0 ||
+			len(w.Agents) != 2 || w.Agents[0].Users != c.want[0] || w.Agents[1].Users != c.want[1] {
+			t.Errorf("%s: %+v", name, w)
+		}
+	}
+}
+
 // TestRefused claims agents that can't be claimed.
 func TestRefused(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,13 @@ type Place struct {
 	NKey      string // file with the seed of an nkey; empty: none
 	CA        string // file with the authorities of the server, PEM; empty: those of the system
 	Cert, Key string // files with the certificate of this client and its private key, PEM; empty: none
+
+	// What only contexts have (PlaceOf); empty: none.
+	User, Password string
+	Token          string
+	JWT, Seed      string // of a user
+	InboxPrefix    string // of the subjects of answers; empty: _INBOX
+	TLSFirst       bool   // TLS begins before the server says anything
 }
 
 // Connect connects to NATS. If the connection breaks, it is made again, without an end. The caller must call done, which
@@ -38,22 +45,11 @@ func Connect(p Place, name string) (conn *nats.Conn, done func(), err error) {
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // what is lost is asked for again
 		nats.ClosedHandler(func(*nats.Conn) { handlers.Done() }),
 	}
-	if p.Creds != "" {
-		options = append(options, nats.UserCredentials(p.Creds))
+	letIn, err := p.options()
+	if err != nil {
+		return nil, nil, err
 	}
-	if p.NKey != "" {
-		key, err := nats.NkeyOptionFromSeed(p.NKey)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading the nkey in %s: %w", p.NKey, err)
-		}
-		options = append(options, key)
-	}
-	if p.CA != "" {
-		options = append(options, nats.RootCAs(p.CA))
-	}
-	if p.Cert != "" {
-		options = append(options, nats.ClientCert(p.Cert, p.Key))
-	}
+	options = append(options, letIn...)
 	if conn, err = nats.Connect(p.URL, options...); err != nil {
 		if bad, ok := errors.AsType[*url.Error](err); ok {
 			err = bad.Err // the address may hold a password

@@ -37,20 +37,34 @@ func (t *Team) Measure(ctx context.Context, task loadgen.Task, progress func(loa
 	if err := t.fill(ctx); err != nil {
 		return nil, err
 	}
-	t.window++
-	task.Parts = t.options.Agents
-	m := &measuring{
-		Team: t, number: t.window, task: task, agents: t.present(), begun: time.Now(), progress: progress, trips: make([]time.Duration, task.Parts),
-		without: make([]bool, task.Parts),
-	}
-	if len(m.agents) != task.Parts { // one was lost since
+	agents := t.present()
+	if len(agents) != t.options.Agents { // one was lost since
 		return nil, t.tooFew(nil)
 	}
+	task, err := task.Among(capacities(agents))
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	t.window++
+	m := &measuring{
+		Team: t, number: t.window, task: task, agents: agents, begun: time.Now(), progress: progress, trips: make([]time.Duration, task.Parts),
+		without: make([]bool, task.Parts),
+	}
+	t.mu.Unlock()
 	defer m.finish()
 	if err := m.prepare(ctx); err != nil {
 		return nil, err
 	}
 	return m.follow(ctx)
+}
+
+// capacities returns what the agents may use.
+func capacities(agents []*member) (all []loadgen.Capacity) {
+	for _, m := range agents {
+		all = append(all, m.may)
+	}
+	return all
 }
 
 // each calls do for all agents at the same time, and returns the first error by their order.
@@ -118,7 +132,7 @@ func (m *measuring) take(ctx context.Context, agent *member, name string, size i
 		if err != nil {
 			return nil, err
 		}
-		if all = append(all, answer.Data...); len(answer.Data) == 0 {
+		if all = append(all, answer.Data...); len(answer.Data) == 0 || len(all) > size {
 			return nil, fmt.Errorf("%s does not hand over its %s", agent, name)
 		}
 	}

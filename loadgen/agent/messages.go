@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
@@ -117,8 +120,16 @@ func refuse(r micro.Request, code, format string, args ...any) {
 	_ = r.Error(code, fmt.Sprintf(format, args...), nil) // as in answer
 }
 
-// mostUnpacked is the most bytes of what unpack returns: a line of a result has fewer.
-const mostUnpacked = 64 << 20
+// Limits of what others send, so that it takes neither much memory nor much time: the bytes of what unpack reads, as a
+// line of a result has fewer; the values in it, as each may take many times its bytes in memory; the bytes of a text of
+// an agent; the cores of a machine; and the users or messages of a window. Packed, nothing has more bytes than unpacked.
+const (
+	mostUnpacked = 32 << 20
+	mostValues   = 100_000
+	mostText     = 8 << 10
+	mostCores    = 1 << 16
+	mostCount    = 1 << 40
+)
 
 // pack returns v as compressed JSON.
 func pack(v any) ([]byte, error) {
@@ -141,8 +152,73 @@ func unpack(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	if len(text) > mostUnpacked {
+	values := 0
+	for _, mark := range []string{"{", "[", ","} {
+		values += bytes.Count(text, []byte(mark))
+	}
+	if len(text) > mostUnpacked || values > mostValues {
 		return errors.New("it is too large")
 	}
 	return json.Unmarshal(text, v)
+}
+
+// shortened returns a text that a status may hold.
+func shortened(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostText-len("…")], "") + "…"
+}
+
+// readStatus reads a status, and returns an error if an agent can't have it. A progress that can't be is left out, as it is
+// for people alone.
+func readStatus(data []byte) (s status, err error) {
+	if err := json.Unmarshal(data, &s); err != nil {
+		return status{}, err
+	}
+	if least := min(s.Window, s.Met, s.Known, s.Size); least < 0 {
+		return status{}, fmt.Errorf("%d is less than none", least)
+	}
+	if most := max(s.Known, s.Size); most > mostUnpacked {
+		return status{}, fmt.Errorf("%d bytes are more than %d", most, mostUnpacked)
+	}
+	p := s.Progress
+	if least, most := min(p.Joined, p.Sent, p.Expected, p.Delivered), max(p.Joined, p.Sent, p.Expected, p.Delivered); least < 0 || most > mostCount ||
+		p.PerS < 0 || p.PerS > mostCount || min(p.In, p.P50, p.P99) < 0 {
+		s.Progress = progress{}
+	}
+	for _, text := range []string{s.Agent, s.Run, string(s.State), s.At, s.Failed, p.Phase, p.Waiting} {
+		if len(text) > mostText {
+			return status{}, fmt.Errorf("a text of it has %d bytes, more than %d", len(text), mostText)
+		}
+	}
+	return s, nil
+}
+
+// memberOf reads what an agent says of itself as a service; false if it is none.
+func memberOf(data []byte) (m *member, ok bool) {
+	var info micro.Info
+	if json.Unmarshal(data, &info) != nil || info.Name != serviceName || !isToken(info.ID) {
+		return nil, false
+	}
+	number := func(key string, most int) int {
+		n, err := strconv.Atoi(info.Metadata[key])
+		if err != nil || n < 0 || n > most {
+			return 0 // unknown
+		}
+		return n
+	}
+	m = &member{
+		id: info.ID, name: info.Metadata[metaName], machine: info.Metadata[metaMachine], pid: number(metaPID, math.MaxInt32),
+		may: loadgen.Capacity{Cores: number(metaCores, mostCores), Files: number(metaFiles, math.MaxInt), Ports: number(metaPorts, 1<<16)},
+	}
+	m.may.Machine = m.machine
+	return m, len(m.name) <= mostText && len(m.machine) <= mostText
+}
+
+// isToken reports whether an id is a part of a subject without wildcards, as those of micro services are.
+func isToken(id string) bool {
+	return id != "" && len(id) <= mostText && !strings.ContainsFunc(id, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }

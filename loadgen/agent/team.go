@@ -38,9 +38,9 @@ type Team struct {
 	service micro.Service
 	changed chan struct{} // holds a value when something is new of an agent
 	renewal sync.WaitGroup
-	window  int // number of the latest one
 
 	mu      sync.Mutex
+	window  int // number of the latest one
 	members []*member
 	shares  map[shared][]byte // of the latest meeting at which agents share: what each knows, packed
 }
@@ -68,6 +68,7 @@ type TeamOptions struct {
 type member struct {
 	id, name, machine string
 	pid               int
+	may               loadgen.Capacity
 
 	leave  context.CancelFunc // ends its renewals
 	seen   time.Time          // when it last answered
@@ -284,12 +285,10 @@ func (t *Team) find(ctx context.Context, with func(*member) bool) error {
 		case err != nil:
 			return err
 		}
-		var info micro.Info
-		if json.Unmarshal(answer.Data, &info) != nil || info.Name != serviceName {
+		m, ok := memberOf(answer.Data)
+		if !ok {
 			continue
 		}
-		m := &member{id: info.ID, name: info.Metadata[metaName], machine: info.Metadata[metaMachine]}
-		m.pid, _ = strconv.Atoi(info.Metadata[metaPID]) // 0: unknown
 		known := slices.ContainsFunc(t.present(), func(known *member) bool { return known.id == m.id })
 		if !known && !with(m) {
 			return nil
@@ -356,6 +355,10 @@ func (t *Team) lose(m *member, why string) {
 func (t *Team) note(m *member, s status) {
 	t.mu.Lock()
 	m.seen = time.Now()
+	if s.Window > t.window { // the run has none with that number
+		t.mu.Unlock()
+		return
+	}
 	if m.status.Window > s.Window || m.status.Window == s.Window && (m.status.Met > s.Met || m.status.ended(s.Window)) {
 		older := s // than what is known
 		s = m.status
@@ -379,8 +382,8 @@ func (t *Team) wake() {
 
 // told handles the message status of an agent.
 func (t *Team) told(r micro.Request) {
-	var s status
-	if err := json.Unmarshal(r.Data(), &s); err != nil {
+	s, err := readStatus(r.Data())
+	if err != nil {
 		refuse(r, codeBad, "the status can't be read: %v", err)
 		return
 	}
@@ -447,7 +450,7 @@ func (t *Team) request(ctx context.Context, m *member, name string, body message
 func (t *Team) once(ctx context.Context, m *member, name string, body message) (s status, err error) {
 	answer, _, err := t.request(ctx, m, name, body)
 	if err == nil {
-		err = json.Unmarshal(answer.Data, &s)
+		s, err = readStatus(answer.Data)
 	}
 	return s, err
 }

@@ -35,7 +35,7 @@ type work struct {
 
 // describe enters the work into a status.
 func (w *work) describe(s *status) {
-	s.Window, s.Met, s.At, s.Known, s.Failed, s.Size = w.number, w.met, w.at, len(w.known), w.failed, len(w.window)
+	s.Window, s.Met, s.At, s.Known, s.Failed, s.Size = w.number, w.met, w.at, len(w.known), shortened(w.failed), len(w.window)
 	s.Progress = progressOf(w.progress)
 	if w.progress.Latency != nil && w.begun && !w.ended {
 		s.Progress.P50, s.Progress.P99 = w.progress.Latency()
@@ -381,8 +381,8 @@ func (c *crew) take(ctx context.Context, of shared) (known []byte, err error) {
 		}
 		packed = append(packed, got.Data...)
 		size, err := strconv.Atoi(got.Header.Get(sizeHeader))
-		if err != nil || len(got.Data) == 0 {
-			return nil, errors.New("the coordinator does not say how much there is")
+		if err != nil || len(got.Data) == 0 || size > mostUnpacked {
+			return nil, errors.New("the coordinator does not say how much there is, or has too much")
 		}
 		if len(packed) >= size {
 			return known, unpack(packed, &known)

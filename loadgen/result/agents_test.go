@@ -97,7 +97,7 @@ func TestAgentsOfARow(t *testing.T) {
 // TestTooManyAgents drops lists that no run has.
 func TestTooManyAgents(t *testing.T) {
 	w := sound()
-	w.Agents = make([]Agent, mostAgents+1)
+	w.Agents = make([]Agent, MostAgents+1)
 	if err := w.Settle(); err != nil || w.Agents != nil || len(w.Dropped) != 1 {
 		t.Errorf("%d agents, %+v, %v", len(w.Agents), w.Dropped, err)
 	}

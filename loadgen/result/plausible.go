@@ -34,11 +34,10 @@ func (k kind) holds(x float64) bool { return x == 0 || k.least <= x && x <= k.mo
 // Limits of the lists and texts of a window. A run stays far below them: more can't come from it, or
 // would come from a server that answers with pages of text.
 const (
-	mostSlices   = 64  // a run has at most 45
-	mostProfiles = 256 // two of each of 100 servers, and of the generator
-	mostJoining  = 64  // a run has 6 samples of the servers' memory
-	mostAgents   = 1000
-	mostSteps    = 5 * mostAgents // of joining
+	mostSlices   = 64             // a run has at most 45
+	mostProfiles = 256            // two of each of 100 servers, and of the generator
+	mostJoining  = 64             // a run has 6 samples of the servers' memory
+	mostSteps    = 5 * MostAgents // of joining
 	mostErrors   = 100            // different ones, and as many outages
 	mostText     = 500            // bytes of an error
 )
@@ -146,7 +145,7 @@ func (w *Window) shorten() {
 		w.Joining = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d samples of the server's memory are more than a run has", n), Cost: costOfJoining + " left out"})
 	}
-	if n := len(w.Agents); n > mostAgents {
+	if n := len(w.Agents); n > MostAgents {
 		w.Agents = nil
 		w.Dropped = append(w.Dropped, Drop{What: fmt.Sprintf("%d agents are more than a run has", n), Cost: costOfAgents + " left out"})
 	}
