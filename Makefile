@@ -95,16 +95,19 @@ recovery: build
 			--transports short-poll@1s,long-poll@30s,sse,websocket --out results/recovery/$$(echo $$backoff | tr / -)-$$round || [ $$? = 4 ] || exit 1; \
 	done; done
 
-# The more users there are, the more seldom each writes: 15,000 deliveries a second in all. Each of 250,000 users is to get a
-# message, hence the long window. Smaller: make scale SCALE=100,1000 DELIVERIES=500 WINDOW=10s OUT=results/small
+# The more users there are, the more seldom each writes: 15,000 deliveries a second in all. Once without heartbeats, whose
+# number grows with the users, and once with them. Smaller: make scale SCALE=100,1000 DELIVERIES=500 WINDOW=10s OUT=results/small
 SCALE = 1000,10000,50000,100000,250000
 SCALED = websocket-lean
 DELIVERIES = 15000
-WINDOW = 130s
+WINDOW = 60s
 OUT = results/scale
 scale: build
-	./pushpull sweep idle --vary users=$(SCALE) --deliveries $(DELIVERIES) --agents auto --room-size 100 --senders 2 \
-		--transports $(SCALED) --warmup 20s --duration $(WINDOW) --rounds $(ROUNDS) --out $(OUT) || [ $$? = 4 ]
+	@for beat in 10m:deliveries 15s:heartbeats; do \
+		./pushpull sweep idle --vary users=$(SCALE) --deliveries $(DELIVERIES) --agents auto --room-size 100 --senders 2 \
+			--transports $(SCALED) --heartbeat $${beat%:*} --warmup 20s --duration $(WINDOW) --rounds $(ROUNDS) \
+			--out $(OUT)/$${beat#*:} || [ $$? = 4 ] || exit 1; \
+	done
 
 vet:
 	go vet -tags timed ./...

@@ -193,7 +193,7 @@ const mostParallel = 256
 func (o *faultsOptions) atATime(users, most int) (int, error) {
 	switch {
 	case o.parallel > most:
-		return 0, fmt.Errorf("--parallel %d needs more open files than this process may have: use --parallel %d, fewer users, or raise the limit (ulimit -n)", o.parallel, most)
+		return 0, fmt.Errorf("--parallel %d needs more open files than this process may have: use --parallel %d, or fewer users", o.parallel, most)
 	case o.parallel > 0:
 		return o.parallel, nil
 	}
