@@ -24,13 +24,14 @@ type Growth struct {
 }
 
 // Growth returns the figures that should be the same for all numbers of users and differ by more than 10%.
-// compared is false if nothing could be compared: the users are not varied, or their rooms grow with them.
+// compared is false if nothing could be compared: the users are not varied, their rooms grow with them, or more users
+// are sent as many messages in all, so that each has more polls and heartbeats for a message.
 //
 // With rooms of one size, each message has as many readers however many users there are. So the requests, reads
 // and bytes for a message stay the same.
 func (s Set) Growth() (found []Growth, compared bool) {
 	users := slices.IndexFunc(s.axes, func(a setAxis) bool { return a.Key == "users" })
-	if users < 0 || s.Index.Scenario.RoomSize == 0 && !s.varies("room_size") {
+	if users < 0 || s.Index.DeliveriesPerS > 0 || s.Index.Scenario.RoomSize == 0 && !s.varies("room_size") {
 		return nil, false
 	}
 	for _, line := range s.lines {

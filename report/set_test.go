@@ -238,6 +238,11 @@ func TestGrowth(t *testing.T) {
 	if err := report.SetTable(&out, text.Screen{}, grown(.15)); err != nil || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 		t.Errorf("the table lacks it: %v\n%s", err, out.String())
 	}
+	same := grown(.15)
+	same.Index.DeliveriesPerS = 500
+	if found, compared := same.Growth(); len(found) > 0 || compared {
+		t.Errorf("with as many deliveries for more users each has more polls for one, and yet these are compared: %v", found)
+	}
 	if _, compared := sweepOf([]result.Axis{byRate}, nil).Growth(); compared {
 		t.Error("without several numbers of users there is nothing to compare")
 	}

@@ -78,8 +78,9 @@ credentials are given again.
 chosen among those that hold it.
 
 With users varied and rooms of one size, requests, store reads and bytes for a message must not
-depend on the number of users. A change of more than 10% is a doubt. CPU and memory may, so charts show them, those
-of the generator too, and a line says how they change.
+depend on the number of users. A change of more than 10% is a doubt, but not with --deliveries, where each user
+has more polls and heartbeats for a message. CPU and memory may depend on it, so charts show them, those of the
+generator too, and a line says how they change.
 
 The first --vary is the x axis of the charts; the others make panels. With two, a map shows the
 cheapest transport in between, too. With rate and users among them, costs are fitted, and another

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"pushpull/transports"
-	"pushpull/transports/process"
 )
 
 // shares are how many of the files that the process may open each part of the server gets. A part that
@@ -55,16 +54,13 @@ func (sv *service) take(files int) error {
 	if sv.Connections == asked {
 		return nil
 	}
+	sv.raise = "ulimit -n"
 	need := files + asked - sv.Connections
-	raise := fmt.Sprintf("raise the limit (ulimit -n %d)", need)
-	if sv.raise = "ulimit -n"; !process.MayRaiseFiles(need) {
-		sv.raise, raise = "the number of servers", "start more servers, as the system allows no more files"
-	}
 	if sv.Connections < 1 {
-		return fmt.Errorf("this process may open %d files, which leaves none for connections: %s", files, raise)
+		return fmt.Errorf("this process may open %d files, which leaves none for connections: raise the limit (ulimit -n %d)", files, need)
 	}
 	if asked != usual || files < usual { // the default means as many as there can be
-		sv.Logger.Warn(fmt.Sprintf("this process may open %d files: --max-connections is lowered, or %s", files, raise),
+		sv.Logger.Warn(fmt.Sprintf("this process may open %d files: --max-connections is lowered, or raise the limit (ulimit -n %d)", files, need),
 			"connections", sv.Connections)
 	}
 	return nil
