@@ -34,7 +34,7 @@ help:
 	@echo 'make soak       idle and rooms for SOAK=$(SOAK) each: memory, goroutines, descriptors and disk must stay flat'
 	@echo 'make faults     break everything that can be broken, on the stores in STORES_OF_FAULTS; takes REPEAT x 25 minutes'
 	@echo 'make recovery   how users come back by several rules of backoff, into results/recovery; takes ROUNDS x 12 minutes'
-	@echo 'make scale      the users in SCALE by agents, with as many deliveries a second, into results/scale; takes ROUNDS x 15 minutes'
+	@echo 'make scale      the users in SCALE by agents, with as many deliveries a second, into results/scale; takes ROUNDS x 17 minutes'
 	@echo 'make lint       golangci-lint'
 	@echo 'make fmt        format the code'
 	@echo 'make bench      run the benchmarks of the code itself'

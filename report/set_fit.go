@@ -11,7 +11,8 @@ import (
 )
 
 // fit returns a model of the cost of each line; nil where there is none, as in a set with one number of users. With the
-// same deliveries at all points the rate falls as the users grow, so what each of them costs can't be told apart.
+// same deliveries at all points the rate falls as the number of users grows, so a fit can't separate the cost of a user from
+// that of a message.
 func (s *Set) fit() []*cost.Model {
 	fitted := make([]*cost.Model, len(s.lines))
 	if s.Index.DeliveriesPerS > 0 {

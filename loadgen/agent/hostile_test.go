@@ -132,8 +132,8 @@ func TestLongReason(t *testing.T) {
 	}
 }
 
-// TestNoSuchWindow has an agent tell of a window that the run has not begun: it is ignored, as what the agent tells next would
-// be taken for older.
+// TestNoSuchWindow has an agent send the status of a window that the run has not begun. The team ignores it: it would take
+// the agent's next status, of a window that has begun, for an older one.
 func TestNoSuchWindow(t *testing.T) {
 	team := &Team{run: "r", window: 2, changed: make(chan struct{}, 1)}
 	m := &member{id: "a"}

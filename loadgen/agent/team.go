@@ -380,7 +380,7 @@ func (t *Team) wake() {
 	}
 }
 
-// told handles the message status of an agent.
+// told is the handler of the message status, by which an agent reports its state.
 func (t *Team) told(r micro.Request) {
 	s, err := readStatus(r.Data())
 	if err != nil {

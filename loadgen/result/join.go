@@ -46,11 +46,14 @@ func (w *Window) join(p Window) error {
 		return fmt.Errorf("one is of round %d and one of round %d", w.Round, p.Round)
 	case p.Servers != w.Servers:
 		return fmt.Errorf("one is on %d servers and one on %d", max(1, w.Servers), max(1, p.Servers))
-	case p.Way != w.Way || p.IntervalS != w.IntervalS:
+	case !p.Way.alike(w.Way) || p.IntervalS != w.IntervalS:
 		return fmt.Errorf("they disagree on what %s is: measure all with the same version of pushpull", w.Transport)
 	}
 	if p.Started.Before(w.Started) {
 		w.Started = p.Started
+	}
+	if beat := p.Way.HeartbeatS; beat > 0 && (w.Way.HeartbeatS == 0 || beat < w.Way.HeartbeatS) {
+		w.Way.HeartbeatS = beat
 	}
 	w.DurationS = max(w.DurationS, p.DurationS)
 	w.DrainedS = max(w.DrainedS, p.DrainedS)

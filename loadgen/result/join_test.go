@@ -360,3 +360,14 @@ func TestRowOfSlices(t *testing.T) {
 			*row.Generator.RSSBytesPerUser, whole.Server.RSSBytes, *whole.Generator.RSSBytesPerUser)
 	}
 }
+
+// TestJoinHeartbeats joins parts on servers with different heartbeats, as those of --server-at may have.
+func TestJoinHeartbeats(t *testing.T) {
+	a, b := sound(), sound()
+	a.Way.HeartbeatS, b.Way.HeartbeatS = 60, 15
+	for _, parts := range [][]Window{{a, b}, {b, a}} {
+		if w, err := Join(parts...); err != nil || w.Way.HeartbeatS != 15 {
+			t.Errorf("heartbeats every %v s, %v", w.Way.HeartbeatS, err)
+		}
+	}
+}

@@ -15,7 +15,7 @@ type Way struct {
 	Stream bool    `json:"stream,omitempty"`  // the server writes messages as they come
 	Duplex bool    `json:"duplex,omitempty"`  // users send on the connection that they read from
 
-	HeartbeatS float64 `json:"heartbeat_s,omitempty"` // the server of a stream is never silent for longer
+	HeartbeatS float64 `json:"heartbeat_s,omitempty"` // the server of a stream is never silent for longer; of several servers, that of the one that speaks most often
 
 	Engine string `json:"engine,omitempty"` // what speaks the protocol on the server's side, if other transports differ only in that
 
@@ -34,6 +34,13 @@ type Lacks struct {
 	Acks   bool `json:"acks,omitempty"`
 	Order  bool `json:"order,omitempty"`
 	Echo   bool `json:"echo,omitempty"`
+}
+
+// alike reports whether two ways differ at most in how often their servers give signs of life, which servers at different
+// addresses may.
+func (w Way) alike(other Way) bool {
+	w.HeartbeatS = other.HeartbeatS
+	return w == other
 }
 
 // Known reports whether the way is known; old results may lack it.

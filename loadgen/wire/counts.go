@@ -17,17 +17,22 @@ type Counts struct {
 	full, resumed             atomic.Int64 // TLS handshakes
 	silences                  silences
 	opening                   atomic.Int64 // the part of the others that is of TLS before the first answer
-	heartbeat                 atomic.Int64 // that a server has promised on a stream, at last
+	heartbeat                 atomic.Int64 // the shortest that a server has promised on a stream; 0: none has
 }
 
 // opened takes note of the header of a response that opens a stream.
 func (c *Counts) opened(h http.Header) {
-	if beat := transports.PromisedHeartbeat(h); beat > 0 {
-		c.heartbeat.Store(int64(beat))
+	beat := int64(transports.PromisedHeartbeat(h))
+	for beat > 0 {
+		known := c.heartbeat.Load()
+		if known > 0 && known <= beat || c.heartbeat.CompareAndSwap(known, beat) {
+			return
+		}
 	}
 }
 
-// Heartbeat returns the time between two signs of life that servers promise on streams; 0 if none has promised any.
+// Heartbeat returns the shortest time between two signs of life that a server has promised on a stream; 0 if none has
+// promised any.
 func (c *Counts) Heartbeat() time.Duration { return time.Duration(c.heartbeat.Load()) }
 
 func (c *Counts) sent(purpose transports.Purpose) {
