@@ -152,6 +152,10 @@ func Start(t *testing.T) *Browser {
 	return b
 }
 
+// guessedIcon is where Chromium looks for the icon of a document that names none, such as a plain text. It does so at a
+// time of its own, up to seconds after the document has loaded, and an icon that isn't there is no fault of a page.
+const guessedIcon = "/favicon.ico"
+
 func (b *Browser) listen(event any) {
 	fault := ""
 	switch e := event.(type) {
@@ -168,7 +172,7 @@ func (b *Browser) listen(event any) {
 			}
 		}
 	case *log.EventEntryAdded:
-		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
+		if (e.Entry.Level == "error" || e.Entry.Level == "warning") && !strings.HasSuffix(e.Entry.URL, guessedIcon) {
 			fault = e.Entry.Text + " " + e.Entry.URL
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pushpull/report/web/browsertest"
 )
@@ -34,5 +35,36 @@ func TestStart(t *testing.T) {
 	}
 	if faults := b.Faults(); !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "thrown") }) {
 		t.Errorf("a thrown error is not reported: %q", faults)
+	}
+}
+
+// TestIcon holds that the browser's own request for an icon is no fault of a page that names none.
+func TestIcon(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			asked <- struct{}{}
+			http.NotFound(w, r)
+			return
+		}
+		w.Write([]byte("a text"))
+	}))
+	t.Cleanup(server.Close)
+	b := browsertest.Start(t)
+	b.Open(server.URL)
+	select {
+	case <-asked:
+	case <-time.After(browsertest.Timeout):
+		t.Skip("this Chromium asks for no icon")
+	}
+	if got := browsertest.Eval[int](b, `fetch("/missing").then(response => response.status)`); got != http.StatusNotFound {
+		t.Errorf("status %d", got)
+	}
+	var faults []string
+	for begun := time.Now(); len(faults) == 0 && time.Since(begun) < browsertest.Timeout; time.Sleep(time.Millisecond) {
+		faults = b.Faults()
+	}
+	if len(faults) != 1 || !strings.HasSuffix(faults[0], "/missing") {
+		t.Errorf("faults %q", faults)
 	}
 }
