@@ -51,8 +51,19 @@ func (o *placeOptions) addFlags(f *pflag.FlagSet) {
 // insteadOfContext are the flags that a context stands for.
 var insteadOfContext = []string{"nats", "nats-creds", "nats-nkey", "nats-ca", "nats-cert", "nats-key"}
 
+// once returns an error if a context would say again what other flags do.
+func (o *placeOptions) once() error {
+	if slices.ContainsFunc(insteadOfContext, o.given) {
+		return errors.New("--nats-context says all that --nats and its other flags do: leave out either")
+	}
+	return nil
+}
+
 // readContext takes the place from a context.
 func (o *placeOptions) readContext(name string) (string, error) {
+	if err := o.once(); err != nil { // before the place of those flags is lost
+		return "", err
+	}
 	p, err := agent.PlaceOf(name)
 	if err != nil {
 		return "", err
@@ -71,8 +82,10 @@ func (o *placeOptions) flags() string {
 
 // validate checks the flags.
 func (o *placeOptions) validate() error {
-	if o.context != "" && slices.ContainsFunc(insteadOfContext, o.given) {
-		return errors.New("--nats-context says all that --nats and its other flags do: leave out either")
+	if o.context != "" {
+		if err := o.once(); err != nil {
+			return err
+		}
 	}
 	if o.URL == "" {
 		if o.Creds+o.NKey+o.CA+o.Cert+o.Key != "" {

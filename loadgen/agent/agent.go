@@ -103,6 +103,13 @@ func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(name stri
 		return fmt.Errorf("registering the agent at NATS: %w", err)
 	}
 	ready(a.Name)
+	a.working.Go(func() {
+		watchLoad(ctx, loadgen.MachineCPU, func(l load) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.load = l
+		})
+	})
 	a.watch(ctx)
 	err = a.service.Stop()
 	a.working.Wait()
@@ -127,6 +134,7 @@ type agent struct {
 	left    bool   // the run has released it, or is gone
 	renewed time.Time
 	work    *work // the run's latest window; nil: none yet
+	load    load
 }
 
 func newAgent(o Options) (*agent, error) {
@@ -230,7 +238,7 @@ func (a *agent) free() {
 
 // status returns the agent's. The caller has locked mu.
 func (a *agent) status() status {
-	s := status{Agent: a.service.Info().ID, Run: a.run, State: Claimed}
+	s := status{Agent: a.service.Info().ID, Run: a.run, State: Claimed, Load: a.load}
 	switch {
 	case a.run == "":
 		s.State = Free
