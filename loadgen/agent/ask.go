@@ -19,8 +19,8 @@ type refusedError struct {
 func (e *refusedError) Error() string { return e.Text }
 
 // request makes a request of an agent, and returns the answer and the time until it came. It makes it again after each
-// answerTime, as one may be lost on the way, until limit has passed or the agent is lost. A late answer to an earlier one
-// counts: an agent that is short of CPU may need longer than answerTime for each.
+// answerTime, as one may be lost on the way, until limit has passed or the agent is lost. A late answer to an earlier
+// one counts: an agent that is short of CPU may need longer than answerTime for each.
 func (t *Team) request(ctx context.Context, m *member, name string, body message, limit time.Duration) (*nats.Msg, time.Duration, error) {
 	body.Run = t.run
 	text, err := json.Marshal(body)

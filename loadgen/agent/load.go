@@ -54,8 +54,9 @@ func (l load) checked() load {
 	return l
 }
 
-// short says what had too little CPU for an agent to answer; "" if nothing is known to have. Of this machine this process knows
-// itself; of another one that counts which was heard last, from any agent there: others may answer when one is silent.
+// short says what had too little CPU for an agent to answer; "" if nothing is known to have. Of this machine this
+// process knows itself; of another one that counts which was heard last, from any agent there: others may answer when
+// one is silent.
 func (t *Team) short(m *member) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
