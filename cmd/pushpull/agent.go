@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,11 +33,12 @@ _INBOX.>, and no streams.`
 // placeOptions are the flags that say where NATS is, and how to be let in.
 type placeOptions struct {
 	agent.Place
-	context string      // that Place is of; empty: of none
-	read    agent.Place // as the context says
+	context string                 // that Place is of; empty: of none
+	given   func(flag string) bool // reports whether a flag was
 }
 
 func (o *placeOptions) addFlags(f *pflag.FlagSet) {
+	o.given = f.Changed
 	f.StringVar(&o.URL, "nats", "", "`URL` the NATS server where agents wait, like nats://HOST:4222")
 	f.StringVar(&o.Creds, "nats-creds", "", "`FILE` user of NATS")
 	f.StringVar(&o.NKey, "nats-nkey", "", "`FILE` seed of an nkey for NATS")
@@ -46,19 +48,27 @@ func (o *placeOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&value[string]{&o.context, o.readContext, func(name string) string { return name }, "string"}, "nats-context", "`NAME` context of the command line of NATS, in place of --nats and these flags")
 }
 
-// errTwoPlaces is the error of flags that say twice where NATS is.
-var errTwoPlaces = errors.New("--nats-context says all that --nats and its other flags do: leave out either")
+// insteadOfContext are the flags that a context stands for.
+var insteadOfContext = []string{"nats", "nats-creds", "nats-nkey", "nats-ca", "nats-cert", "nats-key"}
+
+// once returns an error if a context would say again what other flags do.
+func (o *placeOptions) once() error {
+	if slices.ContainsFunc(insteadOfContext, o.given) {
+		return errors.New("--nats-context says all that --nats and its other flags do: leave out either")
+	}
+	return nil
+}
 
 // readContext takes the place from a context.
 func (o *placeOptions) readContext(name string) (string, error) {
-	if o.Place != o.read {
-		return "", errTwoPlaces
+	if err := o.once(); err != nil { // before the place of those flags is lost
+		return "", err
 	}
 	p, err := agent.PlaceOf(name)
 	if err != nil {
 		return "", err
 	}
-	o.Place, o.read = p, p
+	o.Place = p
 	return name, nil
 }
 
@@ -72,8 +82,10 @@ func (o *placeOptions) flags() string {
 
 // validate checks the flags.
 func (o *placeOptions) validate() error {
-	if o.context != "" && o.Place != o.read {
-		return errTwoPlaces
+	if o.context != "" {
+		if err := o.once(); err != nil {
+			return err
+		}
 	}
 	if o.URL == "" {
 		if o.Creds+o.NKey+o.CA+o.Cert+o.Key != "" {

@@ -387,7 +387,7 @@ func (c *capacity) window(ctx context.Context, h *hunt, load float64) error {
 	if err := loadgen.CheckLimits(t.scenario, c.plan.layout()); err != nil {
 		return err
 	}
-	begun, others := time.Now(), &meter{read: machineCPU}
+	begun, others := time.Now(), &meter{read: loadgen.MachineCPU}
 	c.survey.watch = others.watch
 	if err := c.survey.measure(ctx, t); err != nil {
 		return err

@@ -3,40 +3,28 @@ package main
 import (
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
-
 	"pushpull/loadgen"
 	"pushpull/loadgen/result"
 )
 
 // A meter measures how much CPU other programs use in the measured part of a window.
 type meter struct {
-	read func() (time.Duration, error) // returns the CPU time of the whole machine
+	read func() (loadgen.CPUTime, error)
 
 	begun, ended time.Time
 	from, to     time.Duration
 }
 
-// machineCPU returns the CPU time that all programs have used. That of interrupts is left out: it may be part of
-// the time of programs already.
-func machineCPU() (time.Duration, error) {
-	all, err := cpu.Times(false)
-	if err != nil || len(all) == 0 {
-		return 0, err
-	}
-	seconds := all[0].User + all[0].System + all[0].Nice + all[0].Steal
-	return time.Duration(seconds * float64(time.Second)), nil
-}
-
 // watch takes a sample during the measured part.
-func (m *meter) watch(now loadgen.Progress) {
-	if now.Phase != "measuring" {
+func (m *meter) watch(p loadgen.Progress) {
+	if p.Phase != "measuring" {
 		return
 	}
-	used, err := m.read()
+	now, err := m.read()
 	if err != nil {
 		return
 	}
+	used := now.Programs
 	if m.begun.IsZero() {
 		m.begun, m.from = time.Now(), used
 	}

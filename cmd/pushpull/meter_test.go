@@ -15,7 +15,9 @@ import (
 func TestMeter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		m := &meter{read: func() (time.Duration, error) { return 3 * time.Since(begun) / 2, nil }}
+		m := &meter{read: func() (loadgen.CPUTime, error) {
+			return loadgen.CPUTime{Programs: 3 * time.Since(begun) / 2, Interrupts: time.Since(begun)}, nil
+		}}
 		w := &result.Window{DurationS: 3, Server: &result.Process{CPUS: 2.4}, Generator: result.Process{CPUS: .6}}
 		if used := m.used(w); used != 0 {
 			t.Errorf("without a sample: %v", used)
@@ -31,7 +33,7 @@ func TestMeter(t *testing.T) {
 		if used := m.used(w); used != 0 {
 			t.Errorf("without the servers' own: %v", used)
 		}
-		m = &meter{read: func() (time.Duration, error) { return 0, errors.New("unknown") }}
+		m = &meter{read: func() (loadgen.CPUTime, error) { return loadgen.CPUTime{}, errors.New("unknown") }}
 		m.watch(loadgen.Progress{Phase: "measuring"})
 		if !m.begun.IsZero() {
 			t.Error("a sample that could not be taken counts")

@@ -20,12 +20,14 @@
 //	released             -> free       once nothing is left of it
 //
 // Messages are requests with answers, of JSON unless said otherwise, at least once: a message that comes again changes
-// nothing. An answer that refuses has the headers of a micro service, Nats-Service-Error-Code and Nats-Service-Error. An
-// agent takes these on the subject pushpull.agent.ID.NAME:
+// nothing. The coordinator sends one again each second until it is answered, and a late answer to an earlier one counts. An
+// answer that refuses has the headers of a micro service, Nats-Service-Error-Code and Nats-Service-Error. An agent takes
+// these on the subject pushpull.agent.ID.NAME:
 //
 //	claim    binds the agent to a run. Refused if another run has it (409), and to another version of pushpull (426).
 //	renew    the claim is a lease that the coordinator renews four times a second. An agent whose claim was not renewed for
-//	         Silence ends its window, and is free again. The answer is the agent's status, with its progress.
+//	         Silence ends its window, and is free again. The answer is the agent's status, with its progress and
+//	         how busy its machine is.
 //	prepare  a loadgen.Task, compressed. Refused if it is none, or needs more than the agent may have (400).
 //	go       the generators of the window have met so many times, and go on. The coordinator tells all at once, and
 //	         the time until the answer is kept (result.Agent.RoundTripS): agents begin at most as long apart.
@@ -41,8 +43,11 @@
 //	         the way comes with the answer to the next renew.
 //
 // An agent that does not answer for Silence is lost, and so is NATS if nobody answers: the window fails with that reason,
-// as the others measured another load than planned, and they end in order. A connection to NATS that comes back sooner
-// costs nothing. The package judges no window.
+// as the others measured another load than planned, and they end in order. The reason says how the process ended, if that
+// is known, or else whose CPU was used up: that of the agent's machine, as the coordinator or another agent on it finds
+// meanwhile or the agent itself found before, or that of the coordinator's. A busy agent is not given more time than others:
+// one that is 5 s late measures nothing that could be believed. A connection to NATS that comes back sooner costs nothing.
+// The package judges no window.
 package agent
 
 import (
@@ -103,6 +108,13 @@ func Serve(ctx context.Context, conn *nats.Conn, o Options, ready func(name stri
 		return fmt.Errorf("registering the agent at NATS: %w", err)
 	}
 	ready(a.Name)
+	a.working.Go(func() {
+		watchLoad(ctx, loadgen.MachineCPU, func(l load) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.load = l
+		})
+	})
 	a.watch(ctx)
 	err = a.service.Stop()
 	a.working.Wait()
@@ -127,6 +139,7 @@ type agent struct {
 	left    bool   // the run has released it, or is gone
 	renewed time.Time
 	work    *work // the run's latest window; nil: none yet
+	load    load
 }
 
 func newAgent(o Options) (*agent, error) {
@@ -230,7 +243,7 @@ func (a *agent) free() {
 
 // status returns the agent's. The caller has locked mu.
 func (a *agent) status() status {
-	s := status{Agent: a.service.Info().ID, Run: a.run, State: Claimed}
+	s := status{Agent: a.service.Info().ID, Run: a.run, State: Claimed, Load: a.load}
 	switch {
 	case a.run == "":
 		s.State = Free

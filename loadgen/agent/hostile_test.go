@@ -104,6 +104,14 @@ func TestHostileStatus(t *testing.T) {
 	if s, err := readStatus([]byte(good)); err != nil || s.Window != 3 || s.Met != 4 || s.Known != 5 || s.Size != 6 || s.Progress.Joined != 8 {
 		t.Fatalf("%+v, %v", s, err)
 	}
+	if s, err := readStatus([]byte(`{"met":1,"load":{"cpu":0.5,"late_ns":7}}`)); err != nil || s.Load != (load{.5, 7}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, bad := range []string{`"cpu":-0.1`, `"cpu":1.1`, `"late_ns":-1`} {
+		if s, err := readStatus([]byte(`{"met":1,"load":{` + bad + `}}`)); err != nil || s.Met != 1 || s.Load != (load{}) {
+			t.Errorf("%s: %+v, %v", bad, s, err)
+		}
+	}
 	for _, bad := range []string{
 		`{"known":33554433}`, `{"size":9223372036854775807}`, `{"known":-1}`, `{"size":-1}`, `{"window":-1}`, `{"met":-1}`, `{"failed":"` + strings.Repeat("x", mostText+1) + `"}`, `{"window":1e99}`, `[]`, ``,
 	} {

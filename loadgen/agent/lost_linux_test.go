@@ -9,25 +9,27 @@ import (
 	"pushpull/loadgen"
 )
 
-// TestLost kills one of two agents in the middle of a window, or stops it as if it hung: the window fails soon with that reason,
-// and the other agent ends its part and can be claimed.
+// TestLost kills one of two agents in the middle of a window, or stops it as if it hung, or had no CPU: the window fails soon with
+// that reason, and the other agent ends its part and can be claimed.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		signal syscall.Signal
-		told   bool // how its process ended is known
+		told   bool    // how its process ended is known
+		cpu    float64 // of the machine in use
 		want   string
 	}{
-		"killed":      {syscall.SIGKILL, false, "has not answered for 2s: it has ended, hangs, or can't reach NATS"},
-		"seen to end": {syscall.SIGKILL, true, "ended (killed)"},
-		"that hangs":  {syscall.SIGSTOP, true, "has not answered for 2s"},
+		"killed":      {syscall.SIGKILL, false, 0, "has not answered for 2s: it has ended, hangs, or can't reach NATS"},
+		"seen to end": {syscall.SIGKILL, true, 1, "ended (killed)"},
+		"that hangs":  {syscall.SIGSTOP, true, .5, "has not answered for 2s: its process has not ended, so it hangs, or can't reach NATS"},
+		"starved":     {syscall.SIGSTOP, true, 1, " uses 100% of its CPU: use fewer users, or more machines"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBroker(t)
 			b.agents(t, 1, Options{Name: "other", silence: silent})
 			process := b.process(t)
-			o := TeamOptions{Agents: 2, Version: "1", silence: silent, patience: soon}
+			o := TeamOptions{Agents: 2, Version: "1", silence: silent, patience: soon, cpu: using(c.cpu)}
 			if c.told {
 				o.Ended = func(pid int) string {
 					var status syscall.WaitStatus

@@ -241,7 +241,7 @@ func (m *measuring) end(why string) {
 		if over {
 			return nil
 		}
-		s, err := m.once(ctx, agent, "end", message{Window: m.number, Why: why})
+		s, err := m.once(ctx, agent, "end", message{Window: m.number, Why: why}, answerTime)
 		if err == nil {
 			m.note(agent, s)
 		}

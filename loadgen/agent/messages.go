@@ -83,6 +83,7 @@ type status struct {
 	Size     int      `json:"size,omitempty"`    // of the packed window in bytes, once there is one
 	Leaving  bool     `json:"leaving,omitempty"` // the process ends
 	Progress progress `json:"progress,omitzero"`
+	Load     load     `json:"load,omitzero"`
 }
 
 // ended reports whether the window of that number is over, with one or without.
@@ -170,8 +171,8 @@ func shortened(text string) string {
 	return strings.ToValidUTF8(text[:mostText-len("…")], "") + "…"
 }
 
-// readStatus reads a status, and returns an error if an agent can't have it. A progress that can't be is left out, as it is
-// for people alone.
+// readStatus reads a status, and returns an error if an agent can't have it. A progress or a load that can't be is left
+// out, as it is for people alone.
 func readStatus(data []byte) (s status, err error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return status{}, err
@@ -187,6 +188,7 @@ func readStatus(data []byte) (s status, err error) {
 		p.PerS < 0 || p.PerS > mostCount || min(p.In, p.P50, p.P99) < 0 {
 		s.Progress = progress{}
 	}
+	s.Load = s.Load.checked()
 	for _, text := range []string{s.Agent, s.Run, string(s.State), s.At, s.Failed, p.Phase, p.Waiting} {
 		if len(text) > mostText {
 			return status{}, fmt.Errorf("a text of it has %d bytes, more than %d", len(text), mostText)

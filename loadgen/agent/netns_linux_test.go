@@ -131,7 +131,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	defer done()
 	gather := func() *Team {
-		team, err := Gather(t.Context(), conn, TeamOptions{Agents: 2, Version: "1", silence: silent, patience: soon})
+		team, err := Gather(t.Context(), conn, TeamOptions{Agents: 2, Version: "1", silence: silent, patience: soon, cpu: using(0)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,13 +36,16 @@ type Team struct {
 	by      string // this process, for people
 	machine string
 	service micro.Service
-	changed chan struct{} // holds a value when something is new of an agent
-	renewal sync.WaitGroup
+	changed chan struct{}      // holds a value when something is new of an agent
+	renewal sync.WaitGroup     // and what watches the load
+	unwatch context.CancelFunc // ends that
 
 	mu      sync.Mutex
 	window  int // number of the latest one
 	members []*member
 	shares  map[shared][]byte // of the latest meeting at which agents share: what each knows, packed
+	load    load              // of this machine
+	loadAt  time.Time         // when it was found
 }
 
 var _ loadgen.Team = (*Team)(nil)
@@ -61,7 +64,8 @@ type TeamOptions struct {
 	// nil: only agents that wait take its place.
 	Replace func(ctx context.Context, pid int) error
 
-	silence, patience time.Duration // 0: Silence and gatherTime
+	silence, patience time.Duration                   // 0: Silence and gatherTime
+	cpu               func() (loadgen.CPUTime, error) // of this machine; nil: loadgen.MachineCPU
 }
 
 // A member is an agent of a team. The team's mu guards what changes.
@@ -87,6 +91,9 @@ func Gather(ctx context.Context, conn *nats.Conn, o TeamOptions) (*Team, error) 
 		return nil, fmt.Errorf("asking for the name of this machine: %w", err)
 	}
 	o.silence, o.patience = cmp.Or(o.silence, Silence), cmp.Or(o.patience, gatherTime)
+	if o.cpu == nil {
+		o.cpu = loadgen.MachineCPU
+	}
 	t := &Team{
 		conn: conn, options: o, run: rand.Text(), machine: machine, by: fmt.Sprintf("process %d on %s", os.Getpid(), machine),
 		changed: make(chan struct{}, 1),
@@ -102,6 +109,15 @@ func Gather(ctx context.Context, conn *nats.Conn, o TeamOptions) (*Team, error) 
 	if err != nil {
 		return nil, fmt.Errorf("registering the run at NATS: %w", err)
 	}
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	t.unwatch = unwatch
+	t.renewal.Go(func() {
+		watchLoad(watching, o.cpu, func(l load) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.load, t.loadAt = l, time.Now()
+		})
+	})
 	if err := t.fill(ctx); err != nil {
 		t.Close()
 		return nil, err
@@ -115,7 +131,7 @@ func (t *Team) Close() {
 	defer cancel()
 	var releasing sync.WaitGroup
 	for _, m := range t.present() {
-		releasing.Go(func() { _, _ = t.once(ctx, m, "release", message{}) }) // else its claim runs out
+		releasing.Go(func() { _, _ = t.once(ctx, m, "release", message{}, answerTime) }) // else its claim runs out
 	}
 	releasing.Wait()
 	t.mu.Lock()
@@ -123,6 +139,7 @@ func (t *Team) Close() {
 		m.leave()
 	}
 	t.mu.Unlock()
+	t.unwatch()
 	t.renewal.Wait()
 	_ = t.service.Stop() // the connection may have ended
 }
@@ -238,7 +255,7 @@ func (t *Team) join(ctx context.Context, m *member) string {
 	if t.options.Here && m.machine != t.machine {
 		return fmt.Sprintf("it runs on %s, which can't reach the servers that the run starts on %s: measure servers that run already (--target)", m.machine, t.machine)
 	}
-	s, err := t.once(ctx, m, "claim", message{Version: t.options.Version, By: t.by})
+	s, err := t.once(ctx, m, "claim", message{Version: t.options.Version, By: t.by}, answerTime)
 	if err != nil {
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return refused.Text
@@ -299,7 +316,7 @@ func (t *Team) find(ctx context.Context, with func(*member) bool) error {
 // renew renews the claim of an agent, and asks for its status, until ctx ends or the agent is lost.
 func (t *Team) renew(ctx context.Context, m *member) {
 	for ctx.Err() == nil {
-		s, err := t.once(ctx, m, "renew", message{})
+		s, err := t.once(ctx, m, "renew", message{}, t.options.silence)
 		switch refused, ok := errors.AsType[*refusedError](err); {
 		case err == nil:
 			t.note(m, s)
@@ -314,7 +331,7 @@ func (t *Team) renew(ctx context.Context, m *member) {
 				t.lose(m, fmt.Sprintf("%s ended (%s)", m, how))
 				return
 			}
-			if silent > t.options.silence && ctx.Err() == nil {
+			if silent >= t.options.silence && ctx.Err() == nil {
 				t.lose(m, t.silence(m))
 				return
 			}
@@ -327,19 +344,14 @@ func (t *Team) renew(ctx context.Context, m *member) {
 
 // ended returns how the process of an agent ended; "" if it has not, or that is unknown.
 func (t *Team) ended(m *member) string {
-	if t.options.Ended == nil || m.machine != t.machine {
+	if !t.knows(m) {
 		return ""
 	}
 	return t.options.Ended(m.pid)
 }
 
-// silence says that an agent has not answered for too long.
-func (t *Team) silence(m *member) string {
-	if !t.conn.IsConnected() {
-		return fmt.Sprintf("NATS at %s has been out of reach for %v", withoutUser(t.conn.Opts.Url), t.options.silence)
-	}
-	return fmt.Sprintf("%s has not answered for %v: it has ended, hangs, or can't reach NATS", m, t.options.silence)
-}
+// knows reports whether it would be known that the process of an agent has ended.
+func (t *Team) knows(m *member) bool { return t.options.Ended != nil && m.machine == t.machine }
 
 // lose makes an agent one that is lost.
 func (t *Team) lose(m *member, why string) {
@@ -362,7 +374,7 @@ func (t *Team) note(m *member, s status) {
 	if m.status.Window > s.Window || m.status.Window == s.Window && (m.status.Met > s.Met || m.status.ended(s.Window)) {
 		older := s // than what is known
 		s = m.status
-		s.Progress, s.Leaving = older.Progress, s.Leaving || older.Leaving
+		s.Progress, s.Load, s.Leaving = older.Progress, older.Load, s.Leaving || older.Leaving
 	}
 	m.status = s
 	t.mu.Unlock()
@@ -416,83 +428,4 @@ func (t *Team) share(r micro.Request) {
 		return
 	}
 	handOver(r, t.conn, known, from)
-}
-
-// A refusedError is an answer that refuses.
-type refusedError struct {
-	Code, Text string
-}
-
-func (e *refusedError) Error() string { return e.Text }
-
-// request makes one request of an agent, and returns the answer and the time until it came.
-func (t *Team) request(ctx context.Context, m *member, name string, body message) (*nats.Msg, time.Duration, error) {
-	body.Run = t.run
-	text, err := json.Marshal(body)
-	if err != nil {
-		return nil, 0, err
-	}
-	limited, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	begun := time.Now()
-	answer, err := t.conn.RequestWithContext(limited, subjectOfAgent(m.id)+"."+name, text)
-	took := time.Since(begun)
-	if err != nil {
-		return nil, took, err
-	}
-	if code := answer.Header.Get(micro.ErrorCodeHeader); code != "" {
-		return nil, took, &refusedError{code, answer.Header.Get(micro.ErrorHeader)}
-	}
-	return answer, took, nil
-}
-
-// once makes one request of an agent that answers with its status.
-func (t *Team) once(ctx context.Context, m *member, name string, body message) (s status, err error) {
-	answer, _, err := t.request(ctx, m, name, body)
-	if err == nil {
-		s, err = readStatus(answer.Data)
-	}
-	return s, err
-}
-
-// insist repeats a request of an agent until it is answered, or the agent is lost or busy for too long.
-func (t *Team) insist(ctx context.Context, m *member, name string, body message) (*nats.Msg, time.Duration, error) {
-	until := time.Now().Add(t.options.silence + answerTime)
-	for {
-		answer, took, err := t.request(ctx, m, name, body)
-		refused, ok := errors.AsType[*refusedError](err)
-		switch {
-		case err == nil:
-			return answer, took, nil
-		case ctx.Err() != nil:
-			return nil, 0, context.Cause(ctx)
-		case ok && (refused.Code != codeBusy || time.Now().After(until)):
-			return nil, 0, fmt.Errorf("%s: %w", m, err)
-		case errors.Is(err, nats.ErrMaxPayload):
-			return nil, 0, fmt.Errorf("%s gets no task, as it is larger than NATS takes: raise its max_payload, or name fewer certificates", m)
-		case !ok && time.Now().After(until):
-			return nil, 0, errors.New(t.silence(m))
-		}
-		t.mu.Lock()
-		lost := m.lost
-		t.mu.Unlock()
-		if lost != "" {
-			return nil, 0, errors.New(lost)
-		}
-		if pause(ctx, againAfter) != nil {
-			return nil, 0, context.Cause(ctx)
-		}
-	}
-}
-
-// pause waits for a time, and returns the cause of ctx if that ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

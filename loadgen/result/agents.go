@@ -92,7 +92,7 @@ func lateAgents(windows []Window, limit float64, add func(fatal bool, code, form
 
 // busyAgents adds a doubt about the machine, or the agent, that used the largest share of its cores, if that is too large.
 func busyAgents(windows []Window, add func(fatal bool, code, format string, args ...any)) {
-	busiest, text := maxCPUShare, ""
+	busiest, text := MaxCPUShare, ""
 	note := func(cpuS, durationS float64, cores int, who string) {
 		if durationS <= 0 || cores <= 0 {
 			return

@@ -19,8 +19,8 @@ type Doubt struct {
 	Fatal bool   `json:"fatal"` // the row must not be believed: exit code 4
 }
 
-// maxCPUShare is the share of the cores of its machine that a generator may use.
-const maxCPUShare = .9
+// MaxCPUShare is the share of the cores of its machine that a generator may use.
+const MaxCPUShare = .9
 
 // lateLimit returns the lateness of the generator that can be tolerated, of its p99, for a delivery
 // latency with that p50. All are in milliseconds.
@@ -131,7 +131,7 @@ func doubts(row Row, all []Window) []Doubt {
 		add(true, "generator-late", "the generator sent up to %.1f ms late (p99), more than the %.1f ms that can be tolerated: use fewer users or a faster machine", row.Generator.LateP99, limit)
 	}
 	busyAgents(windows, add)
-	if busiest > maxCPUShare {
+	if busiest > MaxCPUShare {
 		add(true, "generator-cpu", "the generator used %.0f%% of the machine's %d cores: use fewer users or a faster machine", 100*busiest, cores)
 	}
 	if n := row.Timed(); n > 0 && n < samplesP99 {

@@ -436,7 +436,7 @@ func (l *handedOver) Close() error {
 // refuse answers a connection beyond the limit.
 func (sv *service) refuse(c net.Conn) {
 	if sv.conns.refused.Load() == 1 {
-		sv.Logger.Warn("refusing connections: raise "+sv.raise, "connections", sv.Connections)
+		sv.Logger.Warn("refusing connections: "+sv.more, "connections", sv.Connections)
 	}
 	if sv.refusing.Load() >= int64(sv.shares.refusals) {
 		c.Close()
@@ -447,18 +447,18 @@ func (sv *service) refuse(c net.Conn) {
 	go func() {
 		defer sv.busy.Add(-1)
 		defer sv.refusing.Add(-1)
-		refuse(c, sv.Connections, sv.raise)
+		refuse(c, sv.Connections, sv.more)
 	}()
 }
 
 // refuse answers the first request of c with 503. It returns within refuseTimeout.
-func refuse(c net.Conn, limit int, raise string) {
+func refuse(c net.Conn, limit int, more string) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(refuseTimeout))
 	if _, err := c.Read(make([]byte, 4<<10)); err != nil {
 		return
 	}
-	line := fmt.Sprintf(`{"error":"all %d connections are in use: try again later, or raise %s"}`+"\n", limit, raise)
+	line := fmt.Sprintf(`{"error":"all %d connections are in use: try again later, or %s"}`+"\n", limit, more)
 	_, err := fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable), len(line), line)
 	if err == nil && closeWrite(c) == nil {

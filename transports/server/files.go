@@ -45,22 +45,27 @@ func share(files, connections int) shares {
 }
 
 // take divides the files that the process may open, and lowers the limit of connections if there are too
-// few for it, which is logged.
-func (sv *service) take(files int) error {
+// few for it, which is logged. mayRaise reports whether a process of this user could open so many.
+func (sv *service) take(files int, mayRaise func(to int) bool) error {
 	const usual = 20_000
 	asked := positive(sv.Connections, usual)
 	sv.shares = share(files, asked)
-	sv.Connections, sv.raise = sv.shares.connections, "--max-connections"
+	sv.Connections, sv.more = sv.shares.connections, "raise --max-connections"
 	if sv.Connections == asked {
 		return nil
 	}
-	sv.raise = "ulimit -n"
 	need := files + asked - sv.Connections
+	raise := "raise the limit where it is set, like LimitNOFILE of a systemd service"
+	sv.more = "start more servers, or " + raise
+	if mayRaise(need) {
+		raise = fmt.Sprintf("raise the limit (ulimit -n %d)", need)
+		sv.more = raise
+	}
 	if sv.Connections < 1 {
-		return fmt.Errorf("this process may open %d files, which leaves none for connections: raise the limit (ulimit -n %d)", files, need)
+		return fmt.Errorf("this process may open %d files, which leaves none for connections: %s", files, raise)
 	}
 	if asked != usual || files < usual { // the default means as many as there can be
-		sv.Logger.Warn(fmt.Sprintf("this process may open %d files: --max-connections is lowered, or raise the limit (ulimit -n %d)", files, need),
+		sv.Logger.Warn(fmt.Sprintf("this process may open %d files, so --max-connections is lowered: use as few, or %s", files, sv.more),
 			"connections", sv.Connections)
 	}
 	return nil

@@ -190,27 +190,39 @@ func TestShare(t *testing.T) {
 			t.Errorf("%d files for %d connections: %+v leave too few for the store", test.files, test.asked, got)
 		}
 	}
+}
+
+// TestTake checks what is advised for more connections: no ulimit where it can't be raised, in the log, in errors and in
+// refusals.
+func TestTake(t *testing.T) {
+	const raise, set = "raise the limit (ulimit -n ", "raise the limit where it is set, like LimitNOFILE of a systemd service"
 	for _, test := range []struct {
-		files, asked int
-		warned       bool
-		err          string
+		files, asked, upTo int
+		warned, fails      bool
+		more               string
 	}{
-		{0, 100, false, ""},
-		{20_000, 0, false, ""},
-		{1024, 0, true, ""},
-		{1024, 900, false, ""},
-		{1024, 2000, true, ""},
-		{1 << 20, 2 << 20, true, ""},
-		{40, 10, false, "ulimit -n "},
+		{0, 100, 0, false, false, "raise --max-connections"},
+		{20_000, 0, 1 << 20, false, false, raise},
+		{20_000, 0, 20_000, false, false, "start more servers, or " + set},
+		{1024, 0, 1 << 20, true, false, raise},
+		{1024, 900, 1024, false, false, "raise --max-connections"},
+		{1024, 2000, 1 << 20, true, false, raise},
+		{1024, 2000, 2000, true, false, "start more servers, or " + set},
+		{1 << 20, 2 << 20, 1 << 20, true, false, "start more servers, or " + set},
+		{40, 10, 1 << 20, false, true, raise},
+		{40, 10, 40, false, true, set},
 	} {
 		var out logged
 		sv := &service{Server: Server{Connections: test.asked, Logger: out.logger()}}
-		err := sv.take(test.files)
-		if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+		err := sv.take(test.files, func(to int) bool { return to <= test.upTo })
+		if test.fails != (err != nil) || test.fails && !strings.Contains(err.Error(), "none for connections: "+test.more) {
 			t.Errorf("%+v: %v", test, err)
 		}
-		if lines := strings.Count(out.String(), "\n"); test.warned != (lines == 1) || lines > 1 || test.warned && !strings.Contains(out.String(), "ulimit -n ") {
+		if lines := strings.Count(out.String(), "\n"); test.warned != (lines == 1) || lines > 1 || test.warned && !strings.Contains(out.String(), ": use as few, or "+test.more) {
 			t.Errorf("%+v: logged %s", test, &out)
+		}
+		if !test.fails && !strings.HasPrefix(sv.more, test.more) {
+			t.Errorf("%+v: refusals say %s", test, sv.more)
 		}
 	}
 }

@@ -87,7 +87,7 @@ type service struct {
 	origins *http.CrossOriginProtection
 	begun   time.Time
 	shares  shares
-	raise   string       // what the operator raises for more connections
+	more    string       // what the operator can do for more connections
 	busy    atomic.Int64 // running handlers, exchanges and refusals
 
 	routes   http.Handler
@@ -134,7 +134,7 @@ func (s *Server) start() (*service, error) {
 	}
 	sv := &service{Server: *s, begun: time.Now()}
 	sv.Logger = slog.New(newSparse(logger.Handler()))
-	if err := sv.take(process.FileLimit()); err != nil {
+	if err := sv.take(process.FileLimit(), process.MayRaiseFiles); err != nil {
 		return nil, err
 	}
 	sv.store = &countingStore{Store: s.Store, logger: sv.Logger, rooms: rooms{most: s.Rooms, idle: s.RoomIdle, watched: watchesOf(s.Store)}}
