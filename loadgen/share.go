@@ -49,7 +49,7 @@ func (t Task) Among(generators []Capacity) (Task, error) {
 			most[i] = largest(rooms, func(n int) bool { return l.files(s, n) <= c.Files })
 		}
 		if most[i] == 0 {
-			return t, fmt.Errorf("an agent on %s may have %d open files and a room of %d users needs %d: raise its limit (ulimit -n %d), end it, or use smaller rooms",
+			return t, fmt.Errorf("an agent on %s may have %d open files and a room of %d users needs %d: use smaller rooms, end it, or raise its limit of files to %d",
 				c.Machine, c.Files, s.roomSize(), l.files(s, 1), l.files(s, 1))
 		}
 	}

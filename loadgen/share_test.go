@@ -46,7 +46,7 @@ func TestAmong(t *testing.T) {
 		"not enough ports":      {far, equal(2, Capacity{Ports: 20*ofRoom + reserved}), nil, "2 agents hold 400 of 1000 users"},
 		"ports of two servers":  {[]Address{{URL: "http://a.example"}, {URL: "http://b.example"}}, equal(2, Capacity{Ports: 900}), []int{50, 50}, ""},
 		"ports to one proxy":    {[]Address{{URL: "http://a.example", Through: "p.example:1"}, {URL: "http://b.example", Through: "p.example:1"}}, equal(2, Capacity{Ports: 500}), nil, "2 agents hold "},
-		"not one room in files": {near, []Capacity{{"a", 1, 70, 0}, {"b", 1, 0, 0}}, nil, "an agent on a may have 70 open files and a room of 10 users needs 75: raise its limit (ulimit -n 75), end it, or use smaller rooms"},
+		"not one room in files": {near, []Capacity{{"a", 1, 70, 0}, {"b", 1, 0, 0}}, nil, "an agent on a may have 70 open files and a room of 10 users needs 75: use smaller rooms, end it, or raise its limit of files to 75"},
 		"not one room in ports": {far, []Capacity{{"a", 1, 0, 80}, {"a", 1, 0, 80}}, nil, "a has 80 local ports and 2 agents with a room of 10 users each need 86: give it more (sysctl net.ipv4.ip_local_port_range), end some, or use smaller rooms"},
 		"more than rooms":       {near, equal(101, Capacity{Files: 20}), nil, ""},
 	} {
