@@ -45,7 +45,7 @@ func (p *probe) compressed(ctx context.Context) (*result.Bytes, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, place, err := p.read(ctx, "", 1)
+	_, place, err := p.read(ctx, "", 2)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (p *probe) compressed(ctx context.Context) (*result.Bytes, error) {
 	}
 	b, err := p.pushed(ctx, t, place)
 	if err == nil {
-		b.Literals = &result.Literals{Send: first - later, Date: date}
+		b.Literals = &result.Literals{Send: max(0, first-later), Date: date}
 	}
 	return b, err
 }
@@ -117,7 +117,7 @@ func (p *probe) polled(ctx context.Context, date int64) (*result.Bytes, error) {
 	b.Answer = one - b.Message
 	firstPoll := read(0)
 	b.Empty = read(0)
-	b.Literals = &result.Literals{Send: firstSend - b.Send, Poll: firstPoll - b.Empty, Answer: firstAnswer - one, Date: date}
+	b.Literals = &result.Literals{Date: date, Send: max(0, firstSend-b.Send), Poll: max(0, firstPoll-b.Empty), Answer: max(0, firstAnswer-one)}
 	return b, err
 }
 
