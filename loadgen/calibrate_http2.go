@@ -13,9 +13,9 @@ import (
 )
 
 // Over HTTP/2 an exchange takes as many bytes as the exchanges before it on its connection let it (HPACK, RFC 7541): a
-// header that both sides have in their tables is a reference of a byte or two. So the bytes are measured on a connection
-// that has carried such exchanges, and apart from that what the first ones take beyond. A place is new once, in a Next-Cursor
-// and in the path of the next poll: the answer with messages is charged for both.
+// header that both sides have in their tables is a reference of a byte or two. So the bytes are measured on a
+// connection that has carried such exchanges, and apart from that what the first ones take beyond. A place is new
+// once, in a Next-Cursor and in the path of the next poll: the answer with messages is charged for both.
 
 // compressed is bytes over HTTP/2.
 func (p *probe) compressed(ctx context.Context) (*result.Bytes, error) {
@@ -117,7 +117,9 @@ func (p *probe) polled(ctx context.Context, date int64) (*result.Bytes, error) {
 	b.Answer = one - b.Message
 	firstPoll := read(0)
 	b.Empty = read(0)
-	b.Literals = &result.Literals{Date: date, Send: max(0, firstSend-b.Send), Poll: max(0, firstPoll-b.Empty), Answer: max(0, firstAnswer-one)}
+	b.Literals = &result.Literals{
+		Send: max(0, firstSend-b.Send), Poll: max(0, firstPoll-b.Empty), Answer: max(0, firstAnswer-one), Date: date,
+	}
 	return b, err
 }
 
@@ -206,8 +208,8 @@ func (d *dates) written() int64 {
 }
 
 // newDate returns the bytes that a new Date takes, instead of a reference: an index of a byte for its name, a byte for
-// its length, and its Huffman code (RFC 7541, sections 5.2 and 6.2.1). To wait for one would take a second. They are 0 if
-// there is none, or the server, which is that of a proxy, writes it in full each time.
+// its length, and its Huffman code (RFC 7541, sections 5.2 and 6.2.1). To wait for one would take a second. They are 0
+// if there is none, or the server, which is that of a proxy, writes it in full each time.
 func (p *probe) newDate(ctx context.Context, s *probeSession) (int64, error) {
 	const (
 		frame  = 9      // the head of a frame (RFC 9113, section 4.1)
@@ -215,7 +217,8 @@ func (p *probe) newDate(ctx context.Context, s *probeSession) (int64, error) {
 	)
 	for first := true; ; first = false {
 		in, changes := s.counts.Total().BytesIn, s.dates.seen()
-		resp, err := s.dates.RoundTrip(transports.NewRequest(ctx, http.MethodHead, s.pool.Dialer.Base().JoinPath(health), http.Header{}, nil))
+		path := s.pool.Dialer.Base().JoinPath(health)
+		resp, err := s.dates.RoundTrip(transports.NewRequest(ctx, http.MethodHead, path, http.Header{}, nil))
 		if err != nil {
 			return 0, err
 		}

@@ -78,8 +78,8 @@ func compressing(t *testing.T, transport string, secure bool) *window {
 	return w
 }
 
-// A reference is a wire that computes the bytes of its exchanges from RFC 9113 and RFC 7541: a HEADERS frame each way, and
-// a DATA frame for each body, with a head of 9 bytes.
+// A reference is a wire that computes the bytes of its exchanges from RFC 9113 and RFC 7541: a HEADERS frame each way,
+// and a DATA frame for each body, with a head of 9 bytes.
 type reference struct {
 	wire   http.RoundTripper
 	record int // bytes that TLS adds to each frame
@@ -146,8 +146,8 @@ func (r *reference) RoundTrip(req *http.Request) (*http.Response, error) {
 // bytes and with the RFCs.
 func TestCompressed(t *testing.T) {
 	long := strings.Repeat("1s1", 40) // longer than the tables
-	// A - is a poll without a message, a digit one with so many, and an s a message of the user's own, which it reads then. A
-	// held poll without a message has a shorter hold here, and so a path of its own.
+	// A - is a poll without a message, a digit one with so many, and an s a message of the user's own, which it reads
+	// then. A held poll without a message has a shorter hold here, and so a path of its own.
 	for transport, conversation := range map[string]string{
 		"short-poll": "--1-s2--1s3-1-1ss" + long, "long-poll": "--1s21s311ss" + long, "long-poll-scan": "--1s21s311ss" + long,
 	} {
