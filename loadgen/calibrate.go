@@ -91,6 +91,15 @@ type probeSession struct {
 
 	pool   wire.Pool
 	counts wire.Counts
+	dates  dates // of the answers over HTTP/2
+}
+
+// connect returns a session without a room, whose connection it has not opened.
+func (p *probe) connect() *probeSession {
+	s := &probeSession{}
+	s.pool.Dialer = p.window.beside(p.server, &s.counts)
+	s.dates.wire = &s.pool
+	return s
 }
 
 // join opens a connection and joins the room on it.
@@ -100,13 +109,14 @@ func (p *probe) join(ctx context.Context, from transports.Cursor) (*probeSession
 
 // joinOn is join with a target that adjust may change.
 func (p *probe) joinOn(ctx context.Context, from transports.Cursor, adjust func(*transports.Target)) (*probeSession, error) {
-	s := &probeSession{}
-	base := p.window.servers[p.server].base
-	s.pool.Dialer = p.window.beside(p.server, &s.counts)
+	s := p.connect()
 	if err := s.pool.Open(ctx); err != nil {
 		return nil, err
 	}
-	target := transports.Target{Base: base, HTTP: &s.pool}
+	target := transports.Target{Base: s.pool.Dialer.Base(), HTTP: &s.pool}
+	if s.pool.Dialer.HTTP2 {
+		target.HTTP = &s.dates
+	}
 	adjust(&target)
 	var err error
 	if s.Session, err = p.window.client.Join(ctx, target, p.room, from); err != nil {
@@ -121,8 +131,9 @@ func (s *probeSession) leave() {
 	s.pool.Close()
 }
 
-// carried returns the bytes in both directions of all exchanges, without those of connecting.
-func (s *probeSession) carried() int64 { return s.counts.Exchanged() }
+// carried returns the bytes in both directions of all exchanges, without those of connecting and of new Dates over
+// HTTP/2.
+func (s *probeSession) carried() int64 { return s.counts.Exchanged() - s.dates.written() }
 
 // A talker is the member that sends. On a duplex transport it also reads, as its own messages come
 // back on the same connection.
@@ -148,7 +159,7 @@ func (p *probe) talker(ctx context.Context) (*talker, error) {
 	t.quit = quit
 	way := p.window.way
 	switch foreign := p.window.foreign(); {
-	case way.Duplex && !way.Lacks.Echo, foreign && way.Stream && !way.Lacks.Echo:
+	case way.Duplex && !way.Lacks.Echo, (foreign || p.window.http2) && way.Stream && !way.Lacks.Echo: // over HTTP/2 the stream is on the same connection
 		t.read = make(chan arrival, 1)
 		t.ended.Go(func() { listen(reading, s, t.read) })
 	case foreign && way.Timer() == 0: // acknowledgements may come with the messages
@@ -233,6 +244,9 @@ func (t *talker) say(ctx context.Context) error {
 
 // bytes measures the bytes of the transport's exchanges.
 func (p *probe) bytes(ctx context.Context) (*result.Bytes, error) {
+	if p.window.http2 {
+		return p.compressed(ctx)
+	}
 	t, err := p.talker(ctx)
 	if err != nil {
 		return nil, err

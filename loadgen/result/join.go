@@ -229,6 +229,13 @@ func (c *Calibration) join(p Calibration) {
 		c.Bytes.Fresh = max(c.Bytes.Fresh, b.Fresh)
 		c.Bytes.Answer = max(c.Bytes.Answer, b.Answer)
 		c.Bytes.Message = max(c.Bytes.Message, b.Message)
+		if l := b.Literals; l != nil {
+			all := Literals{}
+			if c.Bytes.Literals != nil {
+				all = *c.Bytes.Literals
+			}
+			c.Bytes.Literals = &Literals{max(all.Send, l.Send), max(all.Poll, l.Poll), max(all.Answer, l.Answer), max(all.Date, l.Date)}
+		}
 	}
 }
 

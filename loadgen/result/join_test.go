@@ -208,6 +208,11 @@ var notAdded = map[string]func(a, b float64) float64{
 	"Window.Calibration.Bytes.Fresh":   later,
 	"Window.Calibration.Bytes.Answer":  later,
 	"Window.Calibration.Bytes.Message": later,
+
+	"Window.Calibration.Bytes.Literals.Send":   later,
+	"Window.Calibration.Bytes.Literals.Poll":   later,
+	"Window.Calibration.Bytes.Literals.Answer": later,
+	"Window.Calibration.Bytes.Literals.Date":   later,
 }
 
 func none(_, _ float64) float64    { return 0 }

@@ -338,6 +338,12 @@ func (w *Window) quantities() []quantity {
 			exchange("fresh", sizes, &b.Fresh)
 			exchange("answer", sizes, &b.Answer)
 			exchange("message", sizes, &b.Message)
+			if l := b.Literals; l != nil {
+				exchange("headers of the first message", sizes, &l.Send)
+				exchange("headers of the first poll", sizes, &l.Poll)
+				exchange("headers of the first answer", sizes, &l.Answer)
+				exchange("date", sizes, &l.Date)
+			}
 		}
 	}
 	return all

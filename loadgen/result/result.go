@@ -167,13 +167,25 @@ type Calibration struct {
 	Bytes *Bytes `json:"bytes"` // nil: there was no time to measure them
 }
 
-// Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP.
+// Bytes are the bytes of each kind of exchange, in both directions and with the headers of HTTP. Over HTTP/2 they are
+// those of an exchange on a connection that has carried others of its kind, and Literals are what others take beyond.
 type Bytes struct {
 	Send    int64 `json:"send"`            // of sending a message and its acknowledgement
 	Empty   int64 `json:"empty"`           // of a poll with an empty response; 0 if users don't poll
-	Fresh   int64 `json:"fresh,omitempty"` // the same in a room that never had a message, whose cursor is shorter; 0: unknown, or users don't poll on a timer
+	Fresh   int64 `json:"fresh,omitempty"` // the same in a room that never had a message, whose cursor is shorter; 0: unknown, of no matter as over HTTP/2, or users don't poll on a timer
 	Answer  int64 `json:"answer"`          // of a poll with messages, without the messages; 0 if users don't poll
 	Message int64 `json:"message"`         // of each message
+
+	Literals *Literals `json:"literals,omitempty"` // nil: over HTTP/1.1, or measured without regard to HPACK
+}
+
+// Literals are the bytes of headers that HPACK (RFC 7541) writes in full, less those of the references to them that later
+// exchanges on the connection have. Each is counted once, besides the Bytes of the exchange.
+type Literals struct {
+	Send   int64 `json:"send"`   // of the first message that is sent on a connection
+	Poll   int64 `json:"poll"`   // of the first poll on it; 0 if users don't poll
+	Answer int64 `json:"answer"` // of the first answer to a poll that has messages; 0 if users don't poll
+	Date   int64 `json:"date"`   // of each answer whose Date is not that of the answer before; 0: the server has none, or never refers to one
 }
 
 // A Slice is the latency of the deliveries whose intended time is in one part of a window.

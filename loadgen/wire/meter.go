@@ -103,12 +103,20 @@ func (m *meter) receive(p []byte) (n int, err error) {
 }
 
 func (m *meter) Write(p []byte) (int, error) {
+	m.wrote(len(p)) // before it is: over HTTP/2 another goroutine may read the answer before Write returns
 	n, err := m.Conn.Write(p)
 	m.sound()
+	if n < len(p) {
+		m.wrote(n - len(p))
+	}
+	return n, err
+}
+
+// wrote counts bytes that are written; fewer than 0 were not.
+func (m *meter) wrote(n int) {
 	m.counts.out.Add(int64(n))
 	m.out.Add(int64(n))
 	m.user.bytes.Add(int64(n))
-	return n, err
 }
 
 // farewell is within which a connection ends after the words by which TLS, HTTP or a WebSocket says that it will.

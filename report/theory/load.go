@@ -67,7 +67,7 @@ func (m parameters) with(load Load) parameters {
 		from, to = steady, 2*steady
 	}
 	m.users, m.windows, m.warmup, m.seconds = load.Users, 1, from, to-from
-	m.steps = nil
+	m.steps, m.spans = nil, nil
 	m.sends = load.Messages * m.seconds
 	if m.way.EveryS > 0 && load.EveryS > 0 {
 		m.way.EveryS = load.EveryS

@@ -15,10 +15,12 @@ type parameters struct {
 	servers float64 // that share the users of a room
 	windows float64
 	warmup  float64           // before the measured part of each window
+	spans   []span            // when the windows were measured; empty: unknown
 	steps   []result.JoinStep // when the users of all windows joined; empty: unknown, or too long ago to matter
 	seconds float64           // measured, all windows together
 	sends   float64           // messages in that time, all rooms together
 	members float64           // of a room
+	senders float64           // users that send, as a share
 	copies  float64           // of a message that are read: one for each member, or for each one but the sender
 	batch   float64           // most messages in an answer; 0: no limit
 
@@ -42,6 +44,9 @@ const (
 	// ping with its pong, 2 bytes and 6 (RFC 6455, section 5.2).
 	heartbeatBytes = 8
 
+	// frameBytes is what HTTP/2 adds to a comment, the head of a DATA frame (RFC 9113, section 4.1), in place of the chunking.
+	frameBytes = 9 - 5
+
 	// recordBytes is what TLS 1.3 adds to a record: a head, the type and the tag (RFC 8446, section 5.2).
 	recordBytes = 5 + 1 + 16
 )
@@ -56,9 +61,16 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 	if run.Scenario.Spread == result.SpreadRooms { // to a room the other servers are not there
 		m.servers = 1
 	}
+	m.senders = 1
+	if n := float64(run.Scenario.Senders); n > 0 && n < m.members {
+		m.senders = n / m.members
+	}
 	m.copies = m.members
 	if row.Way.Lacks.Echo {
 		m.copies--
+	}
+	if row.Way.HTTP2 {
+		m.heartbeat += frameBytes
 	}
 	if run.Scenario.OverTLS() {
 		m.heartbeat += recordBytes
@@ -72,6 +84,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 			continue
 		}
 		m.windows++
+		m.spans = append(m.spans, spanOf(w))
 		m.sends += float64(w.Planned)
 		m.steps = append(m.steps, w.JoinSteps...)
 		delay.Merge(w.SendDelay)
@@ -81,7 +94,7 @@ func parametersOf(run result.Run, row result.Row, windows []result.Window) param
 				trip.Merge(c.RoundTrip)
 			}
 			delivery.Merge(c.Delivery)
-			if c.Bytes != nil && !row.Way.HTTP2 { // HPACK makes the headers of an exchange shorter than those before it
+			if c.Bytes != nil && row.Way.HTTP2 == (c.Bytes.Literals != nil) { // else HPACK makes the exchanges shorter than it was measured
 				m.bytes = c.Bytes // the same in all windows, except for the digits of a number
 			}
 		}

@@ -33,15 +33,20 @@ func Rows(r *result.Result) []result.Row {
 
 // predict applies the formulas for the way that users get their messages.
 func predict(m parameters) prediction {
+	var p prediction
 	switch m.way.Class() {
 	case result.Timer:
-		return shortPoll(m)
+		p = shortPoll(m)
 	case result.Scan:
-		return longPollScan(m)
+		p = longPollScan(m)
 	case result.Held:
-		return longPoll(m)
+		p = longPoll(m)
+	default:
+		p = stream(m)
 	}
-	return stream(m)
+	literals, sd := m.literals(p.requests.mean, p.full)
+	p.bytes, p.strays = p.bytes+literals, math.Hypot(p.strays, sd)
+	return p
 }
 
 // offNetwork returns a doubt if the network of a row was not as it should have been.
@@ -81,9 +86,10 @@ type prediction struct {
 	machine  *Distribution // the part of the latency that is the machine's, to which the slack applies; nil: all of it
 	samples  float64       // independent ones of the latency
 	requests count         // including handshakes
+	full     float64       // those of the requests whose answer has a message; 0 on a stream
 	reads    count         // of the store
 	bytes    float64       // in both directions, without handshakes; 0 if unknown
-	strays   float64       // standard deviation of the bytes, as strays returns it
+	strays   float64       // standard deviation of the bytes, as strays and literals return it
 }
 
 // A count is the prediction of a number that varies from run to run.
@@ -112,7 +118,8 @@ func shortPoll(m parameters) prediction {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same request
 	}
 	p.reads = p.requests
-	p.bytes, p.strays = m.polled(p.requests.mean, p.requests.mean*(1-asks.EmptyShare()), m.fetched()), m.strays()
+	p.full = p.requests.mean * (1 - asks.EmptyShare())
+	p.bytes, p.strays = m.polled(p.requests.mean, p.full, m.fetched()), m.strays()
 	if b := m.bytes; b != nil && b.Fresh > 0 { // whose cursors are shorter
 		fresh := m.users * m.windows * s.FreshPolls(m.begun())
 		p.bytes -= fresh * float64(b.Empty-b.Fresh)
@@ -135,7 +142,8 @@ func longPoll(m parameters) prediction {
 	}
 	p.far(m)
 	l.Hold = math.Inf(1)
-	p.bytes = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), 1)
+	p.full = min(requests, m.users*m.seconds*l.RequestsPerSecond())
+	p.bytes = m.polled(requests, p.full, 1)
 	return p
 }
 
@@ -155,7 +163,8 @@ func longPollScan(m parameters) prediction {
 		p.samples = min(p.samples, m.users*m.windows) // all messages to a user wait for the same scan
 	}
 	l.Hold = math.Inf(1)
-	p.bytes, p.strays = m.polled(requests, min(requests, m.users*m.seconds*l.RequestsPerSecond()), m.fetched()), m.strays()
+	p.full = min(requests, m.users*m.seconds*l.RequestsPerSecond())
+	p.bytes, p.strays = m.polled(requests, p.full, m.fetched()), m.strays()
 	return p
 }
 

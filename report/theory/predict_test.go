@@ -363,6 +363,26 @@ func TestPredictions(t *testing.T) {
 			windows, 10 * 40 / (1/rate + .0005), sent*(300+4*80) + seconds/.5*8, pushed,
 		},
 		{
+			// The head of a frame has 9 bytes, where that of a chunk and its end have 5. Users send once in 2 s.
+			"stream with heartbeats over HTTP/2", beating, compressed(&result.Literals{Send: 60, Date: 23}),
+			windows, 10 * 40 / (1/rate + .0005),
+			sent*(300+4*80) + seconds/.5*12 + windows*60*(math.Exp(-10./2)-math.Exp(-30./2)) + seconds*23*(1-math.Exp(-1./2)), pushed,
+		},
+		{
+			// Each timeout is 2 s after an answer, so between two answers there is at most that.
+			"held over HTTP/2", held, compressed(&result.Literals{Send: 60, Answer: 18, Date: 23}),
+			polls, 10 * 40 / (1/rate + .0005),
+			bytes(polls, seconds*endless.RequestsPerSecond(), 1) + windows*60*(math.Exp(-10./2)-math.Exp(-30./2)) +
+				seconds*23*(1-(math.Exp(-rate)-math.Exp(-2*rate))/(1-math.Exp(-2*rate))), pushed + 1e3*longPoll.MeanWait(),
+		},
+		{
+			// All users send and poll once a second and more often, so each has a new Date in each second.
+			"timer over HTTP/2",
+			result.Way{Title: "on a timer", EveryS: 1},
+			compressed(&result.Literals{Send: 60, Poll: 40, Answer: 18, Date: 23}),
+			seconds, seconds, bytes(seconds, seconds*(1-math.Exp(-rate)), 1) + windows*60*(math.Exp(-10./2)-math.Exp(-30./2)) + seconds*23, 1 + 2 + 500,
+		},
+		{
 			// TLS adds 22 bytes to each.
 			"stream with heartbeats over TLS", beating, func(r *result.Result) { r.Run.Scenario.Target = "https://there" },
 			windows, 10 * 40 / (1/rate + .0005), sent*(300+4*80) + seconds/.5*30, pushed,
