@@ -112,7 +112,8 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	d.Departures.reset()
 	connect := d.Connect
 	if connect == nil {
-		dialer := net.Dialer{Timeout: d.limit}
+		// A probe of each silent connection every 15 s, which is the default, is no traffic of a user.
+		dialer := net.Dialer{Timeout: d.limit, KeepAlive: -1}
 		if d.Sources != nil {
 			dialer.Control = d.Sources.control
 		}

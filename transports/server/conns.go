@@ -374,16 +374,21 @@ func (sv *service) dispatch(ctx context.Context, c *conn) {
 	}
 }
 
-// notice makes the system find out whether the client of c is still there. A held poll sends nothing, and
-// what is sent on a stream may get no answer but that of the client's system.
+// notice makes the system find out whether the client of c is still there: it is gone once it has been silent for
+// transports.MissedHeartbeats. A held poll sends nothing, and what is sent on a stream may get no answer but that of
+// the client's system. That answer says enough, so a stream with heartbeats is never silent for long enough to be
+// probed. Any probe may be lost on the way, so there are several.
 func notice(c net.Conn, heartbeat time.Duration) {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		return
 	}
-	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: heartbeat, Interval: heartbeat, Count: transports.MissedHeartbeats})
+	const probes = 5
+	gone := transports.MissedHeartbeats * heartbeat
+	idle := gone * 2 / 3
+	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: idle, Interval: (gone - idle) / probes, Count: probes})
 	if socket, err := tcp.SyscallConn(); err == nil {
-		giveUp(socket, transports.MissedHeartbeats*heartbeat)
+		giveUp(socket, gone)
 	}
 }
 
