@@ -23,7 +23,7 @@ func (c shortConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestWritten looks at the counts during a write, as whoever reads the answer over HTTP/2 may, and after it.
+// TestWritten looks at the counts during a write, when the answer over HTTP/2 may be read already, and after it.
 func TestWritten(t *testing.T) {
 	counts, user := &Counts{}, &carried{}
 	m := &meter{counts: counts, user: user, opened: time.Now()}
